@@ -1,0 +1,47 @@
+"""OraPO (Oracle-educated GRPO) and the FactS reward for chest X-ray reports.
+
+Public names are loaded on first use, so that ``import orapo`` stays cheap and needs no torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from orapo.errors import OrapoError
+
+if TYPE_CHECKING:
+    from orapo.evaluation import evaluate_reports
+    from orapo.facts import FactSReward, extract_facts, label_report
+    from orapo.training import OraPOConfig, OraPOTrainer
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "FactSReward",
+    "OraPOConfig",
+    "OraPOTrainer",
+    "OrapoError",
+    "evaluate_reports",
+    "extract_facts",
+    "label_report",
+]
+
+_HOME = {
+    "FactSReward": "orapo.facts",
+    "OraPOConfig": "orapo.training",
+    "OraPOTrainer": "orapo.training",
+    "evaluate_reports": "orapo.evaluation",
+    "extract_facts": "orapo.facts",
+    "label_report": "orapo.facts",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'orapo' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])

@@ -1,0 +1,170 @@
+"""``orapo data``: make and look after data sets."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from orapo.data.manifest import read_manifest
+from orapo.data.phantom import (
+    DIFFICULTIES,
+    PhantomConfig,
+    contact_sheet,
+    draw_study,
+    write_phantom,
+)
+from orapo.data.study import Study
+from orapo.errors import OrapoError
+from orapo.labels import LABELS, POSITIVE, UNCERTAIN
+
+data = typer.Typer(help="Make and look after data sets.", no_args_is_help=True)
+
+_DEFAULT_STUDIES: Final = 640
+_SHEET_FILMS: Final = 24
+_SHEET_COLUMNS: Final = 6
+_SHEET_SIZE: Final = 256
+
+
+class DifficultyName(StrEnum):
+    """The levels of `DIFFICULTIES`, as choices of an option."""
+
+    EASY = "easy"
+    MEDIUM = "medium"
+    HARD = "hard"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command group to ``app``."""
+    app.add_typer(data, name="data")
+
+
+@data.callback()
+def _group() -> None:
+    """Make and look after data sets."""
+
+
+@data.command()
+def phantom(
+    out: Annotated[Path, typer.Option(help="Folder of the data set.", file_okay=False)],
+    studies: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help=f"How many in all: 80 % train, 10 % validate, 10 % test.  [{_DEFAULT_STUDIES}]",
+        ),
+    ] = None,
+    train: Annotated[int | None, typer.Option(min=0, help="Training studies.")] = None,
+    validate: Annotated[int | None, typer.Option(min=0, help="Validation studies.")] = None,
+    test: Annotated[int | None, typer.Option(min=0, help="Test studies.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same studies.")] = 0,
+    size: Annotated[int, typer.Option(help="Width and height of a film in pixels.")] = 64,
+    difficulty: Annotated[
+        DifficultyName, typer.Option(help="Contrast of findings, style sentences, label noise.")
+    ] = DifficultyName.EASY,
+    sheet: Annotated[
+        Path | None,
+        typer.Option(
+            "--contact-sheet", help="Also write the first films as one PNG.", dir_okay=False
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+) -> None:
+    """Write a phantom: synthetic chest films with reports, free of patient data."""
+    config = PhantomConfig(size=size, difficulty=DIFFICULTIES[difficulty.value])
+    counts = _split(studies, {"train": train, "validate": validate, "test": test})
+    if sheet is not None and sheet.suffix.lower() != ".png":
+        raise OrapoError(f"{sheet}: a contact sheet's name ends in .png")
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        bar = bars.add_task("drawing", total=sum(counts.values()))
+        manifest = write_phantom(
+            out,
+            counts,
+            seed,
+            config,
+            lambda done, total: bars.update(bar, completed=done, total=total),
+        )
+    if sheet is not None:
+        _write_sheet(sheet, read_manifest(manifest), seed, config)
+    _report(manifest, read_manifest(manifest), sheet, as_json)
+
+
+def _split(studies: int | None, parts: Mapping[str, int | None]) -> dict[str, int]:
+    if all(count is None for count in parts.values()):
+        total = studies or _DEFAULT_STUDIES
+        held_out = round(0.1 * total)
+        return {"train": total - 2 * held_out, "validate": held_out, "test": held_out}
+    if studies is not None:
+        raise OrapoError("give either --studies or --train, --validate and --test, not both")
+    return {split: count or 0 for split, count in parts.items()}
+
+
+def _write_sheet(path: Path, studies: Sequence[Study], seed: int, config: PhantomConfig) -> None:
+    large = replace(config, size=max(config.size, _SHEET_SIZE))
+    # The number in the name is the study's index, whatever the split.
+    indices = [int(study.study_id.rpartition("-")[2]) for study in studies[:_SHEET_FILMS]]
+    image = contact_sheet([draw_study(seed, index, large) for index in indices], _SHEET_COLUMNS)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image.save(path)
+    except OSError as error:
+        raise OrapoError(f"{path}: can't be written ({error.strerror})") from None
+
+
+def _report(manifest: Path, studies: Sequence[Study], sheet: Path | None, as_json: bool) -> None:
+    by_split = {
+        split: [study for study in studies if study.split == split]
+        for split in dict.fromkeys(study.split for study in studies)
+    }
+    positive = {
+        split: Counter(
+            name
+            for study in part
+            for name, value in study.labels.items()
+            if value in (POSITIVE, UNCERTAIN)
+        )
+        for split, part in by_split.items()
+    }
+    if as_json:
+        summary = {
+            "manifest": str(manifest),
+            "contact_sheet": str(sheet) if sheet else None,
+            "studies": {split: len(part) for split, part in by_split.items()},
+            "positive_or_uncertain": {
+                name: {split: positive[split][name] for split in by_split} for name in LABELS
+            },
+        }
+        typer.echo(json.dumps(summary, indent=2))
+        return
+    table = Table(title="Studies with the label positive or uncertain")
+    table.add_column("label")
+    for split, part in by_split.items():
+        table.add_column(f"{split} ({len(part)})", justify="right")
+    for name in LABELS:
+        table.add_row(
+            name,
+            *(
+                f"{positive[split][name]} ({positive[split][name] / len(part):.1%})"
+                for split, part in by_split.items()
+            ),
+        )
+    console = Console()
+    console.print(table)
+    for path in (manifest, sheet):
+        if path is not None:
+            console.print(str(path), markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,247 @@
+"""``orapo evaluate``: score generated reports against references, beside the trivial rows."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shlex
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from orapo.errors import OrapoError
+from orapo.labels import UncertainPolicy
+
+if TYPE_CHECKING:
+    from orapo.evaluation.inputs import Reference
+    from orapo.evaluation.report import ExampleStudy
+
+SAMPLE_FILMS = 8
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add ``evaluate`` to the command line."""
+    app.command()(evaluate)
+
+
+def evaluate(
+    predictions: Annotated[
+        Path, typer.Argument(help="Generated reports: CSV or JSONL with study_id and report.")
+    ],
+    references: Annotated[
+        Path,
+        typer.Option(
+            help="CSV or JSONL with study_id and the 14 label columns and/or report; or a manifest."
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Option(help="Folder for metrics.json, per_label.csv/.png and report.html.")
+    ],
+    train: Annotated[
+        Path | None,
+        typer.Option(help="Manifest of the training studies, for the trivial rows that need them."),
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(help="Evaluate this split of the references' manifest only, e.g. test."),
+    ] = None,
+    uncertain: Annotated[
+        UncertainPolicy, typer.Option(help="What an uncertain label (-1) counts as.")
+    ] = UncertainPolicy.NEGATIVE,
+    seed: Annotated[int, typer.Option(min=0, help="Of the random row.")] = 0,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print metrics.json instead of the table.")
+    ] = False,
+) -> None:
+    """Score generated reports: tables, plot, metrics.json and report.html, with trivial rows."""
+    # Imported here: scikit-learn and matplotlib would slow down every other command's start.
+    from orapo.evaluation.clinical import check_same_studies, clinical_scores
+    from orapo.evaluation.inputs import read_predictions, read_references, read_training
+    from orapo.evaluation.trivial import trivial_scores
+    from orapo.facts import label_report
+
+    if out.exists() and not out.is_dir():
+        raise OrapoError(f"{out}: expected a folder, this is a file")
+    reports = read_predictions(predictions)
+    truth = read_references(references, split)
+    _check_splits(reports, truth, predictions, references)
+    check_same_studies(reports, truth, str(predictions), str(references))
+    training = list(read_training(train).values()) if train else None
+
+    labels = [reference.labels for reference in truth.values()]
+    scores = clinical_scores(
+        [label_report(text).labels for text in reports.values()], labels, uncertain=uncertain
+    )
+    trivial = trivial_scores(
+        labels,
+        training and [study.labels for study in training],
+        _training_reports(training),
+        seed,
+        uncertain,
+    )
+    metrics: dict[str, Any] = {"model": scores.as_dict()}
+    metrics |= {name: row.as_dict() for name, row in trivial.items()}
+    metrics |= {
+        "studies": len(truth),
+        "empty_predictions": sum(not text.strip() for text in reports.values()),
+        "prediction_labels": "read by FactS (rules)",
+        "reference_labels": _origins(truth),
+        "seed": seed,
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("orapo", "numpy", "scikit-learn")},
+        },
+    }
+    notes = _notes(metrics, truth, training)
+    _write(out, metrics, _examples(reports, truth), notes, uncertain)
+    if as_json:
+        typer.echo(json.dumps(metrics, indent=2))
+        return
+    console = Console()
+    console.print(_table(metrics))
+    for note in notes:
+        console.print(note, style="dim", markup=False, highlight=False)
+    console.print(
+        f"Written: {out / 'report.html'}, metrics.json, per_label.csv, per_label.png",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _check_splits(
+    reports: Mapping[str, str],
+    truth: Mapping[str, Reference],
+    predictions: Path,
+    references: Path,
+) -> None:
+    """Say which option is missing when a whole manifest stands beside one split's predictions."""
+    splits = {reference.split for reference in truth.values()}
+    predicted = {truth[study].split for study in reports if study in truth}
+    if len(predicted) == 1 and len(splits) > 1 and truth.keys() > reports.keys():
+        raise OrapoError(
+            f"{references}: holds the splits {', '.join(sorted(splits))}, but {predictions} has "
+            f"reports for {predicted.pop()!r} only; choose it with --split"
+        )
+
+
+def _training_reports(training: list[Reference] | None) -> list[str] | None:
+    reports = [study.report for study in training or ()]
+    return reports if any(text.strip() for text in reports) else None
+
+
+def _origins(truth: Mapping[str, Reference]) -> dict[str, int]:
+    return dict(sorted(Counter(reference.origin for reference in truth.values()).items()))
+
+
+def _notes(
+    metrics: Mapping[str, Any],
+    truth: Mapping[str, Reference],
+    training: list[Reference] | None,
+) -> list[str]:
+    from orapo.evaluation.rows import TRIVIAL_TITLES
+
+    notes = []
+    absent = [title for name, title in TRIVIAL_TITLES.items() if name not in metrics]
+    if absent:
+        needed = "training reports" if training else "--train MANIFEST"
+        notes.append(f"Absent rows: {', '.join(absent)} (they need {needed}).")
+    shared = {study.study_id for study in training or ()} & truth.keys()
+    if shared:
+        notes.append(f"Warning: {len(shared)} studies are both training and reference.")
+    if not metrics["model"]["macro_labels"]:
+        notes.append("Warning: no label is positive in the references; the macro figures are 0.")
+    if metrics["empty_predictions"]:
+        notes.append(f"{metrics['empty_predictions']} generated reports are empty.")
+    read = metrics["reference_labels"].get("facts", 0)
+    if read:
+        notes.append(f"The labels of {read} references were read from their reports by FactS.")
+    return notes
+
+
+def _examples(reports: Mapping[str, str], truth: Mapping[str, Reference]) -> list[ExampleStudy]:
+    """Take studies at even distances over the sorted ids: no picking of good or bad ones."""
+    from orapo.evaluation.report import ExampleStudy
+
+    studies = [name for name, one in truth.items() if one.images or one.report]
+    step = max(1, len(studies) // SAMPLE_FILMS)
+    return [
+        ExampleStudy(
+            study_id=name,
+            image=truth[name].images[0] if truth[name].images else None,
+            reference_text=truth[name].report,
+            reference_labels=truth[name].labels,
+            generated={"model": reports[name]},
+        )
+        for name in studies[::step][:SAMPLE_FILMS]
+    ]
+
+
+def _write(
+    out: Path,
+    metrics: Mapping[str, Any],
+    examples: list[ExampleStudy],
+    notes: list[str],
+    uncertain: UncertainPolicy,
+) -> None:
+    from orapo.data.tables import write_rows
+    from orapo.evaluation.plots import per_label_bars
+    from orapo.evaluation.report import write_report
+    from orapo.evaluation.rows import best_trivial, result_rows
+
+    rows = result_rows(metrics)
+    columns = ("row", "label", "precision", "recall", "f1", "support", "predicted")
+    with write_rows(out / "per_label.csv", columns) as write:
+        for name, row in rows.items():
+            for label, score in row["per_label"].items():
+                write({"row": name, "label": label, **score})
+    shown = [name for name in ("model", best_trivial(metrics)) if name]
+    plot = out / "per_label.png"
+    per_label_bars({name: rows[name]["per_label"] for name in shown}, plot)
+    # The command holds this run's paths; metrics.json is the same for the same input and seed.
+    command = shlex.join(["orapo", *sys.argv[1:]])
+    write_report(
+        out / "report.html",
+        {**metrics, "command": command},
+        {"F1 of each label": plot},
+        examples,
+        [*notes, "Sample films are taken at even distances over the sorted study ids."],
+        uncertain=uncertain,
+    )
+    # Last, so that a metrics.json says that the rest is whole.
+    part = out / ".metrics.json.part"
+    part.write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+    os.replace(part, out / "metrics.json")
+
+
+def _table(metrics: Mapping[str, Any]) -> Table:
+    from orapo.evaluation.rows import TRIVIAL_TITLES, result_rows, row_title
+
+    model = metrics["model"]
+    table = Table(
+        title=f"{model['studies']} studies, {len(model['macro_labels'])} labels with support",
+        caption=f"Uncertain {model['convention']['uncertain']}.",
+    )
+    table.add_column("", min_width=10)
+    for heading in ("Macro F1", "Precision", "Recall", "Micro F1", "R2Gen F1"):
+        table.add_column(heading, justify="right")
+    figures = ("macro_f1", "macro_precision", "macro_recall", "micro_f1", "r2gen_macro_f1")
+    rows = result_rows(metrics)
+    for name, row in rows.items():
+        trivial = name in TRIVIAL_TITLES
+        table.add_row(
+            row_title(name),
+            *(f"{row[figure]:.3f}" for figure in figures),
+            style="dim" if trivial else "bold",
+        )
+        if name == "model":
+            table.add_section()
+    return table

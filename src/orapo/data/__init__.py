@@ -1,0 +1,1 @@
+"""Studies, tables, manifests, images and the phantom."""

@@ -1,0 +1,49 @@
+"""One study: the images of one examination, the radiologist's report and its labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from orapo.labels import LabelValue, complete_labels, parse_label
+
+LabelSource = Literal["dataset", "facts"]
+
+
+class Study(BaseModel):
+    """A study as it stands in the manifest, one JSON line each (DESIGN 3).
+
+    Attributes:
+        study_id: Unique within a data set.
+        patient_id: Studies of one patient must not be spread over splits.
+        images: One path a view. In a manifest file they may be relative to the manifest.
+        report: The full report.
+        findings: Its findings section; may be empty.
+        impression: Its impression section; may be empty.
+        labels: All 14 CheXpert labels: 1, 0, -1 or None (blank).
+        labels_source: ``dataset`` if they came with the data, ``facts`` if FactS read them.
+        split: ``train``, ``validate`` or ``test``.
+        source: Name of the data set.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    study_id: str = Field(min_length=1)
+    patient_id: str = ""
+    images: tuple[Path, ...] = ()
+    report: str = ""
+    findings: str = ""
+    impression: str = ""
+    labels: dict[str, LabelValue] = Field(default_factory=dict)
+    labels_source: LabelSource = "dataset"
+    split: str = "train"
+    source: str = ""
+
+    @field_validator("labels", mode="before")
+    @classmethod
+    def _read_labels(cls, value: object) -> object:
+        if not isinstance(value, dict):
+            raise ValueError("labels must be an object of label name to 1, 0, -1 or null")
+        return complete_labels({name: parse_label(cell) for name, cell in value.items()})

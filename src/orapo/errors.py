@@ -1,0 +1,21 @@
+"""Errors that tell a user what is wrong with the input, in one sentence."""
+
+
+class OrapoError(Exception):
+    """Base of every error about the user's input; the CLI prints it and exits with code 2.
+
+    The message is one clear sentence: which file, which row, what was expected. It never holds
+    report text.
+    """
+
+
+class MissingExtraError(OrapoError):
+    """An optional dependency is needed that is not installed.
+
+    Args:
+        what: What was asked for, e.g. ``"training"``.
+        extra: The extra that brings it, e.g. ``"train"``.
+    """
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what} needs the extra [{extra}]: pip install 'orapo[{extra}]'")

@@ -1,0 +1,167 @@
+"""Reading what an evaluation needs: generated reports, references and training studies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from orapo.data.tables import Row, id_cell, read_rows, table_format, text_cell
+from orapo.errors import OrapoError
+from orapo.labels import LABELS, LabelValue, parse_label
+
+if TYPE_CHECKING:
+    from orapo.data.study import Study
+
+LabelOrigin = Literal["given", "facts"]
+"""Whether reference labels came with the data or were read from the reference report by FactS."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What a study is scored against.
+
+    Attributes:
+        study_id: The study.
+        labels: Its labels.
+        origin: Where the labels come from.
+        report: The reference report; empty if only labels are known.
+        images: Its films, where known.
+        split: Of a manifest; empty otherwise.
+    """
+
+    study_id: str
+    labels: Mapping[str, LabelValue]
+    origin: LabelOrigin
+    report: str = ""
+    images: tuple[Path, ...] = field(default_factory=tuple)
+    split: str = ""
+
+
+def read_predictions(path: Path) -> dict[str, str]:
+    """Read generated reports: a CSV, JSONL or Parquet table with ``study_id`` and ``report``.
+
+    Returns:
+        Study id to report, sorted by id, so that results do not depend on the order of the rows.
+
+    Raises:
+        OrapoError: The table is unreadable, lacks a column or holds a study twice.
+    """
+    reports = {
+        study: text_cell(path, row, "report")
+        for study, row in _rows_by_study(path, ("study_id", "report"))
+    }
+    return dict(sorted(reports.items()))
+
+
+def read_references(path: Path, split: str | None = None) -> dict[str, Reference]:
+    """Read references: a manifest, or a table with ``study_id`` and labels or reports.
+
+    A table (CSV, JSONL, Parquet) holds the 14 label columns, or ``report``, or both; the labels
+    are then those of the columns. A study without any label (all 14 blank) but with a report, and
+    a table without label columns, are read by FactS.
+
+    Args:
+        path: The file. JSONL with ``labels`` or ``images`` in its first line is a manifest.
+        split: Keep the studies of this split only (manifests).
+
+    Returns:
+        Study id to reference, sorted by id.
+
+    Raises:
+        OrapoError: The file is unreadable, lacks columns, holds a study twice or has no study of
+            that split.
+    """
+    if _is_manifest(path):
+        from orapo.data.manifest import read_manifest
+
+        references = {study.study_id: _from_study(study) for study in read_manifest(path)}
+        if split is not None:
+            references = {name: one for name, one in references.items() if one.split == split}
+            if not references:
+                raise OrapoError(f"{path}: no study of the split {split!r}")
+    else:
+        if split is not None:
+            raise OrapoError(f"{path}: a split can be chosen from a manifest (JSONL) only")
+        references = {
+            study: _from_row(path, study, row) for study, row in _rows_by_study(path, ("study_id",))
+        }
+    return dict(sorted(references.items()))
+
+
+def read_training(path: Path) -> dict[str, Reference]:
+    """Read the training studies: of a manifest those of the split ``train``, of a table all.
+
+    Raises:
+        OrapoError: As :func:`read_references`.
+    """
+    return read_references(path, split="train" if _is_manifest(path) else None)
+
+
+def _rows_by_study(path: Path, required: tuple[str, ...]) -> Iterator[tuple[str, Row]]:
+    seen: dict[str, int] = {}
+    for row in read_rows(path, required):
+        study = id_cell(path, row, "study_id")
+        if study in seen:
+            raise OrapoError(
+                f"{path}, line {row.line}: study {study} stands there twice "
+                f"(first in line {seen[study]})"
+            )
+        seen[study] = row.line
+        yield study, row
+
+
+def _is_manifest(path: Path) -> bool:
+    if table_format(path) != ".jsonl":
+        return False
+    first = next(iter(read_rows(path)))
+    return isinstance(first.values.get("labels"), dict) or "images" in first.values
+
+
+def _from_study(study: Study) -> Reference:
+    given = _has_label(study.labels) and study.labels_source == "dataset"
+    # DESIGN 1.2: labels that a data set lacks are read from findings + impression
+    sections = " ".join(text for text in (study.findings, study.impression) if text.strip())
+    return Reference(
+        study_id=study.study_id,
+        labels=study.labels if _has_label(study.labels) else _read_labels(sections or study.report),
+        origin="given" if given else "facts",
+        report=study.report or sections,
+        images=study.images,
+        split=study.split,
+    )
+
+
+def _from_row(path: Path, study: str, row: Row) -> Reference:
+    columns = [name for name in LABELS if name in row.values]
+    if columns and len(columns) < len(LABELS):
+        missing = [name for name in LABELS if name not in row.values]
+        raise OrapoError(
+            f"{path}, line {row.line}: has some of the 14 label columns but lacks "
+            f"{', '.join(missing)}"
+        )
+    if not columns and "report" not in row.values:
+        raise OrapoError(
+            f"{path}, line {row.line}: expected the 14 label columns or a column named report"
+        )
+    report = text_cell(path, row, "report")
+    labels: dict[str, LabelValue] = {}
+    for name in columns:
+        try:
+            labels[name] = parse_label(row.values[name])
+        except ValueError as error:
+            raise OrapoError(f"{path}, line {row.line}, column {name}: {error}") from None
+    if _has_label(labels) or (columns and not report.strip()):
+        return Reference(study, labels, "given", report)
+    return Reference(study, _read_labels(report), "facts", report)
+
+
+def _has_label(labels: Mapping[str, LabelValue]) -> bool:
+    return any(value is not None for value in labels.values())
+
+
+def _read_labels(text: str) -> dict[str, LabelValue]:
+    from orapo.facts import label_report
+
+    return label_report(text).labels

@@ -1,0 +1,280 @@
+"""The evaluation as one self-contained HTML page (no script, no request to anywhere).
+
+Report texts are untrusted: the template engine escapes them, and the page's own security policy
+forbids scripts and requests.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import jinja2
+from PIL import Image
+
+from orapo.errors import OrapoError
+from orapo.evaluation.rows import TRIVIAL_TITLES, best_trivial, result_rows, row_title
+from orapo.evaluation.verdicts import (
+    AnyVerdict,
+    LabelOutcome,
+    Piece,
+    ReferenceVerdict,
+    generated_pieces,
+    label_outcome,
+    reference_pieces,
+)
+from orapo.facts import Verdict, label_report
+from orapo.facts.fact import ReportFacts
+from orapo.labels import LABELS, LabelValue, UncertainPolicy
+
+_MAX_PIXELS: Final = 512  # longest side of an embedded film
+
+
+@dataclass(frozen=True, slots=True)
+class ExampleStudy:
+    """A study shown in the report with its film and the reports of one or more models.
+
+    Attributes:
+        study_id: The study.
+        image: Its film, as an image or a file that Pillow reads; None shows the texts alone.
+        reference_text: The radiologist's report; may be empty.
+        reference_labels: The labels that the generated reports are judged by.
+        generated: Name of the model (a row of the metrics) to its report, in the order shown.
+    """
+
+    study_id: str
+    image: Image.Image | Path | None
+    reference_text: str
+    reference_labels: Mapping[str, LabelValue]
+    generated: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """How a verdict looks and reads; colours and underlines are in report.css, by its value."""
+
+    verdict: AnyVerdict
+    symbol: str
+    title: str
+    meaning: str
+
+
+_MARKS: Final = (
+    _Mark(Verdict.ENTAILED, "✓", "right", "states a finding that is in the reference"),
+    _Mark(Verdict.FALSE_ALARM, "✗", "false alarm", "states a finding that is not there"),
+    _Mark(Verdict.CONTRADICTION, "≠", "contradiction", "denies a finding that is there"),
+    _Mark(Verdict.AGREED_ABSENT, "○", "rightly absent", "denies a finding that is not there"),
+    _Mark(Verdict.UNSCORED, "–", "not scored", "a statement that no label stands for"),
+    _Mark(ReferenceVerdict.FOUND, "✓", "found", "in the reference, and the model says it"),
+    _Mark(ReferenceVerdict.MISSED, "✗", "missed", "in the reference, and the model does not"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _ModelText:
+    title: str
+    pieces: tuple[Piece, ...]
+    reference: tuple[Piece, ...]
+    outcome: LabelOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class _ExampleView:
+    study_id: str
+    image: str | None
+    labels: tuple[str, ...]
+    reference_text: str
+    models: tuple[_ModelText, ...] = field(default_factory=tuple)
+
+
+def write_report(
+    path: Path,
+    metrics: Mapping[str, Any],
+    plots: Mapping[str, Path],
+    examples: Sequence[ExampleStudy],
+    notes: Sequence[str] = (),
+    *,
+    title: str = "Evaluation of chest X-ray reports",
+    uncertain: UncertainPolicy = UncertainPolicy.POSITIVE,
+) -> None:
+    """Write the evaluation as one HTML file that needs nothing beside it.
+
+    Args:
+        path: The file to write; it is replaced only when the new page is whole.
+        metrics: What ``metrics.json`` holds: one dict a row (``base``, ``orapo``, the trivial rows
+            ...) with at least ``macro_f1, macro_precision, macro_recall, micro_f1, per_label``
+            and, for trained models, ``zero_reward_share`` ((step, share) pairs), ``rollouts`` and
+            ``seconds``; all other keys (``seed``, ``versions``, ``command`` ...) are settings.
+            What is missing is left out of the page.
+        plots: Title to PNG file.
+        examples: Studies to show, with their reports coloured by FactS' verdicts.
+        notes: Sentences for the reader, e.g. which rows are absent and why.
+        title: The page's heading.
+        uncertain: What -1 counts as in the colouring (FactS' default: positive).
+
+    Raises:
+        OrapoError: An image can't be read or the page can't be written.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("orapo.evaluation", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    rows = result_rows(metrics)
+    best = best_trivial(metrics)
+    page = environment.get_template("report.html.j2").render(
+        title=title,
+        rows=rows,
+        trivial=TRIVIAL_TITLES,
+        best_trivial=best,
+        row_title=row_title,
+        columns=_columns(rows),
+        final_share={name: final_share(row.get("zero_reward_share")) for name, row in rows.items()},
+        labels=[name for name in LABELS if any(name in _per_label(row) for row in rows.values())],
+        label_rows=[name for name in rows if name not in TRIVIAL_TITLES or name == best],
+        per_label={name: _per_label(row) for name, row in rows.items()},
+        macro_labels=next(
+            (row["macro_labels"] for row in rows.values() if "macro_labels" in row), []
+        ),
+        convention=next((row["convention"] for row in rows.values() if row.get("convention")), {}),
+        studies=next((row["studies"] for row in rows.values() if "studies" in row), None),
+        plots=[(name, _plot_address(file)) for name, file in plots.items()],
+        examples=[_example(study, uncertain) for study in examples],
+        marks={mark.verdict: mark for mark in _MARKS},
+        uncertain=uncertain,
+        notes=notes,
+        settings=_settings(metrics, rows),
+    )
+    _write(path, page)
+
+
+def final_share(curve: object) -> float | None:
+    """Return the mean of the last tenth of a zero-reward curve; None if there is none.
+
+    Args:
+        curve: (step, share) pairs, or a dict of step to share (steps may be text, as JSON has it).
+    """
+    if isinstance(curve, Mapping):
+        curve = [(int(step), share) for step, share in curve.items()]
+    if not isinstance(curve, Sequence) or isinstance(curve, str):
+        return None
+    shares = [float(share) for _, share in sorted(curve) if share is not None and share == share]
+    if not shares:
+        return None
+    last = shares[-max(1, len(shares) // 10) :]
+    return sum(last) / len(last)
+
+
+def _columns(rows: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Return the headline's columns (key, heading) that at least one row has."""
+    columns = [
+        ("macro_f1", "Macro F1"),
+        ("macro_precision", "Precision"),
+        ("macro_recall", "Recall"),
+        ("micro_f1", "Micro F1"),
+        ("r2gen_macro_f1", "R2Gen F1"),
+        ("zero_reward_share", "Zero reward at the end"),
+        ("rollouts", "Rollouts"),
+        ("seconds", "Seconds"),
+    ]
+    return [(key, text) for key, text in columns if any(key in row for row in rows.values())]
+
+
+def _per_label(row: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+    scores: Mapping[str, Mapping[str, Any]] = row.get("per_label") or {}
+    return scores
+
+
+def _settings(
+    metrics: Mapping[str, Any], rows: Mapping[str, Mapping[str, Any]]
+) -> list[tuple[str, str]]:
+    def text(value: object) -> str:
+        if isinstance(value, Mapping):
+            return ", ".join(f"{key} {item}" for key, item in value.items())
+        if isinstance(value, Sequence) and not isinstance(value, str):
+            return " ".join(map(str, value))
+        return str(value)
+
+    return [
+        (key.replace("_", " "), text(value)) for key, value in metrics.items() if key not in rows
+    ]
+
+
+def _example(study: ExampleStudy, uncertain: UncertainPolicy) -> _ExampleView:
+    reference = label_report(study.reference_text)
+    return _ExampleView(
+        study_id=study.study_id,
+        image=None if study.image is None else _film_address(study.image),
+        labels=tuple(
+            f"{name} (uncertain)" if study.reference_labels[name] == -1 else name
+            for name in LABELS
+            if study.reference_labels.get(name) in (1, -1)
+        ),
+        reference_text=study.reference_text,
+        models=tuple(
+            _model_text(name, label_report(text), reference, study.reference_labels, uncertain)
+            for name, text in study.generated.items()
+        ),
+    )
+
+
+def _model_text(
+    name: str,
+    generated: ReportFacts,
+    reference: ReportFacts,
+    reference_labels: Mapping[str, LabelValue],
+    uncertain: UncertainPolicy,
+) -> _ModelText:
+    return _ModelText(
+        title=row_title(name),
+        pieces=generated_pieces(generated, reference_labels, uncertain=uncertain),
+        reference=reference_pieces(reference, generated.labels, uncertain=uncertain),
+        outcome=label_outcome(generated.labels, reference_labels, uncertain=uncertain),
+    )
+
+
+def _plot_address(plot: Path) -> str:
+    """Return a PNG file as a ``data:`` address, byte for byte."""
+    try:
+        return _address(plot.read_bytes())
+    except OSError as error:
+        raise OrapoError(f"{plot}: can't be read ({error.strerror})") from None
+
+
+def _film_address(film: Image.Image | Path) -> str:
+    """Return a film as a ``data:`` address, in grey and no larger than the page needs."""
+    if isinstance(film, Path):
+        try:
+            with Image.open(film) as opened:
+                grey = opened.convert("L")
+        except (OSError, Image.DecompressionBombError):
+            raise OrapoError(f"{film}: not a readable image") from None
+    else:
+        grey = film.convert("L")
+    grey.thumbnail((_MAX_PIXELS, _MAX_PIXELS))
+    buffer = io.BytesIO()
+    grey.save(buffer, format="PNG")
+    return _address(buffer.getvalue())
+
+
+def _address(png: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
+
+
+def _write(path: Path, page: str) -> None:
+    part = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # "replace": JSON may smuggle in half a surrogate pair, which UTF-8 can't hold
+        part.write_bytes(page.encode("utf-8", "replace"))
+        part.replace(path)
+    except OSError as error:
+        raise OrapoError(f"{path}: can't be written ({error.strerror})") from None
+    finally:
+        part.unlink(missing_ok=True)

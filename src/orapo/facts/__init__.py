@@ -1,0 +1,1 @@
+"""FactS: text to atomic facts, to labels, to reward."""

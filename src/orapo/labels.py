@@ -1,0 +1,108 @@
+"""The 14 CheXpert labels: their names, order, values and the policies for "uncertain".
+
+This is the only place that orders the labels. Everything else addresses them by name, because the
+labelers of the field disagree about the order of the columns (CheXbert puts No Finding last,
+chexpert-labeler first).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final, TypeAlias
+
+LabelValue: TypeAlias = int | None
+"""1 positive, 0 negative (denied), -1 uncertain, None blank (not mentioned)."""
+
+POSITIVE: Final = 1
+NEGATIVE: Final = 0
+UNCERTAIN: Final = -1
+BLANK: Final = None
+
+NO_FINDING: Final = "No Finding"
+SUPPORT_DEVICES: Final = "Support Devices"
+
+LABELS: Final[tuple[str, ...]] = (
+    NO_FINDING,
+    "Enlarged Cardiomediastinum",
+    "Cardiomegaly",
+    "Lung Lesion",
+    "Lung Opacity",
+    "Edema",
+    "Consolidation",
+    "Pneumonia",
+    "Atelectasis",
+    "Pneumothorax",
+    "Pleural Effusion",
+    "Pleural Other",
+    "Fracture",
+    SUPPORT_DEVICES,
+)
+
+
+class UncertainPolicy(StrEnum):
+    """What an uncertain label (-1) counts as; one policy for both sides (DESIGN 1.2)."""
+
+    POSITIVE = "positive"
+    NEGATIVE = "negative"
+    IGNORE = "ignore"
+    """Labels uncertain in the reference leave the score; in a report uncertain is positive."""
+
+
+def blank_labels() -> dict[str, LabelValue]:
+    """Return a label vector in which every label is blank, in the order of ``LABELS``."""
+    return dict.fromkeys(LABELS, BLANK)
+
+
+def parse_label(cell: object) -> LabelValue:
+    """Read one label value from a table cell.
+
+    Accepts 1, 0, -1 as number or text (``"1"``, ``"1.0"``); ``None``, NaN, and the texts ``""``
+    and ``"nan"`` are blank.
+
+    Args:
+        cell: The cell as a CSV, JSON or Parquet reader gives it.
+
+    Returns:
+        1, 0, -1 or None.
+
+    Raises:
+        ValueError: The cell holds anything else; the message names the value.
+    """
+    if cell is None:
+        return BLANK
+    if isinstance(cell, str):
+        text = cell.strip()
+        if text.lower() in {"", "nan", "none", "null"}:
+            return BLANK
+        try:
+            number = float(text)
+        except ValueError:
+            raise ValueError(f"label value {cell!r} is not one of 1, 0, -1 or blank") from None
+    elif isinstance(cell, bool) or not isinstance(cell, int | float):
+        raise ValueError(f"label value {cell!r} is not one of 1, 0, -1 or blank")
+    else:
+        number = float(cell)
+    if math.isnan(number):
+        return BLANK
+    if number not in (1.0, 0.0, -1.0):
+        raise ValueError(f"label value {cell!r} is not one of 1, 0, -1 or blank")
+    return int(number)
+
+
+def format_label(value: LabelValue) -> str:
+    """Write a label value as CheXpert's tables do: ``1.0``, ``0.0``, ``-1.0`` or empty."""
+    return "" if value is None else f"{float(value):.1f}"
+
+
+def complete_labels(labels: Mapping[str, LabelValue]) -> dict[str, LabelValue]:
+    """Return ``labels`` with all 14 names in order, missing ones blank.
+
+    Raises:
+        ValueError: A name is not one of the 14 labels.
+    """
+    unknown = sorted(set(labels) - set(LABELS))
+    if unknown:
+        raise ValueError(f"unknown label(s): {', '.join(unknown)}")
+    return {name: labels.get(name) for name in LABELS}

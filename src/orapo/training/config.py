@@ -1,0 +1,94 @@
+"""The configuration of a training run: TRL's GRPOConfig and the few fields that OraPO adds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from trl import GRPOConfig
+
+from orapo.errors import OrapoError
+from orapo.labels import UncertainPolicy
+
+METHODS: Final = ("orapo", "grpo")
+REJECTED: Final = ("worst", "zero")
+# The loss types in which a weight on the token mask multiplies the whole loss of a rollout, its KL
+# part too: they divide by a constant, not by the mask itself (TRL 1.16, `_compute_loss`).
+EXACT_LOSS_TYPES: Final = ("dr_grpo",)
+
+
+@dataclass
+class OraPOConfig(GRPOConfig):
+    """Arguments of :class:`orapo.OraPOTrainer`; all of ``trl.GRPOConfig`` keep their meaning.
+
+    Fields whose default differs from TRL's: ``beta`` (the KL weight, lambda_KL in the paper) 0.04,
+    ``loss_type`` ``dr_grpo`` and ``scale_rewards`` ``none`` (the Dr. GRPO form, DESIGN 1.3).
+
+    Attributes:
+        method: ``orapo``, or ``grpo`` for the plain rival: the same trainer without the DPO term.
+        zrr_alpha: The paper's a: weight of the past in the smoothed zero-reward rate of a study.
+        w_min: Smallest weight of the DPO term.
+        w_max: Largest weight of the DPO term.
+        zrr_gamma: The paper's g: exponent of the zero-reward rate in the weight.
+        dpo_tau: tau, temperature of the preference. Not known from the paper; 5 is ours.
+        rejected: What is rejected where a group has no zero reward: ``worst`` its lowest rollout if
+            that is worse than the radiologist's own report, ``zero`` nothing.
+        oracle_reward: Name of the reward function whose zeros count; by default ``facts`` if it is
+            there, else the first one.
+        facts_beta: Weight of recall in FactS (F-beta); above 1 missing is worse than inventing.
+        uncertain: What an uncertain label counts as in FactS: ``positive``, ``negative``,
+            ``ignore``.
+        study_column: Column of the data set that identifies the study.
+        report_column: Column of the data set that holds the radiologist's report y+.
+    """
+
+    method: str = field(default="orapo", metadata={"help": "orapo or grpo"})
+    zrr_alpha: float = field(default=0.5, metadata={"help": "weight of the past in the EMA (a)"})
+    w_min: float = field(default=0.05, metadata={"help": "smallest weight of the DPO term"})
+    w_max: float = field(default=0.15, metadata={"help": "largest weight of the DPO term"})
+    zrr_gamma: float = field(default=2.0, metadata={"help": "exponent of the smoothed ZRR (g)"})
+    dpo_tau: float = field(default=5.0, metadata={"help": "temperature of the preference (tau)"})
+    rejected: str = field(default="worst", metadata={"help": "worst or zero"})
+    oracle_reward: str | None = field(
+        default=None, metadata={"help": "reward whose zeros count; by default facts"}
+    )
+    facts_beta: float = field(default=1.0, metadata={"help": "beta of FactS' F-beta"})
+    uncertain: str = field(default="positive", metadata={"help": "positive, negative or ignore"})
+    study_column: str = field(default="study_id", metadata={"help": "column of the study's id"})
+    report_column: str = field(default="report", metadata={"help": "column of the report"})
+
+    beta: float = field(default=0.04, metadata={"help": "KL weight (lambda_KL)"})
+    loss_type: str = field(default="dr_grpo", metadata={"help": "see trl.GRPOConfig"})
+    scale_rewards: Any = field(default="none", metadata={"help": "see trl.GRPOConfig"})
+
+    def __post_init__(self) -> None:
+        """Check the fields of OraPO, then let TRL check its own.
+
+        Raises:
+            OrapoError: A field is out of its range; the message names it.
+        """
+        self._one_of("method", METHODS)
+        self._one_of("rejected", REJECTED)
+        self._one_of("uncertain", tuple(policy.value for policy in UncertainPolicy))
+        self._within("zrr_alpha", 0, 1)
+        self._within("w_min", 0, 1)
+        self._within("w_max", self.w_min, 1)
+        for name in ("zrr_gamma", "dpo_tau", "facts_beta"):
+            if not getattr(self, name) > 0:
+                raise OrapoError(f"{name} must be above 0, not {getattr(self, name)}")
+        if self.method == "orapo" and self.loss_type not in EXACT_LOSS_TYPES:
+            raise OrapoError(
+                f"method orapo needs loss_type {' or '.join(EXACT_LOSS_TYPES)}, not "
+                f"{self.loss_type}: others divide the weights of the mix out again"
+            )
+        super().__post_init__()
+
+    def _one_of(self, name: str, allowed: tuple[str, ...]) -> None:
+        if getattr(self, name) not in allowed:
+            raise OrapoError(
+                f"{name} must be one of {', '.join(allowed)}, not {getattr(self, name)!r}"
+            )
+
+    def _within(self, name: str, low: float, high: float) -> None:
+        if not low <= getattr(self, name) <= high:
+            raise OrapoError(f"{name} must lie in [{low}, {high}], not {getattr(self, name)}")

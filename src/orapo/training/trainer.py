@@ -1,0 +1,499 @@
+"""OraPOTrainer: TRL's GRPOTrainer, and the oracle's lesson where exploration fails.
+
+Reading guide: `_generate_and_score_completions` takes a generation of TRL, updates the smoothed
+zero-reward rates and decides which rollouts are rejected answers and with which weights;
+`_compute_loss` adds the DPO term. The equations are in `orapo.losses`, the memory in
+`orapo.training.oracle`, the contact with TRL's private side in `orapo.training.trl_contract`.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from accelerate.utils import gather_object, is_peft_model
+from torch import Tensor
+from transformers import PreTrainedModel
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
+from trl import GRPOTrainer, apply_chat_template, is_conversational
+
+from orapo.errors import OrapoError
+from orapo.facts import FactSReward
+from orapo.losses import (
+    ln_dpo,
+    mixing_weight,
+    pair_weights,
+    rejected_rollouts,
+    sample_weights,
+    zero_reward_rate,
+)
+from orapo.training import trl_contract
+from orapo.training.config import OraPOConfig
+from orapo.training.oracle import OracleState
+
+
+@dataclass
+class _ChosenRows:
+    """Reports that ride along in the forward pass of the rollouts, and what came of it."""
+
+    rows: list[int]
+    """Rollouts whose prompts precede the reports."""
+    ids: Tensor
+    """(R, L) token ids of the reports, right-padded."""
+    mask: Tensor
+    """(R, L) 1 for a token, 0 for padding."""
+    rollout_logps: Tensor = field(init=False)
+    chosen_logps: Tensor = field(init=False)
+
+
+class OraPOTrainer(GRPOTrainer):
+    """Trains with OraPO (paper section 3, DESIGN 1.3) or, by configuration, with plain GRPO.
+
+    Args:
+        model: As in ``trl.GRPOTrainer``: a model, a PEFT model or a checkpoint's name.
+        reward_funcs: As in TRL; by default FactS alone. The one that ``args.oracle_reward`` names
+            (by default ``facts``) drives the zero-reward rate. Where it gives no reward, the
+            rollout is left out of the loss, whatever the others say.
+        args: The configuration.
+        **kwargs: Anything else of ``trl.GRPOTrainer``. For method ``orapo`` the ``train_dataset``
+            needs the columns ``args.study_column`` and ``args.report_column``.
+
+    Raises:
+        OrapoError: A column is missing, or no reward function bears the name asked for.
+    """
+
+    _tag_names: ClassVar = ["trl", "orapo"]
+    _name = "OraPO"
+    _paper: ClassVar = {
+        "title": "OraPO: Oracle-educated Reinforcement Learning for Data-efficient and Factual "
+        "Radiology Report Generation",
+        "id": "2509.18600",
+    }
+    args: OraPOConfig
+
+    def __init__(
+        self,
+        model: str | PreTrainedModel | Any,
+        reward_funcs: Any = None,
+        args: OraPOConfig | None = None,
+        **kwargs: Any,
+    ) -> None:
+        args = args if args is not None else OraPOConfig("orapo-run")
+        if reward_funcs is None:
+            reward_funcs = FactSReward(facts_beta=args.facts_beta, uncertain=args.uncertain)
+        self._check_columns(args, kwargs.get("train_dataset"))
+        adapter = kwargs.get("peft_config") is not None or is_peft_model(model)
+        needed = args.method == "orapo" or args.beta != 0
+        in_memory = isinstance(model, PreTrainedModel) and not adapter
+        # Copied before TRL patches its forward function: a patched one stays bound to the policy.
+        reference = copy.deepcopy(model) if needed and in_memory else None
+        with trl_contract.reference_model(args, needed, reference):
+            super().__init__(model, reward_funcs, args=args, **kwargs)
+        self.beta = args.beta
+        trl_contract.silence_report_text()
+
+        self.oracle = OracleState()
+        self._oracle_column = self._find_oracle_reward()
+        self._rewards: Tensor | None = None
+        self._chosen_rows: _ChosenRows | None = None
+        self._reference_rewards: dict[str, float] = {}
+        self._suppress_special_tokens()
+        head = ("log_probs", "entropy")
+        policy = self.model.get_base_model() if is_peft_model(self.model) else self.model
+        self._switches = [trl_contract.TemperatureSwitch(policy, self.temperature, head)]
+        if self.ref_model is not None:
+            unwrapped = self.accelerator.unwrap_model(self.ref_model)
+            self._switches.append(
+                trl_contract.TemperatureSwitch(unwrapped, self.temperature, head[:1])
+            )
+
+    # ---------------------------------------------------------------- set-up
+
+    @staticmethod
+    def _check_columns(args: OraPOConfig, dataset: Any) -> None:
+        columns = getattr(dataset, "column_names", None)
+        if args.method != "orapo" or columns is None:
+            return
+        missing = [name for name in (args.study_column, args.report_column) if name not in columns]
+        if missing:
+            raise OrapoError(
+                f"train_dataset lacks the column(s) {', '.join(missing)}, which method orapo "
+                f"needs; it has {', '.join(columns)}"
+            )
+
+    def _find_oracle_reward(self) -> int:
+        names = self.reward_func_names
+        wanted = self.args.oracle_reward
+        if wanted is None:
+            return names.index("facts") if "facts" in names else 0
+        if wanted not in names:
+            raise OrapoError(
+                f"oracle_reward {wanted!r} is none of the reward functions {', '.join(names)}"
+            )
+        return names.index(wanted)
+
+    def _suppress_special_tokens(self) -> None:
+        """Keep placeholders (image, video, role marks) from being sampled into a report.
+
+        TRL suppresses the image token alone; any other placeholder in a rollout would break the
+        match of image tokens and image features, or end up in the text.
+        """
+        special = set(self._tokenizer.all_special_ids) - set(self.eos_token_ids)
+        suppressed = set(self.generation_kwargs.get("suppress_tokens") or ()) | special
+        if not self.use_vllm and suppressed:
+            self.generation_kwargs["suppress_tokens"] = sorted(suppressed)
+            self.generation_config.suppress_tokens = sorted(suppressed)
+
+    # ---------------------------------------------------------------- rewards
+
+    def _calculate_rewards(
+        self, inputs: Any, prompts: Any, completions: Any, completion_ids_list: Any
+    ) -> Tensor:
+        """Keep the gathered rewards that drive the ZRR; an unknown one empties its whole row.
+
+        TRL adds up what the reward functions gave and takes a missing part as 0. A rollout that
+        FactS could not judge would then compete in its group on its length alone.
+        """
+        rewards = super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
+        oracle = rewards[:, self._oracle_column]
+        rewards[oracle.isnan()] = torch.nan
+        self._rewards = oracle
+        return rewards
+
+    def _reference_reward(self, row: dict[str, Any], answer_ids: Sequence[int]) -> float:
+        """Reward of the radiologist's own report; NaN where it can't be had.
+
+        A reward that is a model or a coroutine is not asked: without a figure for the reference no
+        "worst" rollout is rejected.
+        """
+        reward_func = self.reward_funcs[self._oracle_column]
+        if isinstance(reward_func, torch.nn.Module) or trl_contract.is_async_callable(reward_func):
+            return float("nan")
+        study_id = str(row[self.args.study_column])
+        if study_id not in self._reference_rewards:
+            text = row[self.args.report_column]
+            chat = is_conversational({"prompt": row["prompt"]})
+            columns = {
+                name: [value]
+                for name, value in row.items()
+                if name not in ("prompt", "completion", "completion_ids")
+            }
+            reward = reward_func(
+                prompts=[row["prompt"]],
+                completions=[[{"role": "assistant", "content": text}] if chat else text],
+                completion_ids=[list(answer_ids)],
+                trainer_state=self.state,
+                **columns,
+            )[0]
+            if reward is None:  # unknown now; it may be known at the next visit
+                return float("nan")
+            self._reference_rewards[study_id] = float(reward)
+        return self._reference_rewards[study_id]
+
+    # ---------------------------------------------------------------- generation
+
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+        """Let TRL sample and score, then update the oracle and weigh rollouts and pairs.
+
+        Adds to TRL's batch (N rollouts of this process): ``sample_weight`` (N,), and for method
+        ``orapo`` ``pair_weight`` (N,), ``study_index`` (N,), ``chosen_ids`` and ``chosen_mask``
+        (N, L), ``ref_chosen_logps`` and ``ref_rejected_logps`` (N,). All have the batch first, so
+        that TRL's shuffling and splitting carries them along.
+        """
+        batch = super()._generate_and_score_completions(inputs)
+        if not self.model.training:
+            return batch
+        # (B, K), all processes; in float64, since weights are cheap and their errors would show
+        rewards = self._rewards.double().view(-1, self.num_generations)
+        local = slice(
+            self.accelerator.process_index * len(inputs),
+            (self.accelerator.process_index + 1) * len(inputs),
+        )
+        zrr = zero_reward_rate(rewards)
+        self._log("oracle/zero_reward_share", zrr.nanmean())
+        self._log("oracle/all_zero_groups", (zrr == 1).float().mean())
+        self._log("oracle/unknown_rewards", rewards.isnan().float().mean())
+        weight = torch.zeros_like(zrr)
+        if self.args.method == "orapo":
+            study_ids = gather_object([str(row[self.args.study_column]) for row in inputs])
+            smoothed = self.oracle.update(
+                study_ids[:: self.num_generations], zrr, self.args.zrr_alpha
+            )
+            self._log("oracle/smoothed_zrr", smoothed.nanmean())
+            chosen = self._chosen_ids(inputs)
+            rejected = self._choose_rejected(inputs, batch, chosen, rewards)
+            weight = mixing_weight(smoothed, self.args.w_min, self.args.w_max, self.args.zrr_gamma)
+            weight = torch.where(rejected.any(dim=1), weight, torch.zeros_like(weight))
+            self._log("oracle/weight", weight.mean())
+            self._log("oracle/pairs", rejected.sum(dim=1).to(weight.dtype).mean())
+            batch["pair_weight"] = pair_weights(rejected, weight).flatten()[local]
+            groups = torch.arange(rewards.numel(), device=rewards.device) // self.num_generations
+            batch["study_index"] = groups[local]
+            batch["chosen_ids"], batch["chosen_mask"] = self._pad_answers(chosen)
+            self._add_reference_logps(batch)
+        if self.args.method == "orapo" or bool(rewards.isnan().any()):
+            batch["sample_weight"] = sample_weights(rewards, weight).flatten()[local]
+        return batch
+
+    def _chosen_ids(self, inputs: list[dict[str, Any]]) -> list[list[int]]:
+        """Token ids of each row's reference report, as the chat template would end it."""
+        tokens: dict[str, list[int]] = {}
+        for row in inputs:
+            text = row[self.args.report_column]
+            if text in tokens:
+                continue
+            answer = text
+            if is_conversational({"prompt": row["prompt"]}):
+                example = {
+                    "prompt": row["prompt"],
+                    "completion": [{"role": "assistant", "content": text}],
+                }
+                answer = apply_chat_template(
+                    example, self.processing_class, **self.chat_template_kwargs
+                )["completion"]
+            ids = self._tokenizer(answer, add_special_tokens=False)["input_ids"]
+            ends = [i for i, token in enumerate(ids) if token in self.eos_token_ids]
+            # A rollout ends with its first end token; so does the report (|y| counts it).
+            tokens[text] = ids[: ends[0] + 1] if ends else [*ids, self._tokenizer.eos_token_id]
+        return [tokens[row[self.args.report_column]] for row in inputs]
+
+    def _pad_answers(self, answers: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+        ids = [torch.tensor(answer) for answer in answers]
+        mask = [torch.ones_like(answer) for answer in ids]
+        device = self.accelerator.device
+        return (
+            trl_contract.pad(ids, padding_value=self._tokenizer.pad_token_id).to(device),
+            trl_contract.pad(mask, padding_value=0).to(device),
+        )
+
+    def _choose_rejected(
+        self,
+        inputs: list[dict[str, Any]],
+        batch: dict[str, Any],
+        chosen: list[list[int]],
+        rewards: Tensor,
+    ) -> Tensor:
+        """(B, K) bool, all processes: which rollouts are rejected answers."""
+        reference = None
+        if self.args.rejected == "worst":
+            start = self.accelerator.process_index * len(inputs)
+            has_zero = (rewards == 0).any(dim=1)
+            values = [
+                float("nan")
+                if has_zero[(start + i) // self.num_generations]
+                else self._reference_reward(row, chosen[i])
+                for i, row in enumerate(inputs)
+            ]
+            gathered = self.accelerator.gather(
+                torch.tensor(values, dtype=rewards.dtype, device=rewards.device)
+            )
+            reference = gathered.view_as(rewards)[:, 0]
+        rejected = rejected_rollouts(rewards, reference)
+        # `mask_truncated_completions` can leave nothing of a rollout to compare
+        filled = self.accelerator.gather(batch["completion_mask"].sum(dim=1) > 0)
+        return rejected & filled.view_as(rejected)
+
+    @torch.no_grad()
+    def _add_reference_logps(self, batch: dict[str, Any]) -> None:
+        """Add both answers' summed log-probabilities under the reference model to the batch."""
+        pairs = batch["pair_weight"] > 0
+        index = batch["study_index"]
+        chosen_rows = _first_rows(index, pairs)
+        known = "ref_per_token_logps" in batch and self.temperature == 1.0
+        rejected_rows = [] if known else pairs.nonzero().flatten().tolist()
+        policy = self.accelerator.unwrap_model(self.model)
+        with trl_contract.as_reference(policy, self.ref_model) as model:
+            chosen, rejected = self._answer_logps(model, batch, chosen_rows, rejected_rows)
+        zeros = torch.zeros(len(index), dtype=chosen.dtype, device=chosen.device)
+        batch["ref_chosen_logps"] = _spread(chosen, chosen_rows, index, pairs)
+        if known:
+            batch["ref_rejected_logps"] = (
+                batch["ref_per_token_logps"] * batch["completion_mask"]
+            ).sum(dim=1)
+        else:
+            zeros[rejected_rows] = rejected
+            batch["ref_rejected_logps"] = zeros
+
+    def _answer_logps(
+        self,
+        model: Any,
+        batch: dict[str, Any],
+        chosen_rows: list[int],
+        rejected_rows: list[int],
+    ) -> tuple[Tensor, Tensor]:
+        """Summed log-probabilities, at temperature 1, of reports and of rollouts.
+
+        Args:
+            model: Policy or reference.
+            batch: A batch of TRL with our fields.
+            chosen_rows: Rows whose reference report to score.
+            rejected_rows: Rows whose rollout to score.
+
+        Returns:
+            Tensors of the lengths of ``chosen_rows`` and of ``rejected_rows``.
+        """
+        # Never skipped, not even without pairs: a process that leaves a forward pass out would hang
+        # the others under FSDP and ZeRO-3.
+        rows = [*chosen_rows, *rejected_rows] or [0]
+        answers = [batch["chosen_ids"][chosen_rows], batch["completion_ids"][rejected_rows]]
+        masks = [batch["chosen_mask"][chosen_rows], batch["completion_mask"][rejected_rows]]
+        width = max(ids.shape[1] for ids in answers)
+        ids = torch.cat([_fit(item, width, self._tokenizer.pad_token_id) for item in answers])
+        mask = torch.cat([_fit(item, width, 0) for item in masks])
+        count = len(ids)
+        if count == 0:
+            ids, mask = batch["completion_ids"][:1], batch["completion_mask"][:1]
+            width = ids.shape[1]
+        prompt_ids, prompt_mask = batch["prompt_ids"][rows], batch["prompt_mask"][rows]
+        fields = trl_contract.select_vision(
+            trl_contract.vision_fields(batch), rows, prompt_ids.shape[1], width
+        )
+        with self._temperature_off():
+            logps, _, _ = super()._get_per_token_logps_and_entropies(
+                model,
+                torch.cat([prompt_ids, ids], dim=1),
+                torch.cat([prompt_mask, mask], dim=1),
+                width,
+                batch_size=self.args.per_device_train_batch_size,
+                **fields,
+            )
+        sums = (logps * mask).sum(dim=1)[:count]
+        return sums[: len(chosen_rows)], sums[len(chosen_rows) :]
+
+    def _temperature_off(self) -> ExitStack:
+        stack = ExitStack()
+        for switch in self._switches:
+            stack.enter_context(switch.off())
+        return stack
+
+    # ---------------------------------------------------------------- loss
+
+    def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> Tensor:
+        """TRL's GRPO loss with each rollout weighted, plus the weighted DPO loss of the pairs.
+
+        In evaluation it is TRL's loss alone, so that ``eval_loss`` stays comparable.
+        """
+        if not self.model.training or "sample_weight" not in inputs:
+            return super()._compute_loss(model, inputs)
+        # With loss_type "dr_grpo" the mask multiplies a token's whole loss, its KL part too, and
+        # does not enter the divisor: a fractional mask is a weight (1-w_i).
+        precision = torch.promote_types(torch.float32, self.model.dtype)
+        weight = inputs["sample_weight"].to(precision)[:, None]
+        inputs = {**inputs, "tool_mask": weight * inputs.get("tool_mask", 1)}
+        if "pair_weight" not in inputs:
+            return super()._compute_loss(model, inputs)
+        pairs = inputs["pair_weight"] > 0
+        index = inputs["study_index"]
+        chosen_rows = _first_rows(index, pairs)
+        if self.temperature == 1.0:
+            # One forward pass for both losses: cheaper, and DDP allows no second one.
+            joint = _ChosenRows(
+                chosen_rows, inputs["chosen_ids"][chosen_rows], inputs["chosen_mask"][chosen_rows]
+            )
+            self._chosen_rows = joint
+            loss = super()._compute_loss(model, inputs)
+            chosen = (joint.chosen_logps * joint.mask).sum(dim=1)
+            rejected = (joint.rollout_logps * inputs["completion_mask"]).sum(dim=1)[pairs]
+        else:
+            loss = super()._compute_loss(model, inputs)
+            rejected_rows = pairs.nonzero().flatten().tolist()
+            chosen, rejected = self._answer_logps(model, inputs, chosen_rows, rejected_rows)
+        dpo = ln_dpo(
+            _spread(chosen, chosen_rows, index, pairs)[pairs],
+            rejected,
+            inputs["ref_chosen_logps"][pairs],
+            inputs["ref_rejected_logps"][pairs],
+            inputs["chosen_mask"].sum(dim=1)[pairs],
+            inputs["completion_mask"].sum(dim=1)[pairs],
+            self.args.dpo_tau,
+        )
+        # The mean over all rollouts: pair_weight holds K/n_i, see `losses.pair_weights`.
+        dpo = (inputs["pair_weight"][pairs].to(precision) * dpo).sum() / len(pairs)
+        self._log("loss/dpo", dpo.detach())
+        return loss + dpo / self.current_gradient_accumulation_steps
+
+    def _get_per_token_logps_and_entropies(
+        self,
+        model: Any,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        logits_to_keep: int,
+        *args: Any,
+        **kwargs: Any,
+    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """As TRL's; inside `_compute_loss` the reference reports join the rollouts' pass."""
+        joint, self._chosen_rows = self._chosen_rows, None
+        if joint is None:
+            return super()._get_per_token_logps_and_entropies(
+                model, input_ids, attention_mask, logits_to_keep, *args, **kwargs
+            )
+        count, total = input_ids.shape
+        prompt = total - logits_to_keep
+        width = max(logits_to_keep, joint.ids.shape[1])
+        pad_id = self._tokenizer.pad_token_id
+        reports = torch.cat([input_ids[joint.rows, :prompt], _fit(joint.ids, width, pad_id)], 1)
+        report_mask = torch.cat(
+            [attention_mask[joint.rows, :prompt], _fit(joint.mask, width, 0)], 1
+        )
+        fields = trl_contract.vision_fields(kwargs)
+        rows = [*range(count), *joint.rows]
+        kwargs.update(trl_contract.select_vision(fields, rows, prompt, width))
+        logps, entropies, aux_loss = super()._get_per_token_logps_and_entropies(
+            model,
+            torch.cat([_fit(input_ids, prompt + width, pad_id), reports]),
+            torch.cat([_fit(attention_mask, prompt + width, 0), report_mask]),
+            width,
+            *args,
+            **kwargs,
+        )
+        joint.rollout_logps = logps[:count, :logits_to_keep]
+        joint.chosen_logps = logps[count:, : joint.ids.shape[1]]
+        if entropies is not None:
+            entropies = entropies[:count, :logits_to_keep]
+        return joint.rollout_logps, entropies, aux_loss
+
+    # ---------------------------------------------------------------- logs and checkpoints
+
+    def _log(self, name: str, value: Tensor) -> None:
+        mean = self.accelerator.gather(value.to(self.accelerator.device)).nanmean()
+        self._metrics["train"][name].append(mean.item())
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        """Save as TRL does, and the oracle's state beside the weights."""
+        super()._save_checkpoint(model, trial)
+        if self.args.should_save:
+            folder = f"{PREFIX_CHECKPOINT_DIR}-{self.state.global_step}"
+            self.oracle.save(Path(self._get_output_dir(trial=trial)) / folder)
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        """Load as TRL does, and the oracle's state."""
+        super()._load_optimizer_and_scheduler(checkpoint)
+        if checkpoint is not None:
+            self.oracle.load(Path(checkpoint))
+
+
+def _first_rows(study_index: Tensor, wanted: Tensor) -> list[int]:
+    """First row of each study that has a wanted row, in order."""
+    first: dict[int, int] = {}
+    for row in wanted.nonzero().flatten().tolist():
+        first.setdefault(int(study_index[row]), row)
+    return list(first.values())
+
+
+def _spread(values: Tensor, rows: list[int], study_index: Tensor, wanted: Tensor) -> Tensor:
+    """Give every wanted row the value that was computed for its study; the others 0."""
+    position = {int(study_index[row]): i for i, row in enumerate(rows)}
+    picks = [position[int(study_index[row])] for row in wanted.nonzero().flatten().tolist()]
+    spread = torch.zeros(len(study_index), dtype=values.dtype, device=values.device)
+    spread[wanted] = values[picks]
+    return spread
+
+
+def _fit(tensor: Tensor, width: int, value: int) -> Tensor:
+    """Pad (N, L) on the right with ``value`` to (N, width)."""
+    return torch.nn.functional.pad(tensor, (0, width - tensor.shape[1]), value=value)

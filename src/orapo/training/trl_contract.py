@@ -1,0 +1,183 @@
+"""Everything that touches the private side of TRL, in one place (tested range: TRL 1.16).
+
+`tests/training/test_trl_contract.py` fails loudly when one of these assumptions stops to hold.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+from trl import GRPOConfig
+from trl.trainer import grpo_trainer
+from trl.trainer.utils import (
+    add_fused_lm_head,
+    is_async_callable,
+    pad,
+    split_pixel_values_by_grid,
+    unsplit_pixel_values_by_grid,
+    use_adapter,
+)
+
+__all__ = [
+    "TemperatureSwitch",
+    "as_reference",
+    "is_async_callable",
+    "pad",
+    "reference_model",
+    "select_vision",
+    "silence_report_text",
+    "vision_fields",
+]
+
+# The keyword arguments by which TRL hands the images of a batch to
+# `_get_per_token_logps_and_entropies`; they bear the same names in the batch.
+VISION_FIELDS: Final = (
+    "pixel_values",
+    "image_grid_thw",
+    "num_images",
+    "pixel_attention_mask",
+    "spatial_shapes",
+    "num_tiles",
+    "image_sizes",
+    "token_type_ids",
+    "mm_token_type_ids",
+    "image_position_ids",
+)
+TOKEN_TYPE_FIELDS: Final = ("token_type_ids", "mm_token_type_ids")
+
+
+def vision_fields(batch: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of ``batch`` that describe its images."""
+    return {name: batch[name] for name in VISION_FIELDS if batch.get(name) is not None}
+
+
+def select_vision(
+    fields: dict[str, Any], rows: Sequence[int], prompt_width: int, answer_width: int
+) -> dict[str, Any]:
+    """Pick the images of ``rows`` (repeats allowed) for the same prompts with other answers.
+
+    Args:
+        fields: As ``vision_fields`` gives them, for B rows.
+        rows: Indices into the B rows.
+        prompt_width: Tokens of the (left-padded) prompts.
+        answer_width: Tokens of the new (right-padded) answers.
+
+    Returns:
+        The same fields for ``len(rows)`` rows.
+    """
+    split = split_pixel_values_by_grid(fields)
+    picked: dict[str, Any] = {}
+    for name, value in split.items():
+        if isinstance(value, Tensor):
+            picked[name] = value[torch.as_tensor(rows, dtype=torch.long, device=value.device)]
+        else:
+            picked[name] = [value[row] for row in rows]
+    for name in TOKEN_TYPE_FIELDS:
+        if name in picked:  # an answer holds no image: its token types are 0
+            prompt = picked[name][:, :prompt_width]
+            picked[name] = torch.cat([prompt, prompt.new_zeros(len(rows), answer_width)], dim=1)
+    return unsplit_pixel_values_by_grid(picked)
+
+
+@contextmanager
+def reference_model(args: GRPOConfig, needed: bool, copy: PreTrainedModel | None) -> Iterator[None]:
+    """Make ``GRPOTrainer.__init__`` build a reference model, also where the KL weight is 0.
+
+    TRL builds one only for a KL weight above 0, and reloads it by name, which fails for a model
+    that lives in memory only and forgets what it was trained to since. All the rest (dropout, fused
+    head, DeepSpeed, FSDP, device) is TRL's own preparation of it.
+
+    Args:
+        args: Its ``beta`` is restored on leaving; set ``trainer.beta`` from it afterwards.
+        needed: False leaves everything to TRL.
+        copy: The reference if the policy is a model in memory; ``None`` lets TRL load or, with an
+            adapter, derive it.
+    """
+    if not needed:
+        yield
+        return
+    beta, loader = args.beta, grpo_trainer.create_model_from_path
+    args.beta = beta or 1.0
+    if copy is not None:
+        grpo_trainer.create_model_from_path = lambda *_, **__: copy
+    try:
+        yield
+    finally:
+        args.beta = beta
+        grpo_trainer.create_model_from_path = loader
+
+
+@contextmanager
+def as_reference(policy: Any, reference: PreTrainedModel | None) -> Iterator[Any]:
+    """Give the model to compute reference log-probabilities with.
+
+    Args:
+        policy: The unwrapped policy.
+        reference: TRL's ``ref_model``; ``None`` with an adapter, which is switched off instead (or
+            to TRL's copy "ref", if training went on from an existing adapter).
+    """
+    if reference is not None:
+        yield reference
+    else:
+        adapter = "ref" if "ref" in policy.peft_config else None
+        with use_adapter(policy, adapter_name=adapter):
+            yield policy
+
+
+class TemperatureSwitch:
+    """Lets a model with TRL's fused head score at temperature 1 as well.
+
+    TRL divides the logits by the sampling temperature wherever it computes log-probabilities; the
+    DPO term wants none (DESIGN 1.3).
+
+    Args:
+        model: A model that already carries TRL's fused head at ``temperature``.
+        temperature: The sampling temperature.
+        outputs: Fields that the head computes, as in ``add_fused_lm_head``.
+    """
+
+    def __init__(self, model: Any, temperature: float, outputs: tuple[str, ...]) -> None:
+        self._plain = False
+        if temperature == 1.0:
+            return
+        tempered = model.forward
+        del model.forward  # uncovers the class's own forward
+        add_fused_lm_head(model, temperature=1.0, outputs=outputs)
+        untempered = model.forward
+
+        def forward(*args: Any, **kwargs: Any) -> Any:
+            return (untempered if self._plain else tempered)(*args, **kwargs)
+
+        # `generate` reads the signature of the forward function
+        forward.__signature__ = inspect.signature(tempered)  # type: ignore[attr-defined]
+        model.forward = forward
+
+    @contextmanager
+    def off(self) -> Iterator[None]:
+        """Score at temperature 1 inside this block."""
+        self._plain = True
+        try:
+            yield
+        finally:
+            self._plain = False
+
+
+class _NoReportText(logging.Filter):
+    """Drops TRL's warning that prints whole data set rows, report text included."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return "All reward functions returned None for the following kwargs" not in str(record.msg)
+
+
+def silence_report_text() -> None:
+    """Keep report texts and study ids out of the log (TRL warns with them; we count instead)."""
+    logger = grpo_trainer.logger.logger
+    if not any(isinstance(item, _NoReportText) for item in logger.filters):
+        logger.addFilter(_NoReportText())

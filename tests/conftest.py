@@ -1,0 +1,66 @@
+"""What several test files share: a tiny model and a data set of random films."""
+
+import os
+
+# Before torch is imported anywhere: two cores, and small matrices gain nothing from threads.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import numpy as np
+import pytest
+from PIL import Image
+
+CORPUS = [
+    "The lungs are clear. No pleural effusion or pneumothorax.",
+    "Small left pleural effusion. The heart is mildly enlarged.",
+    "Right lower lobe consolidation. No pneumothorax.",
+    "Heart size is normal. There is a right apical pneumothorax.",
+]
+PROMPTS = ["Report.", "Write the report.", "Describe this chest film, please.", "Findings?"]
+
+
+@pytest.fixture(scope="session")
+def tiny_size():
+    from orapo.models.tiny import TinySize
+
+    return TinySize(
+        image=16,
+        patch=4,
+        vision_width=16,
+        vision_layers=1,
+        text_width=16,
+        text_layers=2,
+        vocabulary=330,
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny_processor(tiny_size):
+    from orapo.models.tiny import build_processor
+
+    return build_processor(CORPUS * 20, tiny_size)
+
+
+@pytest.fixture
+def tiny_model(tiny_processor, tiny_size):
+    from orapo.models.tiny import build_model
+
+    return build_model(tiny_processor, tiny_size, seed=1)
+
+
+@pytest.fixture(scope="session")
+def tiny_dataset():
+    """Four studies with a film each, prompts of different length, reports of different length."""
+    from datasets import Dataset
+
+    rng = np.random.default_rng(0)
+    rows = [
+        {
+            "study_id": f"s{i}",
+            "prompt": [{"role": "user", "content": PROMPTS[i]}],
+            "images": [Image.fromarray(rng.integers(0, 255, (16, 16), dtype=np.uint8))],
+            "report": CORPUS[i],
+        }
+        for i in range(4)
+    ]
+    return Dataset.from_list(rows)

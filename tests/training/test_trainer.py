@@ -1,0 +1,373 @@
+"""One whole optimiser step of OraPOTrainer against the equations of DESIGN 1.3, in float64."""
+
+import copy
+import math
+
+import pytest
+import torch
+from transformers import TrainerCallback
+from trl import GRPOTrainer
+
+from orapo import OrapoError
+from orapo.training import OraPOConfig, OraPOTrainer
+
+K = 4
+NAN = math.nan
+# All dyadic, since TRL holds rewards in float32. One study for each case of the method.
+REWARDS = {
+    "s0": [0.0, 0.0, 0.5, 1.0],  # two zeros: two rejected answers
+    "s1": [0.5, 1.0, 0.25, 0.25],  # no zero: its worst, the first of the two
+    "s2": [0.0, 0.0, 0.0, 0.0],  # exploration failed: no advantage, four pairs
+    "s3": [NAN, 0.0, 1.0, 0.5],  # the judge failed once
+}
+REFERENCE_REWARD = 0.75
+TAU, W_MIN, W_MAX, GAMMA, CLIP_LENGTH = 5.0, 0.05, 0.15, 2.0, 12
+
+
+class TableReward:
+    """Rewards from a table by study and place in the group; the reference's own where alone."""
+
+    __name__ = "facts"
+
+    def __init__(self, table):
+        self.table = table
+
+    def __call__(self, completions, study_id, **columns):
+        if len(completions) == 1:
+            return [REFERENCE_REWARD]
+        values = [self.table[s][i % K] for i, s in enumerate(study_id)]
+        return [None if math.isnan(v) else v for v in values]
+
+
+class Recorder(TrainerCallback):
+    """Keeps the gradients just before the optimiser takes its step."""
+
+    def on_pre_optimizer_step(self, args, state, control, model=None, **kwargs):
+        self.gradients = {
+            n: None if p.grad is None else p.grad.clone() for n, p in model.named_parameters()
+        }
+
+
+def float64_logps(
+    self, model, input_ids, attention_mask, logits_to_keep, batch_size=None, **kwargs
+):
+    """TRL's scoring without its fused head, which computes in float32."""
+    fields = {
+        k: kwargs[k] for k in ("pixel_values", "pixel_attention_mask") if kwargs.get(k) is not None
+    }
+    out = model(input_ids=input_ids, attention_mask=attention_mask, **fields)
+    logits = out.logits[:, :-1] / (1.0 if self._switches[0]._plain else self.temperature)
+    logps = logits.log_softmax(-1).gather(-1, input_ids[:, 1:, None])[..., 0]
+    probabilities = logits.softmax(-1)
+    entropy = -(probabilities * logits.log_softmax(-1)).sum(-1)
+    return logps[:, -logits_to_keep:], entropy[:, -logits_to_keep:], None
+
+
+def make_trainer(model, processor, dataset, tmp_path, rewards=REWARDS, **settings):
+    accumulation = settings.pop("gradient_accumulation_steps", 1)
+    args = OraPOConfig(
+        output_dir=str(tmp_path),
+        **{
+            "num_generations": K,
+            "per_device_train_batch_size": 16 // accumulation,
+            "gradient_accumulation_steps": accumulation,
+            "max_completion_length": CLIP_LENGTH,
+            "max_steps": 1,
+            "learning_rate": 1e-3,
+            "max_grad_norm": 0.0,
+            "beta": 0.04,
+            "dpo_tau": TAU,
+            "use_cpu": True,
+            "bf16": False,
+            "gradient_checkpointing": False,
+            "report_to": "none",
+            "save_strategy": "no",
+            "disable_tqdm": True,
+            "logging_steps": 1,
+            "seed": 3,
+            # few tokens to choose from, so that rollouts end at different lengths
+            "generation_kwargs": {"suppress_tokens": list(range(12, 330))},
+            **settings,
+        },
+    )
+    trainer = OraPOTrainer(
+        model,
+        TableReward(rewards),
+        args,
+        train_dataset=dataset,
+        processing_class=processor,
+    )
+    trainer.recorder = Recorder()
+    trainer.add_callback(trainer.recorder)
+    generate = trainer._generate_and_score_completions
+
+    def keep(inputs):
+        trainer.generation_inputs, trainer.generation = inputs, generate(inputs)
+        return trainer.generation
+
+    trainer._generate_and_score_completions = keep
+    return trainer
+
+
+def disturb(model, seed=5):
+    """Move the policy away from the reference, as an earlier step would have."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            noise = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
+            parameter.add_(0.05 * noise.to(parameter.dtype))
+
+
+def token_logps(model, processor, row, answer_ids, temperature=1.0):
+    """Log-probabilities of one answer, computed alone: no padding, no batch."""
+    text = processor.apply_chat_template(
+        [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": text_of(row)}]}],
+        add_generation_prompt=True,
+    )
+    x = processor(images=[[row["images"][0]]], text=[text], return_tensors="pt")
+    prompt = x["input_ids"].shape[1]
+    ids = torch.cat([x["input_ids"], torch.tensor([answer_ids])], dim=1)
+    out = model(
+        input_ids=ids,
+        attention_mask=torch.ones_like(ids),
+        pixel_values=x["pixel_values"],
+        pixel_attention_mask=x["pixel_attention_mask"],
+    )
+    logps = (out.logits[0, prompt - 1 : -1] / temperature).log_softmax(-1)
+    return logps.gather(-1, torch.tensor(answer_ids)[:, None])[:, 0]
+
+
+def text_of(row):
+    content = row["prompt"][0]["content"]
+    return content if isinstance(content, str) else content[-1]["text"]
+
+
+def reference_loss(trainer, policy, reference, table, *, beta, temperature=1.0, method="orapo"):
+    """DESIGN 1.3, equation by equation, one study and one rollout at a time."""
+    processor, total = trainer.processing_class, 0.0
+    inputs, batch = trainer.generation_inputs, trainer.generation
+    studies = len(inputs) // K
+    for i in range(studies):
+        rewards = table[inputs[i * K]["study_id"]]
+        known = [r for r in rewards if not math.isnan(r)]
+        if not known:
+            continue
+        zeros = [j for j, r in enumerate(rewards) if r == 0]
+        zrr = len(zeros) / len(known)
+        weight = min(max(W_MIN + (W_MAX - W_MIN) * zrr**GAMMA, W_MIN), W_MAX)
+        rejected = zeros
+        if not zeros and min(known) < REFERENCE_REWARD:
+            rejected = [rewards.index(min(known))]
+        if not rejected or method == "grpo":
+            weight, rejected = 0.0, []
+        mean = sum(known) / len(known)
+        grpo = dpo = 0.0
+        chosen = processor.tokenizer(
+            inputs[i * K]["report"] + "<end_of_utterance>", add_special_tokens=False
+        )["input_ids"]
+        for j, reward in enumerate(rewards):
+            row = inputs[i * K + j]
+            n = i * K + j
+            answer = batch["completion_ids"][n][batch["completion_mask"][n].bool()].tolist()
+            logps = token_logps(policy, processor, row, answer, temperature)
+            with torch.no_grad():
+                ref = token_logps(reference, processor, row, answer, temperature)
+            if not math.isnan(reward):
+                ratio = torch.exp(logps - logps.detach())
+                token = -torch.minimum(
+                    ratio * (reward - mean), ratio.clamp(0.8, 1.2) * (reward - mean)
+                )
+                token = token + beta * (torch.exp(ref - logps) - (ref - logps) - 1)
+                grpo = grpo + token.sum() / CLIP_LENGTH / len(known)
+            if j in rejected:
+                plain = token_logps(policy, processor, row, answer)
+                plus = token_logps(policy, processor, row, chosen)
+                with torch.no_grad():
+                    plain_ref = token_logps(reference, processor, row, answer)
+                    plus_ref = token_logps(reference, processor, row, chosen)
+                delta_plus = (plus.sum() - plus_ref.sum()) / len(chosen)
+                delta_minus = (plain.sum() - plain_ref.sum()) / len(answer)
+                loss = -torch.log(torch.sigmoid(TAU * (delta_plus - delta_minus)))
+                dpo = dpo + loss / len(rejected)
+        total = total + ((1 - weight) * grpo + weight * dpo) / studies
+    return total
+
+
+def assert_step_matches(trainer, policy, reference, table, tolerance, **settings):
+    trainer.train()
+    # the learning rate has moved the weights since: compare with the policy before the step
+    expected = reference_loss(trainer, policy, reference, table, **settings)
+    expected.backward()
+    got = trainer.recorder.gradients
+    assert trainer.state.log_history[0]["loss"] == pytest.approx(expected.item(), abs=5e-4)
+    compared = 0
+    for name, parameter in policy.named_parameters():
+        if parameter.grad is None:
+            assert got[name] is None or not got[name].any()
+            continue
+        torch.testing.assert_close(got[name], parameter.grad, atol=tolerance, rtol=tolerance)
+        compared += bool(parameter.grad.any())
+    assert compared > 20
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.04])
+@pytest.mark.parametrize("accumulation", [1, 4])
+def test_a_step_is_the_equations_in_float64(
+    tiny_model, tiny_processor, tiny_dataset, tmp_path, monkeypatch, beta, accumulation
+):
+    monkeypatch.setattr(GRPOTrainer, "_get_per_token_logps_and_entropies", float64_logps)
+    model = tiny_model.double()
+    reference = copy.deepcopy(model)
+    trainer = make_trainer(
+        model,
+        tiny_processor,
+        tiny_dataset,
+        tmp_path,
+        beta=beta,
+        gradient_accumulation_steps=accumulation,
+    )
+    disturb(model)
+    policy = copy.deepcopy(reference)
+    disturb(policy)
+    assert_step_matches(trainer, policy, reference, REWARDS, 1e-9, beta=beta)
+
+
+@pytest.mark.parametrize("accumulation", [1, 4])
+def test_the_sampling_temperature_does_not_reach_the_dpo_term(
+    tiny_model, tiny_processor, tiny_dataset, tmp_path, monkeypatch, accumulation
+):
+    monkeypatch.setattr(GRPOTrainer, "_get_per_token_logps_and_entropies", float64_logps)
+    model = tiny_model.double()
+    reference, policy = copy.deepcopy(model), copy.deepcopy(model)
+    trainer = make_trainer(
+        model,
+        tiny_processor,
+        tiny_dataset,
+        tmp_path,
+        temperature=0.7,
+        gradient_accumulation_steps=accumulation,
+    )
+    disturb(model)
+    disturb(policy)
+    assert_step_matches(trainer, policy, reference, REWARDS, 1e-9, beta=0.04, temperature=0.7)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.7])
+def test_a_step_with_the_fused_head_agrees_in_float32(
+    tiny_model, tiny_processor, tiny_dataset, tmp_path, temperature
+):
+    reference, policy = copy.deepcopy(tiny_model), copy.deepcopy(tiny_model)
+    trainer = make_trainer(
+        tiny_model, tiny_processor, tiny_dataset, tmp_path, temperature=temperature
+    )
+    disturb(tiny_model)
+    disturb(policy)
+    assert_step_matches(
+        trainer, policy, reference, REWARDS, 2e-4, beta=0.04, temperature=temperature
+    )
+
+
+def test_method_grpo_is_the_grpo_part_alone(
+    tiny_model, tiny_processor, tiny_dataset, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(GRPOTrainer, "_get_per_token_logps_and_entropies", float64_logps)
+    model = tiny_model.double()
+    reference, policy = copy.deepcopy(model), copy.deepcopy(model)
+    trainer = make_trainer(model, tiny_processor, tiny_dataset, tmp_path, method="grpo")
+    disturb(model)
+    disturb(policy)
+    assert_step_matches(trainer, policy, reference, REWARDS, 1e-9, beta=0.04, method="grpo")
+
+
+def test_without_any_known_reward_nothing_is_learned(
+    tiny_model, tiny_processor, tiny_dataset, tmp_path
+):
+    before = copy.deepcopy(tiny_model.state_dict())
+    table = {study: [NAN] * K for study in REWARDS}
+    trainer = make_trainer(tiny_model, tiny_processor, tiny_dataset, tmp_path, rewards=table)
+    trainer.train()
+    assert all(g is None or not g.any() for g in trainer.recorder.gradients.values())
+    assert len(trainer.oracle) == 0
+    assert trainer.state.log_history[0]["oracle/unknown_rewards"] == 1.0
+    for name, value in tiny_model.state_dict().items():
+        torch.testing.assert_close(value, before[name])
+
+
+def test_the_log_names_no_study_when_the_judge_fails(
+    tiny_model, tiny_processor, tiny_dataset, tmp_path, caplog
+):
+    table = {study: [NAN] * K for study in REWARDS}
+    trainer = make_trainer(tiny_model, tiny_processor, tiny_dataset, tmp_path, rewards=table)
+    trainer.train()
+    assert "lungs are clear" not in caplog.text
+    assert "study_id" not in caplog.text
+
+
+def test_the_oracle_remembers_studies_over_epochs_and_checkpoints(
+    tiny_model, tiny_processor, tiny_dataset, tmp_path
+):
+    trainer = make_trainer(
+        tiny_model,
+        tiny_processor,
+        tiny_dataset,
+        tmp_path,
+        max_steps=2,
+        save_strategy="steps",
+        save_steps=2,
+    )
+    trainer.train()
+    assert trainer.oracle["s2"] == 1.0
+    assert trainer.oracle["s0"] == 0.5
+    assert trainer.oracle["s3"] == pytest.approx(1 / 3)  # one of three known
+    again = make_trainer(
+        copy.deepcopy(tiny_model), tiny_processor, tiny_dataset, tmp_path, max_steps=3
+    )
+    assert len(again.oracle) == 0
+    again.train(resume_from_checkpoint=True)
+    assert {s: again.oracle[s] for s in REWARDS} == {s: trainer.oracle[s] for s in REWARDS}
+
+
+def test_evaluation_leaves_the_oracle_alone(tiny_model, tiny_processor, tiny_dataset, tmp_path):
+    trainer = make_trainer(
+        tiny_model, tiny_processor, tiny_dataset, tmp_path, per_device_eval_batch_size=4
+    )
+    trainer.evaluate(tiny_dataset)
+    assert len(trainer.oracle) == 0
+
+
+def test_placeholders_cannot_be_sampled(tiny_model, tiny_processor, tiny_dataset, tmp_path):
+    trainer = make_trainer(
+        tiny_model, tiny_processor, tiny_dataset, tmp_path, generation_kwargs=None
+    )
+    tokenizer = tiny_processor.tokenizer
+    special = set(tokenizer.all_special_ids) - {tokenizer.eos_token_id}
+    assert special <= set(trainer.generation_config.suppress_tokens)
+    assert tokenizer.eos_token_id not in trainer.generation_config.suppress_tokens
+
+
+def test_a_missing_column_is_said_before_anything_runs(tiny_model, tiny_processor, tiny_dataset):
+    with pytest.raises(OrapoError, match="lacks the column.*report"):
+        OraPOTrainer(
+            tiny_model,
+            TableReward(REWARDS),
+            OraPOConfig("x", use_cpu=True, bf16=False),
+            train_dataset=tiny_dataset.remove_columns("report"),
+            processing_class=tiny_processor,
+        )
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("method", "ppo"),
+        ("w_max", 0.01),
+        ("zrr_alpha", 1.5),
+        ("dpo_tau", 0.0),
+        ("rejected", "all"),
+        ("uncertain", "maybe"),
+        ("loss_type", "grpo"),
+    ],
+)
+def test_a_wrong_setting_is_named(field, value, tmp_path):
+    with pytest.raises(OrapoError, match=field):
+        OraPOConfig(str(tmp_path), use_cpu=True, bf16=False, **{field: value})
