@@ -21,6 +21,8 @@ REWARDS = {
     "s3": [NAN, 0.0, 1.0, 0.5],  # the judge failed once
 }
 REFERENCE_REWARD = 0.75
+# Not 1e-12: transformers computes RMS norms and rotary embeddings in float32 even in a float64 model.
+FLOAT64 = 1e-8
 TAU, W_MIN, W_MAX, GAMMA, CLIP_LENGTH = 5.0, 0.05, 0.15, 2.0, 12
 
 
@@ -118,8 +120,12 @@ def disturb(model, seed=5):
             parameter.add_(0.05 * noise.to(parameter.dtype))
 
 
-def token_logps(model, processor, row, answer_ids, temperature=1.0):
-    """Log-probabilities of one answer, computed alone: no padding, no batch."""
+def token_logps(model, processor, row, answer_ids, prompt_width, temperature=1.0):
+    """Log-probabilities of one answer, computed alone: no padding, no batch.
+
+    Positions begin where the left padding of the batch ends, because transformers computes rotary
+    embeddings in float32 and so makes 1e-9 of difference between shifted positions.
+    """
     text = processor.apply_chat_template(
         [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": text_of(row)}]}],
         add_generation_prompt=True,
@@ -127,8 +133,10 @@ def token_logps(model, processor, row, answer_ids, temperature=1.0):
     x = processor(images=[[row["images"][0]]], text=[text], return_tensors="pt")
     prompt = x["input_ids"].shape[1]
     ids = torch.cat([x["input_ids"], torch.tensor([answer_ids])], dim=1)
+    positions = torch.arange(ids.shape[1])[None] + prompt_width - prompt
     out = model(
         input_ids=ids,
+        position_ids=positions,
         attention_mask=torch.ones_like(ids),
         pixel_values=x["pixel_values"],
         pixel_attention_mask=x["pixel_attention_mask"],
@@ -146,7 +154,7 @@ def reference_loss(trainer, policy, reference, table, *, beta, temperature=1.0, 
     """DESIGN 1.3, equation by equation, one study and one rollout at a time."""
     processor, total = trainer.processing_class, 0.0
     inputs, batch = trainer.generation_inputs, trainer.generation
-    studies = len(inputs) // K
+    studies, width = len(inputs) // K, batch["prompt_ids"].shape[1]
     for i in range(studies):
         rewards = table[inputs[i * K]["study_id"]]
         known = [r for r in rewards if not math.isnan(r)]
@@ -169,9 +177,9 @@ def reference_loss(trainer, policy, reference, table, *, beta, temperature=1.0, 
             row = inputs[i * K + j]
             n = i * K + j
             answer = batch["completion_ids"][n][batch["completion_mask"][n].bool()].tolist()
-            logps = token_logps(policy, processor, row, answer, temperature)
+            logps = token_logps(policy, processor, row, answer, width, temperature)
             with torch.no_grad():
-                ref = token_logps(reference, processor, row, answer, temperature)
+                ref = token_logps(reference, processor, row, answer, width, temperature)
             if not math.isnan(reward):
                 ratio = torch.exp(logps - logps.detach())
                 token = -torch.minimum(
@@ -180,11 +188,11 @@ def reference_loss(trainer, policy, reference, table, *, beta, temperature=1.0, 
                 token = token + beta * (torch.exp(ref - logps) - (ref - logps) - 1)
                 grpo = grpo + token.sum() / CLIP_LENGTH / len(known)
             if j in rejected:
-                plain = token_logps(policy, processor, row, answer)
-                plus = token_logps(policy, processor, row, chosen)
+                plain = token_logps(policy, processor, row, answer, width)
+                plus = token_logps(policy, processor, row, chosen, width)
                 with torch.no_grad():
-                    plain_ref = token_logps(reference, processor, row, answer)
-                    plus_ref = token_logps(reference, processor, row, chosen)
+                    plain_ref = token_logps(reference, processor, row, answer, width)
+                    plus_ref = token_logps(reference, processor, row, chosen, width)
                 delta_plus = (plus.sum() - plus_ref.sum()) / len(chosen)
                 delta_minus = (plain.sum() - plain_ref.sum()) / len(answer)
                 loss = -torch.log(torch.sigmoid(TAU * (delta_plus - delta_minus)))
@@ -229,7 +237,7 @@ def test_a_step_is_the_equations_in_float64(
     disturb(model)
     policy = copy.deepcopy(reference)
     disturb(policy)
-    assert_step_matches(trainer, policy, reference, REWARDS, 1e-9, beta=beta)
+    assert_step_matches(trainer, policy, reference, REWARDS, FLOAT64, beta=beta)
 
 
 @pytest.mark.parametrize("accumulation", [1, 4])
@@ -249,7 +257,7 @@ def test_the_sampling_temperature_does_not_reach_the_dpo_term(
     )
     disturb(model)
     disturb(policy)
-    assert_step_matches(trainer, policy, reference, REWARDS, 1e-9, beta=0.04, temperature=0.7)
+    assert_step_matches(trainer, policy, reference, REWARDS, FLOAT64, beta=0.04, temperature=0.7)
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.7])
@@ -276,7 +284,7 @@ def test_method_grpo_is_the_grpo_part_alone(
     trainer = make_trainer(model, tiny_processor, tiny_dataset, tmp_path, method="grpo")
     disturb(model)
     disturb(policy)
-    assert_step_matches(trainer, policy, reference, REWARDS, 1e-9, beta=0.04, method="grpo")
+    assert_step_matches(trainer, policy, reference, REWARDS, FLOAT64, beta=0.04, method="grpo")
 
 
 def test_without_any_known_reward_nothing_is_learned(

@@ -22,7 +22,9 @@ class OraPOConfig(GRPOConfig):
     """Arguments of :class:`orapo.OraPOTrainer`; all of ``trl.GRPOConfig`` keep their meaning.
 
     Fields whose default differs from TRL's: ``beta`` (the KL weight, lambda_KL in the paper) 0.04,
-    ``loss_type`` ``dr_grpo`` and ``scale_rewards`` ``none`` (the Dr. GRPO form, DESIGN 1.3).
+    ``loss_type`` ``dr_grpo`` and ``scale_rewards`` ``none`` (the Dr. GRPO form, DESIGN 1.3), and
+    ``use_bias_correction_kl`` False: TRL 1.16 multiplies the KL part by the importance ratio, the
+    paper's equation does not.
 
     Attributes:
         method: ``orapo``, or ``grpo`` for the plain rival: the same trainer without the DPO term.
@@ -59,6 +61,7 @@ class OraPOConfig(GRPOConfig):
 
     beta: float = field(default=0.04, metadata={"help": "KL weight (lambda_KL)"})
     loss_type: str = field(default="dr_grpo", metadata={"help": "see trl.GRPOConfig"})
+    use_bias_correction_kl: bool = field(default=False, metadata={"help": "see trl.GRPOConfig"})
     scale_rewards: Any = field(default="none", metadata={"help": "see trl.GRPOConfig"})
 
     def __post_init__(self) -> None:
