@@ -135,7 +135,10 @@ def test_means_over_rollouts_give_the_mix_over_studies(rewards, data):
         [row[k].mean() if k.any() else row.sum() * 0 for row, k in zip(losses, known, strict=True)]
     )
     dpo = torch.stack(
-        [row[r].mean() if r.any() else row.sum() * 0 for row, r in zip(pairs, rejected, strict=True)]
+        [
+            row[r].mean() if r.any() else row.sum() * 0
+            for row, r in zip(pairs, rejected, strict=True)
+        ]
     )
     torch.testing.assert_close(got, mix(grpo, dpo, weight), rtol=1e-9, atol=1e-9)
 

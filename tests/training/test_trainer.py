@@ -354,7 +354,7 @@ def test_placeholders_cannot_be_sampled(tiny_model, tiny_processor, tiny_dataset
 
 
 def test_a_missing_column_is_said_before_anything_runs(tiny_model, tiny_processor, tiny_dataset):
-    with pytest.raises(OrapoError, match="lacks the column.*report"):
+    with pytest.raises(OrapoError, match=r"lacks the column.*report"):
         OraPOTrainer(
             tiny_model,
             TableReward(REWARDS),

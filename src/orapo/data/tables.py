@@ -174,7 +174,9 @@ def id_cell(path: Path, row: Row, column: str) -> str:
 
 
 @contextmanager
-def write_rows(path: Path, columns: Sequence[str]) -> Iterator[RowWriter]:
+def write_rows(
+    path: Path, columns: Sequence[str], types: Mapping[str, type] | None = None
+) -> Iterator[RowWriter]:
     """Open a table for writing, one record at a time.
 
     The table is written beside its place and moved there when the block ends without an error, so
@@ -183,6 +185,8 @@ def write_rows(path: Path, columns: Sequence[str]) -> Iterator[RowWriter]:
     Args:
         path: Where to; the suffix chooses the format.
         columns: The columns, in order. In JSONL and Parquet they keep their types.
+        types: Type (``float``, ``int`` ...) of columns whose first rows may all be null, which
+            Parquet needs to know; the others' types are those of the first 1,024 rows.
 
     Yields:
         A function that writes one record.
@@ -195,7 +199,7 @@ def write_rows(path: Path, columns: Sequence[str]) -> Iterator[RowWriter]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         opened = {".csv": _write_csv, ".jsonl": _write_jsonl, ".parquet": _write_parquet}[suffix]
-        with opened(part, columns) as write:
+        with opened(part, columns, types or {}) as write:
             yield write
         part.replace(path)
     except OSError as error:
@@ -205,7 +209,9 @@ def write_rows(path: Path, columns: Sequence[str]) -> Iterator[RowWriter]:
 
 
 @contextmanager
-def _write_csv(path: Path, columns: Sequence[str]) -> Iterator[RowWriter]:
+def _write_csv(
+    path: Path, columns: Sequence[str], types: Mapping[str, type]
+) -> Iterator[RowWriter]:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
@@ -213,7 +219,9 @@ def _write_csv(path: Path, columns: Sequence[str]) -> Iterator[RowWriter]:
 
 
 @contextmanager
-def _write_jsonl(path: Path, columns: Sequence[str]) -> Iterator[RowWriter]:
+def _write_jsonl(
+    path: Path, columns: Sequence[str], types: Mapping[str, type]
+) -> Iterator[RowWriter]:
     with path.open("w", encoding="utf-8") as file:
 
         def write(values: Mapping[str, Any]) -> None:
@@ -224,16 +232,27 @@ def _write_jsonl(path: Path, columns: Sequence[str]) -> Iterator[RowWriter]:
 
 
 @contextmanager
-def _write_parquet(path: Path, columns: Sequence[str]) -> Iterator[RowWriter]:
+def _write_parquet(
+    path: Path, columns: Sequence[str], types: Mapping[str, type]
+) -> Iterator[RowWriter]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     batch: list[dict[str, Any]] = []
     writer: pq.ParquetWriter | None = None
 
+    def schema() -> pa.Schema:
+        kinds = {float: pa.float64(), int: pa.int64(), str: pa.string(), bool: pa.bool_()}
+        seen = pa.Table.from_pylist(batch).schema
+        return pa.schema(
+            (name, kinds[types[name]] if name in types else seen.field(name).type)
+            for name in columns
+            if name in types or name in seen.names
+        )
+
     def flush() -> None:
         nonlocal writer
-        table = pa.Table.from_pylist(batch, schema=writer.schema if writer else None)
+        table = pa.Table.from_pylist(batch, schema=writer.schema if writer else schema())
         writer = writer or pq.ParquetWriter(path, table.schema)
         writer.write_table(table)
         batch.clear()

@@ -37,6 +37,7 @@ class Kind(IntEnum):
 
     FINDING = auto()
     STRUCTURE = auto()
+    ADJECTIVE = auto()
     STATE = auto()
     SEVERITY = auto()
     PLACE = auto()
@@ -97,6 +98,7 @@ class Structure(_Schema):
 
     name: str = Field(min_length=1)
     phrases: tuple[str, ...] = ()
+    adjectives: tuple[str, ...] = ()
     states: dict[str, tuple[str, Polarity]] = Field(default_factory=dict)
 
 
@@ -130,6 +132,10 @@ class Entry(NamedTuple):
     """Finding, Structure, name of the state, normalised severity or Place; else None."""
     assertive: bool
     """After a comma or "and" it begins a statement of its own."""
+    severity: str | None = None
+    """The severity that the phrase says besides ("large", a state too; "trace effusion")."""
+    place: Place | None = None
+    """The place or side that the phrase says besides ("clavicle", "bibasilar atelectasis")."""
 
 
 class Item(NamedTuple):
@@ -140,6 +146,8 @@ class Item(NamedTuple):
     first: int
     last: int
     assertive: bool
+    severity: str | None
+    place: Place | None
 
 
 Trie = dict[str | None, Any]
@@ -215,7 +223,8 @@ class Vocabulary:
             if best is None:
                 index += 1
                 continue
-            items.append(Item(best.kind, best.data, index, last, best.assertive))
+            kind, data, assertive, severity, place = best
+            items.append(Item(kind, data, index, last, assertive, severity, place))
             index = last + 1
         return items
 
@@ -325,6 +334,7 @@ class _Compiler:
             structure = Structure(
                 name=old.name,
                 phrases=(*old.phrases, *structure.phrases),
+                adjectives=(*old.adjectives, *structure.adjectives),
                 states={**old.states, **structure.states},
             )
         self.structures[structure.name] = structure
@@ -351,24 +361,43 @@ class _Compiler:
             for finding, _ in structure.states.values():
                 if finding not in self.findings:
                     raise OrapoError(f"lexicon: structure {structure.name!r}: no finding {finding!r}")
-            phrases.update(
-                dict.fromkeys(_expanded(structure.phrases), (Kind.STRUCTURE, structure))
-            )
+            for kind, texts in (
+                (Kind.ADJECTIVE, structure.adjectives),
+                (Kind.STRUCTURE, structure.phrases),
+            ):
+                phrases.update(dict.fromkeys(_expanded(texts), (kind, structure)))
         for entry in self.findings.values():
             if entry.otherwise is not None and entry.otherwise not in self.findings:
                 raise OrapoError(f"lexicon: finding {entry.name!r}: no finding {entry.otherwise!r}")
             phrases.update(dict.fromkeys(_expanded(entry.phrases), (Kind.FINDING, entry)))
 
-        words = {text: TOKEN.findall(text) for text in (*phrases, *self.assertive)}
-        canonical = _canonical_forms({token for each in words.values() for token in each}, self.spelling)
+        # the spaces let a phrase be a lone hyphen
+        words = {text: TOKEN.findall(f" {text} ") for text in (*phrases, *self.assertive)}
+        canonical = _canonical_forms(
+            {token for each in words.values() for token in each}, self.spelling
+        )
+        modifiers = {
+            kind: {
+                tuple(canonical.get(token, token) for token in words[text]): data
+                for each, data, text in self.modifiers
+                if each is kind
+            }
+            for kind in (Kind.SEVERITY, Kind.PLACE)
+        }
         root: Trie = {}
         assertive = {tuple(canonical.get(t, t) for t in words[text]) for text in self.assertive}
         for text, (kind, data) in phrases.items():
             tokens = tuple(canonical.get(token, token) for token in words[text])
-            stands_alone = tokens in assertive or kind in (Kind.SEVERITY,) or (
-                kind is Kind.STATE and data == "stable"
-            ) or kind in (Kind.HEDGE_NEXT, Kind.HEDGE_EITHER)
-            _insert(root, tokens, Entry(kind, data, stands_alone))
+            stands_alone = (
+                tokens in assertive
+                or kind in (Kind.SEVERITY, Kind.HEDGE_NEXT, Kind.HEDGE_EITHER)
+                or (kind is Kind.STATE and data == "stable")
+            )
+            severity, place = (
+                _said_within(tokens, modifiers[each], whole=kind is not Kind.FINDING)
+                for each in (Kind.SEVERITY, Kind.PLACE)
+            )
+            _insert(root, tokens, Entry(kind, data, stands_alone, severity, place))
         for tokens in assertive:
             _insert(root, tokens, Entry(Kind.ASSERTIVE, None, True), replace=False)
 
@@ -407,6 +436,15 @@ class _Compiler:
             canonical,
             fuzzy,
         )
+
+
+def _said_within(
+    tokens: tuple[str, ...], modifiers: Mapping[tuple[str, ...], Any], *, whole: bool
+) -> Any:
+    """Return what a phrase says as a severity or place besides: all of it, or one word of it."""
+    if whole:
+        return modifiers.get(tokens)
+    return next((modifiers[(token,)] for token in tokens if (token,) in modifiers), None)
 
 
 def _relink(node: Trie, findings: Mapping[str, Finding]) -> None:

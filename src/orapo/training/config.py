@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from trl import GRPOConfig
 
@@ -62,7 +62,7 @@ class OraPOConfig(GRPOConfig):
     beta: float = field(default=0.04, metadata={"help": "KL weight (lambda_KL)"})
     loss_type: str = field(default="dr_grpo", metadata={"help": "see trl.GRPOConfig"})
     use_bias_correction_kl: bool = field(default=False, metadata={"help": "see trl.GRPOConfig"})
-    scale_rewards: Any = field(default="none", metadata={"help": "see trl.GRPOConfig"})
+    scale_rewards: str = field(default="none", metadata={"help": "see trl.GRPOConfig"})
 
     def __post_init__(self) -> None:
         """Check the fields of OraPO, then let TRL check its own.

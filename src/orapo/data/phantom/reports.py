@@ -50,6 +50,11 @@ class WrittenReport:
     impression: str
     labels: dict[str, LabelValue]
 
+    @property
+    def text(self) -> str:
+        """The whole report."""
+        return f"{self.findings} {self.impression}".strip()
+
 
 def write_report(
     rng: np.random.Generator, drawn: Sequence[DrawnFinding], config: PhantomConfig

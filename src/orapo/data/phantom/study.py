@@ -57,7 +57,7 @@ def draw_study(seed: int, index: int, config: PhantomConfig) -> PhantomStudy:
     study = Study(
         study_id=f"phantom-{index:06d}",
         patient_id=f"phantom-p{patient:06d}",
-        report=f"{report.findings} {report.impression}".strip(),
+        report=report.text,
         findings=report.findings,
         impression=report.impression,
         labels=report.labels,

@@ -1,0 +1,29 @@
+# `make demo` and `make test` set up all they need in .venv; repeated, they cost nothing extra.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo demo-quick test check setup
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train,dev]'
+	touch $(READY)
+
+demo: $(READY)
+	$(BIN)/orapo demo --out demo
+
+demo-quick: $(READY)
+	$(BIN)/orapo demo --quick --out demo-quick
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+check: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy

@@ -1,0 +1,61 @@
+"""`orapo demo`: the whole main job on the CPU."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from orapo.errors import MissingExtraError
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("demo")(demo)
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for everything it makes.")] = Path("demo"),
+    seed: Annotated[int, typer.Option(min=0, help="Seed of data and training.")] = 0,
+    quick: Annotated[bool, typer.Option(help="Under 3 minutes; fewer steps.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Metrics as JSON on stdout.")] = False,
+) -> None:
+    """Train a report writer on phantom films with GRPO and with OraPO, and compare them."""
+    try:
+        from orapo.demo import DemoPlan, run_demo
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("the demo", "train") from error
+    plan = DemoPlan.quick(seed) if quick else DemoPlan(seed=seed)
+    metrics = run_demo(out, plan, Console(stderr=True))
+    if as_json:
+        typer.echo(json.dumps(metrics))
+        return
+    Console().print(_summary(metrics))
+    typer.echo(f"{out / 'report.html'} shows the films, the reports and the curves.")
+
+
+def _summary(metrics: Mapping[str, Any]) -> Table:
+    from orapo.evaluation.report import final_share
+    from orapo.evaluation.rows import result_rows, row_title
+
+    table = Table(title="Held-out studies, uncertain counts as positive")
+    table.add_column("")
+    for heading in ("F1", "P", "R", "micro F1", "zero reward", "rollouts"):
+        table.add_column(heading, justify="right")
+    for name, row in result_rows(metrics).items():
+        share = final_share(row.get("zero_reward_share"))
+        table.add_row(
+            row_title(name),
+            *(
+                f"{row[key]:.3f}"
+                for key in ("macro_f1", "macro_precision", "macro_recall", "micro_f1")
+            ),
+            "" if share is None else f"{share:.2f}",
+            str(row.get("rollouts", "")),
+        )
+    return table

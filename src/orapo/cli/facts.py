@@ -1,0 +1,74 @@
+"""`orapo facts`: what FactS reads from one report."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from orapo.errors import OrapoError
+
+if TYPE_CHECKING:
+    from orapo.facts import ReportFacts
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("facts")(facts)
+
+
+def facts(
+    text: Annotated[str | None, typer.Argument(help="The report.")] = None,
+    file: Annotated[Path | None, typer.Option(help="Read the report from this text file.")] = None,
+    lexicon: Annotated[
+        Path | None, typer.Option(help="TOML file with findings and phrases of your own.")
+    ] = None,
+) -> None:
+    """Print the sentences, facts and labels of a report as JSON."""
+    from orapo.facts import RulesEngine
+
+    if (text is None) == (file is None):
+        raise OrapoError("orapo facts: give either the report's text or --file, one of the two")
+    report = text if text is not None else _read_text(file)
+    typer.echo(json.dumps(as_json(RulesEngine(lexicon).read(report or "")), indent=2))
+
+
+def _read_text(file: Path | None) -> str | None:
+    if file is None:
+        return None
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise OrapoError(f"{file}: can't be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise OrapoError(f"{file}: not UTF-8 text; save the file as UTF-8") from None
+
+
+def as_json(report: ReportFacts) -> dict[str, Any]:
+    """Return what was read as plain JSON values; spans count characters of the report."""
+    return {
+        "sentences": [
+            {"text": sentence.text, "span": [sentence.start, sentence.end]}
+            for sentence in report.sentences
+        ],
+        "facts": [
+            {
+                "finding": fact.finding,
+                "polarity": fact.polarity.value,
+                "location": fact.location,
+                "laterality": fact.laterality,
+                "severity": fact.severity,
+                "span": [fact.start, fact.end],
+                "text": report.text[fact.start : fact.end],
+                "sentence": fact.sentence,
+                "labels": fact.labels,
+            }
+            for fact in report.facts
+        ],
+        "labels": {
+            name: {"value": value, "evidence": list(report.evidence.get(name, ()))}
+            for name, value in report.labels.items()
+        },
+    }

@@ -1,0 +1,89 @@
+"""What the demo does, in numbers: data, base model, training, evaluation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from orapo.models.base import BaseRecipe
+
+METHODS = {"grpo_facts": "grpo", "orapo": "orapo"}
+"""Row of the result to ``OraPOConfig.method``; they differ in nothing else."""
+
+
+@dataclass(frozen=True)
+class DemoPlan:
+    """Settings of a demo; the figures in the docs come from the defaults.
+
+    Attributes:
+        seed: Of the phantom, the trainings and the random baseline.
+        train_studies: Studies to train on.
+        test_studies: Held-out studies of the table.
+        probe_studies: Held-out studies (of another split) scored during training.
+        probe_every: Steps between those scores.
+        steps: Optimiser steps of each method.
+        studies_per_step: Studies a step.
+        rollouts_per_study: K.
+        facts_beta: b of FactS; below 1 a false alarm costs more than a miss.
+        repetition_weight: Weight of the repetition term.
+        learning_rate: Peak, constant.
+        kl: Weight of the KL term.
+        base: How the base model is made.
+    """
+
+    seed: int = 0
+    train_studies: int = 512
+    test_studies: int = 256
+    probe_studies: int = 128
+    probe_every: int = 50
+    steps: int = 400
+    studies_per_step: int = 8
+    rollouts_per_study: int = 8
+    facts_beta: float = 0.5
+    repetition_weight: float = 0.5
+    learning_rate: float = 3e-4
+    kl: float = 0.0
+    base: BaseRecipe = field(default_factory=BaseRecipe)
+
+    @property
+    def rollouts(self) -> int:
+        """Rollouts of each method."""
+        return self.steps * self.studies_per_step * self.rollouts_per_study
+
+    @classmethod
+    def quick(cls, seed: int = 0) -> DemoPlan:
+        """The short demo for CI: the same line, fewer steps."""
+        return cls(
+            seed=seed,
+            train_studies=256,
+            test_studies=128,
+            probe_studies=48,
+            probe_every=40,
+            steps=80,
+            base=BaseRecipe(shape_steps=120, joint_steps=260),
+        )
+
+    def training_settings(self, method: str, output: str) -> dict[str, Any]:
+        """Fields of ``OraPOConfig`` for one method."""
+        return {
+            "output_dir": output,
+            "method": method,
+            "max_steps": self.steps,
+            "per_device_train_batch_size": self.studies_per_step * self.rollouts_per_study,
+            "gradient_accumulation_steps": 1,
+            "num_generations": self.rollouts_per_study,
+            "max_completion_length": 72,
+            "learning_rate": self.learning_rate,
+            "lr_scheduler_type": "constant_with_warmup",
+            "warmup_steps": 10,
+            "temperature": 1.0,
+            "beta": self.kl,
+            "facts_beta": self.facts_beta,
+            "seed": self.seed,
+            "use_cpu": True,
+            "bf16": False,
+            "gradient_checkpointing": False,
+            "report_to": "none",
+            "logging_steps": 1,
+            "save_strategy": "no",
+        }

@@ -1,0 +1,517 @@
+"""One sentence -> its statements: which findings are said to be there, denied or doubted.
+
+A sentence is read left to right as a row of lexicon phrases. A cue such as "no" or "possible" opens
+a scope that reaches forward over a list of findings until something ends it; cues such as "is not
+seen" reach back over the list before them; a state ("normal", "enlarged") is tied to the structures
+(heart, mediastinum ...) that it is said of. Every step looks at a bounded number of phrases, so the
+time is linear in the sentence's length.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from orapo.facts.fact import Polarity
+from orapo.facts.vocabulary import TOKEN, Finding, Item, Kind, Place, Structure, Vocabulary
+
+WINDOW: Final = 8
+"""Words either side of a mention in which the lexicon's ``needs`` and ``unless`` are looked for."""
+NEAR: Final = 2
+"""Unknown words that may stand between a word and the finding that it directly qualifies."""
+LONGEST_LIST: Final = 16
+"""Phrases looked at when a cue reaches back over a list, or a state is looked for ahead."""
+
+_PREPOSITIONS: Final = frozenset(
+    "in of over overlying at within along near to into from on behind across through beneath "
+    "adjacent under above below towards toward around throughout involving".split()
+)
+_ARTICLES: Final = frozenset("of the a an this that these those its his her both".split())
+_LINKS: Final = frozenset((Kind.COMMA, Kind.AND, Kind.OR, Kind.VERSUS))
+_ENDS_NAME: Final = _LINKS | {Kind.NEW_STATEMENT}
+_QUALIFIERS: Final = frozenset((Kind.PLACE, Kind.SEVERITY, Kind.ASSERTIVE, Kind.STATE))
+
+
+class Mention(NamedTuple):
+    """A statement about a finding; ``start`` and ``end`` are places in the sentence."""
+
+    finding: str
+    polarity: Polarity
+    start: int
+    end: int
+    location: str | None
+    laterality: str | None
+    severity: str | None
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A mention while its sentence is being read."""
+
+    finding: str
+    polarity: Polarity
+    first: int
+    last: int
+    item: int
+    modifiers: list[Item] = field(default_factory=list)
+    dropped: bool = False
+
+
+class _Scope(NamedTuple):
+    """What a cue does to the findings it reaches."""
+
+    denies: bool = False
+    hedges: bool = False
+    silent: bool = False
+
+
+_DENIED: Final = _Scope(denies=True)
+_HEDGED: Final = _Scope(hedges=True)
+_NOT_STATED: Final = _Scope(silent=True)
+
+
+def lower(text: str) -> str:
+    """Return the text in lower case, of the same length (some capitals have longer ones)."""
+    lowered = text.lower()
+    if len(lowered) == len(text):
+        return lowered
+    return "".join(low if len(low := char.lower()) == 1 else char for char in text)
+
+
+def read_sentence(text: str, vocabulary: Vocabulary) -> tuple[Mention, ...]:
+    """Read the statements of one sentence.
+
+    Args:
+        text: The sentence.
+        vocabulary: The compiled lexicon.
+
+    Returns:
+        Its mentions in the order of their places.
+    """
+    matches = list(TOKEN.finditer(lower(text)))
+    if not matches:
+        return ()
+    canonical = vocabulary.canonical
+    tokens = [canonical(match.group()) for match in matches]
+    items = vocabulary.find(tokens)
+    if not items:
+        return ()
+    reading = _Reading(tokens, items, vocabulary)
+    reading.run()
+    mentions = []
+    for draft in reading.drafts:
+        if draft.dropped:
+            continue
+        location, laterality, severity = _qualities(draft.modifiers, tokens)
+        start, end = matches[draft.first].start(), matches[draft.last].end()
+        mentions.append(
+            Mention(draft.finding, draft.polarity, start, end, location, laterality, severity)
+        )
+    mentions.sort(key=lambda mention: mention.start)
+    return tuple(mentions)
+
+
+def _qualities(
+    modifiers: list[Item], tokens: list[str]
+) -> tuple[str | None, str | None, str | None]:
+    """Return location, laterality and severity as the words beside a finding say them."""
+    severity: str | None = None
+    sides: set[str] = set()
+    location: str | None = None
+    run: list[Item] = []
+    for item in modifiers:
+        severity = severity or item.severity
+        place: Place | None = item.place
+        if place is None:
+            continue
+        if place.side is not None:
+            sides.add(place.side)
+        if run and run[-1].last + 1 != item.first:
+            run = []
+        run.append(item)
+        if location is None and place.located and item.kind is not Kind.FINDING:
+            location = " ".join(tokens[run[0].first : item.last + 1])
+    laterality = None
+    if sides:
+        laterality = sides.pop() if len(sides) == 1 else "bilateral"
+    return location, laterality, severity
+
+
+class _Subject:
+    """The structures that a state is said of, and the states said of them so far."""
+
+    __slots__ = ("given_before", "states", "structures")
+
+    def __init__(self) -> None:
+        self.structures: list[Item] = []
+        self.states: list[tuple[Item, _Scope | None]] = []
+        self.given_before = False
+
+
+class _Reading:
+    """The state of reading one sentence."""
+
+    def __init__(self, tokens: list[str], items: list[Item], vocabulary: Vocabulary) -> None:
+        self.tokens = tokens
+        self.items = items
+        self.vocabulary = vocabulary
+        self.drafts: list[_Draft] = []
+        self.scope: _Scope | None = None
+        self.used = False  # a finding was read in this scope
+        self.closed = False  # ... and a verb followed it
+        self.link: Kind | None = None  # the connector since the last finding or structure
+        self.after_verb = False
+        self.last: _Draft | None = None  # the last finding of the statement
+        self.qualifiers: list[Item] = []
+        self.subject = _Subject()
+        self.prestates: list[tuple[Item, _Scope | None]] = []
+
+    def run(self) -> None:
+        """Read all items."""
+        steps = {
+            Kind.FINDING: self._finding,
+            Kind.STRUCTURE: self._structure,
+            Kind.ADJECTIVE: self._adjective,
+            Kind.STATE: self._state,
+            Kind.SEVERITY: self._qualifier,
+            Kind.PLACE: self._qualifier,
+            Kind.ASSERTIVE: self._qualifier,
+            Kind.DENY_NEXT: self._cue,
+            Kind.HEDGE_NEXT: self._cue,
+            Kind.NOT_STATED_NEXT: self._cue,
+            Kind.DENY_EITHER: self._cue_either,
+            Kind.HEDGE_EITHER: self._cue_either,
+            Kind.DENY_PREVIOUS: self._cue_back,
+            Kind.HEDGE_PREVIOUS: self._cue_back,
+            Kind.NOT_STATED_PREVIOUS: self._cue_back,
+            Kind.NEW_STATEMENT: self._boundary,
+            Kind.VERB: self._verb,
+            Kind.COMMA: self._connector,
+            Kind.AND: self._connector,
+            Kind.OR: self._connector,
+            Kind.VERSUS: self._connector,
+            Kind.WITH: self._connector,
+        }
+        for index, item in enumerate(self.items):
+            step = steps.get(item.kind)
+            if step is not None:
+                step(index, item)
+        self._place_qualifiers()
+        self._finish_subject()
+
+    # Connectors and boundaries
+
+    def _connector(self, index: int, item: Item) -> None:
+        self._place_qualifiers()
+        # ", and" is "and", ", or" is "or"
+        self.link = item.kind
+
+    def _verb(self, index: int, item: Item) -> None:
+        self.after_verb = True
+        if self.used:
+            self.closed = True
+
+    def _boundary(self, index: int, item: Item) -> None:
+        self._place_qualifiers()
+        self._open(None)
+        self.link = None
+        self.prestates = []
+        self.after_verb = False
+
+    def _open(self, scope: _Scope | None) -> None:
+        self.scope, self.used, self.closed = scope, False, False
+
+    def _starts_anew(self, index: int) -> bool:
+        """Whether an assertive word here ends the scope: after a comma or "and", not in a list."""
+        return (
+            self.used
+            and self.link in (Kind.COMMA, Kind.AND)
+            and not (self.link is Kind.COMMA and self._or_follows(index))
+        )
+
+    def _or_follows(self, index: int) -> bool:
+        """Whether the list that goes on here ends in "or": then one "no" denies all of it."""
+        for item in self.items[index : index + LONGEST_LIST]:
+            if item.kind is Kind.OR:
+                return True
+            if item.kind not in _QUALIFIERS and item.kind not in (
+                Kind.FINDING,
+                Kind.COMMA,
+                Kind.STRUCTURE,
+            ):
+                return False
+        return False
+
+    # Qualifiers
+
+    def _qualifier(self, index: int, item: Item) -> None:
+        if item.assertive and self._starts_anew(index):
+            self._open(None)
+        if item.kind is not Kind.ASSERTIVE:
+            self.qualifiers.append(item)
+
+    def _place_qualifiers(self) -> None:
+        """Give the words since the last finding to it, as no other finding followed them."""
+        if self.last is not None:
+            self.last.modifiers += self.qualifiers
+        self.qualifiers = []
+
+    # Cues
+
+    def _cue(self, index: int, item: Item) -> None:
+        scope = {
+            Kind.DENY_NEXT: _DENIED,
+            Kind.HEDGE_NEXT: _HEDGED,
+            Kind.HEDGE_EITHER: _HEDGED,
+            Kind.DENY_EITHER: _DENIED,
+        }.get(item.kind, _NOT_STATED)
+        if self.scope is not None and not self._ends_scope(index, scope):
+            return
+        self._place_qualifiers()
+        self._open(scope)
+        self.after_verb = False
+
+    def _ends_scope(self, index: int, new: _Scope) -> bool:
+        old = self.scope
+        if new.denies and old is _HEDGED:
+            return True
+        if new.silent:
+            return True
+        if old is not None and old.silent:
+            return self.link is not None or self.closed
+        # "no suspicion for pneumonia", "without possible ..." stay denied
+        return new is _DENIED or self.closed or self._starts_anew(index)
+
+    def _cue_either(self, index: int, item: Item) -> None:
+        if self._finding_at_once(index):
+            self._cue(index, item)
+        elif self.link is None or self._nothing_follows(index):
+            self._cue_back(index, item)
+
+    def _nothing_follows(self, index: int) -> bool:
+        """Whether the statement ends here ("pneumonia, possible")."""
+        after = self.items[index + 1 : index + 2]
+        return not after or after[0].kind in _ENDS_NAME
+
+    def _finding_at_once(self, index: int) -> bool:
+        end = self.items[index].last
+        for item in self.items[index + 1 : index + 1 + LONGEST_LIST]:
+            if self._gap(end, item.first) > NEAR:
+                return False
+            if item.kind in (Kind.FINDING, Kind.STRUCTURE):
+                return True
+            if item.kind not in _QUALIFIERS:
+                return False
+            end = item.last
+        return False
+
+    def _gap(self, last: int, first: int) -> int:
+        """Count the words between two phrases, articles and "of" apart."""
+        if first - last - 1 > 2 * NEAR + 2:
+            return first - last - 1
+        return sum(token not in _ARTICLES for token in self.tokens[last + 1 : first])
+
+    def _cue_back(self, index: int, item: Item) -> None:
+        for draft in self._list_before():
+            if item.kind in (Kind.DENY_PREVIOUS, Kind.DENY_EITHER):
+                draft.polarity = Polarity.ABSENT
+            elif item.kind is Kind.NOT_STATED_PREVIOUS:
+                draft.dropped = True
+            elif draft.polarity is Polarity.PRESENT:
+                draft.polarity = Polarity.UNCERTAIN
+        self._verb(index, item)
+
+    def _list_before(self) -> list[_Draft]:
+        """Return the last finding and those joined to it in one list ("A, B or C")."""
+        found: list[_Draft] = []
+        joined = False
+        for draft in self.drafts[: -LONGEST_LIST - 1 : -1]:
+            if found:
+                between = self.items[draft.item + 1 : found[-1].item]
+                kinds = {item.kind for item in between} - _QUALIFIERS
+                joined = joined or bool(kinds & {Kind.OR, Kind.AND, Kind.VERSUS})
+                if not kinds or not kinds <= _LINKS or not joined:
+                    break
+                if Kind.AND in kinds and any(item.assertive for item in between):
+                    break
+            found.append(draft)
+        return found
+
+    # Findings
+
+    def _finding(self, index: int, item: Item) -> None:
+        if self.used and (
+            self.link is Kind.WITH or (self.closed and self.link is not Kind.OR)
+        ):
+            self._open(None)
+        if self.after_verb and self.subject.structures and not self.subject.states:
+            self.subject = _Subject()  # "the lungs show ..."
+        finding = self._resolved(index, item)
+        self.used = True
+        self.prestates = []
+        if finding is not None and not (self.scope is not None and self.scope.silent):
+            polarity = Polarity.PRESENT
+            if self.scope is not None:
+                polarity = Polarity.ABSENT if self.scope.denies else Polarity.UNCERTAIN
+            draft = _Draft(finding.name, polarity, item.first, item.last, index)
+            draft.modifiers += [*self.qualifiers, item]
+            self.drafts.append(draft)
+            self.last = draft
+            if self.link in (Kind.OR, Kind.VERSUS) and polarity is Polarity.PRESENT:
+                for other in self._list_before():
+                    if other.polarity is Polarity.PRESENT:
+                        other.polarity = Polarity.UNCERTAIN
+        else:
+            self.last = None
+        self.qualifiers = []
+        self.link = None
+
+    def _resolved(self, index: int, item: Item) -> Finding | None:
+        finding: Finding = item.data
+        if not finding.needs and not finding.unless:
+            return finding
+        before, behind = max(0, item.first - WINDOW), item.last + 1 + WINDOW
+        if finding.needs and finding.needs.isdisjoint(self.tokens[before:behind]):
+            return None
+        items = self.items
+        if index and items[index - 1].kind in _ENDS_NAME:
+            before = max(before, items[index - 1].first)
+        if index + 1 < len(items) and items[index + 1].kind in _ENDS_NAME:
+            behind = min(behind, items[index + 1].last + 1)
+        if not finding.unless.isdisjoint(self.tokens[before:behind]):
+            return self.vocabulary.findings[finding.otherwise] if finding.otherwise else None
+        return finding
+
+    # Structures and states
+
+    def _adjective(self, index: int, item: Item) -> None:
+        """Read "cardiac" in "cardiac and mediastinal contours", not in "cardiac device"."""
+        after = self.items[index + 1 : index + 2]
+        if after and after[0].first == item.last + 1 and after[0].kind in _LINKS:
+            self._structure(index, item)
+
+    def _structure(self, index: int, item: Item) -> None:
+        if self._is_place(item) or self._names_next(index, item):
+            if item.place is not None:
+                self.qualifiers.append(item)
+            return
+        said_ahead = self._state_ahead(index)
+        if self.scope is not None and self.used and (said_ahead or self.prestates):
+            if self.link is not Kind.OR:
+                self._open(None)
+        if self.prestates:
+            self._finish_subject()
+            self.subject.states += self.prestates
+            self.subject.given_before = True
+            self.prestates = []
+        elif self.subject.states and (
+            not self.subject.given_before or said_ahead or self.link is None
+        ):
+            self._finish_subject()
+        self.subject.structures.append(item)
+        if item.place is not None:
+            self.qualifiers.append(item)
+        self.link = None
+        self.after_verb = False
+
+    def _is_place(self, item: Item) -> bool:
+        """Whether a structure only says where the finding before it is ("opacity in the lung")."""
+        if self.last is None:
+            return False
+        at = item.first - 1
+        for _ in range(4):
+            if at <= self.last.last:
+                return False
+            token = self.tokens[at]
+            if token in _PREPOSITIONS:
+                return True
+            at -= 1
+        return False
+
+    def _names_next(self, index: int, item: Item) -> bool:
+        """Whether a structure is part of a finding's name ("lung hyperinflation")."""
+        after = self.items[index + 1 : index + 2]
+        return bool(after) and after[0].kind is Kind.FINDING and after[0].first == item.last + 1
+
+    def _state_ahead(self, index: int) -> bool:
+        """Whether a state is said of the structure here, behind it."""
+        items = self.items
+        for at in range(index + 1, min(index + 1 + LONGEST_LIST, len(items))):
+            kind = items[at].kind
+            if kind is Kind.STATE:
+                return not self._qualifies_next(at)
+            if kind in (Kind.FINDING, Kind.NEW_STATEMENT, Kind.DENY_PREVIOUS, Kind.WITH):
+                return False
+        return False
+
+    def _qualifies_next(self, index: int) -> bool:
+        """Whether a state stands before what it is said of ("normal heart size")."""
+        items = self.items
+        said_of_subject = (
+            bool(self.subject.structures) and index > 0 and items[index - 1].kind is Kind.VERB
+        )
+        end = items[index].last
+        for at in range(index + 1, min(index + 1 + LONGEST_LIST, len(items))):
+            item = items[at]
+            gap = self._gap(end, item.first)
+            if gap > NEAR:
+                return False
+            if item.kind is Kind.FINDING:
+                return not (said_of_subject and gap)
+            if item.kind in (Kind.STRUCTURE, Kind.ADJECTIVE):
+                # "the heart is normal mediastinum is stable", dictated without a full stop
+                return not (said_of_subject and self._state_ahead(at))
+            if item.kind not in _QUALIFIERS:
+                return False
+            end = item.last
+        return False
+
+    def _state(self, index: int, item: Item) -> None:
+        if item.assertive and self._starts_anew(index):
+            self._open(None)
+        if item.severity is not None or item.place is not None:
+            self.qualifiers.append(item)
+        if self.used and (self.link in (Kind.COMMA, Kind.AND) or self.closed):
+            scope = None
+        else:
+            scope = self.scope
+        if not self.subject.structures or self._qualifies_next(index):
+            self.prestates.append((item, scope))
+        else:
+            self.subject.states.append((item, scope))
+
+    def _finish_subject(self) -> None:
+        """Turn the structures and the states said of them into statements."""
+        subject, self.subject = self.subject, _Subject()
+        if not subject.states:
+            return
+        for structure in subject.structures:
+            self._state_structure(structure, subject.states)
+
+    def _state_structure(
+        self, item: Item, states: list[tuple[Item, _Scope | None]]
+    ) -> None:
+        structure: Structure = item.data
+        known = [(state, scope) for state, scope in states if state.data in structure.states]
+        # what is said of its size beats "stable"
+        known = [pair for pair in known if pair[0].data != "stable"] or known
+        if not known:
+            return
+        state, scope = known[0]
+        names = {pair[0].data for pair in known}
+        if "normal" in names and len(names) > 1 and known[-1][0].data == "normal":
+            state, scope = known[-1]
+        name, polarity = structure.states[state.data]
+        if scope is not None:
+            if scope.silent:
+                return
+            if scope.denies:
+                if polarity is Polarity.ABSENT:
+                    return
+                polarity = Polarity.ABSENT
+            elif polarity is Polarity.PRESENT:
+                polarity = Polarity.UNCERTAIN
+        first, last = min(item.first, state.first), max(item.last, state.last)
+        draft = _Draft(name, polarity, first, last, -1, [s for s, _ in known if s.severity])
+        draft.modifiers.append(item)
+        self.drafts.append(draft)

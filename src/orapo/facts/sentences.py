@@ -1,0 +1,82 @@
+"""Report text -> sentences, and which of them speak of the films.
+
+Radiology text is dictated: lists are numbered, lines are wrapped or stand for sentences, full stops
+lack a space behind them, and headings such as ``INDICATION:`` open text that is no finding.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+_ABBREVIATIONS: Final = (
+    "vs|dr|drs|mr|mrs|ms|approx|e\\.g|i\\.e|incl|resp|no|st|inf|sup|ant|post|lat|bilat|prob|poss|fig"
+)
+_BREAK: Final = re.compile(
+    rf"""
+      (?<!\b[a-z])(?<!\b[A-Z])(?P<stop>[.!]+)(?=\s|$|["')\]])   # "... clear. " but not "C. diff"
+    | (?<=[a-z)])\.(?=[A-Z][a-z])                               # "clear.Heart"
+    | (?<=\w)\?+(?=\s|$)                                        # "pneumonia? "
+    | \n[ \t\r]*\n\s*                                           # an empty line
+    | \n(?=[ \t]*(?:\d{{1,2}}[.)]\s|[-*•]\s|[A-Z][A-Za-z/ ]{{2,40}}:))  # a list item or a heading
+    | (?P<line>\n)(?=[ \t]*[A-Z0-9])                            # a line, if the one before is short
+    """,
+    re.VERBOSE,
+)
+_ABBREVIATED: Final = re.compile(rf"\b(?:{_ABBREVIATIONS})$", re.IGNORECASE)
+_NUMBERED: Final = re.compile(r"(?:^|(?<=\s))\(?\d{1,2}$")
+_LEAD: Final = re.compile(r"""[\s"'\])*•·>#-]*(?:\(?\d{1,2}[.)](?=\s|[A-Za-z])\s*)?[\s*•·-]*""")
+_HEADING: Final = re.compile(r"([A-Za-z][A-Za-z/ ]{1,40}?)\s*:")
+WRAPPED_LINE: Final = 60
+"""A line shorter than this that is followed by a capital letter was not wrapped; it ended."""
+
+
+class Span(NamedTuple):
+    """A sentence's place in the report; ``body`` is where its text begins behind a heading."""
+
+    start: int
+    body: int
+    end: int
+    heading: str | None
+
+
+def split_sentences(text: str) -> Iterator[Span]:
+    """Yield the sentences of a report, in order; time is linear in the text's length."""
+    start = line_start = 0
+    for match in _BREAK.finditer(text):
+        at = match.start()
+        if match["line"]:
+            length = at - max(line_start, start)
+            line_start = match.end()
+            if length >= WRAPPED_LINE:
+                continue
+        elif match["stop"]:
+            tail = text[max(start, at - 8) : at]
+            if _ABBREVIATED.search(tail) and match.end() < len(text):
+                continue
+            # "1." opens a list item; it is not the end of a sentence
+            if _NUMBERED.search(tail) and not text[start:at].strip(" \t\r\n(0123456789"):
+                continue
+        span = _span(text, start, match.end())
+        if span is not None:
+            yield span
+        start = match.end()
+        if "\n" in match.group():
+            line_start = start
+    span = _span(text, start, len(text))
+    if span is not None:
+        yield span
+
+
+def _span(text: str, start: int, end: int) -> Span | None:
+    lead = _LEAD.match(text, start, end)
+    start = lead.end() if lead else start
+    while end > start and text[end - 1].isspace():
+        end -= 1
+    if not any(char.isalnum() for char in text[start:end]):
+        return None
+    heading = _HEADING.match(text, start, end)
+    if heading is None:
+        return Span(start, start, end, None)
+    return Span(start, heading.end(), end, " ".join(heading[1].lower().split()))

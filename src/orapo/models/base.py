@@ -1,0 +1,207 @@
+"""The demo's base model: a tiny model that sees and writes, but ties no finding to a film.
+
+What it has seen (and the docs say so): films without findings with shapes to name, truly paired;
+and reports of other phantom patients, each beside somebody else's film. So it writes report
+language, and its eyes tell forms apart, but what a finding looks like it must learn later.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from orapo.data.conversation import REPORT_PROMPT, user_message
+from orapo.data.phantom import PhantomConfig, draw_study
+from orapo.data.phantom.anatomy import sample_anatomy
+from orapo.data.phantom.film import render
+from orapo.data.phantom.findings import sample_findings
+from orapo.data.phantom.reports import write_report
+from orapo.models.shapes import SHAPE_PROMPT, with_shapes
+from orapo.models.tiny import TinySize, build_model, build_processor
+
+RECIPE_VERSION: Final = 1
+BASE_SEED_OFFSET: Final = 1_000_003
+"""Keeps the base's phantom patients apart from those of any demo."""
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class BaseRecipe:
+    """How the base is made; two equal recipes give the same weights.
+
+    Attributes:
+        size: Sizes of the model.
+        seed: Of weights, pictures, pairing and order.
+        films: Films drawn for each task; shapes and reports are spread over them.
+        shape_pictures: Pictures of the shape task.
+        reports: Reports of the language task.
+        shape_steps: Steps on shapes alone.
+        joint_steps: Steps with half a batch of shapes and half a batch of shuffled reports.
+        batch: Samples a step.
+        learning_rate: Peak; linear warm-up over a tenth, then cosine to zero.
+    """
+
+    size: TinySize = field(default_factory=TinySize)
+    seed: int = 0
+    films: int = 800
+    shape_pictures: int = 8000
+    reports: int = 6000
+    shape_steps: int = 300
+    joint_steps: int = 400
+    batch: int = 64
+    learning_rate: float = 3e-3
+
+    @property
+    def fingerprint(self) -> str:
+        """Names the recipe in the cache."""
+        text = json.dumps([RECIPE_VERSION, torch.__version__, asdict(self)], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def tiny_base(
+    recipe: BaseRecipe | None = None,
+    *,
+    cache: Path | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Return the folder of the base's checkpoint, making it if it is not in the cache.
+
+    Args:
+        recipe: How to make it.
+        cache: Folder of the cache; by default ``$ORAPO_CACHE`` or ``~/.cache/orapo``.
+        progress: Called with what is being done, steps done and steps in all.
+
+    Returns:
+        A folder with model (safetensors), processor and chat template.
+    """
+    recipe = recipe or BaseRecipe()
+    root = cache or Path(os.environ.get("ORAPO_CACHE", Path.home() / ".cache" / "orapo"))
+    folder = root / f"tiny-base-{recipe.fingerprint}"
+    if (folder / "config.json").is_file():
+        return folder
+    part = folder.with_name(f"{folder.name}.part-{os.getpid()}")
+    try:
+        _make(recipe, part, progress or (lambda *_: None))
+        try:
+            part.rename(folder)
+        except OSError:  # another process was faster; its result is the same
+            if not (folder / "config.json").is_file():
+                raise
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return folder
+
+
+def _make(recipe: BaseRecipe, folder: Path, progress: Progress) -> None:
+    rng = np.random.default_rng([recipe.seed, 1])
+    config = PhantomConfig(size=recipe.size.image)
+    plain, films = [], []
+    for index in range(recipe.films):
+        plain.append(render(sample_anatomy(rng), (), config.size, 1.0, rng))
+        films.append(draw_study(recipe.seed + BASE_SEED_OFFSET, index, config).image)
+        progress("Drawing films", index + 1, recipe.films)
+    shapes = [
+        with_shapes(plain[rng.integers(len(plain))], rng) for _ in range(recipe.shape_pictures)
+    ]
+    captions = [caption for _, caption in shapes]
+    # These reports are of patients who were never drawn: none can be about the film beside it.
+    reports = [
+        write_report(rng, sample_findings(rng, config.uncertain_share), config).text
+        for _ in range(recipe.reports)
+    ]
+    corpus = [*reports, *captions, SHAPE_PROMPT, REPORT_PROMPT]
+    processor = build_processor(corpus, recipe.size)
+    model = build_model(processor, recipe.size, seed=recipe.seed)
+    tasks = [
+        _Task(processor, SHAPE_PROMPT, [image for image, _ in shapes], captions),
+        _Task(processor, REPORT_PROMPT, films, reports),
+    ]
+    _train(model, tasks, recipe, rng, progress)
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+
+
+class _Task:
+    """A prompt, pictures and answers, ready as tensors."""
+
+    def __init__(
+        self, processor: Any, prompt: str, pictures: Sequence[Image.Image], answers: Sequence[str]
+    ) -> None:
+        text = processor.apply_chat_template(
+            user_message(prompt, images=1), add_generation_prompt=True
+        )
+        first = processor(images=[[pictures[0]]], text=[text], return_tensors="pt")
+        self.prompt: Tensor = first["input_ids"][0]
+        self.pixels: Tensor = torch.cat(
+            [
+                processor.image_processor([[one] for one in pictures[i : i + 256]], return_tensors="pt")[
+                    "pixel_values"
+                ]
+                for i in range(0, len(pictures), 256)
+            ]
+        )
+        tokenizer = processor.tokenizer
+        self.pad = tokenizer.pad_token_id
+        self.answers = [
+            torch.tensor([*ids, tokenizer.eos_token_id])
+            for ids in tokenizer(list(answers), add_special_tokens=False)["input_ids"]
+        ]
+
+    def batch(self, count: int, rng: np.random.Generator) -> dict[str, Tensor]:
+        """Draw a batch; where there are fewer pictures than answers, pictures at random."""
+        rows = rng.integers(0, len(self.answers), size=count)
+        paired = len(self.pixels) == len(self.answers)
+        pictures = rows if paired else rng.integers(0, len(self.pixels), size=count)
+        answers = [self.answers[row] for row in rows]
+        ids = pad_sequence(answers, batch_first=True, padding_value=self.pad)
+        labels = pad_sequence(answers, batch_first=True, padding_value=-100)
+        prompts = self.prompt.expand(len(rows), -1)
+        return {
+            "input_ids": torch.cat([prompts, ids], dim=1),
+            "attention_mask": torch.cat([torch.ones_like(prompts), (labels != -100).long()], dim=1),
+            "labels": torch.cat([torch.full_like(prompts, -100), labels], dim=1),
+            "pixel_values": self.pixels[torch.from_numpy(pictures)],
+        }
+
+
+def _train(
+    model: Any,
+    tasks: Sequence[_Task],
+    recipe: BaseRecipe,
+    rng: np.random.Generator,
+    progress: Progress,
+) -> None:
+    total = recipe.shape_steps + recipe.joint_steps
+    optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, recipe.learning_rate, total_steps=total, pct_start=0.1, cycle_momentum=False
+    )
+    shapes, reports = tasks
+    model.train()
+    for step in range(total):
+        alone = step < recipe.shape_steps
+        parts = [(shapes, recipe.batch if alone else recipe.batch // 2)]
+        if not alone:
+            parts.append((reports, recipe.batch // 2))
+        for task, count in parts:
+            batch = task.batch(count, rng)
+            (model(**batch).loss * count / recipe.batch).backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        optimizer.zero_grad()
+        progress("Warming up", step + 1, total)
+    model.eval()

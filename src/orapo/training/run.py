@@ -1,0 +1,239 @@
+"""One training run from a recipe: manifest and checkpoint in, checkpoint and logs out."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+import transformers
+from transformers import TrainerCallback
+from trl import TrlParser
+
+from orapo.data.images import read_image
+from orapo.data.manifest import read_manifest
+from orapo.data.study import Study
+from orapo.errors import OrapoError
+from orapo.evaluation import clinical_scores
+from orapo.facts import FactSReward, RepetitionPenalty, label_report
+from orapo.generation import Decoding, generate_reports, load_checkpoint
+from orapo.labels import UncertainPolicy
+from orapo.training.config import OraPOConfig
+from orapo.training.dataset import training_dataset
+from orapo.training.trainer import OraPOTrainer
+
+LOG_FILE = "log.jsonl"
+PROBE_FILE = "probe.jsonl"
+
+
+@dataclass
+class RunConfig:
+    """What a run trains and on which data; the rest of a recipe is ``OraPOConfig``.
+
+    Attributes:
+        model: Folder of a checkpoint, or its name on the hub.
+        data: Manifest (JSONL).
+        train_split: Split to train on.
+        probe_split: Split on which greedy reports are scored during training; none if empty.
+        probe_every: Steps between probes; 0 for none.
+        probe_studies: Studies of a probe, from the split's beginning.
+        repetition_weight: Weight of the repetition term beside FactS; 0 leaves it out.
+    """
+
+    model: str = field(metadata={"help": "folder of a checkpoint, or a name on the hub"})
+    data: str = field(metadata={"help": "manifest (JSONL)"})
+    train_split: str = field(default="train", metadata={"help": "split to train on"})
+    probe_split: str = field(default="", metadata={"help": "split to score during training"})
+    probe_every: int = field(default=0, metadata={"help": "steps between probes; 0 for none"})
+    probe_studies: int = field(default=200, metadata={"help": "studies of a probe"})
+    repetition_weight: float = field(default=0.0, metadata={"help": "weight of repetition"})
+
+
+class _Parser(TrlParser):
+    """TRL's parser, without a page of usage before what is wrong."""
+
+    def error(self, message: str) -> NoReturn:
+        raise OrapoError(f"the recipe can't be used: {message}")
+
+
+def read_recipe(arguments: Sequence[str]) -> tuple[RunConfig, OraPOConfig]:
+    """Read ``--config recipe.yaml`` and the fields given beside it, which win.
+
+    Raises:
+        OrapoError: The file is missing or broken, or a field is unknown or has a wrong value.
+    """
+    parser = _Parser((RunConfig, OraPOConfig), prog="orapo train")
+    try:
+        run, config = parser.parse_args_and_config(list(arguments))
+    except FileNotFoundError as error:
+        raise OrapoError(f"{error.filename}: no such file") from None
+    except ValueError as error:
+        raise OrapoError(f"the recipe can't be used: {error}") from None
+    return run, config
+
+
+def studies_of(path: Path, split: str) -> list[Study]:
+    """Return the studies of one split of a manifest.
+
+    Raises:
+        OrapoError: The manifest can't be read or has no such split.
+    """
+    everything = read_manifest(path)
+    studies = [study for study in everything if study.split == split]
+    if not studies:
+        there = ", ".join(sorted({study.split for study in everything}))
+        raise OrapoError(f"{path}: no study of split {split!r}; it has {there}")
+    return studies
+
+
+def train(run: RunConfig, config: OraPOConfig, resume: bool = False) -> Path:
+    """Train as the recipe says.
+
+    Writes into ``config.output_dir``: the checkpoint (safetensors, processor, chat template),
+    ``log.jsonl`` (one line a step) and ``probe.jsonl`` (one line a probe).
+
+    Args:
+        run: Model and data.
+        config: Everything about training.
+        resume: Go on from the last checkpoint in ``output_dir``.
+
+    Returns:
+        ``config.output_dir``.
+    """
+    manifest = Path(run.data)
+    studies = studies_of(manifest, run.train_split)
+    model, processor = load_checkpoint(run.model, device="cpu" if config.use_cpu else None)
+    folder = Path(config.output_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    rewards: list[Any] = [FactSReward(facts_beta=config.facts_beta, uncertain=config.uncertain)]
+    if run.repetition_weight:
+        rewards.append(RepetitionPenalty())
+        config.reward_weights = [1.0, run.repetition_weight]
+    callbacks: list[TrainerCallback] = [_LogFile(folder / LOG_FILE, keep=resume)]
+    if run.probe_every and run.probe_split:
+        probe = studies_of(manifest, run.probe_split)[: run.probe_studies]
+        callbacks.append(_Probe(folder / PROBE_FILE, probe, run, config, processor, keep=resume))
+    trainer = OraPOTrainer(
+        model,
+        rewards,
+        config,
+        train_dataset=training_dataset(studies),
+        processing_class=processor,
+        callbacks=callbacks,
+    )
+    trainer.train(resume_from_checkpoint=resume or None)
+    trainer.save_model(str(folder))
+    processor.save_pretrained(folder)
+    return folder
+
+
+def quiet_libraries() -> None:
+    """Leave the screen to our own progress bars."""
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    logging.getLogger("trl").setLevel(logging.ERROR)
+
+
+class _JsonLines:
+    """A file of JSON lines that is whole after every line."""
+
+    def __init__(self, path: Path, keep: bool) -> None:
+        self.path = path
+        if not keep:
+            path.unlink(missing_ok=True)
+
+    def add(self, record: dict[str, Any]) -> None:
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(record) + "\n")
+
+
+class _LogFile(TrainerCallback):
+    """Writes what TRL logs, step by step; numbers only, never a report's text."""
+
+    def __init__(self, path: Path, keep: bool) -> None:
+        self.lines = _JsonLines(path, keep)
+        self.start = time.monotonic()
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.start = time.monotonic()
+
+    def on_log(
+        self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any
+    ) -> None:
+        if state.is_world_process_zero and logs:
+            seconds = round(time.monotonic() - self.start, 2)
+            numbers = {name: _number(value) for name, value in logs.items()}
+            self.lines.add({"step": state.global_step, "elapsed": seconds, **numbers})
+
+
+def _number(value: Any) -> Any:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return None
+
+
+class _Probe(TrainerCallback):
+    """Scores greedy reports on some held-out studies now and then (the paper's Figure 2)."""
+
+    def __init__(
+        self,
+        path: Path,
+        studies: Sequence[Study],
+        run: RunConfig,
+        config: OraPOConfig,
+        processor: Any,
+        keep: bool,
+    ) -> None:
+        self.lines = _JsonLines(path, keep)
+        self.every = run.probe_every
+        self.processor = processor
+        self.uncertain = UncertainPolicy(config.uncertain)
+        self.labels = [study.labels for study in studies]
+        self.films = [[read_image(path) for path in study.images] for study in studies]
+        self.decoding = Decoding(
+            max_new_tokens=config.max_completion_length or 256,
+            batch_size=4 * config.per_device_train_batch_size,
+        )
+
+    def on_step_end(
+        self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any
+    ) -> None:
+        if state.global_step % self.every == 0 and state.is_world_process_zero:
+            self._score(state.global_step, model)
+
+    def on_train_begin(
+        self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any
+    ) -> None:
+        if state.global_step == 0 and state.is_world_process_zero:
+            self._score(0, model)
+
+    def _score(self, step: int, model: Any) -> None:
+        start = time.monotonic()
+        training = model.training
+        model.eval()
+        reports = list(generate_reports(model, self.processor, self.films, self.decoding))
+        model.train(training)
+        scores = clinical_scores(
+            [label_report(text).labels for text in reports], self.labels, uncertain=self.uncertain
+        )
+        self.lines.add(
+            {
+                "step": step,
+                "macro_f1": scores.macro_f1,
+                "per_label": {name: item["f1"] for name, item in scores.per_label.items()},
+                "seconds": round(time.monotonic() - start, 2),
+            }
+        )
+
+
+def recipe_text(run: RunConfig, settings: dict[str, Any]) -> str:
+    """Write a recipe as YAML, as ``orapo train --config`` reads it."""
+    import yaml
+
+    text: str = yaml.safe_dump({**asdict(run), **settings}, sort_keys=False)
+    return text

@@ -1,0 +1,181 @@
+"""The FactS reward: the worked examples of DESIGN 1.2, its policies and its laws."""
+
+import json
+import math
+import pickle
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orapo.facts import (
+    FactSReward,
+    RepetitionPenalty,
+    Verdict,
+    fact_verdicts,
+    label_report,
+    score_report,
+)
+from orapo.labels import LABELS, NO_FINDING, UncertainPolicy
+
+NORMAL = {NO_FINDING: 1}
+NORMAL_WITH_DEVICE = {NO_FINDING: 1, "Support Devices": 1}
+HEART_AND_EFFUSION = {"Cardiomegaly": 1, "Pleural Effusion": 1}
+
+
+@pytest.mark.parametrize(
+    ("reference", "text", "reward"),
+    [
+        (NORMAL, "The lungs are clear.", 1.0),
+        (NORMAL, "Effusion.", 0.0),
+        (NORMAL, "the the the", 0.0),
+        (NORMAL, "", 0.0),
+        (NORMAL_WITH_DEVICE, "The lungs are clear.", 2 / 3),
+        (NORMAL_WITH_DEVICE, "PICC in place.", 1.0),
+        (NORMAL_WITH_DEVICE, "Effusion. PICC in place.", 0.5),
+        (HEART_AND_EFFUSION, "Cardiomegaly.", 2 / 3),
+        (HEART_AND_EFFUSION, "Cardiomegaly. No effusion.", 0.5),
+        (HEART_AND_EFFUSION, "Cardiomegaly. No effusion. No effusion. No effusion.", 0.5),
+        (HEART_AND_EFFUSION, "Cardiomegaly. The lungs are clear.", 2 / 3),
+    ],
+)
+def test_worked_examples(reference, text, reward):
+    assert score_report(text, reference).reward == pytest.approx(reward)
+
+
+def test_a_contradiction_is_counted_apart_and_within_fp():
+    score = score_report("Cardiomegaly. No effusion.", HEART_AND_EFFUSION)
+    assert (score.tp, score.fp, score.fn, score.contradictions) == (1, 1, 1, 1)
+    assert (score.precision, score.recall) == (0.5, 0.5)
+
+
+def test_beta_above_one_favours_recall():
+    missed, invented = "Cardiomegaly.", "Cardiomegaly. Pleural effusion. Pneumothorax."
+    for beta, better in ((0.5, missed), (2.0, invented)):
+        scores = {
+            text: score_report(text, HEART_AND_EFFUSION, facts_beta=beta).reward
+            for text in (missed, invented)
+        }
+        assert max(scores, key=scores.get) == better
+
+
+def test_policies_for_uncertain():
+    reference = {"Edema": -1, "Cardiomegaly": 1}
+    text = "Cardiomegaly."
+    positive = score_report(text, reference, uncertain=UncertainPolicy.POSITIVE)
+    negative = score_report(text, reference, uncertain=UncertainPolicy.NEGATIVE)
+    ignore = score_report(text, reference, uncertain=UncertainPolicy.IGNORE)
+    assert (positive.fn, negative.fn, ignore.fn) == (1, 0, 0)
+
+
+def test_hedging_is_no_way_out_under_ignore():
+    score = score_report(
+        "Possible pneumothorax.", {"Cardiomegaly": 1}, uncertain=UncertainPolicy.IGNORE
+    )
+    assert (score.tp, score.fp) == (0, 1)
+
+
+def test_a_study_with_only_uncertain_labels_has_nothing_to_score_under_ignore():
+    assert score_report("Edema.", {"Edema": -1}, uncertain=UncertainPolicy.IGNORE) is None
+    reward = FactSReward(uncertain="ignore")
+    assert reward(["Edema."], labels=[{"Edema": -1}]) == [None]
+
+
+def test_the_given_no_finding_is_not_read_but_derived():
+    assert score_report("The lungs are clear.", {NO_FINDING: 1, "Edema": 1}).reward == 0.0
+
+
+def test_published_cases_of_divergence():
+    same = label_report("Mild cardiomegaly.").labels
+    assert score_report("The cardiac silhouette is mildly enlarged.", same).reward == 1.0
+    assert (
+        score_report("Pleural effusion.", label_report("No pleural effusion.").labels).reward == 0
+    )
+    reference = label_report("Stable bibasilar atelectasis without consolidation.").labels
+    assert score_report("New right lower lobe consolidation.", reference).reward == 0.0
+
+
+values = st.sampled_from([1, 0, -1, None])
+
+
+@given(
+    st.dictionaries(st.sampled_from(LABELS), values),
+    st.lists(
+        st.sampled_from(
+            ["Cardiomegaly.", "No effusion.", "Possible edema.", "PICC in place.", "xyz", "Normal."]
+        )
+    ),
+    st.floats(0.1, 4),
+    st.sampled_from(list(UncertainPolicy)),
+)
+def test_the_reward_is_f_beta_and_zero_exactly_without_a_hit(labels, sentences, beta, policy):
+    score = score_report(" ".join(sentences), labels, facts_beta=beta, uncertain=policy)
+    if score is None:
+        assert policy is UncertainPolicy.IGNORE
+        return
+    assert (score.reward == 0) == (score.tp == 0)
+    assert 0 <= score.reward <= 1
+    if score.tp:
+        p, r = score.precision, score.recall
+        assert score.reward == pytest.approx((1 + beta**2) * p * r / (beta**2 * p + r))
+
+
+def test_the_trl_reward_reads_every_form_of_completion_and_reference():
+    reward = FactSReward()
+    labels = {"Cardiomegaly": 1}
+    forms = [
+        "Cardiomegaly.",
+        [{"role": "assistant", "content": "Cardiomegaly."}],
+        [{"role": "assistant", "content": [{"type": "text", "text": "Cardiomegaly."}]}],
+    ]
+    assert reward(forms, labels=[labels, json.dumps(labels), {"Cardiomegaly": 1.0}]) == [1.0] * 3
+    assert reward(["Cardiomegaly."], report=["The heart is enlarged."]) == [1.0]
+    assert reward.__name__ == "facts"
+    assert pickle.loads(pickle.dumps(reward))(["Cardiomegaly."], labels=[labels]) == [1.0]
+
+
+def test_a_missing_reference_is_unknown_and_not_a_zero():
+    assert FactSReward()(["Cardiomegaly.", "Edema."], labels=[None, {"Edema": 1}]) == [None, 1.0]
+    assert FactSReward()(["Cardiomegaly."]) == [None]
+
+
+def test_unreadable_reports_are_counted_under_their_own_name():
+    seen = {}
+    FactSReward()(["the the", "Edema."], labels=[{"Edema": 1}] * 2, log_metric=seen.__setitem__)
+    assert seen == {"facts/unreadable": 0.5}
+
+
+def test_verdicts_say_why():
+    report = label_report("The heart is enlarged. No effusion. Pneumothorax. No edema.")
+    verdicts = dict(
+        zip(
+            [f.finding for f in report.facts],
+            fact_verdicts(report, HEART_AND_EFFUSION),
+            strict=True,
+        )
+    )
+    assert list(verdicts.values()) == [
+        Verdict.ENTAILED,
+        Verdict.CONTRADICTION,
+        Verdict.FALSE_ALARM,
+        Verdict.AGREED_ABSENT,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "penalty"),
+    [
+        ("Left effusion. No pneumothorax.", 0.0),
+        ("No pneumothorax. No pneumothorax.", -0.5),
+        ("Pneumothorax. No pneumothorax.", -0.5),
+        ("", 0.0),
+    ],
+)
+def test_repetition_counts_facts_that_say_nothing_new(text, penalty):
+    assert RepetitionPenalty()([text]) == [pytest.approx(penalty)]
+
+
+def test_beta_must_be_positive():
+    with pytest.raises(ValueError, match="facts_beta"):
+        FactSReward(facts_beta=0)
+    assert not math.isnan(score_report("", NORMAL).reward)
