@@ -8,12 +8,13 @@ import platform
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -21,6 +22,8 @@ from orapo.errors import OrapoError
 from orapo.labels import UncertainPolicy
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from orapo.evaluation.inputs import Reference
     from orapo.evaluation.report import ExampleStudy
 
@@ -82,7 +85,7 @@ def evaluate(
     )
     trivial = trivial_scores(
         labels,
-        training and [study.labels for study in training],
+        [study.labels for study in training] if training else None,
         _training_reports(training),
         seed,
         uncertain,
@@ -101,7 +104,11 @@ def evaluate(
         },
     }
     notes = _notes(metrics, truth, training)
-    _write(out, metrics, _examples(reports, truth), notes, uncertain)
+    examples = _examples(reports, truth)
+    unreadable = sum(one.image is None and bool(truth[one.study_id].images) for one in examples)
+    if unreadable:
+        notes.append(f"Sample studies whose film can't be read: {unreadable}.")
+    _write(out, metrics, examples, notes, uncertain)
     if as_json:
         typer.echo(json.dumps(metrics, indent=2))
         return
@@ -156,14 +163,14 @@ def _notes(
         notes.append(f"Absent rows: {', '.join(absent)} (they need {needed}).")
     shared = {study.study_id for study in training or ()} & truth.keys()
     if shared:
-        notes.append(f"Warning: {len(shared)} studies are both training and reference.")
+        notes.append(f"Warning: studies that are both training and reference: {len(shared)}.")
     if not metrics["model"]["macro_labels"]:
         notes.append("Warning: no label is positive in the references; the macro figures are 0.")
     if metrics["empty_predictions"]:
-        notes.append(f"{metrics['empty_predictions']} generated reports are empty.")
+        notes.append(f"Generated reports that are empty: {metrics['empty_predictions']}.")
     read = metrics["reference_labels"].get("facts", 0)
     if read:
-        notes.append(f"The labels of {read} references were read from their reports by FactS.")
+        notes.append(f"References whose labels FactS read from their report: {read}.")
     return notes
 
 
@@ -176,13 +183,23 @@ def _examples(reports: Mapping[str, str], truth: Mapping[str, Reference]) -> lis
     return [
         ExampleStudy(
             study_id=name,
-            image=truth[name].images[0] if truth[name].images else None,
+            image=_film(truth[name].images),
             reference_text=truth[name].report,
             reference_labels=truth[name].labels,
             generated={"model": reports[name]},
         )
         for name in studies[::step][:SAMPLE_FILMS]
     ]
+
+
+def _film(images: Sequence[Path]) -> Image.Image | None:
+    """Return the first film; None if it can't be read, for the scores do not need it."""
+    from orapo.data.images import read_image
+
+    try:
+        return read_image(images[0]) if images else None
+    except OrapoError:
+        return None
 
 
 def _write(
@@ -229,6 +246,7 @@ def _table(metrics: Mapping[str, Any]) -> Table:
     table = Table(
         title=f"{model['studies']} studies, {len(model['macro_labels'])} labels with support",
         caption=f"Uncertain {model['convention']['uncertain']}.",
+        box=box.SIMPLE_HEAD,  # without rules between columns it fits 80 characters
     )
     table.add_column("", min_width=10)
     for heading in ("Macro F1", "Precision", "Recall", "Micro F1", "R2Gen F1"):

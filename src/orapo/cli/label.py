@@ -47,9 +47,10 @@ def label(
     engine = RulesEngine(lexicon)
     counts: dict[str, Counter[str]] = {name: Counter() for name in LABELS}
     reports = unreadable = 0
-    with _progress() as progress, write_rows(
-        out, [id_column, *LABELS], dict.fromkeys(LABELS, float)
-    ) as write:
+    with (
+        _progress() as progress,
+        write_rows(out, [id_column, *LABELS], dict.fromkeys(LABELS, float)) as write,
+    ):
         task = progress.add_task("Labelling", total=None)
         for row in read_rows(source, [id_column, text_column]):
             study_id = id_cell(source, row, id_column)

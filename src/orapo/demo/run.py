@@ -54,9 +54,7 @@ def run_demo(out: Path, plan: DemoPlan, console: Console) -> dict[str, Any]:
     start = time.monotonic()
     out.mkdir(parents=True, exist_ok=True)
     columns = (TextColumn("{task.description:<28}"), BarColumn(bar_width=24))
-    with Progress(
-        *columns, MofNCompleteColumn(), TimeElapsedColumn(), console=console
-    ) as progress:
+    with Progress(*columns, MofNCompleteColumn(), TimeElapsedColumn(), console=console) as progress:
         manifest = _phantom(out / "phantom", plan, progress)
         base = _base(plan, progress)
         arms = train_arms(_recipes(out, plan, manifest, base), progress)

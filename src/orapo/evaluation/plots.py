@@ -138,7 +138,7 @@ def label_f1_curves(
             handles, names, loc="outside upper right", ncols=len(names), frameon=False,
             handlelength=3,
         )  # fmt: skip
-    _title(figure, "F1 of each label")
+    _title(figure, "F1 of each label by step")
     _save(figure, path)
 
 

@@ -16,6 +16,7 @@ from typing import Any, Final
 import jinja2
 from PIL import Image
 
+from orapo.data.images import read_image
 from orapo.errors import OrapoError
 from orapo.evaluation.rows import TRIVIAL_TITLES, best_trivial, result_rows, row_title
 from orapo.evaluation.verdicts import (
@@ -40,7 +41,7 @@ class ExampleStudy:
 
     Attributes:
         study_id: The study.
-        image: Its film, as an image or a file that Pillow reads; None shows the texts alone.
+        image: Its film, as an image or an image file; None shows the texts alone.
         reference_text: The radiologist's report; may be empty.
         reference_labels: The labels that the generated reports are judged by.
         generated: Name of the model (a row of the metrics) to its report, in the order shown.
@@ -249,14 +250,7 @@ def _plot_address(plot: Path) -> str:
 
 def _film_address(film: Image.Image | Path) -> str:
     """Return a film as a ``data:`` address, in grey and no larger than the page needs."""
-    if isinstance(film, Path):
-        try:
-            with Image.open(film) as opened:
-                grey = opened.convert("L")
-        except (OSError, Image.DecompressionBombError):
-            raise OrapoError(f"{film}: not a readable image") from None
-    else:
-        grey = film.convert("L")
+    grey = read_image(film) if isinstance(film, Path) else film.convert("L")
     grey.thumbnail((_MAX_PIXELS, _MAX_PIXELS))
     buffer = io.BytesIO()
     grey.save(buffer, format="PNG")

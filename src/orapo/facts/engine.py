@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from orapo.facts.extraction import Mention, read_sentence
-from orapo.facts.fact import Fact, ReportFacts, Sentence
+from orapo.facts.extraction import Reading, read_sentence
+from orapo.facts.fact import Fact, Polarity, ReportFacts, Sentence
 from orapo.facts.sentences import Span, split_sentences
 from orapo.facts.vocabulary import Vocabulary, load_vocabulary
 from orapo.labels import (
@@ -41,7 +42,7 @@ class RulesEngine:
 
     def __init__(self, lexicon: Path | None = None) -> None:
         self._vocabulary: Vocabulary = load_vocabulary(lexicon)
-        self._read: dict[str, tuple[Mention, ...]] = {}
+        self._read: dict[str, Reading] = {}
 
     def read(self, text: str) -> ReportFacts:
         """Read a report.
@@ -58,7 +59,10 @@ class RulesEngine:
         for span in self._stated(text):
             body = text[span.body : span.end]
             sentences.append(Sentence(text[span.start : span.end], span.start, span.end))
-            for mention in self._mentions(body):
+            mentions, doubts_previous = self._reading(body)
+            if doubts_previous:
+                self._doubt(facts, len(sentences) - 2)
+            for mention in mentions:
                 facts.append(
                     Fact(
                         finding=mention.finding,
@@ -75,15 +79,25 @@ class RulesEngine:
         labels, evidence = self._labels(facts)
         return ReportFacts(text, tuple(sentences), tuple(facts), labels, evidence)
 
-    def _mentions(self, body: str) -> tuple[Mention, ...]:
-        mentions = self._read.get(body)
-        if mentions is None:
-            mentions = read_sentence(body, self._vocabulary)
+    def _reading(self, body: str) -> Reading:
+        reading = self._read.get(body)
+        if reading is None:
+            reading = read_sentence(body, self._vocabulary)
             if len(body) <= LONGEST_CACHED:
                 if len(self._read) >= CACHED_SENTENCES:
                     self._read.clear()
-                self._read[body] = mentions
-        return mentions
+                self._read[body] = reading
+        return reading
+
+    def _doubt(self, facts: list[Fact], sentence: int) -> None:
+        """Make what a sentence affirms uncertain."""
+        for index in range(len(facts) - 1, -1, -1):
+            fact = facts[index]
+            if fact.sentence != sentence:
+                break
+            if fact.polarity is Polarity.PRESENT:
+                labels = dict(self._vocabulary.effects[fact.finding, Polarity.UNCERTAIN])
+                facts[index] = replace(fact, polarity=Polarity.UNCERTAIN, labels=labels)
 
     def _stated(self, text: str) -> Iterable[Span]:
         """Yield the sentences that speak of the films, not of the history or the technique."""

@@ -26,6 +26,8 @@ _PREPOSITIONS: Final = frozenset(
     "in of over overlying at within along near to into from on behind across through beneath "
     "adjacent under above below towards toward around throughout involving".split()
 )
+_PRONOUNS: Final = frozenset("this these it they that those".split())
+_COMPARISONS: Final = frozenset("to than from since".split())
 _ARTICLES: Final = frozenset("of the a an this that these those its his her both".split())
 _LINKS: Final = frozenset((Kind.COMMA, Kind.AND, Kind.OR, Kind.VERSUS))
 _ENDS_NAME: Final = _LINKS | {Kind.NEW_STATEMENT}
@@ -42,6 +44,14 @@ class Mention(NamedTuple):
     location: str | None
     laterality: str | None
     severity: str | None
+
+
+class Reading(NamedTuple):
+    """What one sentence states."""
+
+    mentions: tuple[Mention, ...] = ()
+    doubts_previous: bool = False
+    """It takes back what the sentence before it says ("This may be artifact.")."""
 
 
 @dataclass(slots=True)
@@ -78,7 +88,7 @@ def lower(text: str) -> str:
     return "".join(low if len(low := char.lower()) == 1 else char for char in text)
 
 
-def read_sentence(text: str, vocabulary: Vocabulary) -> tuple[Mention, ...]:
+def read_sentence(text: str, vocabulary: Vocabulary) -> Reading:
     """Read the statements of one sentence.
 
     Args:
@@ -86,20 +96,20 @@ def read_sentence(text: str, vocabulary: Vocabulary) -> tuple[Mention, ...]:
         vocabulary: The compiled lexicon.
 
     Returns:
-        Its mentions in the order of their places.
+        Its mentions in the order of their places, and whether it doubts the sentence before it.
     """
     matches = list(TOKEN.finditer(lower(text)))
     if not matches:
-        return ()
+        return Reading()
     canonical = vocabulary.canonical
     tokens = [canonical(match.group()) for match in matches]
     items = vocabulary.find(tokens)
     if not items:
-        return ()
-    reading = _Reading(tokens, items, vocabulary)
+        return Reading()
+    reading = _SentenceReader(tokens, items, vocabulary)
     reading.run()
     mentions = []
-    for draft in reading.drafts:
+    for draft in (*reading.drafts, *reading.states):
         if draft.dropped:
             continue
         location, laterality, severity = _qualities(draft.modifiers, tokens)
@@ -108,7 +118,12 @@ def read_sentence(text: str, vocabulary: Vocabulary) -> tuple[Mention, ...]:
             Mention(draft.finding, draft.polarity, start, end, location, laterality, severity)
         )
     mentions.sort(key=lambda mention: mention.start)
-    return tuple(mentions)
+    return Reading(tuple(mentions), not mentions and _doubts_previous(tokens, items))
+
+
+def _doubts_previous(tokens: list[str], items: list[Item]) -> bool:
+    hedges = any(item.kind is Kind.HEDGE_PREVIOUS for item in items)
+    return hedges and tokens[0] in _PRONOUNS
 
 
 def _qualities(
@@ -119,6 +134,7 @@ def _qualities(
     sides: set[str] = set()
     location: str | None = None
     run: list[Item] = []
+    runs: list[list[Item]] = []
     for item in modifiers:
         severity = severity or item.severity
         place: Place | None = item.place
@@ -126,11 +142,15 @@ def _qualities(
             continue
         if place.side is not None:
             sides.add(place.side)
-        if run and run[-1].last + 1 != item.first:
+        if item.kind is Kind.FINDING:
+            continue
+        if not run or run[-1].last + 1 != item.first:
             run = []
+            runs.append(run)
         run.append(item)
-        if location is None and place.located and item.kind is not Kind.FINDING:
-            location = " ".join(tokens[run[0].first : item.last + 1])
+    for run in runs:
+        if location is None and any(item.place and item.place.located for item in run):
+            location = " ".join(tokens[run[0].first : run[-1].last + 1])
     laterality = None
     if sides:
         laterality = sides.pop() if len(sides) == 1 else "bilateral"
@@ -140,22 +160,24 @@ def _qualities(
 class _Subject:
     """The structures that a state is said of, and the states said of them so far."""
 
-    __slots__ = ("given_before", "states", "structures")
+    __slots__ = ("given_before", "modifiers", "states", "structures")
 
     def __init__(self) -> None:
         self.structures: list[Item] = []
         self.states: list[tuple[Item, _Scope | None]] = []
+        self.modifiers: list[Item] = []  # the severity of the states
         self.given_before = False
 
 
-class _Reading:
+class _SentenceReader:
     """The state of reading one sentence."""
 
     def __init__(self, tokens: list[str], items: list[Item], vocabulary: Vocabulary) -> None:
         self.tokens = tokens
         self.items = items
         self.vocabulary = vocabulary
-        self.drafts: list[_Draft] = []
+        self.drafts: list[_Draft] = []  # findings, in order
+        self.states: list[_Draft] = []  # what is said of structures
         self.scope: _Scope | None = None
         self.used = False  # a finding was read in this scope
         self.closed = False  # ... and a verb followed it
@@ -165,6 +187,7 @@ class _Reading:
         self.qualifiers: list[Item] = []
         self.subject = _Subject()
         self.prestates: list[tuple[Item, _Scope | None]] = []
+        self.boundary = -1  # the item that began this statement
 
     def run(self) -> None:
         """Read all items."""
@@ -214,6 +237,7 @@ class _Reading:
     def _boundary(self, index: int, item: Item) -> None:
         self._place_qualifiers()
         self._open(None)
+        self.boundary = index
         self.link = None
         self.prestates = []
         self.after_verb = False
@@ -285,6 +309,8 @@ class _Reading:
     def _cue_either(self, index: int, item: Item) -> None:
         if self._finding_at_once(index):
             self._cue(index, item)
+        elif item.kind is Kind.DENY_EITHER and self.last is None and self.subject.structures:
+            self._state(index, Item(*(Kind.STATE, "normal"), *item[2:]))
         elif self.link is None or self._nothing_follows(index):
             self._cue_back(index, item)
 
@@ -340,9 +366,7 @@ class _Reading:
     # Findings
 
     def _finding(self, index: int, item: Item) -> None:
-        if self.used and (
-            self.link is Kind.WITH or (self.closed and self.link is not Kind.OR)
-        ):
+        if self.used and (self.link is Kind.WITH or (self.closed and self.link is not Kind.OR)):
             self._open(None)
         if self.after_verb and self.subject.structures and not self.subject.states:
             self.subject = _Subject()  # "the lungs show ..."
@@ -350,6 +374,10 @@ class _Reading:
         self.used = True
         self.prestates = []
         if finding is not None and not (self.scope is not None and self.scope.silent):
+            last = self.drafts[-1] if self.drafts else None
+            if last is not None and last.last + 1 == item.first and last.finding == finding.name:
+                last.last = item.last  # "mass lesion" is one finding
+                return
             polarity = Polarity.PRESENT
             if self.scope is not None:
                 polarity = Polarity.ABSENT if self.scope.denies else Polarity.UNCERTAIN
@@ -370,15 +398,20 @@ class _Reading:
         finding: Finding = item.data
         if not finding.needs and not finding.unless:
             return finding
+        tokens = self.tokens
         before, behind = max(0, item.first - WINDOW), item.last + 1 + WINDOW
-        if finding.needs and finding.needs.isdisjoint(self.tokens[before:behind]):
+        if finding.needs and finding.needs.isdisjoint(tokens[before:behind]):
             return None
-        items = self.items
-        if index and items[index - 1].kind in _ENDS_NAME:
-            before = max(before, items[index - 1].first)
-        if index + 1 < len(items) and items[index + 1].kind in _ENDS_NAME:
-            behind = min(behind, items[index + 1].last + 1)
-        if not finding.unless.isdisjoint(self.tokens[before:behind]):
+        for other in reversed(self.items[max(0, index - WINDOW) : index]):
+            if other.kind in _ENDS_NAME:
+                before = max(before, other.last + 1)
+                break
+        for other in self.items[index + 1 : index + 1 + WINDOW]:
+            if other.kind in _ENDS_NAME:
+                behind = min(behind, other.first)
+                break
+        around = (*tokens[before : item.first], *tokens[item.last + 1 : behind])
+        if not finding.unless.isdisjoint(around):
             return self.vocabulary.findings[finding.otherwise] if finding.otherwise else None
         return finding
 
@@ -391,9 +424,8 @@ class _Reading:
             self._structure(index, item)
 
     def _structure(self, index: int, item: Item) -> None:
-        if self._is_place(item) or self._names_next(index, item):
-            if item.place is not None:
-                self.qualifiers.append(item)
+        if self._is_place(index, item) or self._names_next(index, item):
+            self.qualifiers.append(item)
             return
         said_ahead = self._state_ahead(index)
         if self.scope is not None and self.used and (said_ahead or self.prestates):
@@ -408,24 +440,24 @@ class _Reading:
             not self.subject.given_before or said_ahead or self.link is None
         ):
             self._finish_subject()
+            self._open(None)
         self.subject.structures.append(item)
-        if item.place is not None:
-            self.qualifiers.append(item)
+        self.qualifiers.append(item)
         self.link = None
         self.after_verb = False
 
-    def _is_place(self, item: Item) -> bool:
-        """Whether a structure only says where the finding before it is ("opacity in the lung")."""
-        if self.last is None:
-            return False
-        at = item.first - 1
-        for _ in range(4):
-            if at <= self.last.last:
-                return False
-            token = self.tokens[at]
-            if token in _PREPOSITIONS:
+    def _is_place(self, index: int, item: Item) -> bool:
+        """Whether a structure only says where: "opacity in the lung", "similar to the prior exam"."""
+        before = -1
+        for other in reversed(self.items[max(0, index - LONGEST_LIST) : index]):
+            if other.kind not in _QUALIFIERS:
+                before = other.last
+                break
+        for token in reversed(self.tokens[max(before + 1, item.first - 4) : item.first]):
+            if token in _COMPARISONS:
                 return True
-            at -= 1
+            if token in _PREPOSITIONS:
+                return self.last is not None
         return False
 
     def _names_next(self, index: int, item: Item) -> bool:
@@ -475,10 +507,23 @@ class _Reading:
             scope = None
         else:
             scope = self.scope
-        if not self.subject.structures or self._qualifies_next(index):
+        if self._qualifies_next(index):
+            self.prestates.append((item, scope))
+            return
+        if self.after_verb and item.data == "normal" and self._says_normal(item):
+            # "pulmonary vascular engorgement appears within normal limits"
+            for draft in self._list_before():
+                if draft.item > self.boundary:
+                    draft.polarity = Polarity.ABSENT
+        if not self.subject.structures:
             self.prestates.append((item, scope))
         else:
             self.subject.states.append((item, scope))
+            self.subject.modifiers += [q for q in self.qualifiers if q.kind is not Kind.STRUCTURE]
+            self.qualifiers = []
+
+    def _says_normal(self, item: Item) -> bool:
+        return "normal" in self.tokens[item.first : item.last + 1]
 
     def _finish_subject(self) -> None:
         """Turn the structures and the states said of them into statements."""
@@ -486,32 +531,45 @@ class _Reading:
         if not subject.states:
             return
         for structure in subject.structures:
-            self._state_structure(structure, subject.states)
+            self._state_structure(structure, subject)
 
-    def _state_structure(
-        self, item: Item, states: list[tuple[Item, _Scope | None]]
-    ) -> None:
+    def _state_structure(self, item: Item, subject: _Subject) -> None:
         structure: Structure = item.data
-        known = [(state, scope) for state, scope in states if state.data in structure.states]
+        known = [(state, scope) for state, scope in subject.states if state.data in structure.states]
         # what is said of its size beats "stable"
-        known = [pair for pair in known if pair[0].data != "stable"] or known
-        if not known:
-            return
-        state, scope = known[0]
-        names = {pair[0].data for pair in known}
-        if "normal" in names and len(names) > 1 and known[-1][0].data == "normal":
-            state, scope = known[-1]
-        name, polarity = structure.states[state.data]
-        if scope is not None:
-            if scope.silent:
-                return
-            if scope.denies:
-                if polarity is Polarity.ABSENT:
-                    return
-                polarity = Polarity.ABSENT
-            elif polarity is Polarity.PRESENT:
-                polarity = Polarity.UNCERTAIN
-        first, last = min(item.first, state.first), max(item.last, state.last)
-        draft = _Draft(name, polarity, first, last, -1, [s for s, _ in known if s.severity])
-        draft.modifiers.append(item)
-        self.drafts.append(draft)
+        known = [pair for pair in known if pair[0].data != "stable"] or known[-1:]
+        by_finding: dict[str, list[tuple[Item, _Scope | None]]] = {}
+        for pair in known:
+            by_finding.setdefault(structure.states[pair[0].data][0], []).append(pair)
+        for name, said in by_finding.items():
+            polarity = self._stated_polarity(structure, said)
+            if polarity is None:
+                continue
+            first = min(item.first, *(state.first for state, _ in said))
+            last = max(item.last, *(state.last for state, _ in said))
+            modifiers = list(subject.modifiers)
+            if item.place is not None and item.place.side is not None:
+                modifiers.append(item)
+            self.states.append(_Draft(name, polarity, first, last, -1, modifiers))
+
+    def _stated_polarity(
+        self, structure: Structure, said: list[tuple[Item, _Scope | None]]
+    ) -> Polarity | None:
+        """Return what the states said of one structure mean for one finding; the last one counts."""
+        polarity: Polarity | None = None
+        for state, scope in said:
+            before, (_, polarity) = polarity, structure.states[state.data]
+            if scope is not None:
+                if scope.silent or (scope.denies and polarity is Polarity.ABSENT):
+                    polarity = before
+                elif scope.denies:
+                    polarity = Polarity.ABSENT
+                elif polarity is Polarity.PRESENT:
+                    polarity = Polarity.UNCERTAIN
+            if before is not None and polarity is not before and self._alternative(state):
+                polarity = Polarity.UNCERTAIN  # "normal or mildly enlarged"
+        return polarity
+
+    def _alternative(self, state: Item) -> bool:
+        """Whether "or" or "to" stands before a state."""
+        return not {"or", "to"}.isdisjoint(self.tokens[max(0, state.first - 3) : state.first])

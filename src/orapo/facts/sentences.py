@@ -10,12 +10,10 @@ import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-_ABBREVIATIONS: Final = (
-    "vs|dr|drs|mr|mrs|ms|approx|e\\.g|i\\.e|incl|resp|no|st|inf|sup|ant|post|lat|bilat|prob|poss|fig"
-)
+_ABBREVIATIONS: Final = "vs|dr|drs|mr|mrs|ms|approx|e\\.g|i\\.e|incl|resp|no|st|inf|sup|ant|post|lat|bilat|prob|poss|fig"
 _BREAK: Final = re.compile(
     rf"""
-      (?<!\b[a-z])(?<!\b[A-Z])(?P<stop>[.!]+)(?=\s|$|["')\]])   # "... clear. " but not "C. diff"
+      (?<![.!])(?<!\b[a-z])(?<!\b[A-Z])(?P<stop>[.!]+)(?=\s|$|["')\]])   # "... clear. " but not "C. diff"
     | (?<=[a-z)])\.(?=[A-Z][a-z])                               # "clear.Heart"
     | (?<=\w)\?+(?=\s|$)                                        # "pneumonia? "
     | \n[ \t\r]*\n\s*                                           # an empty line

@@ -115,6 +115,7 @@ class _LexiconFile(_Modifiers):
     structure: tuple[Structure, ...] = ()
     cues: dict[str, list[str]] = Field(default_factory=dict)
     spelling: dict[str, list[str]] = Field(default_factory=dict)
+    real_words: tuple[str, ...] = ()
 
 
 class Place(NamedTuple):
@@ -194,7 +195,7 @@ class Vocabulary:
     def _nearest(self, token: str) -> str:
         for key in (token, *_deletions(token)):
             target = self._fuzzy.get(key)
-            if target is not None and target[0] == token[0] and abs(len(target) - len(token)) <= 1:
+            if target is not None and _one_letter_wrong(token, target):
                 return target
         return token
 
@@ -227,6 +228,19 @@ class Vocabulary:
             items.append(Item(kind, data, index, last, assertive, severity, place))
             index = last + 1
         return items
+
+
+def _one_letter_wrong(token: str, word: str) -> bool:
+    """Whether one letter is wrong, missing, too many, or swapped with the next; not the first."""
+    start = 0
+    while start < min(len(token), len(word)) and token[start] == word[start]:
+        start += 1
+    if not start:
+        return False
+    rest, other = token[start:], word[start:]
+    if len(rest) == len(other):
+        return rest[1:] == other[1:] or rest[:2] == other[1::-1] and rest[2:] == other[2:]
+    return rest[1:] == other or rest == other[1:]
 
 
 def _deletions(word: str) -> Iterator[str]:
@@ -287,12 +301,14 @@ class _Compiler:
         self.phrases: dict[str, tuple[Kind, Any]] = {}
         self.assertive: set[str] = set()
         self.spelling: dict[str, str] = {}
+        self.real_words: set[str] = set()
         self.sections: dict[str, set[str]] = {"skipped": set(), "read": set()}
         self.modifiers: list[tuple[Kind, Any, str]] = []
 
     def add(self, name: str, file: _LexiconFile) -> None:
         for word, variants in file.spelling.items():
             self.spelling.update(dict.fromkeys(variants, word))
+        self.real_words.update(file.real_words)
         try:
             for finding in file.finding:
                 self._add_finding(finding)
@@ -360,7 +376,9 @@ class _Compiler:
         for structure in self.structures.values():
             for finding, _ in structure.states.values():
                 if finding not in self.findings:
-                    raise OrapoError(f"lexicon: structure {structure.name!r}: no finding {finding!r}")
+                    raise OrapoError(
+                        f"lexicon: structure {structure.name!r}: no finding {finding!r}"
+                    )
             for kind, texts in (
                 (Kind.ADJECTIVE, structure.adjectives),
                 (Kind.STRUCTURE, structure.phrases),
@@ -397,6 +415,9 @@ class _Compiler:
                 _said_within(tokens, modifiers[each], whole=kind is not Kind.FINDING)
                 for each in (Kind.SEVERITY, Kind.PLACE)
             )
+            if kind is Kind.STRUCTURE:
+                side = _said_within(tokens, modifiers[Kind.PLACE], whole=False)
+                place = Place(True, side.side if side else None)
             _insert(root, tokens, Entry(kind, data, stands_alone, severity, place))
         for tokens in assertive:
             _insert(root, tokens, Entry(Kind.ASSERTIVE, None, True), replace=False)
@@ -433,7 +454,7 @@ class _Compiler:
             frozenset(self.sections["skipped"]),
             frozenset(self.sections["read"]),
             root,
-            canonical,
+            {word: word for word in self.real_words} | canonical,
             fuzzy,
         )
 

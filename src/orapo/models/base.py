@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -28,7 +28,7 @@ from orapo.data.phantom.anatomy import sample_anatomy
 from orapo.data.phantom.film import render
 from orapo.data.phantom.findings import sample_findings
 from orapo.data.phantom.reports import write_report
-from orapo.models.shapes import SHAPE_PROMPT, with_shapes
+from orapo.models.shapes import CLASSES, SHAPE_PROMPT, with_shapes
 from orapo.models.tiny import TinySize, build_model, build_processor
 
 RECIPE_VERSION: Final = 1
@@ -48,20 +48,25 @@ class BaseRecipe:
         films: Films drawn for each task; shapes and reports are spread over them.
         shape_pictures: Pictures of the shape task.
         reports: Reports of the language task.
-        shape_steps: Steps on shapes alone.
-        joint_steps: Steps with half a batch of shapes and half a batch of shuffled reports.
-        batch: Samples a step.
-        learning_rate: Peak; linear warm-up over a tenth, then cosine to zero.
+        patch_steps: Steps in which the vision tower alone learns which shape covers each patch.
+        joint_steps: Steps of the whole model: half a batch names shapes, half a batch writes
+            reports.
+        patch_batch: Pictures a step of the first kind.
+        batch: Samples a step of the second kind.
+        patch_learning_rate: Peak; a tenth of warm-up, then cosine to zero.
+        learning_rate: The same of the whole model.
     """
 
     size: TinySize = field(default_factory=TinySize)
     seed: int = 0
-    films: int = 800
-    shape_pictures: int = 8000
+    films: int = 500
+    shape_pictures: int = 10000
     reports: int = 6000
-    shape_steps: int = 300
-    joint_steps: int = 400
+    patch_steps: int = 500
+    joint_steps: int = 450
+    patch_batch: int = 128
     batch: int = 64
+    patch_learning_rate: float = 2e-3
     learning_rate: float = 3e-3
 
     @property
@@ -113,10 +118,12 @@ def _make(recipe: BaseRecipe, folder: Path, progress: Progress) -> None:
         plain.append(render(sample_anatomy(rng), (), config.size, 1.0, rng))
         films.append(draw_study(recipe.seed + BASE_SEED_OFFSET, index, config).image)
         progress("Drawing films", index + 1, recipe.films)
-    shapes = [
-        with_shapes(plain[rng.integers(len(plain))], rng) for _ in range(recipe.shape_pictures)
-    ]
-    captions = [caption for _, caption in shapes]
+    shapes = []
+    for index in range(recipe.shape_pictures):
+        film = plain[rng.integers(len(plain))]
+        shapes.append(with_shapes(film, recipe.size.patch, rng))
+        progress("Drawing shapes", index + 1, recipe.shape_pictures)
+    captions = [picture.caption for picture in shapes]
     # These reports are of patients who were never drawn: none can be about the film beside it.
     reports = [
         write_report(rng, sample_findings(rng, config.uncertain_share), config).text
@@ -125,11 +132,13 @@ def _make(recipe: BaseRecipe, folder: Path, progress: Progress) -> None:
     corpus = [*reports, *captions, SHAPE_PROMPT, REPORT_PROMPT]
     processor = build_processor(corpus, recipe.size)
     model = build_model(processor, recipe.size, seed=recipe.seed)
-    tasks = [
-        _Task(processor, SHAPE_PROMPT, [image for image, _ in shapes], captions),
-        _Task(processor, REPORT_PROMPT, films, reports),
-    ]
-    _train(model, tasks, recipe, rng, progress)
+    naming = _Task(processor, SHAPE_PROMPT, [picture.image for picture in shapes], captions)
+    writing = _Task(processor, REPORT_PROMPT, films, reports)
+    patches = torch.from_numpy(np.stack([picture.patches for picture in shapes]))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        _open_eyes(model, naming.pixels, patches, recipe, rng, progress)
+    _learn_to_write(model, (naming, writing), recipe, rng, progress)
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
 
@@ -147,9 +156,9 @@ class _Task:
         self.prompt: Tensor = first["input_ids"][0]
         self.pixels: Tensor = torch.cat(
             [
-                processor.image_processor([[one] for one in pictures[i : i + 256]], return_tensors="pt")[
-                    "pixel_values"
-                ]
+                processor.image_processor(
+                    [[one] for one in pictures[i : i + 256]], return_tensors="pt"
+                )["pixel_values"]
                 for i in range(0, len(pictures), 256)
             ]
         )
@@ -177,31 +186,72 @@ class _Task:
         }
 
 
-def _train(
+def _open_eyes(
     model: Any,
-    tasks: Sequence[_Task],
+    pixels: Tensor,
+    patches: Tensor,
     recipe: BaseRecipe,
     rng: np.random.Generator,
     progress: Progress,
 ) -> None:
-    total = recipe.shape_steps + recipe.joint_steps
-    optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, recipe.learning_rate, total_steps=total, pct_start=0.1, cycle_momentum=False
-    )
-    shapes, reports = tasks
+    """Teach the vision tower which shape covers each patch; the classifier is thrown away.
+
+    One label a patch teaches many times more a second than one caption a picture.
+
+    Args:
+        model: The whole model.
+        pixels: (N, 1, 3, H, W) pictures.
+        patches: (N, patches a side, patches a side) class of each patch.
+        recipe: Steps and learning rate.
+        rng: Order of the pictures.
+        progress: Called after each step.
+    """
+    vision = model.model.vision_model
+    classifier = torch.nn.Linear(recipe.size.vision_width, CLASSES)
+    parameters = [*vision.parameters(), *classifier.parameters()]
+    for _ in _steps(
+        parameters, recipe.patch_steps, recipe.patch_learning_rate, "Opening the eyes", progress
+    ):
+        rows = torch.from_numpy(rng.integers(0, len(pixels), size=recipe.patch_batch))
+        features = vision(pixels[rows, 0]).last_hidden_state
+        logits = classifier(features).flatten(0, 1)
+        torch.nn.functional.cross_entropy(logits, patches[rows].flatten()).backward()
+
+
+def _learn_to_write(
+    model: Any,
+    tasks: tuple[_Task, _Task],
+    recipe: BaseRecipe,
+    rng: np.random.Generator,
+    progress: Progress,
+) -> None:
+    """Teach the whole model to name shapes that it sees and to write reports that it does not."""
     model.train()
+    for _ in _steps(
+        list(model.parameters()),
+        recipe.joint_steps,
+        recipe.learning_rate,
+        "Learning to write",
+        progress,
+    ):
+        for task in tasks:
+            batch = task.batch(recipe.batch // len(tasks), rng)
+            (model(**batch).loss / len(tasks)).backward()
+    model.eval()
+
+
+def _steps(
+    parameters: list[Tensor], total: int, peak: float, what: str, progress: Progress
+) -> Iterator[int]:
+    """Yield step numbers; after each, take an optimiser step with the gradients it left."""
+    optimizer = torch.optim.AdamW(parameters, lr=peak, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, peak, total_steps=total, pct_start=0.1, cycle_momentum=False
+    )
     for step in range(total):
-        alone = step < recipe.shape_steps
-        parts = [(shapes, recipe.batch if alone else recipe.batch // 2)]
-        if not alone:
-            parts.append((reports, recipe.batch // 2))
-        for task, count in parts:
-            batch = task.batch(count, rng)
-            (model(**batch).loss * count / recipe.batch).backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        yield step
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         schedule.step()
         optimizer.zero_grad()
-        progress("Warming up", step + 1, total)
-    model.eval()
+        progress(what, step + 1, total)

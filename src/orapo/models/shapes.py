@@ -1,60 +1,95 @@
-"""The other task that the tiny base learns to see with: naming shapes on films without findings.
+"""The other task that the tiny base learns to see with: finding and naming shapes on films.
 
-It teaches eyes, not radiology: no finding is ever drawn in these pictures and no word of a report
-stands in their captions.
+It teaches eyes, not radiology: the films show no findings, and no word of a report stands in the
+captions.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 SHAPE_PROMPT: Final = "Name the shapes."
 NO_SHAPE: Final = "none."
-_OVERSAMPLING: Final = 4
-_KINDS: Final = ("disc", "ring", "square", "triangle", "stripe", "pole", "wedge", "cloud")
-_TONES: Final = ("bright", "dark")
+KINDS: Final = (
+    "disc",
+    "ring",
+    "square",
+    "triangle",
+    "stripe",
+    "pole",
+    "slash",
+    "wedge",
+    "arc",
+    "cloud",
+)
+TONES: Final = ("bright", "dark")
+CLASSES: Final = 1 + len(KINDS) * len(TONES)
+"""Classes of a patch: none, or a kind in a tone."""
 _ROWS: Final = ("top", "middle", "bottom")
 _COLUMNS: Final = ("west", "centre", "east")
+_OVERSAMPLING: Final = 4
+_COVERED: Final = 0.12
+"""A patch belongs to a shape that covers so much of it."""
 
 
-def with_shapes(film: Image.Image, rng: np.random.Generator) -> tuple[Image.Image, str]:
-    """Draw none to three shapes on a film, and name them.
+class ShapePicture(NamedTuple):
+    """A film with shapes, what they are, and where."""
+
+    image: Image.Image
+    caption: str
+    """E.g. ``"bright disc top west. dark pole bottom centre."``, in reading order."""
+    patches: NDArray[np.int64]
+    """(patches a side, patches a side): class of each patch, 0 for none."""
+
+
+def with_shapes(film: Image.Image, patch: int, rng: np.random.Generator) -> ShapePicture:
+    """Draw none to five shapes on a film.
 
     Args:
         film: A film without findings, mode ``L``.
+        patch: Pixels of a patch's side.
         rng: Source of everything random.
-
-    Returns:
-        The picture (mode ``L``) and its caption, e.g. ``"bright disc top west. dark pole bottom
-        centre."``; shapes in reading order.
     """
-    cells = sorted(rng.choice(9, size=rng.integers(0, 4), replace=False))
+    grid = film.width // patch
+    patches = np.zeros((grid, grid), dtype=np.int64)
+    cells = sorted(int(cell) for cell in rng.choice(9, size=rng.integers(0, 6), replace=False))
     names = []
     for cell in cells:
-        kind, tone = str(rng.choice(_KINDS)), str(rng.choice(_TONES))
-        film = _paste(film, kind, tone, divmod(int(cell), 3), rng)
-        names.append(f"{tone} {kind} {_ROWS[cell // 3]} {_COLUMNS[cell % 3]}.")
-    return film, " ".join(names) or NO_SHAPE
+        kind, tone = int(rng.integers(len(KINDS))), int(rng.integers(len(TONES)))
+        mask = _mask(KINDS[kind], film.width, divmod(cell, 3), rng)
+        shade = Image.new("L", film.size, 235 if tone == 0 else 10)
+        strength = rng.uniform(0.25, 0.8)
+        film = Image.composite(shade, film, mask.point(lambda value, s=strength: int(value * s)))
+        covered = np.asarray(mask.resize((grid, grid), Image.Resampling.BOX)) > 255 * _COVERED
+        patches[covered] = 1 + kind * len(TONES) + tone
+        names.append(f"{TONES[tone]} {KINDS[kind]} {_ROWS[cell // 3]} {_COLUMNS[cell % 3]}.")
+    return ShapePicture(film, " ".join(names) or NO_SHAPE, patches)
 
 
-def _paste(
-    film: Image.Image, kind: str, tone: str, cell: tuple[int, int], rng: np.random.Generator
-) -> Image.Image:
-    side = film.width * _OVERSAMPLING
+def _mask(kind: str, width: int, cell: tuple[int, int], rng: np.random.Generator) -> Image.Image:
+    """Draw one shape, white on black, somewhere in a cell of the 3 x 3 grid."""
+    side = width * _OVERSAMPLING
+    step = side / 3
+    x, y = ((c + 0.5 + rng.uniform(-0.2, 0.2)) * step for c in (cell[1], cell[0]))
+    r = step * rng.uniform(0.16, 0.48)
+    turn = 1 if rng.random() < 0.5 else -1
+    thin = max(_OVERSAMPLING * 0.75, 0.2 * r)
+    box = (x - r, y - r, x + r, y + r)
+    if kind == "cloud":  # a disc without an edge
+        line = np.arange(side, dtype=np.float32)
+        square = (line[None] - x) ** 2 + (line[:, None] - y) ** 2
+        cloud = (255 * np.exp(-square / (0.9 * r * r))).astype(np.uint8)
+        return Image.fromarray(cloud).resize((width, width), Image.Resampling.BOX)
     mask = Image.new("L", (side, side))
     draw = ImageDraw.Draw(mask)
-    step = side / 3
-    x, y = ((c + 0.5 + rng.uniform(-0.15, 0.15)) * step for c in (cell[1], cell[0]))
-    r = step * rng.uniform(0.2, 0.42)
-    thin = max(_OVERSAMPLING, 0.25 * r)
-    box = (x - r, y - r, x + r, y + r)
     if kind == "disc":
         draw.ellipse(box, fill=255)
     elif kind == "ring":
-        draw.ellipse(box, outline=255, width=round(max(_OVERSAMPLING, 0.3 * r)))
+        draw.ellipse(box, outline=255, width=round(1.3 * thin))
     elif kind == "square":
         draw.rectangle(box, fill=255)
     elif kind == "triangle":
@@ -63,14 +98,12 @@ def _paste(
         draw.rectangle((x - r, y - thin, x + r, y + thin), fill=255)
     elif kind == "pole":
         draw.rectangle((x - thin, y - r, x + thin, y + r), fill=255)
+    elif kind == "slash":
+        draw.line((x - r, y - turn * r, x + r, y + turn * r), fill=255, width=round(1.5 * thin))
     elif kind == "wedge":
-        corner = 1 if rng.random() < 0.5 else -1
-        draw.polygon([(x - corner * r, y + r), (x + corner * r, y + r), (x + corner * r, y - r)], 255)
-    else:  # a cloud: a disc without an edge
-        grid = np.arange(side, dtype=np.float32)
-        square = (grid[None] - x) ** 2 + (grid[:, None] - y) ** 2
-        mask = Image.fromarray((255 * np.exp(-square / (1.2 * r * r))).astype(np.uint8))
-    mask = mask.resize(film.size, Image.Resampling.BOX)
-    strength = rng.uniform(0.35, 0.8)
-    shade = Image.new("L", film.size, 235 if tone == "bright" else 10)
-    return Image.composite(shade, film, mask.point(lambda value: int(value * strength)))
+        corner = [(x - turn * r, y + r), (x + turn * r, y + r), (x + turn * r, y - r)]
+        draw.polygon(corner, fill=255)
+    else:  # arc
+        start = int(rng.integers(0, 360))
+        draw.arc(box, start, start + 130, fill=255, width=round(1.3 * thin))
+    return mask.resize((width, width), Image.Resampling.BOX)

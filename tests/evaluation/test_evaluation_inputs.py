@@ -1,0 +1,102 @@
+"""What `orapo evaluate` reads: predictions, references, training studies."""
+
+import json
+
+import pytest
+
+from orapo.data.manifest import write_manifest
+from orapo.data.study import Study
+from orapo.errors import OrapoError
+from orapo.evaluation.inputs import read_predictions, read_references, read_training
+from orapo.labels import LABELS
+
+
+def csv(path, *lines):
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def manifest(tmp_path):
+    path = tmp_path / "manifest.jsonl"
+    write_manifest(
+        path,
+        [
+            Study(study_id="b", report="No edema.", labels={"Edema": 1}, split="test"),
+            Study(study_id="a", findings="Edema.", impression="Cardiomegaly.", split="test"),
+            Study(study_id="c", report="Effusion.", split="train"),
+        ],
+    )
+    return path
+
+
+def test_predictions_come_sorted_by_study_whatever_the_order_of_the_rows(tmp_path):
+    path = csv(tmp_path / "p.csv", "report,study_id", '"Edema, mild.",2', ",10")
+    assert list(read_predictions(path).items()) == [("10", ""), ("2", "Edema, mild.")]
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["study_id,report", "a,x", "b,y", "a,z"], r"p.csv, line 4: study a .*first in line 2"),
+        (["study_id,text", "a,x"], "lacks the column"),
+        (["study_id,report", ",x"], "line 2: study_id must be"),
+        (["study_id,report"], "no rows"),
+    ],
+)
+def test_bad_predictions_are_named_with_their_line(tmp_path, lines, message):
+    with pytest.raises(OrapoError, match=message):
+        read_predictions(csv(tmp_path / "p.csv", *lines))
+
+
+def test_given_labels_count_before_the_report(tmp_path):
+    header = ",".join(["study_id", "report", *reversed(LABELS)])
+    cells = ["1.0" if name == "Fracture" else "" for name in reversed(LABELS)]
+    path = csv(tmp_path / "r.csv", header, ",".join(["a", "Edema.", *cells]), f"b,Edema.{',' * 14}")
+    references = read_references(path)
+    assert references["a"].origin == "given"
+    assert {name for name, value in references["a"].labels.items() if value} == {"Fracture"}
+    assert references["b"].origin == "facts"  # all 14 blank: the labels are not known
+    assert references["b"].labels["Edema"] == 1
+
+
+def test_a_table_of_reports_is_read_by_facts(tmp_path):
+    one = read_references(csv(tmp_path / "r.csv", "study_id,report", "a,No edema."))["a"]
+    assert (one.origin, one.labels["Edema"], one.report) == ("facts", 0, "No edema.")
+
+
+def test_a_manifest_keeps_its_labels_and_the_rest_is_read_from_findings_and_impression(manifest):
+    references = read_references(manifest, "test")
+    assert list(references) == ["a", "b"]
+    assert (references["b"].origin, references["b"].labels["Edema"]) == ("given", 1)
+    assert references["a"].origin == "facts"
+    assert references["a"].labels["Edema"] == references["a"].labels["Cardiomegaly"] == 1
+    assert references["a"].report == "Edema. Cardiomegaly."
+
+
+def test_training_studies_are_the_train_split_of_a_manifest_and_all_of_a_table(manifest, tmp_path):
+    assert list(read_training(manifest)) == ["c"]
+    table = csv(tmp_path / "t.csv", "study_id,report", "x,Edema.", "y,Edema.")
+    assert list(read_training(table)) == ["x", "y"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["study_id,Edema", "a,1"], "line 2: has some of the 14 label columns but lacks No Fi"),
+        (["study_id,text", "a,x"], "expected the 14 label columns or a column named report"),
+        ([",".join(["study_id", *LABELS]), "a,7" + 13 * ","], "column No Finding: label value '7'"),
+    ],
+)
+def test_bad_references_are_named(tmp_path, lines, message):
+    with pytest.raises(OrapoError, match=message):
+        read_references(csv(tmp_path / "r.csv", *lines))
+
+
+def test_a_split_that_is_not_there_is_named(manifest, tmp_path):
+    with pytest.raises(OrapoError, match="no study of the split 'valid'"):
+        read_references(manifest, "valid")
+    table = tmp_path / "r.jsonl"
+    table.write_text(json.dumps({"study_id": "a", "report": "Edema."}) + "\n")
+    with pytest.raises(OrapoError, match="from a manifest"):
+        read_references(table, "test")

@@ -1,0 +1,210 @@
+"""The HTML report: one safe, self-contained page that says what the figures say."""
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+from PIL import Image
+
+from orapo.errors import OrapoError
+from orapo.evaluation import clinical_scores, trivial_scores
+from orapo.evaluation.report import ExampleStudy, final_share, write_report
+
+REFERENCE = [{"Edema": 1}, {"Pleural Effusion": 1}, {"No Finding": 1}]
+VOID = {"meta", "img", "br", "link", "input"}
+
+
+class Page(HTMLParser):
+    """A page as its tags, the text under each tag and class, and the rows of its tables."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.tags, self.open, self.balanced = [], [], True
+        self.texts, self.rows = [], []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append((tag, dict(attrs)))
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+
+    def handle_endtag(self, tag):
+        self.balanced &= bool(self.open) and self.open.pop()[0] == tag
+
+    def handle_data(self, data):
+        stack = [tag for tag, _ in self.open]
+        if "style" not in stack:
+            self.texts.append((data, dict(self.open[-1:]).get("mark", {}).get("class")))
+        if self.rows and ("td" in stack or "th" in stack):
+            self.rows[-1][-1] += data
+
+    def all(self, tag):
+        return [attrs for name, attrs in self.tags if name == tag]
+
+    def row(self, title):
+        return next(row for row in self.rows if row[0] == title)
+
+    @property
+    def text(self):
+        return " ".join(data for data, _ in self.texts)
+
+
+@pytest.fixture
+def metrics():
+    model = [{"Edema": 1}, {"Edema": 1}, {"No Finding": 1}]
+    rows = {"orapo": clinical_scores(model, REFERENCE).as_dict()}
+    rows["orapo"] |= {
+        "zero_reward_share": {str(step): 0.8 - step / 100 for step in range(1, 51)},
+        "rollouts": 12_800,
+        "seconds": 94.6,
+    }
+    rows |= {name: row.as_dict() for name, row in trivial_scores(REFERENCE).items()}
+    return rows | {"seed": 7, "versions": {"orapo": "0.1.0"}, "command": "orapo demo --seed 7"}
+
+
+@pytest.fixture
+def plot(tmp_path):
+    Image.new("RGB", (20, 10), "white").save(tmp_path / "plot.png")
+    return tmp_path / "plot.png"
+
+
+def study(text, reference="There is edema. No effusion.", image=None):
+    return ExampleStudy("s1", image, reference, {"Edema": 1}, {"orapo": text})
+
+
+@pytest.fixture
+def write(tmp_path, metrics, plot):
+    def write(examples=(), metrics=metrics, **options):
+        path = tmp_path / "report.html"
+        write_report(path, metrics, {"A plot": plot}, examples, ["A note."], **options)
+        return path.read_text(encoding="utf-8")
+
+    return write
+
+
+def test_the_page_needs_nothing_beside_it(write):
+    html = write([study("Edema.", image=Image.new("L", (64, 64)))])
+    page = Page(html)
+    assert [a["src"][:22] for a in page.all("img")] == ["data:image/png;base64,"] * 2
+    assert all(a["href"].startswith("#") for a in page.all("a"))
+    assert not page.all("script") + page.all("link") + page.all("iframe")
+    assert not re.search(r"https?:|url\(|@import", html)
+    assert "default-src 'none'" in html
+
+
+def test_the_page_is_well_formed_and_accessible(write):
+    page = Page(write([study("Edema.", image=Image.new("L", (64, 64)))]))
+    assert page.balanced
+    assert not page.open
+    assert page.all("html")[0]["lang"] == "en"
+    assert all(a.get("alt") for a in page.all("img"))
+    assert all(a.get("scope") in ("row", "col") for a in page.all("th"))
+    places = {a["id"] for _, a in page.tags if "id" in a}
+    assert {a["href"][1:] for a in page.all("a")} == places
+    assert "For research only." in page.text
+
+
+def test_the_headline_shows_the_figures_and_the_trivial_rows(write, metrics):
+    page = Page(write())
+    # Edema: P 1/2, R 1; Effusion: 0; No Finding: 1
+    assert page.row("OraPO") == [
+        "OraPO", "0.556", "0.500", "0.667", "0.667", "0.119", "32 %", "12,800", "95"
+    ]  # fmt: skip
+    assert page.row("All positive")[1] == f"{metrics['all_positive']['macro_f1']:.3f}"
+    assert page.row("All positive")[-3:] == ["–"] * 3
+    assert "+0.056 against the best trivial row (All positive, 0.500)" in page.text
+
+
+def test_the_table_of_labels_tells_no_support_from_a_zero(write):
+    page = Page(write())
+    assert page.row("Edema")[:3] == ["Edema", "1", "0.670.50 / 1.00"]
+    assert page.row("Pleural Effusion")[:3] == ["Pleural Effusion", "1", "0.000.00 / 0.00"]
+    assert page.row("Fracture") == ["Fracture", "0", "–", "–3 called"]
+
+
+def test_settings_and_notes_are_shown(write):
+    text = Page(write()).text
+    for shown in ("orapo demo --seed 7", "orapo 0.1.0", "A note.", "counts as negative"):
+        assert shown in text
+
+
+def test_report_text_cannot_become_markup(write):
+    hostile = "<script>alert(1)</script> Edema \"'><img src=x onerror=alert(1)> {{ 7*7 }}"
+    page = Page(write([ExampleStudy(hostile, None, hostile, {"Edema": 1}, {hostile: hostile})]))
+    assert not page.all("script")
+    assert len(page.all("img")) == 1  # the plot
+    assert page.balanced
+    assert page.text.count("{{ 7*7 }}") >= 3
+
+
+def test_sentences_carry_their_verdict_in_colour_sign_and_words(write):
+    page = Page(write([study("There is edema. Left pneumothorax.")]))
+    marked = [text for text, verdict in page.texts if verdict == "entailed"]
+    assert "There is edema." in marked
+    assert "Left pneumothorax." in [text for text, name in page.texts if name == "false_alarm"]
+    said = re.sub(r"\s+", " ", "".join(text for text, _ in page.texts))
+    assert "right: ✓\u2060There is edema." in said
+    assert "false alarm: ✗\u2060Left pneumothorax." in said
+    assert "False alarms: Pneumothorax" in said
+
+
+def test_every_verdict_on_the_page_has_a_style(write):
+    html = write([study("Edema.")])
+    style = html[html.index("<style>") : html.index("</style>")]
+    classes = {a["class"] for a in Page(html).all("mark")}
+    assert len(classes) == 7  # the legend shows all
+    for name in classes:
+        assert re.search(rf"\.{name}[ ,{{]", style), name
+
+
+def test_the_style_sheet_has_one_rule_a_line_and_closes_its_braces(write):
+    html = write()
+    style = html[html.index("<style>") + 7 : html.index("</style>")]
+    assert style.count("{") == style.count("}")
+    # a line without brace, colon, comma or comment is the rest of a lost rule
+    assert [s for s in style.splitlines() if s.strip() and not re.search(r"[{}:,*]", s)] == []
+
+
+def test_large_films_are_made_small(write, tmp_path):
+    Image.radial_gradient("L").resize((3000, 2000)).save(tmp_path / "film.png")
+    assert len(write([study("Edema.", image=tmp_path / "film.png")])) < 400_000
+
+
+def test_what_is_missing_is_left_out(write):
+    page = Page(write(metrics={}))
+    assert not page.rows[1:]
+    page = Page(write(metrics={"model": {"macro_f1": 0.5}}))
+    assert page.row("Model") == ["Model", "0.500"]
+    page = Page(write([ExampleStudy("s", None, "", {}, {"model": ""})]))
+    assert "(empty report)" in page.text
+
+
+@pytest.mark.parametrize("name", ["gone.png", "text.png"])
+def test_a_film_that_cannot_be_read_is_named_and_the_old_page_stays(write, tmp_path, name):
+    before = write()
+    (tmp_path / "text.png").write_text("no picture")
+    with pytest.raises(OrapoError, match=name):
+        write([study("Edema.", image=tmp_path / name)])
+    assert (tmp_path / "report.html").read_text(encoding="utf-8") == before
+
+
+def test_half_a_surrogate_pair_does_not_stop_the_page(write):
+    assert "Edema ?" in write([study("Edema \ud800.")])
+
+
+@pytest.mark.parametrize(
+    ("curve", "share"),
+    [
+        ([(step, float(step > 18)) for step in range(1, 21)], 1.0),
+        ({"2": 0.5, "10": 0.25, "1": 0.9}, 0.25),  # steps as JSON has them
+        ([(1, 0.5), (2, float("nan"))], 0.5),
+        ([], None),
+        (None, None),
+    ],
+)
+def test_the_final_share_is_the_mean_of_the_last_tenth(curve, share):
+    assert final_share(curve) == share
