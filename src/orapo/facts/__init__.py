@@ -3,8 +3,8 @@
 from orapo.facts.engine import RulesEngine, extract_facts, label_report
 from orapo.facts.fact import Fact, Polarity, ReportFacts, Sentence
 from orapo.facts.reward import (
-    FactsScore,
     FactSReward,
+    FactsScore,
     RepetitionPenalty,
     Verdict,
     fact_verdicts,

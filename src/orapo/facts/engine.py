@@ -8,10 +8,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
+from orapo.facts.compiler import load_vocabulary
 from orapo.facts.extraction import Reading, read_sentence
 from orapo.facts.fact import Fact, Polarity, ReportFacts, Sentence
 from orapo.facts.sentences import Span, split_sentences
-from orapo.facts.vocabulary import Vocabulary, load_vocabulary
+from orapo.facts.vocabulary import Vocabulary
 from orapo.labels import (
     LABELS,
     NEGATIVE,
@@ -130,7 +131,7 @@ class RulesEngine:
         findings = self._vocabulary.findings
         normal = True
         for index, fact in enumerate(facts):
-            for label, value in fact.labels.items():
+            for label in fact.labels:
                 if label == NO_FINDING:
                     normal = False
                 elif label in findings[fact.finding].weak:

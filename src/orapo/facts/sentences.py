@@ -10,21 +10,25 @@ import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-_ABBREVIATIONS: Final = "vs|dr|drs|mr|mrs|ms|approx|e\\.g|i\\.e|incl|resp|no|st|inf|sup|ant|post|lat|bilat|prob|poss|fig"
+_ABBREVIATIONS: Final = frozenset(
+    {"vs", "dr", "drs", "mr", "mrs", "ms", "approx", "e.g", "i.e", "incl", "resp", "st", "inf"}
+    | {"sup", "ant", "post", "lat", "bilat", "prob", "poss", "fig"}
+)
 _BREAK: Final = re.compile(
-    rf"""
+    r"""
+    (?=[.!?\n])(?:                                                # most characters end here
       (?<![.!])(?<!\b[a-z])(?<!\b[A-Z])(?P<stop>[.!]+)(?=\s|$|["')\]])   # "... clear. " but not "C. diff"
     | (?<=[a-z)])\.(?=[A-Z][a-z])                               # "clear.Heart"
     | (?<=\w)\?+(?=\s|$)                                        # "pneumonia? "
     | \n[ \t\r]*\n\s*                                           # an empty line
-    | \n(?=[ \t]*(?:\d{{1,2}}[.)]\s|[-*•]\s|[A-Z][A-Za-z/ ]{{2,40}}:))  # a list item or a heading
+    | \n(?=[ \t]*(?:\d{1,2}[.)]\s|[-*•]\s|[A-Z][A-Za-z/ ]{2,40}:))  # a list item or a heading
     | (?P<line>\n)(?=[ \t]*[A-Z0-9])                            # a line, if the one before is short
+    )
     """,
     re.VERBOSE,
 )
-_ABBREVIATED: Final = re.compile(rf"\b(?:{_ABBREVIATIONS})$", re.IGNORECASE)
-_NUMBERED: Final = re.compile(r"(?:^|(?<=\s))\(?\d{1,2}$")
 _LEAD: Final = re.compile(r"""[\s"'\])*•·>#-]*(?:\(?\d{1,2}[.)](?=\s|[A-Za-z])\s*)?[\s*•·-]*""")
+_WORD: Final = re.compile(r"[^\W_]|_\b")
 _HEADING: Final = re.compile(r"([A-Za-z][A-Za-z/ ]{1,40}?)\s*:")
 WRAPPED_LINE: Final = 60
 """A line shorter than this that is followed by a capital letter was not wrapped; it ended."""
@@ -50,11 +54,12 @@ def split_sentences(text: str) -> Iterator[Span]:
             if length >= WRAPPED_LINE:
                 continue
         elif match["stop"]:
-            tail = text[max(start, at - 8) : at]
-            if _ABBREVIATED.search(tail) and match.end() < len(text):
+            words = text[max(start, at - 10) : at].split()
+            word = words[-1].lower() if words else ""
+            if word in _ABBREVIATIONS and match.end() < len(text):
                 continue
             # "1." opens a list item; it is not the end of a sentence
-            if _NUMBERED.search(tail) and not text[start:at].strip(" \t\r\n(0123456789"):
+            if word.lstrip("(").isdecimal() and text[start:at].strip(" \t\r\n(0123456789") == "":
                 continue
         span = _span(text, start, match.end())
         if span is not None:
@@ -72,7 +77,7 @@ def _span(text: str, start: int, end: int) -> Span | None:
     start = lead.end() if lead else start
     while end > start and text[end - 1].isspace():
         end -= 1
-    if not any(char.isalnum() for char in text[start:end]):
+    if start == end or _WORD.search(text, start, end) is None:
         return None
     heading = _HEADING.match(text, start, end)
     if heading is None:

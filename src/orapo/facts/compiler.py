@@ -1,0 +1,280 @@
+"""The package's lexicon and a user's own, joined and compiled into a `Vocabulary`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from orapo.errors import OrapoError
+from orapo.facts.fact import Polarity
+from orapo.facts.schema import (
+    TOKEN,
+    Finding,
+    Grammar,
+    Kind,
+    LexiconFile,
+    Structure,
+    expanded,
+    read_file,
+)
+from orapo.facts.vocabulary import MIN_FUZZY, Entry, Place, Trie, Vocabulary, deletions
+from orapo.labels import LABELS
+
+
+class _Compiler:
+    """Collects the files' phrases, then builds the trie."""
+
+    def __init__(self) -> None:
+        self.findings: dict[str, Finding] = {}
+        self.structures: dict[str, Structure] = {}
+        self.named: dict[str, str] = {}  # phrase -> finding
+        self.parts: dict[str, tuple[Kind, str]] = {}  # phrase -> structure
+        self.assertive: set[str] = set()
+        self.spelling: dict[str, str] = {}
+        self.real_words: set[str] = set()
+        self.grammar: dict[str, frozenset[str]] = {}
+        self.sections: dict[str, set[str]] = {"skipped": set(), "read": set()}
+        self.modifiers: list[tuple[Kind, Any, str]] = []
+
+    def add(self, name: str, file: LexiconFile) -> None:
+        for word, variants in file.spelling.items():
+            self.spelling.update(dict.fromkeys(variants, word))
+        self.real_words.update(file.real_words)
+        for group, words in file.grammar:
+            self.grammar[group] = self.grammar.get(group, frozenset()) | words
+        try:
+            for finding in file.finding:
+                self._add_finding(finding)
+            for structure in file.structure:
+                self._add_structure(structure)
+            self._add_modifiers(file)
+            for cue, phrases in file.cues.items():
+                try:
+                    kind = Kind[cue.upper()]
+                except KeyError:
+                    raise ValueError(f"cues.{cue} is not a kind of cue") from None
+                for text in expanded(phrases):
+                    if kind is Kind.ASSERTIVE:
+                        self.assertive.add(text)
+                    else:
+                        self.modifiers.append((kind, None, text))
+        except ValueError as error:
+            raise OrapoError(f"{name}: {error}") from None
+
+    def _add_finding(self, finding: Finding) -> None:
+        unknown = {
+            label
+            for labels in (finding.labels, finding.present, finding.uncertain, finding.absent)
+            for label in labels or ()
+        } - set(LABELS)
+        if unknown:
+            raise ValueError(f"finding {finding.name!r} has the unknown label {min(unknown)!r}")
+        old = self.findings.get(finding.name)
+        if old is not None:  # a user's file adds phrases; what it leaves out stays
+            changes = finding.model_dump(exclude_unset=True, exclude={"name", "phrases"})
+            finding = old.model_copy(
+                update={**changes, "phrases": (*old.phrases, *finding.phrases)}
+            )
+        self.named.update(dict.fromkeys(expanded(finding.phrases), finding.name))
+        self.findings[finding.name] = finding
+
+    def _add_structure(self, structure: Structure) -> None:
+        old = self.structures.get(structure.name)
+        if old is not None:
+            structure = Structure(
+                name=old.name,
+                phrases=(*old.phrases, *structure.phrases),
+                adjectives=(*old.adjectives, *structure.adjectives),
+                states={**old.states, **structure.states},
+            )
+        for kind, texts in (
+            (Kind.ADJECTIVE, structure.adjectives),
+            (Kind.STRUCTURE, structure.phrases),
+        ):
+            self.parts.update(dict.fromkeys(expanded(texts), (kind, structure.name)))
+        self.structures[structure.name] = structure
+
+    def _add_modifiers(self, file: LexiconFile) -> None:
+        for word, phrases in file.severity.items():
+            self.modifiers += [(Kind.SEVERITY, word, text) for text in expanded(phrases)]
+        sides = {text: side for side, words in file.laterality.items() for text in expanded(words)}
+        places = {text for words in file.location.values() for text in expanded(words)}
+        for text in sides.keys() | places:
+            self.modifiers.append((Kind.PLACE, Place(text in places, sides.get(text)), text))
+        for state, phrases in file.states.items():
+            self.modifiers += [(Kind.STATE, state, text) for text in expanded(phrases)]
+        for kind, phrases in file.sections.items():
+            if kind not in self.sections:
+                raise ValueError(f"sections.{kind} is not skipped or read")
+            self.sections[kind].update(phrases)
+
+    def compile(self) -> Vocabulary:
+        phrases: dict[str, tuple[Kind, Any]] = {}
+        for kind, data, text in self.modifiers:
+            phrases[text] = (kind, data)
+        for structure in self.structures.values():
+            for finding, _ in structure.states.values():
+                if finding not in self.findings:
+                    raise OrapoError(
+                        f"lexicon: structure {structure.name!r}: no finding {finding!r}"
+                    )
+        for entry in self.findings.values():
+            if entry.otherwise is not None and entry.otherwise not in self.findings:
+                raise OrapoError(f"lexicon: finding {entry.name!r}: no finding {entry.otherwise!r}")
+        for text, (kind, name) in self.parts.items():
+            phrases[text] = (kind, self.structures[name])
+        for text, name in self.named.items():
+            phrases[text] = (Kind.FINDING, self.findings[name])
+
+        # the spaces let a phrase be a lone hyphen
+        words = {text: TOKEN.findall(f" {text} ") for text in (*phrases, *self.assertive)}
+        canonical = _canonical_forms(
+            {token for each in words.values() for token in each}, self.spelling
+        )
+        modifiers = {
+            kind: {
+                tuple(canonical.get(token, token) for token in words[text]): data
+                for each, data, text in self.modifiers
+                if each is kind
+            }
+            for kind in (Kind.SEVERITY, Kind.PLACE)
+        }
+        root: Trie = {}
+        assertive = {tuple(canonical.get(t, t) for t in words[text]) for text in self.assertive}
+        for text, (kind, data) in phrases.items():
+            tokens = tuple(canonical.get(token, token) for token in words[text])
+            stands_alone = (
+                tokens in assertive
+                or kind in (Kind.SEVERITY, Kind.HEDGE_NEXT, Kind.HEDGE_EITHER)
+                or (kind is Kind.STATE and data == "stable")
+            )
+            severity, place = (
+                _said_within(tokens, modifiers[each], whole=kind is not Kind.FINDING)
+                for each in (Kind.SEVERITY, Kind.PLACE)
+            )
+            if kind is Kind.STRUCTURE:
+                side = _said_within(tokens, modifiers[Kind.PLACE], whole=False)
+                place = Place(True, side.side if side else None)
+            _insert(root, tokens, Entry(kind, data, stands_alone, severity, place))
+        for tokens in assertive:
+            _insert(root, tokens, Entry(Kind.ASSERTIVE, None, True), replace=False)
+
+        fuzzy: dict[str, str] = {}
+        targets = {
+            canonical.get(token, token)
+            for text, (kind, _) in phrases.items()
+            if kind in (Kind.FINDING, Kind.STRUCTURE)
+            for token in words[text]
+        }
+        for word in sorted(targets):
+            if len(word) >= MIN_FUZZY and word.isalpha():
+                for key in (word, *deletions(word)):
+                    fuzzy.setdefault(key, word)
+        findings = {
+            name: entry.model_copy(
+                update={
+                    "needs": frozenset(canonical.get(word, word) for word in entry.needs),
+                    "unless": frozenset(canonical.get(word, word) for word in entry.unless),
+                }
+            )
+            for name, entry in self.findings.items()
+        }
+        _relink(root, findings)
+        effects = {
+            (name, polarity): entry.effects(polarity)
+            for name, entry in findings.items()
+            for polarity in Polarity
+        }
+        return Vocabulary(
+            findings,
+            Grammar(
+                **{
+                    group: frozenset(canonical.get(word, word) for word in words)
+                    for group, words in self.grammar.items()
+                }
+            ),
+            effects,
+            frozenset(self.sections["skipped"]),
+            frozenset(self.sections["read"]),
+            root,
+            {word: word for word in self.real_words} | canonical,
+            fuzzy,
+        )
+
+
+def _said_within(
+    tokens: tuple[str, ...], modifiers: Mapping[tuple[str, ...], Any], *, whole: bool
+) -> Any:
+    """Return what a phrase says as a severity or place besides: all of it, or one word of it."""
+    if whole:
+        return modifiers.get(tokens)
+    return next((modifiers[(token,)] for token in tokens if (token,) in modifiers), None)
+
+
+def _relink(node: Trie, findings: Mapping[str, Finding]) -> None:
+    for key, child in node.items():
+        if key is not None:
+            _relink(child, findings)
+        elif child.kind is Kind.FINDING:
+            node[None] = child._replace(data=findings[child.data.name])
+
+
+def _insert(root: Trie, tokens: tuple[str, ...], entry: Entry, *, replace: bool = True) -> None:
+    node = root
+    for token in tokens:
+        node = node.setdefault(token, {})
+    if replace or None not in node:
+        node[None] = entry
+
+
+def _canonical_forms(vocabulary: set[str], spelling: Mapping[str, str]) -> dict[str, str]:
+    """Map every word of the vocabulary, its plurals and its misspellings to one form."""
+    forms: dict[str, str] = {}
+    for word in vocabulary:
+        if len(word) >= 3 and word.isalpha():
+            for plural in _plurals(word):
+                forms[plural] = word
+    canonical = {word: forms.get(word, word) for word in vocabulary}
+    canonical |= {plural: canonical[word] for plural, word in forms.items()}
+    canonical |= {wrong: canonical.get(right, right) for wrong, right in spelling.items()}
+    # two steps at most: a plural of a misspelling's target
+    return {word: canonical.get(target, target) for word, target in canonical.items()}
+
+
+def _plurals(word: str) -> Iterator[str]:
+    yield word + "s"
+    if word.endswith("y"):
+        yield word[:-1] + "ies"
+    elif word.endswith("is"):
+        yield word[:-2] + "es"
+    elif word.endswith(("s", "x", "ch", "sh")):
+        yield word + "es"
+
+
+@lru_cache(maxsize=8)
+def load_vocabulary(extra: Path | None = None) -> Vocabulary:
+    """Read the package's lexicon and, on top of it, a user's own file.
+
+    Args:
+        extra: A TOML file of the same schema.
+
+    Raises:
+        OrapoError: The user's file is missing or breaks the schema.
+    """
+    compiler = _Compiler()
+    folder = resources.files("orapo.facts") / "lexicon"
+    for file in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        if file.name.endswith(".toml"):
+            compiler.add(file.name, read_file(file.name, file.read_text(encoding="utf-8")))
+    if extra is not None:
+        try:
+            text = extra.read_text(encoding="utf-8")
+        except OSError as error:
+            raise OrapoError(f"{extra}: can't be read ({error.strerror})") from None
+        except UnicodeDecodeError:
+            raise OrapoError(f"{extra}: not UTF-8 text") from None
+        compiler.add(str(extra), read_file(str(extra), text))
+    return compiler.compile()

@@ -1,0 +1,484 @@
+"""The statements of one sentence: which findings it affirms, denies, doubts or only mentions.
+
+A sentence is read left to right as a row of lexicon phrases. A cue such as "no" or "possible" opens
+a scope that reaches forward over a list of findings until something ends it; cues such as "is not
+seen" reach back over the list before them; a state ("normal", "enlarged") is tied to the structures
+(heart, mediastinum ...) that it is said of. Every step looks at a bounded number of phrases, so the
+time is linear in the sentence's length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from orapo.facts.fact import Polarity
+from orapo.facts.schema import Finding, Kind, Structure
+from orapo.facts.vocabulary import Item, Vocabulary
+
+WINDOW: Final = 8
+"""Words either side of a mention in which the lexicon's ``needs`` and ``unless`` are looked for."""
+NEAR: Final = 2
+"""Unknown words that may stand between a word and the finding that it directly qualifies."""
+LONGEST_LIST: Final = 16
+"""Phrases looked at when a cue reaches back over a list, or a state is looked for ahead."""
+
+_LINKS: Final = frozenset((Kind.COMMA, Kind.AND, Kind.OR, Kind.VERSUS))
+_ENDS_NAME: Final = _LINKS | {Kind.NEW_STATEMENT}
+_QUALIFIERS: Final = frozenset((Kind.PLACE, Kind.SEVERITY, Kind.ASSERTIVE, Kind.STATE))
+
+
+@dataclass(slots=True)
+class Draft:
+    """A statement about a finding, by the indices of its first and last token."""
+
+    finding: str
+    polarity: Polarity
+    first: int
+    last: int
+    item: int
+    modifiers: list[Item] = field(default_factory=list)
+    dropped: bool = False
+
+
+class _Scope(NamedTuple):
+    """What a cue does to the findings it reaches."""
+
+    denies: bool = False
+    hedges: bool = False
+    silent: bool = False
+
+
+_DENIED: Final = _Scope(denies=True)
+_HEDGED: Final = _Scope(hedges=True)
+_NOT_STATED: Final = _Scope(silent=True)
+
+
+class _Subject:
+    """The structures that a state is said of, and the states said of them so far."""
+
+    __slots__ = ("given_before", "modifiers", "states", "structures")
+
+    def __init__(self) -> None:
+        self.structures: list[Item] = []
+        self.states: list[tuple[Item, _Scope | None]] = []
+        self.modifiers: list[Item] = []  # the severity of the states
+        self.given_before = False
+
+
+class SentenceReader:
+    """The state of reading one sentence."""
+
+    def __init__(self, tokens: list[str], items: list[Item], vocabulary: Vocabulary) -> None:
+        self.tokens = tokens
+        self.items = items
+        self.vocabulary = vocabulary
+        self.grammar = vocabulary.grammar
+        self.drafts: list[Draft] = []  # findings, in order
+        self.states: list[Draft] = []  # what is said of structures
+        self.scope: _Scope | None = None
+        self.used = False  # a finding was read in this scope
+        self.closed = False  # ... and a verb followed it
+        self.link: Kind | None = None  # the connector since the last finding or structure
+        self.after_verb = False
+        self.last: Draft | None = None  # the last finding of the statement
+        self.qualifiers: list[Item] = []
+        self.subject = _Subject()
+        self.prestates: list[tuple[Item, _Scope | None]] = []
+        self.boundary = -1  # the item that began this statement
+
+    def run(self) -> None:
+        """Read all items."""
+        for index, item in enumerate(self.items):
+            step = _STEPS.get(item.kind)
+            if step is not None:
+                step(self, index, item)
+        self._place_qualifiers()
+        self._finish_subject()
+
+    def doubts_previous(self) -> bool:
+        """Whether the sentence takes back the one before it ("This may be artifact.")."""
+        hedges = any(item.kind is Kind.HEDGE_PREVIOUS for item in self.items)
+        return hedges and self.tokens[0] in self.grammar.pronouns
+
+    # Connectors and boundaries
+
+    def _connector(self, index: int, item: Item) -> None:
+        self._place_qualifiers()
+        # ", and" is "and", ", or" is "or"
+        self.link = item.kind
+
+    def _verb(self, index: int, item: Item) -> None:
+        self.after_verb = True
+        if self.used:
+            self.closed = True
+
+    def _boundary(self, index: int, item: Item) -> None:
+        self._place_qualifiers()
+        self._open(None)
+        self.boundary = index
+        self.link = None
+        self.prestates = []
+        self.after_verb = False
+
+    def _open(self, scope: _Scope | None) -> None:
+        self.scope, self.used, self.closed = scope, False, False
+
+    def _starts_anew(self, index: int) -> bool:
+        """Whether an assertive word here ends the scope: after a comma or "and", not in a list."""
+        return (
+            self.used
+            and self.link in (Kind.COMMA, Kind.AND)
+            and not (self.link is Kind.COMMA and self._or_follows(index))
+        )
+
+    def _or_follows(self, index: int) -> bool:
+        """Whether the list that goes on here ends in "or": then one "no" denies all of it."""
+        for item in self.items[index : index + LONGEST_LIST]:
+            if item.kind is Kind.OR:
+                return True
+            if item.kind not in _QUALIFIERS and item.kind not in (
+                Kind.FINDING,
+                Kind.COMMA,
+                Kind.STRUCTURE,
+            ):
+                return False
+        return False
+
+    # Qualifiers
+
+    def _qualifier(self, index: int, item: Item) -> None:
+        if item.assertive and self._starts_anew(index):
+            self._open(None)
+        if item.kind is not Kind.ASSERTIVE:
+            self.qualifiers.append(item)
+
+    def _place_qualifiers(self) -> None:
+        """Give the words since the last finding to it, as no other finding followed them."""
+        if self.last is not None:
+            self.last.modifiers += self.qualifiers
+        self.qualifiers = []
+
+    # Cues
+
+    def _cue(self, index: int, item: Item) -> None:
+        scope = {
+            Kind.DENY_NEXT: _DENIED,
+            Kind.HEDGE_NEXT: _HEDGED,
+            Kind.HEDGE_EITHER: _HEDGED,
+            Kind.DENY_EITHER: _DENIED,
+        }.get(item.kind, _NOT_STATED)
+        if self.scope is not None and not self._ends_scope(index, scope):
+            return
+        self._place_qualifiers()
+        self._open(scope)
+        self.after_verb = False
+
+    def _ends_scope(self, index: int, new: _Scope) -> bool:
+        old = self.scope
+        if new.denies and old is _HEDGED:
+            return True
+        if new.silent:
+            return True
+        if old is not None and old.silent:
+            return self.link is not None or self.closed
+        # "no suspicion for pneumonia", "without possible ..." stay denied
+        return new is _DENIED or self.closed or self._starts_anew(index)
+
+    def _cue_either(self, index: int, item: Item) -> None:
+        if self._finding_at_once(index):
+            self._cue(index, item)
+        elif item.kind is Kind.DENY_EITHER and self.last is None and self.subject.structures:
+            self._state(index, item._replace(kind=Kind.STATE, data="normal"))
+        elif self.link is None or self._nothing_follows(index):
+            self._cue_back(index, item)
+
+    def _nothing_follows(self, index: int) -> bool:
+        """Whether the statement ends here ("pneumonia, possible")."""
+        after = self.items[index + 1 : index + 2]
+        return not after or after[0].kind in _ENDS_NAME
+
+    def _finding_at_once(self, index: int) -> bool:
+        end = self.items[index].last
+        for item in self.items[index + 1 : index + 1 + LONGEST_LIST]:
+            if self._gap(end, item.first) > NEAR:
+                return False
+            if item.kind in (Kind.FINDING, Kind.STRUCTURE):
+                return True
+            if item.kind not in _QUALIFIERS:
+                return False
+            end = item.last
+        return False
+
+    def _gap(self, last: int, first: int) -> int:
+        """Count the words between two phrases, articles and "of" apart."""
+        if first - last - 1 > 2 * NEAR + 2:
+            return first - last - 1
+        return sum(token not in self.grammar.articles for token in self.tokens[last + 1 : first])
+
+    def _cue_back(self, index: int, item: Item) -> None:
+        for draft in self._list_before():
+            if item.kind in (Kind.DENY_PREVIOUS, Kind.DENY_EITHER):
+                draft.polarity = Polarity.ABSENT
+            elif item.kind is Kind.NOT_STATED_PREVIOUS:
+                draft.dropped = True
+            elif draft.polarity is Polarity.PRESENT:
+                draft.polarity = Polarity.UNCERTAIN
+        self._verb(index, item)
+
+    def _list_before(self) -> list[Draft]:
+        """Return the last finding and those joined to it in one list ("A, B or C")."""
+        found: list[Draft] = []
+        joined = False
+        for draft in self.drafts[: -LONGEST_LIST - 1 : -1]:
+            if found:
+                between = self.items[draft.item + 1 : found[-1].item]
+                kinds = {item.kind for item in between} - _QUALIFIERS
+                joined = joined or bool(kinds & {Kind.OR, Kind.AND, Kind.VERSUS})
+                if not kinds or not kinds <= _LINKS or not joined:
+                    break
+                if Kind.AND in kinds and any(item.assertive for item in between):
+                    break
+            found.append(draft)
+        return found
+
+    # Findings
+
+    def _finding(self, index: int, item: Item) -> None:
+        if self.used and (self.link is Kind.WITH or (self.closed and self.link is not Kind.OR)):
+            self._open(None)
+        if self.after_verb and self.subject.structures and not self.subject.states:
+            self.subject = _Subject()  # "the lungs show ..."
+        finding = self._resolved(index, item)
+        self.used = True
+        self.prestates = []
+        if finding is not None and not (self.scope is not None and self.scope.silent):
+            last = self.drafts[-1] if self.drafts else None
+            if last is not None and last.last + 1 == item.first and last.finding == finding.name:
+                last.last = item.last  # "mass lesion" is one finding
+                return
+            polarity = Polarity.PRESENT
+            if self.scope is not None:
+                polarity = Polarity.ABSENT if self.scope.denies else Polarity.UNCERTAIN
+            draft = Draft(finding.name, polarity, item.first, item.last, index)
+            draft.modifiers += [*self.qualifiers, item]
+            self.drafts.append(draft)
+            self.last = draft
+            if self.link in (Kind.OR, Kind.VERSUS) and polarity is Polarity.PRESENT:
+                for other in self._list_before():
+                    if other.polarity is Polarity.PRESENT:
+                        other.polarity = Polarity.UNCERTAIN
+        else:
+            self.last = None
+        self.qualifiers = []
+        self.link = None
+
+    def _resolved(self, index: int, item: Item) -> Finding | None:
+        finding: Finding = item.data
+        if not finding.needs and not finding.unless:
+            return finding
+        tokens = self.tokens
+        before, behind = max(0, item.first - WINDOW), item.last + 1 + WINDOW
+        if finding.needs and finding.needs.isdisjoint(tokens[before:behind]):
+            return None
+        for other in reversed(self.items[max(0, index - WINDOW) : index]):
+            if other.kind in _ENDS_NAME:
+                before = max(before, other.last + 1)
+                break
+        for other in self.items[index + 1 : index + 1 + WINDOW]:
+            if other.kind in _ENDS_NAME:
+                behind = min(behind, other.first)
+                break
+        around = (*tokens[before : item.first], *tokens[item.last + 1 : behind])
+        if not finding.unless.isdisjoint(around):
+            return self.vocabulary.findings[finding.otherwise] if finding.otherwise else None
+        return finding
+
+    # Structures and states
+
+    def _adjective(self, index: int, item: Item) -> None:
+        """Read "cardiac" in "cardiac and mediastinal contours", not in "cardiac device"."""
+        after = self.items[index + 1 : index + 2]
+        if after and after[0].first == item.last + 1 and after[0].kind in _LINKS:
+            self._structure(index, item)
+
+    def _structure(self, index: int, item: Item) -> None:
+        if self._is_place(index, item) or self._names_next(index, item):
+            self.qualifiers.append(item)
+            return
+        said_ahead = self._state_ahead(index)
+        stated = said_ahead or bool(self.prestates)
+        if self.used and stated and self.link is not Kind.OR:
+            self._open(None)
+        if self.prestates:
+            self._finish_subject()
+            self.subject.states += self.prestates
+            self.subject.given_before = True
+            self.prestates = []
+        elif self.subject.states and (
+            not self.subject.given_before or said_ahead or self.link is None
+        ):
+            self._finish_subject()
+            self._open(None)
+        self.subject.structures.append(item)
+        self.qualifiers.append(item)
+        self.link = None
+        self.after_verb = False
+
+    def _is_place(self, index: int, item: Item) -> bool:
+        """Whether a structure only says where: "opacity in the lung", "similar to the prior exam"."""
+        before = -1
+        for other in reversed(self.items[max(0, index - LONGEST_LIST) : index]):
+            if other.kind not in _QUALIFIERS:
+                before = other.last
+                break
+        for token in reversed(self.tokens[max(before + 1, item.first - 4) : item.first]):
+            if token in self.grammar.comparisons:
+                return True
+            if token in self.grammar.prepositions:
+                return self.last is not None
+        return False
+
+    def _names_next(self, index: int, item: Item) -> bool:
+        """Whether a structure is part of a finding's name ("lung hyperinflation")."""
+        after = self.items[index + 1 : index + 2]
+        return bool(after) and after[0].kind is Kind.FINDING and after[0].first == item.last + 1
+
+    def _state_ahead(self, index: int) -> bool:
+        """Whether a state is said of the structure here, behind it."""
+        items = self.items
+        for at in range(index + 1, min(index + 1 + LONGEST_LIST, len(items))):
+            kind = items[at].kind
+            if kind is Kind.STATE:
+                return not self._qualifies_next(at)
+            if kind in (Kind.FINDING, Kind.NEW_STATEMENT, Kind.DENY_PREVIOUS, Kind.WITH):
+                return False
+        return False
+
+    def _qualifies_next(self, index: int) -> bool:
+        """Whether a state stands before what it is said of ("normal heart size")."""
+        items = self.items
+        said_of_subject = (
+            bool(self.subject.structures) and index > 0 and items[index - 1].kind is Kind.VERB
+        )
+        end = items[index].last
+        for at in range(index + 1, min(index + 1 + LONGEST_LIST, len(items))):
+            item = items[at]
+            gap = self._gap(end, item.first)
+            if gap > NEAR:
+                return False
+            if item.kind is Kind.FINDING:
+                return not (said_of_subject and gap)
+            if item.kind in (Kind.STRUCTURE, Kind.ADJECTIVE):
+                # "the heart is normal mediastinum is stable", dictated without a full stop
+                return not (said_of_subject and self._state_ahead(at))
+            if item.kind not in _QUALIFIERS:
+                return False
+            end = item.last
+        return False
+
+    def _state(self, index: int, item: Item) -> None:
+        if item.assertive and self._starts_anew(index):
+            self._open(None)
+        if item.severity is not None or item.place is not None:
+            self.qualifiers.append(item)
+        if self.used and (self.link in (Kind.COMMA, Kind.AND) or self.closed):
+            scope = None
+        else:
+            scope = self.scope
+        if self._qualifies_next(index):
+            self.prestates.append((item, scope))
+            return
+        if self.after_verb and item.data == "normal" and self._says_normal(item):
+            # "pulmonary vascular engorgement appears within normal limits"
+            for draft in self._list_before():
+                if draft.item > self.boundary:
+                    draft.polarity = Polarity.ABSENT
+        if not self.subject.structures:
+            self.prestates.append((item, scope))
+        else:
+            self.subject.states.append((item, scope))
+            self.subject.modifiers += [q for q in self.qualifiers if q.kind is not Kind.STRUCTURE]
+            self.qualifiers = []
+
+    def _says_normal(self, item: Item) -> bool:
+        return "normal" in self.tokens[item.first : item.last + 1]
+
+    def _finish_subject(self) -> None:
+        """Turn the structures and the states said of them into statements."""
+        subject, self.subject = self.subject, _Subject()
+        if not subject.states:
+            return
+        for structure in subject.structures:
+            self._state_structure(structure, subject)
+
+    def _state_structure(self, item: Item, subject: _Subject) -> None:
+        structure: Structure = item.data
+        known = [
+            (state, scope) for state, scope in subject.states if state.data in structure.states
+        ]
+        # what is said of its size beats "stable"
+        known = [pair for pair in known if pair[0].data != "stable"] or known[-1:]
+        by_finding: dict[str, list[tuple[Item, _Scope | None]]] = {}
+        for pair in known:
+            by_finding.setdefault(structure.states[pair[0].data][0], []).append(pair)
+        for name, said in by_finding.items():
+            polarity = self._stated_polarity(structure, said)
+            if polarity is None:
+                continue
+            first = min(item.first, *(state.first for state, _ in said))
+            last = max(item.last, *(state.last for state, _ in said))
+            modifiers = list(subject.modifiers)
+            if item.place is not None and item.place.side is not None:
+                modifiers.append(item)
+            self.states.append(Draft(name, polarity, first, last, -1, modifiers))
+
+    def _stated_polarity(
+        self, structure: Structure, said: list[tuple[Item, _Scope | None]]
+    ) -> Polarity | None:
+        """Return what the states said of one structure mean for one finding; the last one counts."""
+        polarity: Polarity | None = None
+        for state, scope in said:
+            before, (_, polarity) = polarity, structure.states[state.data]
+            if scope is not None:
+                if scope.silent or (scope.denies and polarity is Polarity.ABSENT):
+                    polarity = before
+                elif scope.denies:
+                    polarity = Polarity.ABSENT
+                elif polarity is Polarity.PRESENT:
+                    polarity = Polarity.UNCERTAIN
+            if before is not None and polarity is not before and self._alternative(state):
+                polarity = Polarity.UNCERTAIN  # "normal or mildly enlarged"
+        return polarity
+
+    def _alternative(self, state: Item) -> bool:
+        """Whether "or" or "to" stands before a state."""
+        return not {"or", "to"}.isdisjoint(self.tokens[max(0, state.first - 3) : state.first])
+
+
+# What each kind of phrase does; kinds without an entry (neutral ones) do nothing.
+_STEPS: Final[dict[Kind, Callable[[SentenceReader, int, Item], None]]] = {
+    Kind.FINDING: SentenceReader._finding,
+    Kind.STRUCTURE: SentenceReader._structure,
+    Kind.ADJECTIVE: SentenceReader._adjective,
+    Kind.STATE: SentenceReader._state,
+    Kind.SEVERITY: SentenceReader._qualifier,
+    Kind.PLACE: SentenceReader._qualifier,
+    Kind.ASSERTIVE: SentenceReader._qualifier,
+    Kind.DENY_NEXT: SentenceReader._cue,
+    Kind.HEDGE_NEXT: SentenceReader._cue,
+    Kind.NOT_STATED_NEXT: SentenceReader._cue,
+    Kind.DENY_EITHER: SentenceReader._cue_either,
+    Kind.HEDGE_EITHER: SentenceReader._cue_either,
+    Kind.DENY_PREVIOUS: SentenceReader._cue_back,
+    Kind.HEDGE_PREVIOUS: SentenceReader._cue_back,
+    Kind.NOT_STATED_PREVIOUS: SentenceReader._cue_back,
+    Kind.NEW_STATEMENT: SentenceReader._boundary,
+    Kind.VERB: SentenceReader._verb,
+    Kind.COMMA: SentenceReader._connector,
+    Kind.AND: SentenceReader._connector,
+    Kind.OR: SentenceReader._connector,
+    Kind.VERSUS: SentenceReader._connector,
+    Kind.WITH: SentenceReader._connector,
+}

@@ -1,0 +1,121 @@
+"""Tables of the user: three formats, one row at a time, every fault said with its line."""
+
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from orapo.data.tables import id_cell, read_rows, text_cell, write_rows
+from orapo.errors import OrapoError
+
+ROWS = [
+    {"study_id": "a", "report": 'Clear lungs, "normal".\nHeart: normal.', "score": 0.5},
+    {"study_id": "b", "report": "Œdème – épanchement", "score": None},
+]
+
+
+def rows_of(path, required=()):
+    return [row.values for row in read_rows(path, required)]
+
+
+def write(path, rows, columns=("study_id", "report", "score"), **options):
+    with write_rows(path, columns, **options) as write_row:
+        for row in rows:
+            write_row(row)
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
+def test_jsonl_and_parquet_come_back_as_they_went(tmp_path, suffix):
+    path = tmp_path / f"table{suffix}"
+    write(path, ROWS)
+    assert rows_of(path) == ROWS
+
+
+def test_csv_comes_back_as_text(tmp_path):
+    path = tmp_path / "table.csv"
+    write(path, ROWS)
+    assert rows_of(path) == [
+        {name: "" if value is None else str(value) for name, value in row.items()} for row in ROWS
+    ]
+
+
+def test_csv_with_byte_order_mark_and_a_very_long_field(tmp_path):
+    path = tmp_path / "table.csv"
+    long = "clear lungs " * 20_000
+    path.write_bytes(b"\xef\xbb\xbfstudy_id,report\r\n1," + long.encode() + b"\r\n\r\n")
+    assert rows_of(path, ["study_id", "report"]) == [{"study_id": "1", "report": long}]
+
+
+def test_a_row_knows_the_line_it_ends_in(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text('study_id,report\n1,"two\nlines"\n2,one\n')
+    assert [row.line for row in read_rows(path)] == [3, 4]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("t.csv", b"", "the file is empty"),
+        ("t.csv", b"study_id,report\n", "the table has no rows"),
+        ("t.csv", b"study_id\n1\n", r"lacks the column\(s\) report; it has study_id"),
+        ("t.csv", b"study_id,report\n1,a\n2\n", "line 3: 1 fields, expected 2"),
+        ("t.csv", b"study_id,report,report\n1,a,b\n", "report stands twice"),
+        ("t.csv", b'study_id,report\n1,"a\n', "line 2: broken CSV"),
+        ("t.csv", b"study_id,report\n1,\xe9panchement\n", "not UTF-8 text"),
+        ("t.jsonl", b'{"study_id": 1, "report": ""}\n{"study_id"\n', "line 2: broken JSON"),
+        ("t.jsonl", b"[1]\n", "line 1: expected a JSON object"),
+        ("t.jsonl", b'{"study_id": 1}\n', "line 1: lacks the column"),
+        ("t.jsonl", b"[" * 100_000, "line 1: broken JSON"),
+        ("t.parquet", b"PAR1 and no more", "not a readable Parquet file"),
+        ("t.xlsx", b"", "expected a file name ending in"),
+    ],
+)
+def test_a_fault_is_one_sentence_that_names_the_file(tmp_path, name, content, message):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(OrapoError, match=message) as caught:
+        list(read_rows(path, ["study_id", "report"]))
+    assert str(path) in str(caught.value)
+    assert "panchement" not in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(OrapoError, match=r"nowhere\.csv: no such file"):
+        list(read_rows(tmp_path / "nowhere.csv"))
+
+
+def test_an_identifier_may_be_a_number_but_not_empty(tmp_path):
+    path = tmp_path / "t.jsonl"
+    path.write_text('{"study_id": 7}\n{"study_id": " s8 "}\n{"study_id": ""}\n{"study_id": 1.5}\n')
+    number, text, *bad = read_rows(path)
+    assert (id_cell(path, number, "study_id"), id_cell(path, text, "study_id")) == ("7", "s8")
+    for row in bad:
+        with pytest.raises(OrapoError, match=f"line {row.line}: study_id must be"):
+            id_cell(path, row, "study_id")
+
+
+def test_null_text_is_empty_and_a_number_is_no_text(tmp_path):
+    path = tmp_path / "t.jsonl"
+    path.write_text(json.dumps({"report": None}) + "\n" + json.dumps({"report": 3}) + "\n")
+    null, number = read_rows(path)
+    assert text_cell(path, null, "report") == ""
+    with pytest.raises(OrapoError, match="line 2: report must be text, not int"):
+        text_cell(path, number, "report")
+
+
+def test_an_older_file_stays_whole_when_writing_fails(tmp_path):
+    path = tmp_path / "out.csv"
+    path.write_text("old\n")
+    with pytest.raises(ValueError, match="fields not in"):
+        write(path, [{"a": 1}, {"b": 2}], columns=["a"])
+    assert path.read_text() == "old\n"
+    assert [p.name for p in tmp_path.iterdir()] == ["out.csv"]
+
+
+def test_parquet_knows_the_type_of_a_column_whose_first_rows_are_null(tmp_path):
+    path = tmp_path / "out.parquet"
+    rows = [{"x": None}] * 1500 + [{"x": 1.0}]
+    write(path, rows, columns=("x",), types={"x": float})
+    assert pq.read_schema(path).field("x").type == pa.float64()
+    assert rows_of(path) == rows
