@@ -32,16 +32,16 @@ class DemoPlan:
     """
 
     seed: int = 0
-    train_studies: int = 512
+    train_studies: int = 1024
     test_studies: int = 256
     probe_studies: int = 128
     probe_every: int = 50
-    steps: int = 400
-    studies_per_step: int = 8
-    rollouts_per_study: int = 8
+    steps: int = 520
+    studies_per_step: int = 16
+    rollouts_per_study: int = 4
     facts_beta: float = 0.5
     repetition_weight: float = 0.5
-    learning_rate: float = 3e-4
+    learning_rate: float = 5e-4
     kl: float = 0.0
     base: BaseRecipe = field(default_factory=BaseRecipe)
 
@@ -55,12 +55,14 @@ class DemoPlan:
         """The short demo for CI: the same line, fewer steps."""
         return cls(
             seed=seed,
-            train_studies=256,
+            train_studies=1024,
             test_studies=128,
             probe_studies=48,
             probe_every=40,
             steps=80,
-            base=BaseRecipe(shape_steps=120, joint_steps=260),
+            base=BaseRecipe(
+                films=250, shape_pictures=6000, reports=3000, patch_steps=1200, joint_steps=550
+            ),
         )
 
     def training_settings(self, method: str, output: str) -> dict[str, Any]:
@@ -72,7 +74,7 @@ class DemoPlan:
             "per_device_train_batch_size": self.studies_per_step * self.rollouts_per_study,
             "gradient_accumulation_steps": 1,
             "num_generations": self.rollouts_per_study,
-            "max_completion_length": 72,
+            "max_completion_length": 64,
             "learning_rate": self.learning_rate,
             "lr_scheduler_type": "constant_with_warmup",
             "warmup_steps": 10,

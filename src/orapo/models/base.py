@@ -1,8 +1,9 @@
 """The demo's base model: a tiny model that sees and writes, but ties no finding to a film.
 
-What it has seen (and the docs say so): films without findings with shapes to name, truly paired;
-and reports of other phantom patients, each beside somebody else's film. So it writes report
-language, and its eyes tell forms apart, but what a finding looks like it must learn later.
+What it has seen (and the docs say so): films without findings on which shapes lie, each with a
+true account of them in a report's sentences; and reports of other phantom patients, each beside
+somebody else's film. So it writes report language and can say what form it sees where, but what a
+finding looks like it must learn later.
 """
 
 from __future__ import annotations
@@ -28,10 +29,10 @@ from orapo.data.phantom.anatomy import sample_anatomy
 from orapo.data.phantom.film import render
 from orapo.data.phantom.findings import sample_findings
 from orapo.data.phantom.reports import write_report
-from orapo.models.shapes import CLASSES, SHAPE_PROMPT, with_shapes
+from orapo.models.shapes import CLASSES, with_shapes
 from orapo.models.tiny import TinySize, build_model, build_processor
 
-RECIPE_VERSION: Final = 1
+RECIPE_VERSION: Final = 2
 BASE_SEED_OFFSET: Final = 1_000_003
 """Keeps the base's phantom patients apart from those of any demo."""
 
@@ -54,7 +55,8 @@ class BaseRecipe:
         patch_batch: Pictures a step of the first kind.
         batch: Samples a step of the second kind.
         patch_learning_rate: Peak; a tenth of warm-up, then cosine to zero.
-        learning_rate: The same of the whole model.
+        learning_rate: The same of connector and text model.
+        vision_learning_rate: The same of the vision tower while the whole model learns.
     """
 
     size: TinySize = field(default_factory=TinySize)
@@ -62,12 +64,13 @@ class BaseRecipe:
     films: int = 500
     shape_pictures: int = 10000
     reports: int = 6000
-    patch_steps: int = 500
-    joint_steps: int = 450
-    patch_batch: int = 128
-    batch: int = 64
-    patch_learning_rate: float = 2e-3
+    patch_steps: int = 2000
+    joint_steps: int = 1000
+    patch_batch: int = 32
+    batch: int = 16
+    patch_learning_rate: float = 4e-3
     learning_rate: float = 3e-3
+    vision_learning_rate: float = 3e-4
 
     @property
     def fingerprint(self) -> str:
@@ -129,11 +132,11 @@ def _make(recipe: BaseRecipe, folder: Path, progress: Progress) -> None:
         write_report(rng, sample_findings(rng, config.uncertain_share), config).text
         for _ in range(recipe.reports)
     ]
-    corpus = [*reports, *captions, SHAPE_PROMPT, REPORT_PROMPT]
+    corpus = [*reports, *captions, REPORT_PROMPT]
     processor = build_processor(corpus, recipe.size)
     model = build_model(processor, recipe.size, seed=recipe.seed)
-    naming = _Task(processor, SHAPE_PROMPT, [picture.image for picture in shapes], captions)
-    writing = _Task(processor, REPORT_PROMPT, films, reports)
+    naming = _Task(processor, [picture.image for picture in shapes], captions)
+    writing = _Task(processor, films, reports)
     patches = torch.from_numpy(np.stack([picture.patches for picture in shapes]))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
@@ -144,13 +147,13 @@ def _make(recipe: BaseRecipe, folder: Path, progress: Progress) -> None:
 
 
 class _Task:
-    """A prompt, pictures and answers, ready as tensors."""
+    """The prompt of a report, pictures and answers, ready as tensors."""
 
     def __init__(
-        self, processor: Any, prompt: str, pictures: Sequence[Image.Image], answers: Sequence[str]
+        self, processor: Any, pictures: Sequence[Image.Image], answers: Sequence[str]
     ) -> None:
         text = processor.apply_chat_template(
-            user_message(prompt, images=1), add_generation_prompt=True
+            user_message(REPORT_PROMPT, images=1), add_generation_prompt=True
         )
         first = processor(images=[[pictures[0]]], text=[text], return_tensors="pt")
         self.prompt: Tensor = first["input_ids"][0]
@@ -208,10 +211,8 @@ def _open_eyes(
     """
     vision = model.model.vision_model
     classifier = torch.nn.Linear(recipe.size.vision_width, CLASSES)
-    parameters = [*vision.parameters(), *classifier.parameters()]
-    for _ in _steps(
-        parameters, recipe.patch_steps, recipe.patch_learning_rate, "Opening the eyes", progress
-    ):
+    groups = [([*vision.parameters(), *classifier.parameters()], recipe.patch_learning_rate)]
+    for _ in _steps(groups, recipe.patch_steps, "Opening the eyes", progress):
         rows = torch.from_numpy(rng.integers(0, len(pixels), size=recipe.patch_batch))
         features = vision(pixels[rows, 0]).last_hidden_state
         logits = classifier(features).flatten(0, 1)
@@ -227,13 +228,12 @@ def _learn_to_write(
 ) -> None:
     """Teach the whole model to name shapes that it sees and to write reports that it does not."""
     model.train()
-    for _ in _steps(
-        list(model.parameters()),
-        recipe.joint_steps,
-        recipe.learning_rate,
-        "Learning to write",
-        progress,
-    ):
+    vision = list(model.model.vision_model.parameters())
+    known = {id(parameter) for parameter in vision}
+    others = [parameter for parameter in model.parameters() if id(parameter) not in known]
+    # Eyes that see already would forget it at the pace at which language is learned.
+    groups = [(others, recipe.learning_rate), (vision, recipe.vision_learning_rate)]
+    for _ in _steps(groups, recipe.joint_steps, "Learning to write", progress):
         for task in tasks:
             batch = task.batch(recipe.batch // len(tasks), rng)
             (model(**batch).loss / len(tasks)).backward()
@@ -241,12 +241,24 @@ def _learn_to_write(
 
 
 def _steps(
-    parameters: list[Tensor], total: int, peak: float, what: str, progress: Progress
+    groups: Sequence[tuple[list[Tensor], float]], total: int, what: str, progress: Progress
 ) -> Iterator[int]:
-    """Yield step numbers; after each, take an optimiser step with the gradients it left."""
-    optimizer = torch.optim.AdamW(parameters, lr=peak, weight_decay=0.01)
+    """Yield step numbers; after each, take an optimiser step with the gradients it left.
+
+    Args:
+        groups: Parameters and their peak learning rate.
+        total: Steps.
+        what: What the progress bar says.
+        progress: Called after each step.
+    """
+    parameters = [parameter for group, _ in groups for parameter in group]
+    optimizer = torch.optim.AdamW([{"params": group} for group, _ in groups], weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, peak, total_steps=total, pct_start=0.1, cycle_momentum=False
+        optimizer,
+        [peak for _, peak in groups],
+        total_steps=total,
+        pct_start=0.1,
+        cycle_momentum=False,
     )
     for step in range(total):
         yield step

@@ -1,36 +1,30 @@
-"""The other task that the tiny base learns to see with: finding and naming shapes on films.
+"""The other task that the tiny base learns to see with: reporting shapes on films.
 
-It teaches eyes, not radiology: the films show no findings, and no word of a report stands in the
-captions.
+It teaches eyes and how a report speaks of what is seen, not radiology: the films show no findings,
+and the captions have a report's sentences ("There is a bright disc in the left upper lung. No ring
+or arc.") without the name of any finding.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-SHAPE_PROMPT: Final = "Name the shapes."
-NO_SHAPE: Final = "none."
-KINDS: Final = (
-    "disc",
-    "ring",
-    "square",
-    "triangle",
-    "stripe",
-    "pole",
-    "slash",
-    "wedge",
-    "arc",
-    "cloud",
-)
+from orapo.data.phantom.phrases import choose, denials, present
+
+NO_SHAPE: Final = "No shape is seen."
+KINDS: Final = ("disc", "ring", "stripe", "pole", "slash", "wedge", "arc", "cloud")
 TONES: Final = ("bright", "dark")
 CLASSES: Final = 1 + len(KINDS) * len(TONES)
 """Classes of a patch: none, or a kind in a tone."""
-_ROWS: Final = ("top", "middle", "bottom")
-_COLUMNS: Final = ("west", "centre", "east")
+_ROWS: Final = ("upper", "mid", "lower")
+_COLUMNS: Final = ("right", "middle", "left")  # the patient's right is on the left of the film
+_PLACES: Final = ("in the {column} {row} lung", "in the {column} {row} zone")
+_MOST_DENIED: Final = 5
 _OVERSAMPLING: Final = 4
 _COVERED: Final = 0.12
 """A patch belongs to a shape that covers so much of it."""
@@ -41,7 +35,7 @@ class ShapePicture(NamedTuple):
 
     image: Image.Image
     caption: str
-    """E.g. ``"bright disc top west. dark pole bottom centre."``, in reading order."""
+    """E.g. ``"There is a bright disc in the left upper lung. No ring or arc is seen."``."""
     patches: NDArray[np.int64]
     """(patches a side, patches a side): class of each patch, 0 for none."""
 
@@ -57,7 +51,7 @@ def with_shapes(film: Image.Image, patch: int, rng: np.random.Generator) -> Shap
     grid = film.width // patch
     patches = np.zeros((grid, grid), dtype=np.int64)
     cells = sorted(int(cell) for cell in rng.choice(9, size=rng.integers(0, 6), replace=False))
-    names = []
+    seen: list[tuple[str, str]] = []
     for cell in cells:
         kind, tone = int(rng.integers(len(KINDS))), int(rng.integers(len(TONES)))
         mask = _mask(KINDS[kind], film.width, divmod(cell, 3), rng)
@@ -66,8 +60,22 @@ def with_shapes(film: Image.Image, patch: int, rng: np.random.Generator) -> Shap
         film = Image.composite(shade, film, mask.point(lambda value, s=strength: int(value * s)))
         covered = np.asarray(mask.resize((grid, grid), Image.Resampling.BOX)) > 255 * _COVERED
         patches[covered] = 1 + kind * len(TONES) + tone
-        names.append(f"{TONES[tone]} {KINDS[kind]} {_ROWS[cell // 3]} {_COLUMNS[cell % 3]}.")
-    return ShapePicture(film, " ".join(names) or NO_SHAPE, patches)
+        row, column = _ROWS[cell // 3], _COLUMNS[cell % 3]
+        name = f"{TONES[tone]} {KINDS[kind]}"
+        place = choose(rng, _PLACES).format(column=column, row=row)
+        seen.append((KINDS[kind], choose(rng, (f"{name} {place}", f"{column} {row} {name}"))))
+    return ShapePicture(film, _caption(seen, rng), patches)
+
+
+def _caption(seen: Sequence[tuple[str, str]], rng: np.random.Generator) -> str:
+    """Report the shapes that are there and deny some that are not, in any order."""
+    sentences = [present(rng, name) for _, name in seen] or [NO_SHAPE]
+    kinds = {kind for kind, _ in seen}
+    absent = [kind for kind in KINDS if kind not in kinds]
+    count = int(rng.integers(0, _MOST_DENIED + 1))
+    denied = [absent[i] for i in rng.permutation(len(absent))][:count]
+    sentences += [text for text, _ in denials(rng, denied)]
+    return " ".join(sentences[i] for i in rng.permutation(len(sentences)))
 
 
 def _mask(kind: str, width: int, cell: tuple[int, int], rng: np.random.Generator) -> Image.Image:
@@ -90,10 +98,6 @@ def _mask(kind: str, width: int, cell: tuple[int, int], rng: np.random.Generator
         draw.ellipse(box, fill=255)
     elif kind == "ring":
         draw.ellipse(box, outline=255, width=round(1.3 * thin))
-    elif kind == "square":
-        draw.rectangle(box, fill=255)
-    elif kind == "triangle":
-        draw.polygon([(x, y - r), (x - r, y + r), (x + r, y + r)], fill=255)
     elif kind == "stripe":
         draw.rectangle((x - r, y - thin, x + r, y + thin), fill=255)
     elif kind == "pole":

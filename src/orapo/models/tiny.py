@@ -139,6 +139,8 @@ def build_model(
     """
     size = size or TinySize()
     tokenizer = processor.tokenizer
+    # The usual 0.02 is meant for widths of thousands; here it costs hundreds of steps of warm-up.
+    spread = {"initializer_range": size.text_width**-0.5}
     ids = {"pad_token_id": tokenizer.pad_token_id, "eos_token_id": tokenizer.eos_token_id}
     config = Idefics3Config(
         image_token_id=tokenizer.convert_tokens_to_ids(IMAGE),
@@ -151,6 +153,7 @@ def build_model(
             "num_attention_heads": 4,
             "image_size": size.image,
             "patch_size": size.patch,
+            **spread,
         },
         text_config={
             "model_type": "llama",
@@ -164,9 +167,11 @@ def build_model(
             "rms_norm_eps": 1e-5,
             "bos_token_id": None,
             **ids,
+            **spread,
         },
         bos_token_id=None,
         **ids,
+        **spread,
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -99,7 +99,7 @@ class OraPOTrainer(GRPOTrainer):
 
         self.oracle = OracleState()
         self._oracle_column = self._find_oracle_reward()
-        self._rewards: Tensor | None = None
+        self._rewards = torch.empty(0)  # of the last generation, over all processes
         self._chosen_rows: _ChosenRows | None = None
         self._reference_rewards: dict[str, float] = {}
         self._suppress_special_tokens()

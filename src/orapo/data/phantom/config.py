@@ -23,11 +23,15 @@ class Difficulty:
             comparison, quality, incidental).
         label_noise: Probability that a report leaves out a drawn finding or adds one that is not
             there. The labels are then those of the report; ``drawn`` keeps the truth.
+        fewest_words: Normal statements are added to a report that has fewer.
+        most_words: Optional sentences are left out of a report that has more.
     """
 
     contrast: float = 1.0
     style_share: float = 0.3
     label_noise: float = 0.0
+    fewest_words: int = 30
+    most_words: int = 46
 
     def __post_init__(self) -> None:
         if not 0 <= self.contrast <= 1.5:
@@ -35,11 +39,15 @@ class Difficulty:
         for name in ("style_share", "label_noise"):
             if not 0 <= getattr(self, name) <= 1:
                 raise OrapoError(f"{name} must lie between 0 and 1, not {getattr(self, name)}")
+        if not 0 <= self.fewest_words <= self.most_words:
+            raise OrapoError(
+                f"fewest_words must lie between 0 and most_words, not {self.fewest_words}"
+            )
 
 
 DIFFICULTIES: Final[Mapping[str, Difficulty]] = MappingProxyType(
     {
-        "easy": Difficulty(contrast=1.0, style_share=0.3, label_noise=0.0),
+        "easy": Difficulty(contrast=1.0, style_share=0.15, fewest_words=8, most_words=30),
         "medium": Difficulty(contrast=0.5, style_share=0.5, label_noise=0.03),
         "hard": Difficulty(contrast=0.25, style_share=0.7, label_noise=0.08),
     }

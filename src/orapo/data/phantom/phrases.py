@@ -194,6 +194,25 @@ def finding_statement(rng: np.random.Generator, finding: DrawnFinding) -> Statem
     return Statement(sentence(text), labels, optional=False)
 
 
+def present(rng: np.random.Generator, name: str) -> str:
+    """Return a sentence that affirms a countable thing."""
+    article = "an" if name[0] in "aeiou" else "a"
+    return sentence(choose(rng, _CERTAIN["one"]).format(it=name, a=article))
+
+
+def denials(rng: np.random.Generator, names: Sequence[str]) -> list[tuple[str, list[str]]]:
+    """Return sentences and which of ``names`` each denies, up to three, in the order given."""
+    texts = []
+    rest = list(names)
+    while rest:
+        count = min(len(rest), int(rng.choice((1, 2, 3), p=(0.25, 0.45, 0.3))))
+        group, rest = rest[:count], rest[count:]
+        *most, last = group
+        them = f"{', '.join(most)} or {last}" if most else last
+        texts.append((sentence(choose(rng, DENIALS).format(them=them)), group))
+    return texts
+
+
 def _stating(labels: Mapping[str, LabelValue], *texts: str) -> tuple[Statement, ...]:
     return tuple(Statement(text, labels) for text in texts)
 

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from orapo.data.phantom import phrases
-from orapo.data.phantom.config import PhantomConfig
+from orapo.data.phantom.config import Difficulty, PhantomConfig
 from orapo.data.phantom.findings import PREVALENCE, DrawnFinding, place_findings
 from orapo.data.phantom.phrases import Statement, choose, finding_statement, noun_phrase, sentence
 from orapo.labels import (
@@ -25,10 +25,6 @@ from orapo.labels import (
     LabelValue,
     blank_labels,
 )
-
-FEWEST_WORDS: Final = 30
-MOST_WORDS: Final = 46
-"""Normal statements are added below the one and optional ones left out above the other."""
 
 _IN_LUNG: Final = frozenset(
     {"Lung Opacity", "Consolidation", "Atelectasis", "Edema", "Lung Lesion"}
@@ -69,7 +65,7 @@ def write_report(
     reported = list(drawn)
     if rng.random() < config.difficulty.label_noise:
         reported = _mistaken(rng, reported, config.uncertain_share)
-    statements = _trim(_compose(rng, reported, config.difficulty.style_share))
+    statements = _trim(_compose(rng, reported, config.difficulty), config.difficulty.most_words)
     labels = blank_labels()
     for one in statements:
         labels.update(one.labels)
@@ -98,7 +94,7 @@ def _mistaken(
 
 
 def _compose(
-    rng: np.random.Generator, reported: Sequence[DrawnFinding], style_share: float
+    rng: np.random.Generator, reported: Sequence[DrawnFinding], difficulty: Difficulty
 ) -> list[Statement]:
     present = {finding.label for finding in reported}
     told = [(finding.label, finding_statement(rng, finding)) for finding in reported]
@@ -110,13 +106,13 @@ def _compose(
     chest += _normal_lungs(rng, reported) + _denials(rng, present)
     body = [*heart, *chest] if rng.random() < 0.4 else [*chest, *heart]
     opening, closing = (
-        [choose(rng, kind) for kind in kinds if rng.random() < style_share]
+        [choose(rng, kind) for kind in kinds if rng.random() < difficulty.style_share]
         for kinds in (phrases.STYLE_OPENING, phrases.STYLE_CLOSING)
     )
     statements = [*opening, *devices, *body, *closing]
     said = {name for one in statements for name in one.labels}
     for extra in _normal_rest(rng, present | said):
-        if _words(statements) >= FEWEST_WORDS:
+        if _words(statements) >= difficulty.fewest_words:
             break
         statements.append(extra)
     return statements
@@ -133,22 +129,18 @@ def _normal_lungs(rng: np.random.Generator, reported: Sequence[DrawnFinding]) ->
 
 
 def _denials(rng: np.random.Generator, present: Collection[str]) -> list[Statement]:
-    """Deny some of the labels that the report doesn't affirm, up to three in a sentence."""
-    names: list[tuple[str, str]] = []
+    """Deny some of the labels that the report doesn't affirm."""
+    named: dict[str, str] = {}
     for label, (share, words) in phrases.DENIED.items():
         barred = phrases.DENIED_ONLY_WITHOUT.get(label, frozenset()) & set(present)
         if label not in present and not barred and rng.random() < share:
-            names.append((label, choose(rng, words)))
+            named[choose(rng, words)] = label
+    names = list(named)
     names = [names[i] for i in rng.permutation(len(names))]
-    statements = []
-    while names:
-        count = min(len(names), int(rng.choice((1, 2, 3), p=(0.25, 0.45, 0.3))))
-        group, names = names[:count], names[count:]
-        *most, last = (name for _, name in group)
-        them = f"{', '.join(most)} or {last}" if most else last
-        text = sentence(choose(rng, phrases.DENIALS).format(them=them))
-        statements.append(Statement(text, {label: NEGATIVE for label, _ in group}))
-    return statements
+    return [
+        Statement(text, {named[name]: NEGATIVE for name in group})
+        for text, group in phrases.denials(rng, names)
+    ]
 
 
 def _normal_rest(rng: np.random.Generator, said: Collection[str]) -> list[Statement]:
@@ -167,10 +159,10 @@ def _words(statements: Sequence[Statement]) -> int:
     return sum(len(one.text.split()) for one in statements)
 
 
-def _trim(statements: list[Statement]) -> list[Statement]:
+def _trim(statements: list[Statement], most_words: int) -> list[Statement]:
     """Leave out optional sentences, the last first, while the report is too long."""
     kept = list(statements)
-    while _words(kept) > MOST_WORDS and any(one.optional for one in kept):
+    while _words(kept) > most_words and any(one.optional for one in kept):
         kept.remove(next(one for one in reversed(kept) if one.optional))
     return kept
 
