@@ -26,7 +26,7 @@ class DemoPlan:
         rollouts_per_study: K.
         facts_beta: b of FactS; below 1 a false alarm costs more than a miss.
         repetition_weight: Weight of the repetition term.
-        learning_rate: Peak, constant.
+        learning_rate: Peak; ten steps of warm-up, then a cosine to zero.
         kl: Weight of the KL term.
         base: How the base model is made.
     """
@@ -36,12 +36,12 @@ class DemoPlan:
     test_studies: int = 256
     probe_studies: int = 128
     probe_every: int = 50
-    steps: int = 520
+    steps: int = 560
     studies_per_step: int = 16
     rollouts_per_study: int = 4
     facts_beta: float = 0.5
     repetition_weight: float = 0.5
-    learning_rate: float = 5e-4
+    learning_rate: float = 7e-4
     kl: float = 0.0
     base: BaseRecipe = field(default_factory=BaseRecipe)
 
@@ -59,7 +59,7 @@ class DemoPlan:
             test_studies=128,
             probe_studies=48,
             probe_every=40,
-            steps=80,
+            steps=100,
             base=BaseRecipe(
                 films=250, shape_pictures=6000, reports=3000, patch_steps=1200, joint_steps=550
             ),
@@ -76,7 +76,7 @@ class DemoPlan:
             "num_generations": self.rollouts_per_study,
             "max_completion_length": 64,
             "learning_rate": self.learning_rate,
-            "lr_scheduler_type": "constant_with_warmup",
+            "lr_scheduler_type": "cosine",
             "warmup_steps": 10,
             "temperature": 1.0,
             "beta": self.kl,
