@@ -1,0 +1,173 @@
+"""`orapo generate` and `orapo train` as a user calls them, with a model of a few thousand weights."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+import typer
+import yaml
+from PIL import Image
+from typer.testing import CliRunner
+
+from orapo.cli import generate, train
+from orapo.data.phantom import PhantomConfig, write_phantom
+from orapo.data.tables import read_rows
+from orapo.errors import OrapoError
+
+BENCH = os.environ.get("ORAPO_BENCH")
+
+
+@pytest.fixture
+def orapo():
+    app = typer.Typer()
+    for module in (generate, train):
+        module.add_to(app)
+
+    def run(*arguments, code=0):
+        result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+        if isinstance(result.exception, OrapoError):
+            raise result.exception
+        assert result.exit_code == code, result.output
+        return result.output
+
+    return run
+
+
+@pytest.fixture
+def checkpoint(tiny_model, tiny_processor, tmp_path):
+    folder = tmp_path / "model"
+    tiny_model.save_pretrained(folder)
+    tiny_processor.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def films(tmp_path):
+    folder = tmp_path / "films"
+    folder.mkdir()
+    for index, mode in enumerate(("L", "RGB", "RGBA")):
+        Image.new(mode, (40, 30), index * 20).save(folder / f"film{index}.png")
+    return folder
+
+
+def rows(path):
+    return {row.values["study_id"]: row.values for row in read_rows(path)}
+
+
+def test_a_folder_of_films_gives_a_report_each(orapo, checkpoint, films, tmp_path):
+    out = tmp_path / "out.jsonl"
+    orapo("generate", films, "--model", checkpoint, "--out", out, "--max-new-tokens", 6)
+    assert list(rows(out)) == ["film0.png", "film1.png", "film2.png"]
+    assert not any(row["error"] for row in rows(out).values())
+
+
+def test_an_unreadable_film_is_an_error_row_and_the_others_are_kept(
+    orapo, checkpoint, films, tmp_path
+):
+    (films / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
+    out = tmp_path / "out.csv"
+    orapo("generate", films, "--model", checkpoint, "--out", out, "--max-new-tokens", 6, code=1)
+    written = rows(out)
+    assert "broken.png" in written["broken.png"]["error"]
+    assert len(written) == 4
+    assert not written["film0.png"]["error"]
+
+
+def test_the_same_seed_samples_the_same_reports(orapo, checkpoint, films, tmp_path):
+    def sampled(name, seed):
+        out = tmp_path / name
+        options = ("--max-new-tokens", 12, "--temperature", 1, "--seed", seed)
+        orapo("generate", films, "--model", checkpoint, "--out", out, *options)
+        return rows(out)
+
+    assert sampled("a.jsonl", 1) == sampled("b.jsonl", 1) != sampled("c.jsonl", 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--model", "nowhere/at/all", "FILMS"], "no such folder"),
+        (["--model", "EMPTY", "FILMS"], "no checkpoint here"),
+        (["--model", "MODEL"], "give images or --data"),
+        (["--model", "MODEL", "missing.png"], "missing.png"),
+    ],
+)
+def test_wrong_use_is_one_sentence(orapo, checkpoint, films, tmp_path, arguments, message):
+    (tmp_path / "empty").mkdir()
+    names = {"FILMS": films, "EMPTY": tmp_path / "empty", "MODEL": checkpoint}
+    with pytest.raises(OrapoError, match=message):
+        orapo("generate", *(names.get(word, word) for word in arguments))
+
+
+@pytest.fixture
+def recipe(checkpoint, tmp_path):
+    manifest = write_phantom(
+        tmp_path / "phantom", {"train": 6, "validate": 2}, 0, PhantomConfig(size=32)
+    )
+    settings = {
+        "model": str(checkpoint),
+        "data": str(manifest),
+        "probe_split": "validate",
+        "probe_every": 2,
+        "output_dir": str(tmp_path / "run"),
+        "max_steps": 2,
+        "per_device_train_batch_size": 4,
+        "num_generations": 2,
+        "max_completion_length": 8,
+        "use_cpu": True,
+        "bf16": False,
+        "gradient_checkpointing": False,
+        "report_to": "none",
+        "logging_steps": 1,
+    }
+    path = tmp_path / "recipe.yaml"
+    path.write_text(yaml.safe_dump(settings))
+    return path
+
+
+def test_a_recipe_trains_to_a_checkpoint_that_writes_reports(orapo, recipe, films, tmp_path):
+    orapo("train", "--quiet", "--config", recipe)
+    run = tmp_path / "run"
+    log = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in log if "loss/dpo" in line] == [1, 2]
+    assert all(0 <= line["oracle/zero_reward_share"] <= 1 for line in log[:2])
+    probes = [json.loads(line) for line in (run / "probe.jsonl").read_text().splitlines()]
+    assert [probe["step"] for probe in probes] == [0, 2]
+    out = tmp_path / "out.jsonl"
+    orapo("generate", films, "--model", run, "--out", out, "--max-new-tokens", 6)
+    assert len(rows(out)) == 3
+
+
+def test_a_field_on_the_command_line_wins(orapo, recipe, tmp_path):
+    orapo("train", "--quiet", "--config", recipe, "--method", "grpo", "--max_steps", 1)
+    log = (tmp_path / "run" / "log.jsonl").read_text()
+    assert "oracle/zero_reward_share" in log
+    assert "loss/dpo" not in log
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("no_such_field: 1\n", "no_such_field"),
+        ("method: magic\n", "method must be one of"),
+        ("data: nowhere.jsonl\n", "nowhere.jsonl"),
+    ],
+)
+def test_a_wrong_recipe_is_one_sentence(orapo, recipe, text, message):
+    name = text.partition(":")[0]
+    settings = {**yaml.safe_load(recipe.read_text()), name: yaml.safe_load(text)[name]}
+    recipe.write_text(yaml.safe_dump(settings))
+    with pytest.raises(OrapoError, match=message):
+        orapo("train", "--quiet", "--config", recipe)
+
+
+@pytest.mark.bench
+@pytest.mark.skipif(not BENCH, reason="ORAPO_BENCH is not set")
+def test_real_pictures_of_many_modes_get_a_report_each(orapo, checkpoint, tmp_path):
+    folder = Path(BENCH) / "xray_dev"
+    out = tmp_path / "out.csv"
+    orapo("generate", folder, "--model", checkpoint, "--out", out, "--max-new-tokens", 6)
+    pictures = [path for path in folder.iterdir() if path.suffix in (".png", ".jpg")]
+    assert len(rows(out)) == len(pictures)
+    assert not any(row["error"] for row in rows(out).values())
