@@ -1,0 +1,49 @@
+"""The demo's plan: both methods differ in the method alone, and the recipes are valid."""
+
+import pytest
+
+from orapo.demo.arms import train_arms
+from orapo.demo.plan import METHODS, DemoPlan
+from orapo.errors import OrapoError
+from orapo.training.run import RunConfig, read_recipe, recipe_text
+
+
+@pytest.mark.parametrize("plan", [DemoPlan(seed=3), DemoPlan.quick(seed=3)])
+def test_the_methods_have_equal_settings_and_rollouts(plan, tmp_path):
+    settings = {name: plan.training_settings(method, "out") for name, method in METHODS.items()}
+    for name, values in settings.items():
+        assert values.pop("method") == METHODS[name]
+    first, *others = settings.values()
+    assert all(other == first for other in others)
+    assert plan.rollouts == first["max_steps"] * first["per_device_train_batch_size"]
+
+
+@pytest.mark.parametrize("method", METHODS.values())
+def test_a_recipe_is_read_back_as_it_was_meant(method, tmp_path):
+    plan = DemoPlan(seed=3)
+    path = tmp_path / "recipe.yaml"
+    run = RunConfig("model", "data", probe_every=50, repetition_weight=0.5)
+    path.write_text(recipe_text(run, plan.training_settings(method, str(tmp_path / "out"))))
+    read, config = read_recipe(["--config", str(path)])
+    assert read == run
+    assert (config.method, config.seed) == (method, 3)
+    assert config.num_generations == plan.rollouts_per_study
+    assert (config.beta, config.facts_beta) == (plan.kl, plan.facts_beta)
+
+
+def test_the_short_demo_is_the_same_but_for_its_sizes():
+    full, quick = DemoPlan(), DemoPlan.quick()
+    sizes = {"test_studies", "probe_studies", "probe_every", "steps", "base"}
+    differing = {name for name in vars(full) if getattr(full, name) != getattr(quick, name)}
+    assert differing <= sizes
+
+
+def test_a_training_that_fails_is_named_with_the_file_that_says_why(tmp_path):
+    from rich.progress import Progress
+
+    plan = DemoPlan.quick()
+    folder = tmp_path / "orapo"
+    run = RunConfig(str(tmp_path / "no-model"), str(tmp_path / "no-data.jsonl"))
+    with Progress(disable=True) as progress, pytest.raises(OrapoError, match=r"stderr\.txt"):
+        train_arms({"orapo": (run, plan.training_settings("orapo", str(folder)))}, progress)
+    assert "no-data.jsonl" in (folder / "stderr.txt").read_text()
