@@ -31,6 +31,7 @@ def tiny_size():
         text_width=16,
         text_layers=2,
         vocabulary=330,
+        initial_spread=0.02,  # small numbers, so that single-precision norms do not show
     )
 
 

@@ -26,7 +26,7 @@ class DemoPlan:
         rollouts_per_study: K.
         facts_beta: b of FactS; below 1 a false alarm costs more than a miss.
         repetition_weight: Weight of the repetition term.
-        learning_rate: Peak; ten steps of warm-up, then a cosine to zero.
+        learning_rate: Constant after ten steps of warm-up.
         kl: Weight of the KL term.
         base: How the base model is made.
     """
@@ -36,7 +36,7 @@ class DemoPlan:
     test_studies: int = 256
     probe_studies: int = 128
     probe_every: int = 50
-    steps: int = 560
+    steps: int = 600
     studies_per_step: int = 16
     rollouts_per_study: int = 4
     facts_beta: float = 0.5
@@ -55,7 +55,6 @@ class DemoPlan:
         """The short demo for CI: the same line, fewer steps."""
         return cls(
             seed=seed,
-            train_studies=1024,
             test_studies=128,
             probe_studies=48,
             probe_every=40,
@@ -76,7 +75,7 @@ class DemoPlan:
             "num_generations": self.rollouts_per_study,
             "max_completion_length": 64,
             "learning_rate": self.learning_rate,
-            "lr_scheduler_type": "cosine",
+            "lr_scheduler_type": "constant_with_warmup",
             "warmup_steps": 10,
             "temperature": 1.0,
             "beta": self.kl,

@@ -58,6 +58,8 @@ class TinySize:
         text_width: Hidden size of the text model.
         text_layers: Its layers.
         vocabulary: Tokens at most.
+        initial_spread: Standard deviation of the random weights. The usual 0.02 is meant for widths
+            of thousands; at this width it costs hundreds of steps of warm-up.
     """
 
     image: int = 64
@@ -68,6 +70,7 @@ class TinySize:
     text_width: int = 96
     text_layers: int = 3
     vocabulary: int = 1024
+    initial_spread: float = 0.1
 
     @property
     def image_tokens(self) -> int:
@@ -139,8 +142,7 @@ def build_model(
     """
     size = size or TinySize()
     tokenizer = processor.tokenizer
-    # The usual 0.02 is meant for widths of thousands; here it costs hundreds of steps of warm-up.
-    spread = {"initializer_range": size.text_width**-0.5}
+    spread = {"initializer_range": size.initial_spread}
     ids = {"pad_token_id": tokenizer.pad_token_id, "eos_token_id": tokenizer.eos_token_id}
     config = Idefics3Config(
         image_token_id=tokenizer.convert_tokens_to_ids(IMAGE),
