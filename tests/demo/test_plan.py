@@ -33,7 +33,7 @@ def test_a_recipe_is_read_back_as_it_was_meant(method, tmp_path):
 
 def test_the_short_demo_is_the_same_but_for_its_sizes():
     full, quick = DemoPlan(), DemoPlan.quick()
-    sizes = {"test_studies", "probe_studies", "probe_every", "steps", "base"}
+    sizes = {"test_studies", "probe_studies", "probe_every", "steps", "rollouts_per_study", "base"}
     differing = {name for name in vars(full) if getattr(full, name) != getattr(quick, name)}
     assert differing <= sizes
 

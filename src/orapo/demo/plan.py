@@ -41,7 +41,7 @@ class DemoPlan:
     rollouts_per_study: int = 4
     facts_beta: float = 0.5
     repetition_weight: float = 0.5
-    learning_rate: float = 7e-4
+    learning_rate: float = 5e-4
     kl: float = 0.0
     base: BaseRecipe = field(default_factory=BaseRecipe)
 
@@ -58,7 +58,8 @@ class DemoPlan:
             test_studies=128,
             probe_studies=48,
             probe_every=40,
-            steps=100,
+            steps=160,
+            rollouts_per_study=2,  # what matters in so few steps is the number of studies seen
             base=BaseRecipe(
                 films=250, shape_pictures=6000, reports=3000, patch_steps=1200, joint_steps=550
             ),
