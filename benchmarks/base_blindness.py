@@ -3,8 +3,9 @@
     python benchmarks/base_blindness.py DEMO_FOLDER [--most 0.55]
 
 For each held-out study: the mean log-likelihood a token of its own report and of another study's
-report, beside its film. The report alone is told apart from chance by the film only, so the
-likelihood of both beside *another* film is subtracted. 0.5 is chance. Exit code 1 above --most.
+report, beside its film. The second figure is stricter: what a report is worth beside a third film
+is subtracted first, so that only the film's share is left. 0.5 is chance. Exit code 1 if either
+figure is above --most.
 """
 
 import argparse
