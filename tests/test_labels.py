@@ -4,13 +4,13 @@ import math
 
 import pytest
 
-from orapo.labels import LABELS, blank_labels, complete_labels, format_label, parse_label
+from orapo.labels import CHEXPERT, LABELS, format_label, parse_label
 
 
 def test_there_are_fourteen_labels_each_once():
     assert len(LABELS) == len(set(LABELS)) == 14
-    assert list(blank_labels()) == list(LABELS)
-    assert set(blank_labels().values()) == {None}
+    assert list(CHEXPERT.blank()) == list(LABELS)
+    assert set(CHEXPERT.blank().values()) == {None}
 
 
 @pytest.mark.parametrize(
@@ -49,11 +49,11 @@ def test_writing_and_reading_back(value, text):
 
 
 def test_missing_names_are_blank_and_come_in_order():
-    labels = complete_labels({"Edema": 1, "No Finding": 0})
+    labels = CHEXPERT.complete({"Edema": 1, "No Finding": 0})
     assert list(labels) == list(LABELS)
     assert {name for name, value in labels.items() if value is not None} == {"Edema", "No Finding"}
 
 
 def test_an_unknown_name_is_named():
     with pytest.raises(ValueError, match="Oedema"):
-        complete_labels({"Oedema": 1})
+        CHEXPERT.complete({"Oedema": 1})

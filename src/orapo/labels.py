@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, TypeAlias
 
@@ -41,6 +42,46 @@ LABELS: Final[tuple[str, ...]] = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class LabelSet:
+    """The labels that a lexicon reads reports for; CheXpert's 14 unless a lexicon brings its own.
+
+    Attributes:
+        name: For headings and messages, e.g. ``"CheXpert"``.
+        labels: The labels in the order of tables' columns.
+        no_finding: The label that holds when nothing else does; None if the set has no such label.
+        beside: Labels that leave ``no_finding`` standing, as Support Devices does.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    no_finding: str | None
+    beside: frozenset[str] = frozenset()
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """The labels that a fact can entail; ``no_finding`` is derived from them."""
+        return tuple(name for name in self.labels if name != self.no_finding)
+
+    def blank(self) -> dict[str, LabelValue]:
+        """Return a label vector in which every label is blank."""
+        return dict.fromkeys(self.labels, BLANK)
+
+    def complete(self, labels: Mapping[str, LabelValue]) -> dict[str, LabelValue]:
+        """Return ``labels`` with all names in order, missing ones blank.
+
+        Raises:
+            ValueError: A name is not one of the set.
+        """
+        unknown = sorted(set(labels) - set(self.labels))
+        if unknown:
+            raise ValueError(f"unknown label(s): {', '.join(unknown)}")
+        return {name: labels.get(name) for name in self.labels}
+
+
+CHEXPERT: Final = LabelSet("CheXpert", LABELS, NO_FINDING, frozenset({SUPPORT_DEVICES}))
+
+
 class UncertainPolicy(StrEnum):
     """What an uncertain label (-1) counts as; one policy for both sides (DESIGN 1.2)."""
 
@@ -48,11 +89,6 @@ class UncertainPolicy(StrEnum):
     NEGATIVE = "negative"
     IGNORE = "ignore"
     """Labels uncertain in the reference leave the score; in a report uncertain is positive."""
-
-
-def blank_labels() -> dict[str, LabelValue]:
-    """Return a label vector in which every label is blank, in the order of ``LABELS``."""
-    return dict.fromkeys(LABELS, BLANK)
 
 
 def parse_label(cell: object) -> LabelValue:
@@ -94,15 +130,3 @@ def parse_label(cell: object) -> LabelValue:
 def format_label(value: LabelValue) -> str:
     """Write a label value as CheXpert's tables do: ``1.0``, ``0.0``, ``-1.0`` or empty."""
     return "" if value is None else f"{float(value):.1f}"
-
-
-def complete_labels(labels: Mapping[str, LabelValue]) -> dict[str, LabelValue]:
-    """Return ``labels`` with all 14 names in order, missing ones blank.
-
-    Raises:
-        ValueError: A name is not one of the 14 labels.
-    """
-    unknown = sorted(set(labels) - set(LABELS))
-    if unknown:
-        raise ValueError(f"unknown label(s): {', '.join(unknown)}")
-    return {name: labels.get(name) for name in LABELS}

@@ -142,7 +142,7 @@ def test_a_missing_reference_is_unknown_and_not_a_zero():
 def test_unreadable_reports_are_counted_under_their_own_name():
     seen = {}
     FactSReward()(["the the", "Edema."], labels=[{"Edema": 1}] * 2, log_metric=seen.__setitem__)
-    assert seen == {"facts/unreadable": 0.5}
+    assert seen == {"facts/unreadable": 0.5, "facts/unknown": 0}
 
 
 def test_verdicts_say_why():

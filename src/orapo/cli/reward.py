@@ -67,6 +67,7 @@ def reward(
             score = score_report(text, truth[study_id], facts_beta=facts_beta, uncertain=uncertain)
             # Nothing to score is an empty row, not a zero.
             values: dict[str, Any] = asdict(score) if score is not None else {}
+            values.pop("explanation", None)
             write({"study_id": study_id, **values})
             if score is not None:
                 scores.append(score)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from orapo.labels import LabelValue, complete_labels, parse_label
+from orapo.labels import CHEXPERT, LabelValue, parse_label
 
 LabelSource = Literal["dataset", "facts"]
 
@@ -46,4 +46,4 @@ class Study(BaseModel):
     def _read_labels(cls, value: object) -> object:
         if not isinstance(value, dict):
             raise ValueError("labels must be an object of label name to 1, 0, -1 or null")
-        return complete_labels({name: parse_label(cell) for name, cell in value.items()})
+        return CHEXPERT.complete({name: parse_label(cell) for name, cell in value.items()})

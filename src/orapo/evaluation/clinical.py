@@ -16,12 +16,12 @@ from sklearn.metrics import precision_recall_fscore_support
 
 from orapo.errors import OrapoError
 from orapo.labels import (
+    CHEXPERT,
     LABELS,
     POSITIVE,
     UNCERTAIN,
     LabelValue,
     UncertainPolicy,
-    complete_labels,
     parse_label,
 )
 
@@ -184,7 +184,7 @@ def label_matrix(vectors: Sequence[Mapping[str, LabelValue]], what: str) -> Labe
     matrix = np.full((len(vectors), len(LABELS)), np.nan)
     for row, vector in enumerate(vectors):
         try:
-            values = complete_labels({name: parse_label(cell) for name, cell in vector.items()})
+            values = CHEXPERT.complete({name: parse_label(cell) for name, cell in vector.items()})
         except ValueError as error:
             raise OrapoError(f"{what} {row + 1}: {error}") from None
         for column, name in enumerate(LABELS):

@@ -1,28 +1,36 @@
 """FactS: report text -> atomic facts -> CheXpert labels -> reward (DESIGN 1.2)."""
 
-from orapo.facts.engine import RulesEngine, extract_facts, label_report
+from orapo.facts.engine import FactsEngine, RulesEngine, extract_facts, label_report
 from orapo.facts.fact import Fact, Polarity, ReportFacts, Sentence
-from orapo.facts.reward import (
-    FactSReward,
+from orapo.facts.reward import FactSReward, RepetitionPenalty
+from orapo.facts.score import (
+    ContradictionRule,
+    Explanation,
     FactsScore,
-    RepetitionPenalty,
+    SentenceVerdict,
     Verdict,
     fact_verdicts,
     score_report,
+    score_reports,
 )
 
 __all__ = [
+    "ContradictionRule",
+    "Explanation",
     "Fact",
     "FactSReward",
+    "FactsEngine",
     "FactsScore",
     "Polarity",
     "RepetitionPenalty",
     "ReportFacts",
     "RulesEngine",
     "Sentence",
+    "SentenceVerdict",
     "Verdict",
     "extract_facts",
     "fact_verdicts",
     "label_report",
     "score_report",
+    "score_reports",
 ]

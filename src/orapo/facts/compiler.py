@@ -5,23 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from orapo.errors import OrapoError
 from orapo.facts.fact import Polarity
 from orapo.facts.schema import (
     TOKEN,
+    VALUE_OF,
     Finding,
     Grammar,
     Kind,
+    LabelSetTable,
     LexiconFile,
     Structure,
     expanded,
     read_file,
 )
 from orapo.facts.vocabulary import MIN_FUZZY, Entry, Place, Trie, Vocabulary, deletions
-from orapo.labels import LABELS
+from orapo.labels import CHEXPERT, LabelSet, LabelValue
 
 
 class _Compiler:
@@ -38,6 +41,7 @@ class _Compiler:
         self.grammar: dict[str, frozenset[str]] = {}
         self.sections: dict[str, set[str]] = {"skipped": set(), "read": set()}
         self.modifiers: list[tuple[Kind, Any, str]] = []
+        self.label_set: LabelSet = CHEXPERT
 
     def add(self, name: str, file: LexiconFile) -> None:
         for word, variants in file.spelling.items():
@@ -46,6 +50,8 @@ class _Compiler:
         for group, words in file.grammar:
             self.grammar[group] = self.grammar.get(group, frozenset()) | words
         try:
+            if file.label_set is not None:
+                self._carry(file.label_set)
             for finding in file.finding:
                 self._add_finding(finding)
             for structure in file.structure:
@@ -69,7 +75,7 @@ class _Compiler:
             label
             for labels in (finding.labels, finding.present, finding.uncertain, finding.absent)
             for label in labels or ()
-        } - set(LABELS)
+        } - set(self.label_set.labels)
         if unknown:
             raise ValueError(f"finding {finding.name!r} has the unknown label {min(unknown)!r}")
         old = self.findings.get(finding.name)
@@ -80,6 +86,31 @@ class _Compiler:
             )
         self.named.update(dict.fromkeys(expanded(finding.phrases), finding.name))
         self.findings[finding.name] = finding
+
+    def _carry(self, table: LabelSetTable) -> None:
+        """Let the findings known so far bear on the labels of another set."""
+        self.label_set = table.label_set()
+        for label, carriers in table.labels.items():
+            if carriers.same_as not in (None, *CHEXPERT.findings):
+                raise ValueError(
+                    f"label_set.labels.{label}: {carriers.same_as!r} is no label of CheXpert"
+                )
+            if missing := set(carriers.findings) - set(self.findings):
+                raise ValueError(f"label_set.labels.{label}: no finding {min(missing)!r}")
+        for name, finding in self.findings.items():
+            said: dict[str, dict[str, LabelValue]] = {}
+            for polarity in Polarity:
+                old = finding.effects(polarity, None)
+                value = VALUE_OF[polarity]
+                said[polarity.value] = {
+                    label: value if name in carriers.findings else old[carriers.same_as or ""]
+                    for label, carriers in table.labels.items()
+                    if name in carriers.findings or carriers.same_as in old
+                }
+            weak = (label for label, each in table.labels.items() if each.same_as in finding.weak)
+            self.findings[name] = finding.model_copy(
+                update={**said, "labels": (), "weak": tuple(weak)}
+            )
 
     def _add_structure(self, structure: Structure) -> None:
         old = self.structures.get(structure.name)
@@ -184,7 +215,7 @@ class _Compiler:
         }
         _relink(root, findings)
         effects = {
-            (name, polarity): entry.effects(polarity)
+            (name, polarity): entry.effects(polarity, self.label_set.no_finding)
             for name, entry in findings.items()
             for polarity in Polarity
         }
@@ -199,6 +230,7 @@ class _Compiler:
             effects,
             frozenset(self.sections["skipped"]),
             frozenset(self.sections["read"]),
+            self.label_set,
             root,
             {word: word for word in self.real_words} | canonical,
             fuzzy,
@@ -254,27 +286,45 @@ def _plurals(word: str) -> Iterator[str]:
         yield word + "es"
 
 
+SETS: Final = "sets"
+"""Folder of the label sets that come with the package."""
+ORGANLESS: Final = frozenset({"language.toml", "modifiers.toml"})
+"""Files that hold for any report; the others name what is in a chest."""
+
+
 @lru_cache(maxsize=8)
 def load_vocabulary(extra: Path | None = None) -> Vocabulary:
     """Read the package's lexicon and, on top of it, a user's own file.
 
     Args:
-        extra: A TOML file of the same schema.
+        extra: A TOML file of the same schema, or the bare name of a label set that comes with the
+            package (``nih14``).
 
     Raises:
         OrapoError: The user's file is missing or breaks the schema.
     """
-    compiler = _Compiler()
     folder = resources.files("orapo.facts") / "lexicon"
+    own = None if extra is None else read_file(str(extra), _text_of(extra, folder / SETS))
+    organless = own is not None and own.label_set is not None and own.label_set.vocabulary == "none"
+    compiler = _Compiler()
     for file in sorted(folder.iterdir(), key=lambda entry: entry.name):
-        if file.name.endswith(".toml"):
+        if file.name.endswith(".toml") and (not organless or file.name in ORGANLESS):
             compiler.add(file.name, read_file(file.name, file.read_text(encoding="utf-8")))
-    if extra is not None:
-        try:
-            text = extra.read_text(encoding="utf-8")
-        except OSError as error:
-            raise OrapoError(f"{extra}: can't be read ({error.strerror})") from None
-        except UnicodeDecodeError:
-            raise OrapoError(f"{extra}: not UTF-8 text") from None
-        compiler.add(str(extra), read_file(str(extra), text))
+    if own is not None:
+        compiler.add(str(extra), own)
     return compiler.compile()
+
+
+def _text_of(extra: Path, sets: Traversable) -> str:
+    shipped = sets / f"{extra}.toml"
+    if len(extra.parts) == 1 and not extra.exists() and shipped.is_file():
+        return shipped.read_text(encoding="utf-8")
+    try:
+        return extra.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        names = ", ".join(sorted(file.name.removesuffix(".toml") for file in sets.iterdir()))
+        raise OrapoError(f"{extra}: no such lexicon file (label sets by name: {names})") from None
+    except OSError as error:
+        raise OrapoError(f"{extra}: can't be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise OrapoError(f"{extra}: not UTF-8 text") from None

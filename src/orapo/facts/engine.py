@@ -2,48 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from orapo.facts.compiler import load_vocabulary
 from orapo.facts.extraction import Reading, read_sentence
 from orapo.facts.fact import Fact, Polarity, ReportFacts, Sentence
+from orapo.facts.labelling import merge_labels
 from orapo.facts.sentences import Span, split_sentences
 from orapo.facts.vocabulary import Vocabulary
-from orapo.labels import (
-    LABELS,
-    NEGATIVE,
-    NO_FINDING,
-    POSITIVE,
-    SUPPORT_DEVICES,
-    UNCERTAIN,
-    LabelValue,
-    blank_labels,
-)
+from orapo.labels import LabelSet
 
 CACHED_SENTENCES: Final = 100_000
 LONGEST_CACHED: Final = 1_000
 """Sentences of more characters hardly ever come again."""
 
-_STRENGTH: Final = {POSITIVE: 3, UNCERTAIN: 2, NEGATIVE: 1}
+
+class FactsEngine(Protocol):
+    """What turns reports into facts and labels: the rules here, or `orapo.facts.llm.LlmEngine`."""
+
+    @property
+    def label_set(self) -> LabelSet:
+        """The labels that it reads reports for."""
+
+    def read_many(self, texts: Iterable[str]) -> Iterator[ReportFacts | None]:
+        """Yield what each report says, in order; None where that could not be found out."""
 
 
 class RulesEngine:
     """FactS' rules engine.
 
     Args:
-        lexicon: A TOML file that adds to the package's lexicon, in the same schema.
+        lexicon: A TOML file that adds to the package's lexicon, in the same schema, or the name of
+            a label set that comes with it (``nih14``).
 
     Raises:
         OrapoError: The file is missing or breaks the schema.
     """
 
-    def __init__(self, lexicon: Path | None = None) -> None:
-        self._vocabulary: Vocabulary = load_vocabulary(lexicon)
+    def __init__(self, lexicon: Path | str | None = None) -> None:
+        self._vocabulary: Vocabulary = load_vocabulary(None if lexicon is None else Path(lexicon))
+        self._weak = {
+            name: finding.weak
+            for name, finding in self._vocabulary.findings.items()
+            if finding.weak
+        }
         self._read: dict[str, Reading] = {}
+
+    @property
+    def label_set(self) -> LabelSet:
+        """The labels that it reads reports for."""
+        return self._vocabulary.label_set
 
     def read(self, text: str) -> ReportFacts:
         """Read a report.
@@ -77,8 +89,12 @@ class RulesEngine:
                         severity=mention.severity,
                     )
                 )
-        labels, evidence = self._labels(facts)
-        return ReportFacts(text, tuple(sentences), tuple(facts), labels, evidence)
+        labels, evidence = merge_labels(facts, self.label_set, self._weak)
+        return ReportFacts(text, tuple(sentences), tuple(facts), labels, evidence, self.label_set)
+
+    def read_many(self, texts: Iterable[str]) -> Iterator[ReportFacts]:
+        """Read reports one after another; see `read`."""
+        return map(self.read, texts)
 
     def _reading(self, body: str) -> Reading:
         reading = self._read.get(body)
@@ -120,41 +136,6 @@ class RulesEngine:
                 # "Heart: normal": the heading is the sentence's subject
                 span = span._replace(body=span.start)
             yield span
-
-    def _labels(
-        self, facts: list[Fact]
-    ) -> tuple[dict[str, LabelValue], dict[str, tuple[int, ...]]]:
-        """Merge the facts: present beats uncertain beats absent; weak facts give way to all."""
-        labels = blank_labels()
-        causes: dict[str, list[int]] = {}
-        weak: dict[str, list[int]] = {}
-        findings = self._vocabulary.findings
-        normal = True
-        for index, fact in enumerate(facts):
-            for label in fact.labels:
-                if label == NO_FINDING:
-                    normal = False
-                elif label in findings[fact.finding].weak:
-                    weak.setdefault(label, []).append(index)
-                else:
-                    causes.setdefault(label, []).append(index)
-        for label, indices in weak.items():
-            causes.setdefault(label, indices)
-        evidence: dict[str, tuple[int, ...]] = {}
-        for label, indices in causes.items():
-            value = max((facts[i].labels[label] for i in indices), key=_strength)
-            labels[label] = value
-            evidence[label] = tuple(i for i in indices if facts[i].labels[label] == value)
-            if value in (POSITIVE, UNCERTAIN) and label != SUPPORT_DEVICES:
-                normal = False
-        if facts and normal:
-            labels[NO_FINDING] = POSITIVE
-            evidence[NO_FINDING] = tuple(range(len(facts)))
-        return labels, {name: evidence[name] for name in LABELS if name in evidence}
-
-
-def _strength(value: LabelValue) -> int:
-    return 0 if value is None else _STRENGTH[value]
 
 
 @lru_cache(maxsize=1)

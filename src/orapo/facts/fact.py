@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from orapo.labels import LabelValue
+from orapo.labels import CHEXPERT, LabelSet, LabelValue
 
 
 class Polarity(StrEnum):
@@ -60,8 +60,9 @@ class ReportFacts:
         text: The report.
         sentences: Its sentences.
         facts: Its facts in reading order.
-        labels: All 14 labels: 1, 0, -1 or None.
+        labels: Every label of the set: 1, 0, -1 or None.
         evidence: For each label that is not blank, the indices of the facts that caused it.
+        label_set: The labels that it was read for.
     """
 
     text: str
@@ -69,3 +70,4 @@ class ReportFacts:
     facts: tuple[Fact, ...]
     labels: dict[str, LabelValue]
     evidence: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    label_set: LabelSet = CHEXPERT

@@ -9,13 +9,13 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from enum import IntEnum, auto
-from typing import Final
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from orapo.errors import OrapoError
 from orapo.facts.fact import Polarity
-from orapo.labels import NO_FINDING, LabelValue
+from orapo.labels import NEGATIVE, POSITIVE, UNCERTAIN, LabelSet, LabelValue
 
 TOKEN: Final = re.compile(
     r"[swrhc]/[opw]\b|w/|[^\W\d_]+(?:'[^\W\d_]+)?|\d+(?:\.\d+)?|_+|[,;:?&/+()–—]|--+|(?<=\s)-(?=\s)"
@@ -24,6 +24,14 @@ TOKEN: Final = re.compile(
 
 MOST_CHOICES: Final = 5_000
 """Phrases that one entry with braces may stand for."""
+
+
+VALUE_OF: Final[Mapping[Polarity, LabelValue]] = {
+    Polarity.PRESENT: POSITIVE,
+    Polarity.UNCERTAIN: UNCERTAIN,
+    Polarity.ABSENT: NEGATIVE,
+}
+"""The value that a fact gives a label unless its finding says otherwise."""
 
 
 class Kind(IntEnum):
@@ -73,19 +81,24 @@ class Finding(_Schema):
     unless: frozenset[str] = frozenset()
     otherwise: str | None = None
 
-    def effects(self, polarity: Polarity) -> dict[str, LabelValue]:
-        """Return what a fact of this polarity says about labels (No Finding 0 = not normal)."""
-        table: Mapping[Polarity, tuple[dict[str, LabelValue] | None, int]] = {
-            Polarity.PRESENT: (self.present, 1),
-            Polarity.UNCERTAIN: (self.uncertain, -1),
-            Polarity.ABSENT: (self.absent, 0),
-        }
-        special, value = table[polarity]
-        effects: dict[str, LabelValue] = dict.fromkeys(self.labels, value)
+    def effects(self, polarity: Polarity, no_finding: str | None) -> dict[str, LabelValue]:
+        """Return what a fact of this polarity says about labels.
+
+        Args:
+            polarity: The fact's.
+            no_finding: The label that a finding without labels of its own sets to 0 (not normal).
+        """
+        special: dict[str, LabelValue] | None = getattr(self, polarity.value)
+        effects: dict[str, LabelValue] = dict.fromkeys(self.labels, VALUE_OF[polarity])
         if special is not None:
             effects = dict(special)
-        if not effects and polarity is not Polarity.ABSENT and not self.normal_variant:
-            effects[NO_FINDING] = 0
+        if (
+            no_finding is not None
+            and not effects
+            and polarity is not Polarity.ABSENT
+            and not self.normal_variant
+        ):
+            effects[no_finding] = 0
         return effects
 
 
@@ -107,6 +120,38 @@ class Grammar(_Schema):
     pronouns: frozenset[str] = frozenset()
 
 
+class Carriers(_Schema):
+    """Which findings of the lexicon carry a label of another label set."""
+
+    same_as: str | None = None
+    """A CheXpert label: all that bears on it bears on this label in the same way."""
+    findings: tuple[str, ...] = ()
+    """Findings by name; each gives the label its polarity."""
+
+
+class LabelSetTable(_Schema):
+    """Another label set; see ``lexicon/sets/nih14.toml``, which explains the fields."""
+
+    name: str = Field(min_length=1)
+    labels: dict[str, Carriers] = Field(min_length=1)
+    no_finding: str | None = None
+    beside: frozenset[str] = frozenset()
+    vocabulary: Literal["chest", "none"] = "chest"
+
+    def label_set(self) -> LabelSet:
+        """Return the labels in the table's order, ``no_finding`` first.
+
+        Raises:
+            ValueError: ``no_finding`` or ``beside`` don't fit the labels.
+        """
+        if self.no_finding in self.labels:
+            raise ValueError(f"label_set: no finding carries {self.no_finding!r}; it is derived")
+        if unknown := self.beside - set(self.labels):
+            raise ValueError(f"label_set.beside has the unknown label {min(unknown)!r}")
+        first = () if self.no_finding is None else (self.no_finding,)
+        return LabelSet(self.name, (*first, *self.labels), self.no_finding, self.beside)
+
+
 class _Modifiers(_Schema):
     severity: dict[str, list[str]] = Field(default_factory=dict)
     laterality: dict[str, list[str]] = Field(default_factory=dict)
@@ -124,6 +169,7 @@ class LexiconFile(_Modifiers):
     spelling: dict[str, list[str]] = Field(default_factory=dict)
     grammar: Grammar = Grammar()
     real_words: tuple[str, ...] = ()
+    label_set: LabelSetTable | None = None
 
 
 def read_file(name: str, text: str) -> LexiconFile:

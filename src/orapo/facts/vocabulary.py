@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from orapo.facts.fact import Polarity
 from orapo.facts.schema import Finding, Grammar, Kind
-from orapo.labels import LabelValue
+from orapo.labels import LabelSet, LabelValue
 
 MIN_FUZZY: Final = 8
 """Words of this length or more are recognised with one letter wrong."""
@@ -64,6 +64,7 @@ class Vocabulary:
         effects: For each finding's name and polarity, what it says about labels.
         skipped_sections: Headings (lower case) whose text is not read.
         read_sections: Headings whose text is read.
+        label_set: The labels that the findings bear on.
     """
 
     findings: dict[str, Finding]
@@ -71,6 +72,7 @@ class Vocabulary:
     effects: dict[tuple[str, Polarity], dict[str, LabelValue]]
     skipped_sections: frozenset[str]
     read_sections: frozenset[str]
+    label_set: LabelSet
     _root: Trie
     _canonical: dict[str, str]
     _fuzzy: dict[str, str]

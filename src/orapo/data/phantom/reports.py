@@ -17,13 +17,13 @@ from orapo.data.phantom.config import Difficulty, PhantomConfig
 from orapo.data.phantom.findings import PREVALENCE, DrawnFinding, place_findings
 from orapo.data.phantom.phrases import Statement, choose, finding_statement, noun_phrase, sentence
 from orapo.labels import (
+    CHEXPERT,
     NEGATIVE,
     NO_FINDING,
     POSITIVE,
     SUPPORT_DEVICES,
     UNCERTAIN,
     LabelValue,
-    blank_labels,
 )
 
 _IN_LUNG: Final = frozenset(
@@ -66,7 +66,7 @@ def write_report(
     if rng.random() < config.difficulty.label_noise:
         reported = _mistaken(rng, reported, config.uncertain_share)
     statements = _trim(_compose(rng, reported, config.difficulty), config.difficulty.most_words)
-    labels = blank_labels()
+    labels = CHEXPERT.blank()
     for one in statements:
         labels.update(one.labels)
     abnormal = any(one.abnormal for one in statements)
