@@ -12,7 +12,7 @@ from orapo.facts.compiler import load_vocabulary
 from orapo.facts.extraction import Reading, read_sentence
 from orapo.facts.fact import Fact, Polarity, ReportFacts, Sentence
 from orapo.facts.labelling import merge_labels
-from orapo.facts.sentences import Span, split_sentences
+from orapo.facts.sentences import reported_sentences
 from orapo.facts.vocabulary import Vocabulary
 from orapo.labels import LabelSet
 
@@ -69,7 +69,8 @@ class RulesEngine:
         sentences: list[Sentence] = []
         facts: list[Fact] = []
         effects = self._vocabulary.effects
-        for span in self._stated(text):
+        skipped, read = self._vocabulary.skipped_sections, self._vocabulary.read_sections
+        for span in reported_sentences(text, skipped, read):
             body = text[span.body : span.end]
             sentences.append(Sentence(text[span.start : span.end], span.start, span.end))
             mentions, doubts_previous = self._reading(body)
@@ -115,27 +116,6 @@ class RulesEngine:
             if fact.polarity is Polarity.PRESENT:
                 labels = dict(self._vocabulary.effects[fact.finding, Polarity.UNCERTAIN])
                 facts[index] = replace(fact, polarity=Polarity.UNCERTAIN, labels=labels)
-
-    def _stated(self, text: str) -> Iterable[Span]:
-        """Yield the sentences that speak of the films, not of the history or the technique."""
-        skipped, read = self._vocabulary.skipped_sections, self._vocabulary.read_sections
-        spans = list(split_sentences(text))
-        skipping = False
-        ahead = sum(span.heading in skipped or span.heading in read for span in spans)
-        for span in spans:
-            if span.heading in skipped:
-                ahead -= 1
-                skipping = ahead > 0
-                continue
-            if span.heading in read:
-                ahead -= 1
-                skipping = False
-            elif skipping:
-                continue
-            elif span.heading is not None:
-                # "Heart: normal": the heading is the sentence's subject
-                span = span._replace(body=span.start)
-            yield span
 
 
 @lru_cache(maxsize=1)

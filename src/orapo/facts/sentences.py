@@ -72,6 +72,33 @@ def split_sentences(text: str) -> Iterator[Span]:
         yield span
 
 
+def reported_sentences(text: str, skipped: frozenset[str], read: frozenset[str]) -> Iterator[Span]:
+    """Yield the sentences that speak of the films, not of the history or the technique.
+
+    Args:
+        text: The report.
+        skipped: Headings (lower case) whose text is not read, unless nothing else follows.
+        read: Headings that end such a section.
+    """
+    spans = list(split_sentences(text))
+    skipping = False
+    ahead = sum(span.heading in skipped or span.heading in read for span in spans)
+    for span in spans:
+        if span.heading in skipped:
+            ahead -= 1
+            skipping = ahead > 0
+            continue
+        if span.heading in read:
+            ahead -= 1
+            skipping = False
+        elif skipping:
+            continue
+        elif span.heading is not None:
+            # "Heart: normal": the heading is the sentence's subject
+            span = span._replace(body=span.start)
+        yield span
+
+
 def _span(text: str, start: int, end: int) -> Span | None:
     lead = _LEAD.match(text, start, end)
     start = lead.end() if lead else start

@@ -1,0 +1,167 @@
+"""A judge over real HTTP that answers like an OpenAI-compatible server, and misbehaves on request."""
+
+import hashlib
+import json
+import re
+import socket
+import threading
+from collections import Counter
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from orapo.facts import label_report
+
+FAULTS = (
+    *("429", "429 retry-after", "500", "time-out", "cut connection", "cut body"),
+    *("broken JSON", "wrong schema", "unknown label", "empty answer", "no choices"),
+)
+BLOCK = re.compile(r"<report-([0-9a-f]{16})>\n(.*)\n</report-\1>", re.DOTALL)
+
+
+def verdict(sentences):
+    """What an honest judge says: as the rules read each sentence for itself."""
+    facts = []
+    for index, sentence in enumerate(sentences):
+        read = label_report(sentence)
+        for fact in read.facts:
+            labels = [name for name in fact.labels if name != "No Finding"]
+            facts.append(
+                {
+                    "sentence": index,
+                    "quote": sentence[fact.start : fact.end],
+                    "finding": fact.finding,
+                    "polarity": fact.polarity.value,
+                    "labels": labels,
+                    "abnormal": bool(labels) or "No Finding" in fact.labels,
+                    "location": fact.location,
+                    "laterality": fact.laterality,
+                    "severity": fact.severity,
+                }
+            )
+    return {"facts": facts}
+
+
+class FakeJudge:
+    """What the server was asked and how it answers.
+
+    Args:
+        fault: Called with the text of the user's message and the number of earlier attempts at it;
+            returns the name of a fault or None.
+    """
+
+    def __init__(self, fault=lambda text, attempt: None, answer=verdict):
+        self.fault = fault
+        self.answer = answer
+        self.attempts = Counter()
+        self.faults = Counter()
+        self.requests = []
+        self.lock = threading.Lock()
+        self.closing = threading.Event()
+
+    @property
+    def calls(self):
+        return sum(self.attempts.values())
+
+    @contextmanager
+    def serving(self):
+        handler = type("Handler", (_Handler,), {"judge": self})
+        server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/v1"
+        finally:
+            self.closing.set()
+            server.shutdown()
+            server.server_close()
+
+
+def some_faults(share, seed=0):
+    """Faults of every kind at random, the same at each call with the same seed."""
+
+    def fault(text, attempt):
+        digest = hashlib.sha256(f"{seed} {attempt} {text}".encode()).digest()
+        if int.from_bytes(digest[:4], "big") / 2**32 >= share:
+            return None
+        return FAULTS[digest[4] % len(FAULTS)]
+
+    return fault
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    judge: FakeJudge
+
+    def log_message(self, *arguments):
+        pass
+
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        user = body["messages"][-1]["content"]
+        with self.judge.lock:
+            attempt = self.judge.attempts[user]
+            self.judge.attempts[user] += 1
+            self.judge.requests.append(body)
+            fault = self.judge.fault(user, attempt)
+            if fault:
+                self.judge.faults[fault] += 1
+        block = BLOCK.fullmatch(user)
+        assert block, "the report is not in one block"
+        content = json.dumps(self.judge.answer([item["text"] for item in json.loads(block[2])]))
+        if fault == "429":
+            return self._send(429, {"error": {"message": "slow down"}})
+        if fault == "429 retry-after":
+            return self._send(429, {"error": {"message": "slow down"}}, {"Retry-After": "0.02"})
+        if fault == "500":
+            return self._send(500, {"error": {"message": "broken"}})
+        if fault in ("401", "404", "307"):
+            return self._send(int(fault), {"error": {"message": "no"}}, {"Location": "/v2"})
+        if fault == "time-out":
+            self.judge.closing.wait(5)
+            self.close_connection = True
+            return None
+        if fault == "cut connection":
+            self.close_connection = True
+            self.connection.shutdown(socket.SHUT_RDWR)
+            return None
+        if fault == "broken JSON":
+            content = content[: len(content) // 2]
+        elif fault == "wrong schema":
+            content = json.dumps({"labels": {"Edema": 0}})
+        elif fault == "unknown label":
+            fact = {**dict.fromkeys(("location", "laterality", "severity")), "sentence": 0}
+            fact |= {"quote": "", "finding": "x", "polarity": "present", "abnormal": True}
+            content = json.dumps({"facts": [{**fact, "labels": ["Oedema"]}]})
+        elif fault == "empty answer":
+            content = ""
+        choices = [
+            {
+                "index": 0,
+                "finish_reason": "stop",
+                "message": {"role": "assistant", "content": content},
+            }
+        ]
+        return self._send(
+            200,
+            {
+                "id": "1",
+                "object": "chat.completion",
+                "created": 0,
+                "model": body["model"],
+                "choices": [] if fault == "no choices" else choices,
+                "usage": {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110},
+            },
+            cut=fault == "cut body",
+        )
+
+    def _send(self, status, body, headers=None, cut=False):
+        data = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(data[: len(data) // 2] if cut else data)
+        self.close_connection = self.close_connection or cut
