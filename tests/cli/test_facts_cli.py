@@ -11,7 +11,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from orapo.cli import facts, label, reward
+from fake_judge import FakeJudge
+from orapo.cli import cache, facts, label, reward
+from orapo.data.resumable import ResumableRows
 from orapo.data.tables import read_rows, write_rows
 from orapo.errors import OrapoError
 from orapo.labels import LABELS
@@ -23,14 +25,14 @@ BENCH = os.environ.get("ORAPO_BENCH")
 def orapo():
     """Run a command; an error about the input is raised, any other failure fails the test."""
     app = typer.Typer()
-    for module in (facts, label, reward):
+    for module in (facts, label, reward, cache):
         module.add_to(app)
 
-    def run(*arguments):
+    def run(*arguments, exit_code=0):
         result = CliRunner().invoke(app, [str(argument) for argument in arguments])
         if isinstance(result.exception, OrapoError):
             raise result.exception
-        assert result.exit_code == 0, result.output
+        assert result.exit_code == exit_code, result.output
         return result.stdout
 
     return run
@@ -161,6 +163,111 @@ def test_label_refuses_to_overwrite_its_input_and_names_missing_columns(orapo, t
     assert not (tmp_path / "out.csv").exists()
 
 
+def test_label_on_several_cores_gives_the_same_table(orapo, tmp_path):
+    rows = [{"study_id": str(n), "report": f"Effusion in film {n}."} for n in range(1200)]
+    source = table(tmp_path / "in.csv", rows)
+    one, two = tmp_path / "one.csv", tmp_path / "two.csv"
+    orapo("label", source, "--out", one)
+    orapo("label", source, "--out", two, "--workers", "2")
+    assert one.read_text() == two.read_text()
+
+
+def test_an_interrupted_label_run_goes_on_where_it_stopped(orapo, tmp_path, monkeypatch):
+    source = table(
+        tmp_path / "in.csv", [{"study_id": str(n), "report": "Edema."} for n in range(500)]
+    )
+    out = tmp_path / "out.csv"
+    read = []
+
+    def stopping_after(count):
+        def labels_of(lexicon, item):
+            read.append(item[0])
+            if len(read) > count:
+                raise KeyboardInterrupt
+            return {"id": item[0], "labels": [None] * 14, "facts": 0}
+
+        return labels_of
+
+    monkeypatch.setattr(label, "_labels_of", stopping_after(450))
+    orapo("label", source, "--out", out, exit_code=130)
+    assert not out.exists()
+    rows = tmp_path / ".out.csv.rows"
+    with rows.open("ab") as file:  # and killed in the middle of a line
+        file.write(b'{"id": "half')
+    read.clear()
+    monkeypatch.setattr(label, "_labels_of", stopping_after(500))
+    orapo("label", source, "--out", out)
+    assert read == [str(n) for n in range(450, 500)]
+    assert [row.values["study_id"] for row in read_rows(out)] == [str(n) for n in range(500)]
+    assert not rows.exists()
+
+
+def test_rows_of_another_input_are_not_taken_over(tmp_path):
+    out = tmp_path / "out.csv"
+    kept = ResumableRows(out, ["first"])
+    kept.add({"id": "1"})
+    kept.close()
+    assert ResumableRows(out, ["first"]).done == 1
+    assert ResumableRows(out, ["second"]).done == 0
+    assert ResumableRows(out, ["first"]).done == 0
+
+
+def test_label_for_another_label_set(orapo, tmp_path):
+    source = table(tmp_path / "in.csv", [{"study_id": "1", "report": "Hiatal hernia. No mass."}])
+    out = tmp_path / "out.csv"
+    orapo("label", source, "--out", out, "--lexicon", "nih14")
+    (row,) = read_rows(out)
+    assert len(row.values) == 1 + 15
+    assert (row.values["Hernia"], row.values["Mass"], row.values["Nodule"]) == ("1.0", "0.0", "")
+
+
+def judging(url, tmp_path):
+    return (
+        *("--engine", "llm", "--judge-model", "judge", "--judge-url", url, "--timeout", "2"),
+        *("--retries", "1", "--cache", tmp_path / "judge.sqlite", "--json"),
+    )
+
+
+def test_reports_that_the_judge_fails_on_are_left_out_listed_and_asked_for_again(orapo, tmp_path):
+    source = table(
+        tmp_path / "in.csv",
+        [{"study_id": name, "report": f"{name} effusion."} for name in ("Left", "Right", "Small")],
+    )
+    out = tmp_path / "out.csv"
+    judge = FakeJudge(lambda text, attempt: "broken JSON" if "Right" in text else None)
+    with judge.serving() as url:
+        shown = orapo("label", source, "--out", out, *judging(url, tmp_path), exit_code=1)
+        assert [row.values["study_id"] for row in read_rows(out)] == ["Left", "Small"]
+        (failure,) = read_rows(Path(json.loads(shown)["failures"]))
+        assert failure.values == {"study_id": "Right", "reason": "no JSON"}
+        assert json.loads(shown)["judge"]["failed"] == 1
+        judge.fault = lambda text, attempt: None
+        before = judge.calls
+        orapo("label", source, "--out", out, *judging(url, tmp_path))
+        assert judge.calls == before + 1
+    assert len(list(read_rows(out))) == 3
+    assert not (tmp_path / "out.csv.failures.csv").exists()
+
+
+def test_kept_verdicts_are_counted_and_purged(orapo, tmp_path):
+    source = table(tmp_path / "in.csv", [{"study_id": "1", "report": "Edema."}])
+    with FakeJudge().serving() as url:
+        orapo("label", source, "--out", tmp_path / "out.csv", *judging(url, tmp_path))
+    file = ("--cache", tmp_path / "judge.sqlite")
+    assert "1 verdicts" in orapo("cache", *file)
+    assert "1 verdicts purged" in orapo("cache", *file, "--purge")
+    assert json.loads(orapo("cache", *file, "--json"))["verdicts"] == 0
+
+
+def test_the_judge_needs_a_model_and_leave_to_go_elsewhere(orapo, tmp_path):
+    source = table(tmp_path / "in.csv", [{"study_id": "1", "report": "Edema."}])
+    command = ("label", source, "--out", tmp_path / "out.csv", "--engine", "llm")
+    with pytest.raises(OrapoError, match="--judge-model"):
+        orapo(*command)
+    with pytest.raises(OrapoError, match="--allow-remote"):
+        orapo(*command, "--judge-model", "m", "--judge-url", "https://example.org/v1")
+
+
 # reward
 
 
@@ -201,7 +308,7 @@ def test_reward_reads_the_references_labels_where_there_are_none(orapo, tmp_path
     ("ids", "message"),
     [
         (["a"], "lacks 1 studies, the first is b"),
-        (["a", "b", "c"], "lacks 1 studies, the first is c"),
+        (["a", "b", "c"], r"r\.csv: lacks study c of .*p\.csv"),
         (["a", "b", "a"], "line 4: study_id a stands twice"),
     ],
 )
@@ -217,6 +324,66 @@ def test_reward_wants_the_same_studies_once_on_both_sides(orapo, tmp_path, ids, 
             *("reward", "--predictions", predictions, "--references", references),
             *("--out", tmp_path / "o.csv"),
         )
+
+
+def test_reward_of_a_judge_that_failed_is_empty_and_not_zero(orapo, tmp_path):
+    labels = dict.fromkeys(LABELS) | {"Pleural Effusion": 1}
+    references = table(
+        tmp_path / "r.jsonl", [{"study_id": name, **labels} for name in ("Left", "Right")]
+    )
+    predictions = table(
+        tmp_path / "p.csv",
+        [{"study_id": name, "report": f"{name} effusion."} for name in ("Right", "Left")],
+    )
+    out = tmp_path / "o.jsonl"
+    judge = FakeJudge(lambda text, attempt: "time-out" if "Right" in text else None)
+    with judge.serving() as url:
+        shown = orapo(
+            *("reward", "--predictions", predictions, "--references", references, "--out", out),
+            *(*judging(url, tmp_path), "--timeout", "0.2"),
+            exit_code=1,
+        )
+    rows = {row.values["study_id"]: row.values["reward"] for row in read_rows(out)}
+    assert rows == {"Right": None, "Left": 1.0}
+    assert (json.loads(shown)["failed"], json.loads(shown)["zero_reward_share"]) == (1, 0.0)
+
+
+def test_reward_says_sentence_by_sentence_why(orapo, tmp_path):
+    labels = dict.fromkeys(LABELS) | {"Cardiomegaly": 1, "Pleural Effusion": 1}
+    references = table(tmp_path / "r.jsonl", [{"study_id": "s", "labels": labels}])
+    text = "Cardiomegaly. No effusion. Rib fracture. Fine film."
+    predictions = table(tmp_path / "p.csv", [{"study_id": "s", "report": text}])
+    why = tmp_path / "why.jsonl"
+    orapo(
+        *("reward", "--predictions", predictions, "--references", references),
+        *("--out", tmp_path / "o.csv", "--explain", why),
+    )
+    (row,) = read_rows(why)
+    verdicts = [sentence["verdict"] for sentence in row.values["sentences"]]
+    assert verdicts == ["entailed", "contradiction", "false_alarm", "unscored"]
+    assert row.values["missed"] == row.values["contradicted"] == ["Pleural Effusion"]
+    assert row.values["false_alarms"] == ["Fracture"]
+
+
+def test_reward_reads_the_report_where_all_labels_are_blank(orapo, tmp_path):
+    blank = dict.fromkeys(LABELS)
+    references = table(tmp_path / "r.jsonl", [{"study_id": "s", **blank, "report": "Edema."}])
+    predictions = table(tmp_path / "p.csv", [{"study_id": "s", "report": "Edema."}])
+    options = ("--predictions", predictions, "--references", references)
+    shown = orapo("reward", *options, "--out", tmp_path / "o.csv", "--json")
+    assert json.loads(shown)["mean_reward"] == 1.0
+
+
+def test_reward_overwrites_neither_of_its_inputs(orapo, tmp_path):
+    references = table(tmp_path / "r.csv", [{"study_id": "s", "report": "Edema."}])
+    predictions = table(tmp_path / "p.csv", [{"study_id": "s", "report": "Edema."}])
+    before = predictions.read_text()
+    with pytest.raises(OrapoError, match="is the input too"):
+        orapo(
+            *("reward", "--predictions", predictions, "--references", references),
+            *("--out", predictions),
+        )
+    assert predictions.read_text() == before
 
 
 # on real reports

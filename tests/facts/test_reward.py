@@ -9,12 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orapo.facts import (
+    ContradictionRule,
     FactSReward,
     RepetitionPenalty,
     Verdict,
     fact_verdicts,
     label_report,
     score_report,
+    score_reports,
 )
 from orapo.labels import LABELS, NO_FINDING, UncertainPolicy
 
@@ -137,6 +139,59 @@ def test_the_trl_reward_reads_every_form_of_completion_and_reference():
 def test_a_missing_reference_is_unknown_and_not_a_zero():
     assert FactSReward()(["Cardiomegaly.", "Edema."], labels=[None, {"Edema": 1}]) == [None, 1.0]
     assert FactSReward()(["Cardiomegaly."]) == [None]
+
+
+def test_a_reference_whose_labels_are_all_blank_is_read_from_its_report():
+    blank = [dict.fromkeys(LABELS)]
+    reward = FactSReward()
+    assert reward(["Edema."], labels=blank, report=["Edema."]) == [1.0]
+    assert reward(["The lungs are clear."], labels=blank, report=["Edema."]) == [0.0]
+
+
+def test_contradictions_can_cost_nothing_extra_and_are_counted_all_the_same():
+    text = "Cardiomegaly. No effusion."
+    score = score_report(
+        text, HEART_AND_EFFUSION, contradictions=ContradictionRule.NONE, explain=True
+    )
+    assert (score.fp, score.contradictions) == (0, 1)
+    assert score.reward == pytest.approx(2 / 3)
+    assert score.explanation.contradicted == ("Pleural Effusion",)
+    reward = FactSReward(contradictions="none")
+    assert reward([text], labels=[HEART_AND_EFFUSION]) == [score.reward]
+
+
+def test_explain_gives_each_sentence_its_verdict_and_names_what_is_missed():
+    text = "Cardiomegaly. No effusion. Left pneumothorax. Comparison is made."
+    (score,) = FactSReward().explain([text], labels=[HEART_AND_EFFUSION])
+    why = score.explanation
+    assert [(s.sentence.text, s.verdict.value) for s in why.sentences] == [
+        ("Cardiomegaly.", "entailed"),
+        ("No effusion.", "contradiction"),
+        ("Left pneumothorax.", "false_alarm"),
+        ("Comparison is made.", "unscored"),
+    ]
+    assert why.entailed == ("Cardiomegaly",)
+    assert why.missed == ("Pleural Effusion",)
+    assert why.false_alarms == ("Pneumothorax",)
+
+
+@given(
+    st.lists(st.sampled_from(["Edema.", "No effusion.", "Cardiomegaly. PICC.", ""]), max_size=8),
+    st.dictionaries(st.sampled_from(LABELS), st.sampled_from([1, 0, -1, None])),
+    st.sampled_from(list(UncertainPolicy)),
+)
+def test_a_group_is_scored_as_its_reports_are_one_by_one(texts, labels, policy):
+    reports = [label_report(text) for text in texts]
+    together = score_reports(reports, labels, uncertain=policy, explain=True)
+    assert together == [score_report(r, labels, uncertain=policy, explain=True) for r in reports]
+
+
+def test_an_unknown_report_in_a_group_has_no_score():
+    assert score_reports([None], {"Edema": 1}) == [None]
+    first, second = score_reports([None, label_report("Edema.")], [{}, {"Edema": 1}])
+    assert (first, second.reward) == (None, 1.0)
+    with pytest.raises(ValueError, match="1 references for 2 reports"):
+        score_reports([label_report(""), None], [{}])
 
 
 def test_unreadable_reports_are_counted_under_their_own_name():

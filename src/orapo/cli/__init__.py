@@ -26,7 +26,9 @@ app = typer.Typer(
 )
 
 # In the order in which `orapo --help` shows them; each module adds its command(s) to the app.
-COMMANDS: Final = ("demo", "facts", "label", "reward", "data", "train", "generate", "evaluate")
+COMMANDS: Final = (
+    *("demo", "facts", "label", "reward", "cache", "data", "train", "generate", "evaluate"),
+)
 
 
 def _version(show: bool) -> None:

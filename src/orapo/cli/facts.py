@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from orapo.cli import reading
 from orapo.errors import OrapoError
 
 if TYPE_CHECKING:
@@ -22,9 +23,7 @@ def add_to(app: typer.Typer) -> None:
 def facts(
     text: Annotated[str | None, typer.Argument(help="The report.")] = None,
     file: Annotated[Path | None, typer.Option(help="Read the report from this text file.")] = None,
-    lexicon: Annotated[
-        Path | None, typer.Option(help="TOML file with findings and phrases of your own.")
-    ] = None,
+    lexicon: reading.Lexicon = None,
 ) -> None:
     """Print the sentences, facts and labels of a report as JSON."""
     from orapo.facts import RulesEngine

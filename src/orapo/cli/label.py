@@ -1,22 +1,35 @@
-"""`orapo label`: CheXpert labels of a table of reports."""
+"""`orapo label`: the labels of a table of reports."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+from itertools import islice, tee
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from orapo.data.tables import id_cell, read_rows, table_format, text_cell, write_rows
+from orapo import __version__
+from orapo.cli import reading
+from orapo.data.resumable import ResumableRows, file_identity
+from orapo.data.tables import id_cell, not_an_input, read_rows, table_format, text_cell, write_rows
 from orapo.errors import OrapoError
-from orapo.labels import LABELS, format_label
+from orapo.labels import LabelValue, format_label
 
-REDRAWN_EVERY = 200
+if TYPE_CHECKING:
+    from orapo.facts.llm import LlmEngine
+
+KEPT_EVERY = 200
+"""Rows between two points at which an interrupted run goes on; of a judge, each row is one."""
+
+Outcome = tuple[list[LabelValue], int]
+"""Labels in the set's order, and how many facts they come from."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -28,65 +41,190 @@ def label(
     source: Annotated[
         Path, typer.Argument(metavar="IN", help="Table of reports (CSV, JSONL, Parquet).")
     ],
-    out: Annotated[Path, typer.Option(help="Where to write the id and the 14 labels.")],
+    out: Annotated[Path, typer.Option(help="Where to write the id and the labels.")],
     text_column: Annotated[str, typer.Option(help="Column with the report.")] = "report",
     id_column: Annotated[str, typer.Option(help="Column with the study's id.")] = "study_id",
-    lexicon: Annotated[
-        Path | None, typer.Option(help="TOML file with findings and phrases of your own.")
-    ] = None,
+    engine: reading.Engine = reading.EngineName.RULES,
+    lexicon: reading.Lexicon = None,
+    workers: reading.Workers = 1,
+    judge_model: reading.JudgeModel = None,
+    judge_url: reading.JudgeUrl = reading.DEFAULT_URL,
+    allow_remote: reading.AllowRemote = False,
+    concurrency: reading.Concurrency = 16,
+    timeout: reading.Timeout = 60.0,
+    retries: reading.Retries = 5,
+    prices: reading.PriceList = None,
+    max_cost: reading.MaxCost = None,
+    cache: reading.CacheFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Summary as JSON on stdout.")] = False,
 ) -> None:
-    """Label reports: 1.0 present, 0.0 denied, -1.0 uncertain, blank not mentioned."""
-    from orapo.facts import RulesEngine
+    """Label reports: 1.0 present, 0.0 denied, -1.0 uncertain, blank not mentioned.
 
-    if out.resolve() == source.resolve():
-        raise OrapoError(f"{out}: is the input too; give another file to --out")
-    if id_column in LABELS:
+    Interrupted and called again, it goes on where it stopped. Reports that a judge failed on are
+    left out of the table and listed in OUT.failures.csv; the exit code is then 1.
+    """
+    from orapo.facts.parallel import rules_engine
+
+    table_format(out)
+    not_an_input(out, source)
+    labels = rules_engine(lexicon).label_set.labels
+    if id_column in labels:
         raise OrapoError(f"--id-column {id_column}: is the name of a label")
+    judge = None
+    if engine is reading.EngineName.LLM:
+        judge = reading.open_judge(
+            judge_model, judge_url, allow_remote, concurrency, timeout, retries, prices, max_cost,
+            cache, lexicon,
+        )  # fmt: skip
+    texts = _texts(source, id_column, text_column)
+    first = next(texts, None)  # a missing file or column is said before anything is written
+    texts = _again(first, texts)
+    how = [engine, judge_model, judge_url, id_column, text_column, __version__]
+    made_from = [file_identity(source), lexicon and file_identity_or_name(lexicon), *how]
+    kept = ResumableRows(out, made_from)
+    try:
+        with _progress() as progress:
+            task = progress.add_task("Labelling", completed=kept.done, total=None)
+            rest = islice(texts, kept.done, None)
+            rows = _judged(judge, rest) if judge is not None else _read(lexicon, rest, workers)
+            for number, row in enumerate(rows, start=kept.done + 1):
+                kept.add(row)
+                if judge is not None or number % KEPT_EVERY == 0:
+                    kept.flush()
+                    progress.update(task, completed=number)
+        summary = _write(out, id_column, labels, kept.rows())
+        kept.discard()
+    except BaseException:
+        kept.close()
+        if kept.done or kept.added:
+            _say_kept(kept)
+        raise
+    if judge is not None:
+        summary["judge"] = reading.spent(judge)
+    _show(summary, as_json)
+    if summary["failed"]:
+        raise typer.Exit(1)
+
+
+def file_identity_or_name(lexicon: Path) -> Any:
+    """Return what tells a lexicon from another: its file, or the name of a set of the package."""
+    return file_identity(lexicon) if lexicon.exists() else str(lexicon)
+
+
+def _say_kept(kept: ResumableRows) -> None:
+    Console(stderr=True).print(
+        f"orapo: what was labelled is kept in {kept.path}; the same command goes on from there",
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def _texts(source: Path, id_column: str, text_column: str) -> Iterator[tuple[str, str]]:
+    for row in read_rows(source, [id_column, text_column]):
+        yield id_cell(source, row, id_column), text_cell(source, row, text_column)
+
+
+def _again(first: tuple[str, str] | None, rest: Iterator[tuple[str, str]]) -> Iterator[Any]:
+    if first is not None:
+        yield first
+    yield from rest
+
+
+def _read(
+    lexicon: Path | None, texts: Iterable[tuple[str, str]], workers: int
+) -> Iterator[dict[str, Any]]:
+    from orapo.facts.parallel import map_reports
+
+    return map_reports(partial(_labels_of, lexicon), texts, workers)
+
+
+def _labels_of(lexicon: Path | None, item: tuple[str, str]) -> dict[str, Any]:
+    from orapo.facts.parallel import rules_engine
+
+    study_id, text = item
+    read = rules_engine(lexicon).read(text)
+    return {"id": study_id, "labels": list(read.labels.values()), "facts": len(read.facts)}
+
+
+def _judged(judge: LlmEngine, texts: Iterable[tuple[str, str]]) -> Iterator[dict[str, Any]]:
+    from orapo.facts.llm import JudgeFailure
+
+    pairs, asked = tee(texts)  # tee keeps no more than what is under way
+    for (study_id, _), verdict in zip(pairs, judge.judge_many(t for _, t in asked), strict=False):
+        if isinstance(verdict, JudgeFailure):
+            yield {"id": study_id, "failure": verdict.reason}
+        else:
+            values = list(verdict.labels.values())
+            yield {"id": study_id, "labels": values, "facts": len(verdict.facts)}
+
+
+def _write(
+    out: Path, id_column: str, labels: tuple[str, ...], rows: Iterable[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Write the table and the list of failures, and sum up."""
     as_text = table_format(out) == ".csv"
-    engine = RulesEngine(lexicon)
-    counts: dict[str, Counter[str]] = {name: Counter() for name in LABELS}
+    counts: dict[str, Counter[str]] = {name: Counter() for name in labels}
+    failures: list[dict[str, str]] = []
     reports = unreadable = 0
-    with (
-        _progress() as progress,
-        write_rows(out, [id_column, *LABELS], dict.fromkeys(LABELS, float)) as write,
-    ):
-        task = progress.add_task("Labelling", total=None)
-        for row in read_rows(source, [id_column, text_column]):
-            study_id = id_cell(source, row, id_column)
-            read = engine.read(text_cell(source, row, text_column))
+    with write_rows(out, [id_column, *labels], dict.fromkeys(labels, float)) as write:
+        for row in rows:
             reports += 1
-            unreadable += not read.facts
-            values: dict[str, Any] = {id_column: study_id}
-            for name, value in read.labels.items():
+            if "failure" in row:
+                failures.append({id_column: row["id"], "reason": row["failure"]})
+                continue
+            unreadable += not row["facts"]
+            values: dict[str, Any] = {id_column: row["id"]}
+            for name, value in zip(labels, row["labels"], strict=True):
                 cell = format_label(value)
                 counts[name][cell] += 1
-                values[name] = cell if as_text else (float(value) if value is not None else None)
+                values[name] = cell if as_text else (None if value is None else float(value))
             write(values)
-            if reports % REDRAWN_EVERY == 0:
-                progress.update(task, completed=reports)
+    list_of_failures = out.with_name(f"{out.name}.failures.csv")
+    list_of_failures.unlink(missing_ok=True)
+    if failures:
+        with write_rows(list_of_failures, [id_column, "reason"]) as write:
+            for failure in failures:
+                write(failure)
+    named = {"positive": "1.0", "negative": "0.0", "uncertain": "-1.0", "blank": ""}
+    return {
+        "reports": reports,
+        "without_facts": unreadable,
+        "failed": len(failures),
+        "labels": {
+            name: {word: count[cell] for word, cell in named.items()}
+            for name, count in counts.items()
+        },
+        "out": str(out),
+        **({"failures": str(list_of_failures)} if failures else {}),
+    }
+
+
+def _show(summary: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        summary = {
-            "reports": reports,
-            "without_facts": unreadable,
-            "labels": {
-                name: {
-                    "positive": count["1.0"],
-                    "negative": count["0.0"],
-                    "uncertain": count["-1.0"],
-                    "blank": count[""],
-                }
-                for name, count in counts.items()
-            },
-            "out": str(out),
-        }
         typer.echo(json.dumps(summary, indent=2))
         return
     console = Console()
-    console.print(_table(counts, reports))
-    if unreadable:
-        console.print(f"No fact could be read from {unreadable} reports; they are blank.")
-    console.print(f"Written: {out}", markup=False, highlight=False, soft_wrap=True)
+    table = Table(title=f"{summary['reports']} reports")
+    table.add_column("", min_width=26)
+    for heading in ("Positive", "Negative", "Uncertain", "Blank"):
+        table.add_column(heading, justify="right")
+    for name, count in summary["labels"].items():
+        table.add_row(name, *(str(number) for number in count.values()))
+    console.print(table)
+    if summary["without_facts"]:
+        unread = summary["without_facts"]
+        console.print(f"No fact could be read from {unread} reports; they are blank.")
+    if "judge" in summary:
+        spent = (f"{name} {value}" for name, value in summary["judge"].items())
+        console.print("Judge:", ", ".join(spent), highlight=False)
+    console.print(f"Written: {summary['out']}", markup=False, highlight=False, soft_wrap=True)
+    if summary["failed"]:
+        console.print(
+            f"The judge failed on {summary['failed']} reports, which are left out and listed in "
+            f"{summary['failures']}; the same command asks for those again.",
+            markup=False,
+            highlight=False,
+        )
 
 
 def _progress() -> Progress:
@@ -99,13 +237,3 @@ def _progress() -> Progress:
         transient=True,
         disable=not console.is_terminal,
     )
-
-
-def _table(counts: dict[str, Counter[str]], reports: int) -> Table:
-    table = Table(title=f"{reports} reports")
-    table.add_column("", min_width=26)
-    for heading in ("Positive", "Negative", "Uncertain", "Blank"):
-        table.add_column(heading, justify="right")
-    for name, count in counts.items():
-        table.add_row(name, *(str(count[cell]) for cell in ("1.0", "0.0", "-1.0", "")))
-    return table

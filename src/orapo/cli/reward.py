@@ -3,30 +3,79 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from itertools import tee
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from orapo.data.tables import id_cell, read_rows, text_cell, write_rows
-from orapo.errors import OrapoError
-from orapo.labels import LABELS, LabelValue, UncertainPolicy, parse_label
-
-COLUMNS = (
-    "study_id",
-    "reward",
-    "precision",
-    "recall",
-    "tp",
-    "fp",
-    "fn",
-    "contradictions",
-    "readable",
+from orapo.cli import reading
+from orapo.data.tables import (
+    id_cell,
+    label_cells,
+    not_an_input,
+    read_rows,
+    table_format,
+    text_cell,
+    write_rows,
 )
+from orapo.errors import OrapoError
+from orapo.labels import LabelSet, LabelValue, UncertainPolicy
+
+if TYPE_CHECKING:
+    from orapo.facts import ContradictionRule, FactsEngine, FactsScore, ReportFacts
+
+FIGURES = ("reward", "precision", "recall", "tp", "fp", "fn", "contradictions", "readable")
+
+Labels = tuple[LabelValue, ...]
+"""A study's labels in the set's order: all that is kept of a reference."""
+
+
+@dataclass(frozen=True)
+class _Scoring:
+    """How a report is scored; the worker processes get it."""
+
+    lexicon: Path | None
+    facts_beta: float
+    uncertain: UncertainPolicy
+    contradictions: ContradictionRule
+    explain: bool
+
+    def score(self, report: ReportFacts | None, truth: Labels) -> FactsScore | None:
+        from orapo.facts import score_reports
+
+        if report is None:
+            return None
+        reference = dict(zip(report.label_set.labels, truth, strict=True))
+        return score_reports(
+            [report],
+            reference,
+            facts_beta=self.facts_beta,
+            uncertain=self.uncertain,
+            contradictions=self.contradictions,
+            explain=self.explain,
+        )[0]
+
+
+def _score_text(scoring: _Scoring, item: tuple[str, str, Labels]) -> _Scored:
+    from orapo.facts.parallel import rules_engine
+
+    study_id, text, truth = item
+    return _Scored(study_id, scoring.score(rules_engine(scoring.lexicon).read(text), truth))
+
+
+@dataclass(frozen=True)
+class _Scored:
+    study_id: str
+    score: FactsScore | None
+    failure: str = ""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -39,7 +88,7 @@ def reward(
         Path, typer.Option(help="Table with study_id and report (CSV, JSONL, Parquet).")
     ],
     references: Annotated[
-        Path, typer.Option(help="Table with study_id and the 14 label columns, or report.")
+        Path, typer.Option(help="Table with study_id and the label columns, or report.")
     ],
     out: Annotated[Path, typer.Option(help="Where to write one row a study.")],
     facts_beta: Annotated[
@@ -48,94 +97,231 @@ def reward(
     uncertain: Annotated[
         UncertainPolicy, typer.Option(help="What uncertain counts as, on both sides.")
     ] = UncertainPolicy.POSITIVE,
+    contradictions: Annotated[
+        str, typer.Option(help="What denying a positive label costs: false_positive or none.")
+    ] = "false_positive",
+    explain: Annotated[
+        Path | None, typer.Option(help="Write the verdict on each sentence here (JSONL).")
+    ] = None,
+    engine: reading.Engine = reading.EngineName.RULES,
+    lexicon: reading.Lexicon = None,
+    workers: reading.Workers = 1,
+    judge_model: reading.JudgeModel = None,
+    judge_url: reading.JudgeUrl = reading.DEFAULT_URL,
+    allow_remote: reading.AllowRemote = False,
+    concurrency: reading.Concurrency = 16,
+    timeout: reading.Timeout = 60.0,
+    retries: reading.Retries = 5,
+    prices: reading.PriceList = None,
+    max_cost: reading.MaxCost = None,
+    cache: reading.CacheFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Summary as JSON on stdout.")] = False,
 ) -> None:
-    """Score predicted reports against references with FactS."""
-    from orapo.facts import score_report
+    """Score predicted reports against references with FactS.
+
+    A report that a judge failed on has an empty reward, never 0, and the exit code is then 1.
+    """
+    from orapo.facts import ContradictionRule
+    from orapo.facts.parallel import rules_engine
 
     if not facts_beta > 0:
         raise OrapoError(f"--facts-beta must be above 0, not {facts_beta}")
-    truth = _read_references(references)
-    reports = _read_reports(predictions)
-    _same_studies(predictions, references, list(reports), list(truth))
+    if contradictions not in list(ContradictionRule):
+        raise OrapoError(f"--contradictions is false_positive or none, not {contradictions!r}")
+    table_format(out)
+    for written in (out, explain):
+        if written is not None:
+            not_an_input(written, predictions, references)
+    if explain is not None and table_format(explain) != ".jsonl":
+        raise OrapoError(f"{explain}: expected a file name ending in .jsonl")
+    judge = None
+    if engine is reading.EngineName.LLM:
+        judge = reading.open_judge(
+            judge_model, judge_url, allow_remote, concurrency, timeout, retries, prices, max_cost,
+            cache, lexicon,
+        )  # fmt: skip
+    reader: FactsEngine = judge or rules_engine(lexicon)
+    scoring = _Scoring(
+        lexicon, facts_beta, uncertain, ContradictionRule(contradictions), explain is not None
+    )
+    truth = _read_references(references, reader)
+    items = _joined(predictions, references, truth)
+    if judge is not None:
+        scored = _judged(judge, scoring, items)
+    else:
+        from orapo.facts.parallel import map_reports
+
+        scored = map_reports(partial(_score_text, scoring), items, workers)
     console = Console(stderr=True)
-    scores = []
-    with write_rows(out, COLUMNS) as write:
-        for study_id, text in track(
-            reports.items(), "Scoring", console=console, disable=not console.is_terminal
+    summary = _Summary()
+    with ExitStack() as stack:
+        write = stack.enter_context(write_rows(out, ("study_id", *FIGURES)))
+        tell = None
+        if explain is not None:
+            tell = stack.enter_context(write_rows(explain, ("study_id", *EXPLAINED)))
+        for one in track(
+            scored, "Scoring", len(truth), console=console, disable=not console.is_terminal
         ):
-            score = score_report(text, truth[study_id], facts_beta=facts_beta, uncertain=uncertain)
-            # Nothing to score is an empty row, not a zero.
-            values: dict[str, Any] = asdict(score) if score is not None else {}
-            values.pop("explanation", None)
-            write({"study_id": study_id, **values})
-            if score is not None:
-                scores.append(score)
-    count = max(len(scores), 1)
-    summary = {
-        "studies": len(reports),
-        "scored": len(scores),
-        "mean_reward": sum(s.reward for s in scores) / count,
-        "zero_reward_share": sum(s.reward == 0 for s in scores) / count,
-        "unreadable": sum(not s.readable for s in scores),
-        "contradictions": sum(s.contradictions for s in scores),
+            # Nothing to score, or nothing known, is an empty row and not a zero.
+            figures = {} if one.score is None else {f: getattr(one.score, f) for f in FIGURES}
+            write({"study_id": one.study_id, **figures})
+            if tell is not None:
+                tell({"study_id": one.study_id, **_explained(one)})
+            summary.add(one)
+    result = {
+        **summary.figures(),
         "facts_beta": facts_beta,
         "uncertain": uncertain.value,
+        "contradiction_rule": contradictions,
         "out": str(out),
     }
+    if judge is not None:
+        result["judge"] = reading.spent(judge)
     if as_json:
-        typer.echo(json.dumps(summary, indent=1))
-        return
-    table = Table("", "value", title="FactS reward")
-    for name, value in summary.items():
-        table.add_row(name, f"{value:.4f}" if isinstance(value, float) else str(value))
-    Console().print(table)
+        typer.echo(json.dumps(result, indent=1))
+    else:
+        table = Table("", "value", title="FactS reward")
+        for name, value in result.items():
+            table.add_row(name, f"{value:.4f}" if isinstance(value, float) else str(value))
+        Console().print(table)
+    if summary.failed:
+        raise typer.Exit(1)
 
 
-def _read_reports(path: Path) -> dict[str, str]:
-    reports: dict[str, str] = {}
-    for row in read_rows(path, required=("study_id", "report")):
-        study_id = id_cell(path, row, "study_id")
-        if study_id in reports:
-            raise OrapoError(f"{path}, line {row.line}: study_id {study_id} stands twice")
-        reports[study_id] = text_cell(path, row, "report")
-    return reports
+def _judged(
+    judge: Any, scoring: _Scoring, items: Iterable[tuple[str, str, Labels]]
+) -> Iterator[_Scored]:
+    from orapo.facts.llm import JudgeFailure
 
-
-def _read_references(path: Path) -> dict[str, dict[str, LabelValue]]:
-    """Labels by study: from the 14 columns where the table has them, else read from ``report``."""
-    from orapo.facts import label_report
-
-    references: dict[str, dict[str, LabelValue]] = {}
-    for row in read_rows(path, required=("study_id",)):
-        study_id = id_cell(path, row, "study_id")
-        if study_id in references:
-            raise OrapoError(f"{path}, line {row.line}: study_id {study_id} stands twice")
-        nested = row.values.get("labels")
-        cells = nested if isinstance(nested, dict) else row.values
-        present = [name for name in LABELS if name in cells]
-        if len(present) == len(LABELS):
-            try:
-                references[study_id] = {name: parse_label(cells[name]) for name in LABELS}
-            except ValueError as error:
-                raise OrapoError(f"{path}, line {row.line}: {error}") from None
-        elif present:
-            missing = sorted(set(LABELS) - set(present))
-            raise OrapoError(f"{path}, line {row.line}: lacks the label(s) {', '.join(missing)}")
-        elif "report" in row.values:
-            references[study_id] = dict(label_report(text_cell(path, row, "report")).labels)
+    known, asked = tee(items)  # tee keeps no more than what is under way
+    verdicts = judge.judge_many(text for _, text, _ in asked)
+    for (study_id, _, truth), verdict in zip(known, verdicts, strict=False):
+        if isinstance(verdict, JudgeFailure):
+            yield _Scored(study_id, None, verdict.reason)
         else:
-            raise OrapoError(f"{path}: needs the 14 label columns or a column report")
+            yield _Scored(study_id, scoring.score(verdict, truth))
+
+
+EXPLAINED = ("reward", "entailed", "false_alarms", "contradicted", "missed", "sentences", "failure")
+
+
+def _explained(one: _Scored) -> dict[str, Any]:
+    why = None if one.score is None else one.score.explanation
+    if one.score is None or why is None:
+        return {"failure": one.failure}
+    return {
+        "reward": one.score.reward,
+        "entailed": why.entailed,
+        "false_alarms": why.false_alarms,
+        "contradicted": why.contradicted,
+        "missed": why.missed,
+        "sentences": [
+            {
+                "text": judged.sentence.text,
+                "span": [judged.sentence.start, judged.sentence.end],
+                "verdict": judged.verdict.value,
+                "facts": [
+                    {
+                        "finding": fact.finding,
+                        "polarity": fact.polarity.value,
+                        "labels": fact.labels,
+                        "span": [fact.start, fact.end],
+                        "verdict": verdict.value,
+                    }
+                    for fact, verdict in judged.facts
+                ],
+            }
+            for judged in why.sentences
+        ],
+        "failure": "",
+    }
+
+
+class _Summary:
+    def __init__(self) -> None:
+        self.studies = self.scored = self.zeros = self.unreadable = self.contradictions = 0
+        self.failed = 0
+        self.total = 0.0
+
+    def add(self, one: _Scored) -> None:
+        self.studies += 1
+        self.failed += bool(one.failure)
+        if one.score is not None:
+            self.scored += 1
+            self.total += one.score.reward
+            self.zeros += one.score.reward == 0
+            self.unreadable += not one.score.readable
+            self.contradictions += one.score.contradictions
+
+    def figures(self) -> dict[str, Any]:
+        count = max(self.scored, 1)
+        return {
+            "studies": self.studies,
+            "scored": self.scored,
+            "failed": self.failed,
+            "mean_reward": self.total / count,
+            "zero_reward_share": self.zeros / count,
+            "unreadable": self.unreadable,
+            "contradictions": self.contradictions,
+        }
+
+
+def _read_references(path: Path, reader: FactsEngine) -> dict[str, Labels]:
+    """Labels by study: from the label columns where the table has them, else from ``report``.
+
+    Texts are not kept: of each study only its id and its labels stay in memory.
+    """
+    label_set = reader.label_set
+    references: dict[str, Labels] = {}
+    known, asked = tee(_reference_rows(path, label_set))
+    texts = (text for _, _, text in asked if text is not None)
+    read = reader.read_many(texts)
+    for study_id, labels, text in known:
+        if text is not None:
+            report = next(read)
+            if report is None:
+                raise OrapoError(
+                    f"{path}: the judge failed on the reference of study {study_id}; the same "
+                    "command asks for it again"
+                )
+            labels = tuple(report.labels.values())
+        if study_id in references:
+            raise OrapoError(f"{path}: study_id {study_id} stands twice")
+        references[study_id] = labels
     return references
 
 
-def _same_studies(
-    predictions: Path, references: Path, predicted: list[str], known: list[str]
-) -> None:
-    for path, ids, other in (
-        (references, set(known), predicted),
-        (predictions, set(predicted), known),
-    ):
-        missing = [study_id for study_id in other if study_id not in ids]
-        if missing:
-            raise OrapoError(f"{path}: lacks {len(missing)} studies, the first is {missing[0]}")
+def _reference_rows(path: Path, label_set: LabelSet) -> Iterator[tuple[str, Labels, str | None]]:
+    """Yield id, labels, and the text to read them from, if they are not there."""
+    for row in read_rows(path, required=("study_id",)):
+        labels = label_cells(path, row, label_set)
+        if not labels and "report" not in row.values:
+            raise OrapoError(
+                f"{path}: needs the {len(label_set.labels)} label columns or a column report"
+            )
+        text = text_cell(path, row, "report")
+        values = tuple(labels.values())
+        unlabelled = not labels or (all(value is None for value in values) and text.strip())
+        yield id_cell(path, row, "study_id"), values, text if unlabelled else None
+
+
+def _joined(
+    predictions: Path, references: Path, truth: dict[str, Labels]
+) -> Iterator[tuple[str, str, Labels]]:
+    """Yield id, predicted text and the study's labels, in the order of the predictions.
+
+    Raises:
+        OrapoError: A study is on one side only, or stands twice.
+    """
+    seen: set[str] = set()
+    for row in read_rows(predictions, required=("study_id", "report")):
+        study_id = id_cell(predictions, row, "study_id")
+        if study_id in seen:
+            raise OrapoError(f"{predictions}, line {row.line}: study_id {study_id} stands twice")
+        if study_id not in truth:
+            raise OrapoError(f"{references}: lacks study {study_id} of {predictions}")
+        seen.add(study_id)
+        yield study_id, text_cell(predictions, row, "report"), truth[study_id]
+    missing = [study_id for study_id in truth if study_id not in seen]
+    if missing:
+        raise OrapoError(f"{predictions}: lacks {len(missing)} studies, the first is {missing[0]}")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from orapo.errors import OrapoError
+from orapo.labels import LabelSet, LabelValue, parse_label
 
 SUFFIXES = (".csv", ".jsonl", ".parquet")
 
@@ -171,6 +172,45 @@ def id_cell(path: Path, row: Row, column: str) -> str:
     if not isinstance(value, str) or not value.strip():
         raise OrapoError(f"{path}, line {row.line}: {column} must be a text or a whole number")
     return value.strip()
+
+
+def label_cells(path: Path, row: Row, label_set: LabelSet) -> dict[str, LabelValue]:
+    """Return the labels that stand in a row: a column each, or one column ``labels`` with all.
+
+    Returns:
+        Every label of the set; empty if the table has none of these columns.
+
+    Raises:
+        OrapoError: Some of the columns are missing, or a cell is not 1, 0, -1 or blank.
+    """
+    nested = row.values.get("labels")
+    cells = nested if isinstance(nested, dict) else row.values
+    there = [name for name in label_set.labels if name in cells]
+    if not there:
+        return {}
+    missing = [name for name in label_set.labels if name not in cells]
+    if missing and cells is row.values:
+        raise OrapoError(
+            f"{path}, line {row.line}: has some of the {len(label_set.labels)} label columns but "
+            f"lacks {', '.join(missing)}"
+        )
+    labels: dict[str, LabelValue] = label_set.blank()
+    for name in there:
+        try:
+            labels[name] = parse_label(cells[name])
+        except ValueError as error:
+            raise OrapoError(f"{path}, line {row.line}, column {name}: {error}") from None
+    return labels
+
+
+def not_an_input(out: Path, *inputs: Path | None) -> None:
+    """Refuse to write over what is read.
+
+    Raises:
+        OrapoError: ``out`` is one of the inputs.
+    """
+    if any(path is not None and path.resolve() == out.resolve() for path in inputs):
+        raise OrapoError(f"{out}: is the input too; give another file to --out")
 
 
 @contextmanager

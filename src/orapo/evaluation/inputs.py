@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from orapo.data.tables import Row, id_cell, read_rows, table_format, text_cell
+from orapo.data.tables import Row, id_cell, label_cells, read_rows, table_format, text_cell
 from orapo.errors import OrapoError
-from orapo.labels import LABELS, LabelValue, parse_label
+from orapo.labels import CHEXPERT, LabelValue
 
 if TYPE_CHECKING:
     from orapo.data.study import Study
@@ -134,25 +134,13 @@ def _from_study(study: Study) -> Reference:
 
 
 def _from_row(path: Path, study: str, row: Row) -> Reference:
-    columns = [name for name in LABELS if name in row.values]
-    if columns and len(columns) < len(LABELS):
-        missing = [name for name in LABELS if name not in row.values]
-        raise OrapoError(
-            f"{path}, line {row.line}: has some of the 14 label columns but lacks "
-            f"{', '.join(missing)}"
-        )
-    if not columns and "report" not in row.values:
+    labels = label_cells(path, row, CHEXPERT)
+    if not labels and "report" not in row.values:
         raise OrapoError(
             f"{path}, line {row.line}: expected the 14 label columns or a column named report"
         )
     report = text_cell(path, row, "report")
-    labels: dict[str, LabelValue] = {}
-    for name in columns:
-        try:
-            labels[name] = parse_label(row.values[name])
-        except ValueError as error:
-            raise OrapoError(f"{path}, line {row.line}, column {name}: {error}") from None
-    if _has_label(labels) or (columns and not report.strip()):
+    if _has_label(labels) or (labels and not report.strip()):
         return Reference(study, labels, "given", report)
     return Reference(study, _read_labels(report), "facts", report)
 

@@ -35,12 +35,16 @@ def _read_labels(labels: Any, label_set: LabelSet) -> Reference:
     return label_set.complete({name: parse_label(value) for name, value in labels.items()})
 
 
+def _any_known(labels: Reference | None) -> bool:
+    return labels is not None and any(value is not None for value in labels.values())
+
+
 class FactSReward:
     """FactS as a plain TRL reward function, usable in anyone's ``GRPOTrainer``.
 
     The data set gives the reference as a column ``labels`` (a mapping of label name to 1, 0, -1 or
-    None, or its JSON text) or ``report`` (the radiologist's text, read by the engine). A completion
-    without a reference, or one that the engine failed on, gets None, which TRL takes as unknown,
+    None, or its JSON text) or ``report`` (the radiologist's text, read by the engine where labels
+    are missing or all blank). A completion without a reference, or one that the engine failed on, gets None, which TRL takes as unknown,
     never 0.
 
     Args:
@@ -82,7 +86,7 @@ class FactSReward:
         Args:
             completions: N texts, or N lists of messages.
             labels: N references, or None.
-            report: N reference texts, used where ``labels`` has nothing.
+            report: N reference texts, used where ``labels`` has nothing or only blanks.
             log_metric: TRL's; gets the share of completions from which no fact could be read, and
                 of those that the engine failed on.
             **columns: Anything else that TRL passes; not used.
@@ -108,7 +112,7 @@ class FactSReward:
         Args:
             completions: N texts, or N lists of messages.
             labels: N references, or None.
-            report: N reference texts, used where ``labels`` has nothing.
+            report: N reference texts, used where ``labels`` has nothing or only blanks.
 
         Returns:
             N scores with their explanations; None where the call would give None.
@@ -124,21 +128,27 @@ class FactSReward:
         explain: bool,
     ) -> tuple[list[ReportFacts | None], list[FactsScore | None]]:
         texts = [_completion_text(completion) for completion in completions]
-        given = [None if labels is None else labels[index] for index in range(len(texts))]
+        label_set = CHEXPERT if self.engine is None else self.engine.label_set
+        given = [
+            None
+            if labels is None or labels[index] is None
+            else _read_labels(labels[index], label_set)
+            for index in range(len(texts))
+        ]
+        # labels that a data set lacks are read from the report, like those of a table
         sources = [
-            str(report[index]) if report is not None and report[index] and known is None else None
-            for index, known in enumerate(given)
+            str(report[index]) if report is not None and report[index] and not any_known else None
+            for index, any_known in enumerate(map(_any_known, given))
         ]
         # a group's K rollouts share a reference, and a collapsed policy its reports
         wanted = list(dict.fromkeys([*texts, *(text for text in sources if text is not None)]))
         read = dict(zip(wanted, self._read(wanted), strict=True))
-        label_set = CHEXPERT if self.engine is None else self.engine.label_set
         references: list[Reference | None] = []
         for known, source in zip(given, sources, strict=True):
-            if known is not None:
-                references.append(_read_labels(known, label_set))
+            if source is None:
+                references.append(known)
             else:
-                facts = None if source is None else read[source]
+                facts = read[source]
                 references.append(None if facts is None else facts.labels)
         reports = [read[text] for text in texts]
         scores = score_reports(

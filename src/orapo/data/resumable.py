@@ -1,0 +1,96 @@
+"""Rows of a long run, kept while it runs, so that an interrupted one goes on where it stopped."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from orapo.errors import OrapoError
+
+
+def file_identity(path: Path) -> list[Any]:
+    """Return what tells a file from its changed self: its full name, size and time of change."""
+    facts = path.stat()
+    return [str(path.resolve()), facts.st_size, facts.st_mtime_ns]
+
+
+class ResumableRows:
+    """Rows on their way into a table; a hidden JSON-lines file beside it holds them until then.
+
+    Args:
+        out: The table that they will become.
+        made_from: Whatever the rows depend on. Rows that an interrupted run left are taken over
+            only if it was made from the same.
+
+    Attributes:
+        done: How many rows were there already.
+        added: How many were added since.
+
+    Raises:
+        OrapoError: The file can't be written.
+    """
+
+    def __init__(self, out: Path, made_from: Any) -> None:
+        self.path = out.with_name(f".{out.name}.rows")
+        text = json.dumps(made_from, default=str)
+        key = hashlib.sha256(text.encode()).hexdigest()
+        self.done = self.added = 0
+        try:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            end = self._whole_lines(key)
+            self._file = self.path.open("r+b" if end else "wb")
+            if end:
+                self._file.truncate(end)
+                self._file.seek(end)
+            else:
+                self._file.write(json.dumps({"made_from": key}).encode() + b"\n")
+        except OSError as error:
+            raise OrapoError(f"{out}: can't be written ({error.strerror})") from None
+
+    def _whole_lines(self, key: str) -> int:
+        """Count the rows of an earlier run of the same kind, and return where the last one ends."""
+        if not self.path.is_file():
+            return 0
+        end = 0
+        with self.path.open("rb") as file:
+            for number, line in enumerate(file):
+                if not line.endswith(b"\n"):  # the run was killed while it wrote this
+                    break
+                if number == 0:
+                    try:
+                        if json.loads(line)["made_from"] != key:
+                            return 0
+                    except (ValueError, KeyError, TypeError):
+                        return 0
+                end += len(line)
+                self.done = number
+        return end
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Keep a row."""
+        self._file.write(json.dumps(row).encode() + b"\n")
+        self.added += 1
+
+    def flush(self) -> None:
+        """Hand what was added to the operating system: a killed process loses none of it."""
+        self._file.flush()
+
+    def close(self) -> None:
+        """Flush and close the file; it stays."""
+        self._file.close()
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Yield all rows, those of earlier runs first."""
+        self.flush()
+        with self.path.open(encoding="utf-8") as file:
+            next(file)
+            for line in file:
+                yield json.loads(line)
+
+    def discard(self) -> None:
+        """Remove the file, once the table is written."""
+        self.close()
+        self.path.unlink(missing_ok=True)

@@ -1,0 +1,68 @@
+"""Work on many reports in several processes, in order and in constant memory."""
+
+from __future__ import annotations
+
+import signal
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from functools import lru_cache, partial
+from itertools import islice
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TypeVar
+
+from orapo.facts.engine import RulesEngine
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+BATCH = 500
+"""Reports sent to a process at a time."""
+
+
+@lru_cache(maxsize=2)
+def rules_engine(lexicon: Path | None) -> RulesEngine:
+    """Return this process's engine of a lexicon; made once."""
+    return RulesEngine(lexicon)
+
+
+def map_reports(
+    work: Callable[[Item], Result], items: Iterable[Item], workers: int
+) -> Iterator[Result]:
+    """Apply a function to items, in order.
+
+    Args:
+        work: The function; with more than one worker it and the items must be picklable.
+        items: Taken as they are needed: no more than a few batches are in memory.
+        workers: Processes; 1 works in this one.
+
+    Yields:
+        The results, in order.
+    """
+    if workers == 1:
+        yield from map(work, items)
+        return
+    batch = partial(_batch, work)
+    rest = iter(items)
+    # "spawn": a fork would copy a progress bar's thread in whatever state it is
+    with ProcessPoolExecutor(workers, get_context("spawn"), _leave_interrupts) as pool:
+        pending: deque[Future[list[Result]]] = deque()
+        try:
+            while chunk := list(islice(rest, BATCH)):
+                pending.append(pool.submit(batch, chunk))
+                if len(pending) > 2 * workers:
+                    yield from pending.popleft().result()
+            while pending:
+                yield from pending.popleft().result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _batch(work: Callable[[Item], Result], items: list[Item]) -> list[Result]:
+    return [work(item) for item in items]
+
+
+def _leave_interrupts() -> None:
+    """Ctrl-C is for the process that reads and writes; it ends these."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
