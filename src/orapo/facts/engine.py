@@ -38,12 +38,16 @@ class RulesEngine:
     Args:
         lexicon: A TOML file that adds to the package's lexicon, in the same schema, or the name of
             a label set that comes with it (``nih14``).
+        cached_sentences: How many sentences' readings are kept, since reports repeat themselves;
+            0 keeps none.
 
     Raises:
         OrapoError: The file is missing or breaks the schema.
     """
 
-    def __init__(self, lexicon: Path | str | None = None) -> None:
+    def __init__(
+        self, lexicon: Path | str | None = None, *, cached_sentences: int = CACHED_SENTENCES
+    ) -> None:
         self._vocabulary: Vocabulary = load_vocabulary(None if lexicon is None else Path(lexicon))
         self._weak = {
             name: finding.weak
@@ -51,6 +55,7 @@ class RulesEngine:
             if finding.weak
         }
         self._read: dict[str, Reading] = {}
+        self._most_cached = cached_sentences
 
     @property
     def label_set(self) -> LabelSet:
@@ -101,8 +106,8 @@ class RulesEngine:
         reading = self._read.get(body)
         if reading is None:
             reading = read_sentence(body, self._vocabulary)
-            if len(body) <= LONGEST_CACHED:
-                if len(self._read) >= CACHED_SENTENCES:
+            if self._most_cached and len(body) <= LONGEST_CACHED:
+                if len(self._read) >= self._most_cached:
                     self._read.clear()
                 self._read[body] = reading
         return reading

@@ -1,0 +1,33 @@
+"""Reports a second of medspaCy; called by facts_speed.py, in medspaCy's own environment."""
+
+import json
+import sys
+import time
+from importlib.metadata import version
+
+import medspacy
+from loguru import logger
+from medspacy.target_matcher import TargetRule
+
+
+def main():
+    with open(sys.argv[1], encoding="utf-8") as file:
+        job = json.load(file)
+    logger.remove()  # PyRuSH writes a line a sentence at level DEBUG, which would slow it
+    # The default pipeline: sentences by PyRuSH, targets by rule, ConText for negation and doubt.
+    pipeline = medspacy.load(
+        medspacy_enable=["medspacy_pyrush", "medspacy_target_matcher", "medspacy_context"]
+    )
+    matcher = pipeline.get_pipe("medspacy_target_matcher")
+    matcher.add([TargetRule(phrase, "FINDING") for phrase in job["phrases"]])
+    pipeline(job["texts"][0])
+    start = time.perf_counter()
+    for text in job["texts"]:
+        pipeline(text)
+    seconds = time.perf_counter() - start
+    rate = len(job["texts"]) / seconds
+    print(json.dumps({"reports_per_second": rate, "version": version("medspacy")}))
+
+
+if __name__ == "__main__":
+    main()
