@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Final, Protocol
@@ -120,7 +119,7 @@ class RulesEngine:
                 break
             if fact.polarity is Polarity.PRESENT:
                 labels = dict(self._vocabulary.effects[fact.finding, Polarity.UNCERTAIN])
-                facts[index] = replace(fact, polarity=Polarity.UNCERTAIN, labels=labels)
+                facts[index] = fact._replace(polarity=Polarity.UNCERTAIN, labels=labels)
 
 
 @lru_cache(maxsize=1)

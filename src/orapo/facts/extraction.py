@@ -51,8 +51,7 @@ def read_sentence(text: str, vocabulary: Vocabulary) -> Reading:
     matches = list(TOKEN.finditer(lower(text)))
     if not matches:
         return Reading()
-    canonical = vocabulary.canonical
-    tokens = [canonical(match.group()) for match in matches]
+    tokens = vocabulary.canonical_forms([match.group() for match in matches])
     items = vocabulary.find(tokens)
     if not items:
         return Reading()
@@ -67,7 +66,8 @@ def read_sentence(text: str, vocabulary: Vocabulary) -> Reading:
         mentions.append(
             Mention(draft.finding, draft.polarity, start, end, location, laterality, severity)
         )
-    mentions.sort(key=lambda mention: mention.start)
+    if len(mentions) > 1 and reading.states:
+        mentions.sort(key=lambda mention: mention.start)
     return Reading(tuple(mentions), not mentions and reading.doubts_previous())
 
 
@@ -77,7 +77,6 @@ def _qualities(
     """Return location, laterality and severity as the words beside a finding say them."""
     severity: str | None = None
     sides: set[str] = set()
-    location: str | None = None
     run: list[Item] = []
     runs: list[list[Item]] = []
     for item in modifiers:
@@ -93,9 +92,11 @@ def _qualities(
             run = []
             runs.append(run)
         run.append(item)
+    location = None
     for run in runs:
-        if location is None and any(item.place and item.place.located for item in run):
+        if any(item.place and item.place.located for item in run):
             location = " ".join(tokens[run[0].first : run[-1].last + 1])
+            break
     laterality = None
     if sides:
         laterality = sides.pop() if len(sides) == 1 else "bilateral"

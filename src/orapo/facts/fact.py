@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from orapo.labels import CHEXPERT, LabelSet, LabelValue
 
@@ -16,8 +17,7 @@ class Polarity(StrEnum):
     UNCERTAIN = "uncertain"
 
 
-@dataclass(frozen=True, slots=True)
-class Sentence:
+class Sentence(NamedTuple):
     """One sentence and its place in the report."""
 
     text: str
@@ -25,8 +25,7 @@ class Sentence:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(NamedTuple):
     """One clinical statement of one sentence (DESIGN 1.2).
 
     Attributes:

@@ -8,7 +8,7 @@ from typing import Final
 from orapo.facts.fact import Fact
 from orapo.labels import NEGATIVE, POSITIVE, UNCERTAIN, LabelSet, LabelValue
 
-_STRENGTH: Final[Mapping[LabelValue, int]] = {POSITIVE: 3, UNCERTAIN: 2, NEGATIVE: 1, None: 0}
+_STRONGEST_FIRST: Final[tuple[LabelValue, ...]] = (POSITIVE, UNCERTAIN, NEGATIVE)
 
 
 def merge_labels(
@@ -28,25 +28,32 @@ def merge_labels(
     labels = label_set.blank()
     causes: dict[str, list[int]] = {}
     yielding: dict[str, list[int]] = {}
+    no_finding = label_set.no_finding
     normal = True
     for index, fact in enumerate(facts):
         for label in fact.labels:
-            if label == label_set.no_finding:
+            if label == no_finding:
                 normal = False
-            elif label in weak.get(fact.finding, ()):
+            elif fact.finding in weak and label in weak[fact.finding]:
                 yielding.setdefault(label, []).append(index)
+            elif label in causes:
+                causes[label].append(index)
             else:
-                causes.setdefault(label, []).append(index)
+                causes[label] = [index]
     for label, indices in yielding.items():
         causes.setdefault(label, indices)
     evidence: dict[str, tuple[int, ...]] = {}
-    for label, indices in causes.items():
-        value = max((facts[i].labels[label] for i in indices), key=_STRENGTH.__getitem__)
+    for label in label_set.labels:
+        if label not in causes:
+            continue
+        indices = causes[label]
+        values = [facts[index].labels[label] for index in indices]
+        value = next(each for each in _STRONGEST_FIRST if each in values)
         labels[label] = value
-        evidence[label] = tuple(i for i in indices if facts[i].labels[label] == value)
-        if value in (POSITIVE, UNCERTAIN) and label not in label_set.beside:
+        evidence[label] = tuple(i for i, each in zip(indices, values, strict=True) if each == value)
+        if value != NEGATIVE and label not in label_set.beside:
             normal = False
-    if facts and normal and label_set.no_finding is not None:
-        labels[label_set.no_finding] = POSITIVE
-        evidence[label_set.no_finding] = tuple(range(len(facts)))
-    return labels, {name: evidence[name] for name in label_set.labels if name in evidence}
+    if facts and normal and no_finding is not None:
+        labels[no_finding] = POSITIVE
+        evidence = {no_finding: tuple(range(len(facts))), **evidence}
+    return labels, evidence

@@ -80,6 +80,9 @@ def reported_sentences(text: str, skipped: frozenset[str], read: frozenset[str])
         skipped: Headings (lower case) whose text is not read, unless nothing else follows.
         read: Headings that end such a section.
     """
+    if ":" not in text:  # no heading anywhere
+        yield from split_sentences(text)
+        return
     spans = list(split_sentences(text))
     skipping = False
     ahead = sum(span.heading in skipped or span.heading in read for span in spans)
@@ -106,7 +109,7 @@ def _span(text: str, start: int, end: int) -> Span | None:
         end -= 1
     if start == end or _WORD.search(text, start, end) is None:
         return None
-    heading = _HEADING.match(text, start, end)
+    heading = _HEADING.match(text, start, end) if text.find(":", start, end) >= 0 else None
     if heading is None:
         return Span(start, start, end, None)
     return Span(start, heading.end(), end, " ".join(heading[1].lower().split()))

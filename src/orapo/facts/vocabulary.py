@@ -78,6 +78,14 @@ class Vocabulary:
     _fuzzy: dict[str, str]
     _seen: dict[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self._nodes = _nodes(self._root)
+
+    def canonical_forms(self, tokens: list[str]) -> list[str]:
+        """Return the canonical form of each token; see `canonical`."""
+        known = self._canonical
+        return [known[token] if token in known else self.canonical(token) for token in tokens]
+
     def canonical(self, token: str) -> str:
         """Return the singular, rightly spelled form of a token, as the trie knows it."""
         known = self._canonical.get(token)
@@ -105,7 +113,7 @@ class Vocabulary:
 
     def find(self, tokens: list[str]) -> list[Item]:
         """Return the longest known phrases, left to right, in canonical tokens."""
-        root = self._root
+        root = self._nodes
         items: list[Item] = []
         total = len(tokens)
         index = 0
@@ -114,14 +122,14 @@ class Vocabulary:
             if node is None:
                 index += 1
                 continue
-            end = index + 1
-            best: Entry | None = node.get(None)
+            best, children = node
             last = index
-            while end < total:
-                node = node.get(tokens[end])
+            end = index + 1
+            while children is not None and end < total:
+                node = children.get(tokens[end])
                 if node is None:
                     break
-                entry = node.get(None)
+                entry, children = node
                 if entry is not None:
                     best, last = entry, end
                 end += 1
@@ -132,6 +140,15 @@ class Vocabulary:
             items.append(Item(kind, data, index, last, assertive, severity, place))
             index = last + 1
         return items
+
+
+def _nodes(trie: Trie) -> dict[str, Any]:
+    """Turn the trie into one that is read with a single look-up a token: (entry, children)."""
+    return {
+        token: (child.get(None), _nodes(child) or None)
+        for token, child in trie.items()
+        if token is not None
+    }
 
 
 def _one_letter_wrong(token: str, word: str) -> bool:
