@@ -58,7 +58,7 @@ def rows(path):
 def test_a_folder_of_films_gives_a_report_each(orapo, checkpoint, films, tmp_path):
     out = tmp_path / "out.jsonl"
     orapo("generate", films, "--model", checkpoint, "--out", out, "--max-new-tokens", 6)
-    assert list(rows(out)) == ["film0.png", "film1.png", "film2.png"]
+    assert list(rows(out)) == ["film0", "film1", "film2"]
     assert not any(row["error"] for row in rows(out).values())
 
 
@@ -69,9 +69,9 @@ def test_an_unreadable_film_is_an_error_row_and_the_others_are_kept(
     out = tmp_path / "out.csv"
     orapo("generate", films, "--model", checkpoint, "--out", out, "--max-new-tokens", 6, code=1)
     written = rows(out)
-    assert "broken.png" in written["broken.png"]["error"]
+    assert "broken.png" in written["broken"]["error"]
     assert len(written) == 4
-    assert not written["film0.png"]["error"]
+    assert not written["film0"]["error"]
 
 
 def test_the_same_seed_samples_the_same_reports(orapo, checkpoint, films, tmp_path):
@@ -82,6 +82,62 @@ def test_the_same_seed_samples_the_same_reports(orapo, checkpoint, films, tmp_pa
         return rows(out)
 
     assert sampled("a.jsonl", 1) == sampled("b.jsonl", 1) != sampled("c.jsonl", 2)
+
+
+def test_batches_draw_different_random_numbers(orapo, checkpoint, films, tmp_path):
+    for name in ("film1.png", "film2.png"):
+        (films / name).write_bytes((films / "film0.png").read_bytes())
+    out = tmp_path / "out.jsonl"
+    options = ("--temperature", 1, "--batch-size", 1, "--max-new-tokens", 12)
+    orapo("generate", films, "--model", checkpoint, "--out", out, *options)
+    assert len({row["report"] for row in rows(out).values()}) > 1
+
+
+def test_an_interrupted_run_goes_on_and_ends_with_the_same_reports(
+    orapo, checkpoint, films, tmp_path, monkeypatch
+):
+    options = ("--temperature", 1, "--batch-size", 1, "--max-new-tokens", 12)
+    whole, cut = tmp_path / "whole.jsonl", tmp_path / "cut.jsonl"
+    orapo("generate", films, "--model", checkpoint, "--out", whole, *options)
+    written = generate._written
+
+    def interrupted(model, processor, studies, decoding):
+        if studies[0][0] == "film2":
+            raise KeyboardInterrupt
+        return written(model, processor, studies, decoding)
+
+    monkeypatch.setattr(generate, "_written", interrupted)
+    orapo("generate", films, "--model", checkpoint, "--out", cut, *options, code=130)
+    assert not cut.exists()
+    seen = []
+
+    def watched(model, processor, studies, decoding):
+        seen.append(studies[0][0])
+        return written(model, processor, studies, decoding)
+
+    monkeypatch.setattr(generate, "_written", watched)
+    orapo("generate", films, "--model", checkpoint, "--out", cut, *options)
+    assert seen == ["film2"]
+    assert cut.read_text() == whole.read_text()
+
+
+def test_a_manifest_is_not_overwritten(orapo, checkpoint, tmp_path):
+    manifest = write_phantom(tmp_path / "phantom", {"test": 1}, 0, PhantomConfig(size=32))
+    with pytest.raises(OrapoError, match="is the input too"):
+        orapo("generate", "--data", manifest, "--model", checkpoint, "--out", manifest)
+
+
+def test_broken_weights_are_named(orapo, checkpoint, films, tmp_path):
+    weights = checkpoint / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(OrapoError, match="can't be loaded"):
+        orapo("generate", films, "--model", checkpoint, "--out", tmp_path / "out.jsonl")
+
+
+def test_a_folder_that_cannot_be_made_is_said_before_anything_is_loaded(orapo, films, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OrapoError, match=r"file/out\.jsonl: can't be written"):
+        orapo("generate", films, "--model", "x/y", "--out", tmp_path / "file" / "out.jsonl")
 
 
 @pytest.mark.parametrize(

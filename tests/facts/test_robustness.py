@@ -1,11 +1,16 @@
 """Laws of FactS that hold for any text."""
 
+import os
 import sys
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from orapo.data.phantom import PhantomConfig
+from orapo.data.phantom.findings import sample_findings
+from orapo.data.phantom.reports import write_report
 from orapo.facts import RulesEngine, label_report, score_report
 from orapo.labels import NO_FINDING, POSITIVE
 
@@ -34,8 +39,47 @@ any_text = st.one_of(
 )
 
 
-@settings(max_examples=400, deadline=None)
-@given(any_text)
+def written_reports(count):
+    rng, config = np.random.default_rng(0), PhantomConfig()
+    return [
+        write_report(rng, sample_findings(rng, config.uncertain_share), config).text
+        for _ in range(count)
+    ]
+
+
+WRITTEN = written_reports(50)
+MUTATIONS = (
+    lambda text, at, char: text[:at] + char + text[at:],  # one too many
+    lambda text, at, char: text[:at] + text[at + 1 :],  # one missing
+    lambda text, at, char: text[:at] + text[at + 1 : at + 2] + text[at : at + 1] + text[at + 2 :],
+    lambda text, at, char: text[at:] + char + text[:at],
+    lambda text, at, char: text[:at].upper() + text[at:],
+    lambda text, at, char: text[:at],
+    lambda text, at, char: text + char * (at % 7) + text[:at],
+    lambda text, at, char: text.replace(" ", char, at % 5),
+)
+
+
+@st.composite
+def mutated_reports(draw):
+    """A written report with up to six faults of typing, transport or de-identification."""
+    text = draw(st.sampled_from(WRITTEN))
+    for _ in range(draw(st.integers(1, 6))):
+        mutate = draw(st.sampled_from(MUTATIONS))
+        odd = st.sampled_from(
+            ["\x00", "\ufeff", "\u202e", "İ", "ß", "\r", "___", "XXXX", ". ", "<"]
+        )
+        char = draw(odd | st.characters())
+        text = mutate(text, draw(st.integers(0, max(len(text), 1))), char)
+    return text
+
+
+EXAMPLES = int(os.environ.get("ORAPO_FACTS_EXAMPLES", "400"))
+"""RESULTS.md was made with 100,000."""
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(any_text | mutated_reports())
 def test_any_text_is_read_and_every_span_lies_where_it_says(text):
     report = label_report(text)
     for sentence in report.sentences:

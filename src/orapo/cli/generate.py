@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from PIL import Image
@@ -13,8 +15,12 @@ from rich.progress import Progress
 
 from orapo.data.images import find_images, read_image
 from orapo.data.manifest import read_manifest
-from orapo.data.tables import write_rows
+from orapo.data.resumable import ResumableRows, file_identity
+from orapo.data.tables import not_an_input, table_format, write_rows
 from orapo.errors import OrapoError
+
+if TYPE_CHECKING:
+    from orapo.generation import Decoding
 
 
 def add_to(app: typer.Typer) -> None:
@@ -32,17 +38,27 @@ def generate(
     out: Annotated[Path, typer.Option(help="Predictions: .jsonl, .csv or .parquet.")] = Path(
         "predictions.jsonl"
     ),
-    batch_size: Annotated[int, typer.Option(min=1, help="Studies at a time.")] = 16,
-    max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest report, in tokens.")] = 256,
-    temperature: Annotated[float, typer.Option(min=0, help="0 decodes greedily.")] = 0.0,
-    seed: Annotated[int, typer.Option(help="Seed of sampling.")] = 0,
+    batch_size: Annotated[int, typer.Option(min=1, metavar="N", help="Studies at a time.")] = 16,
+    max_new_tokens: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Longest report, in tokens.")
+    ] = 256,
+    temperature: Annotated[
+        float, typer.Option(min=0, metavar="T", help="0 decodes greedily.")
+    ] = 0.0,
+    seed: Annotated[int, typer.Option(metavar="N", help="Of sampling, for one batch size.")] = 0,
     trust_remote_code: Annotated[
-        bool, typer.Option(help="Run code that comes with the checkpoint.")
+        bool,
+        typer.Option("--trust-remote-code", help="Run code that comes with the checkpoint."),
     ] = False,
 ) -> None:
-    """Write a report for each study. An unreadable image is an error row, not the end."""
+    """Write a report for each study. An unreadable image is an error row, not the end.
+
+    Interrupted and called again, it goes on where it stopped. Exit code 1: there are error rows.
+    """
     if bool(images) == (data is not None):
         raise OrapoError("give images or --data MANIFEST, one of the two")
+    table_format(out)
+    not_an_input(out, data)
     if data is not None:
         studies = [
             (study.study_id, list(study.images))
@@ -52,43 +68,65 @@ def generate(
         if not studies:
             raise OrapoError(f"{data}: no study of split {split!r}")
     else:
-        studies = [(path.name, [path]) for path in find_images(images or [])]
-        _unique(studies)
+        studies = _named(find_images(images or []))
 
-    from orapo.generation import Decoding, generate_reports, load_checkpoint
+    from orapo.generation import Decoding, load_checkpoint
 
-    loaded, processor = load_checkpoint(model, remote_code=trust_remote_code)
     decoding = Decoding(
         max_new_tokens=max_new_tokens, temperature=temperature, batch_size=batch_size, seed=seed
     )
+    weights = Path(model) / "model.safetensors"
+    kept = ResumableRows(
+        out,
+        [
+            *(model, file_identity(weights) if weights.is_file() else None, repr(decoding)),
+            [(study_id, [str(path) for path in paths]) for study_id, paths in studies],
+        ],
+    )
     console = Console(stderr=True)
-    failed = 0
-    with (
-        write_rows(out, ("study_id", "report", "error")) as write,
-        Progress(console=console) as progress,
-    ):
-        task = progress.add_task("Writing reports", total=len(studies))
-        for start in range(0, len(studies), batch_size):
-            readable: list[tuple[str, list[Image.Image]]] = []
-            errors: dict[str, str] = {}
-            for study_id, films in _read(studies[start : start + batch_size], errors):
-                readable.append((study_id, films))
-            texts = generate_reports(loaded, processor, [films for _, films in readable], decoding)
-            reports = dict(zip((study_id for study_id, _ in readable), texts, strict=True))
-            for study_id, _ in studies[start : start + batch_size]:
-                write(
-                    {
-                        "study_id": study_id,
-                        "report": reports.get(study_id, ""),
-                        "error": errors.get(study_id, ""),
-                    }
-                )
-            failed += len(errors)
-            progress.advance(task, len(readable) + len(errors))
+    try:
+        loaded, processor = load_checkpoint(model, remote_code=trust_remote_code)
+        with Progress(console=console) as progress:
+            task = progress.add_task("Writing reports", total=len(studies), completed=kept.done)
+            for start in range(kept.done, len(studies), batch_size):
+                batch = studies[start : start + batch_size]
+                # a seed for each batch: the same reports, whether interrupted or not
+                for row in _written(loaded, processor, batch, replace(decoding, seed=seed + start)):
+                    kept.add(row)
+                kept.flush()
+                progress.advance(task, len(batch))
+        failed = 0
+        with write_rows(out, ("study_id", "report", "error")) as write:
+            for row in kept.rows():
+                write(row)
+                failed += bool(row["error"])
+        kept.discard()
+    except BaseException:
+        kept.close()
+        if kept.done or kept.added:
+            console.print(f"orapo: the reports so far are kept in {kept.path}", soft_wrap=True)
+        else:
+            kept.discard()
+        raise
     typer.echo(f"{len(studies) - failed} reports: {out}")
     if failed:
         console.print(f"orapo: {failed} of {len(studies)} studies could not be read; see {out}")
         raise typer.Exit(1)
+
+
+def _written(
+    model: Any, processor: Any, studies: Sequence[tuple[str, list[Path]]], decoding: Decoding
+) -> Iterator[dict[str, str]]:
+    """Yield a row for each study of a batch; what could not be read is an error row."""
+    from orapo.generation import generate_reports
+
+    errors: dict[str, str] = {}
+    readable = list(_read(studies, errors))
+    texts = generate_reports(model, processor, [films for _, films in readable], decoding)
+    reports = dict(zip((study_id for study_id, _ in readable), texts, strict=True))
+    for study_id, _ in studies:
+        report, error = reports.get(study_id, ""), errors.get(study_id, "")
+        yield {"study_id": study_id, "report": report, "error": error}
 
 
 def _read(
@@ -103,9 +141,17 @@ def _read(
             errors[study_id] = str(error)
 
 
-def _unique(studies: Sequence[tuple[str, list[Path]]]) -> None:
+def _named(paths: Sequence[Path]) -> list[tuple[str, list[Path]]]:
+    """Name each image's study by its file, without the ending where that is unambiguous.
+
+    Raises:
+        OrapoError: Two images have the same name.
+    """
+    stems = Counter(path.stem for path in paths)
     seen: dict[str, Path] = {}
-    for study_id, (path,) in studies:
+    for path in paths:
+        study_id = path.stem if stems[path.stem] == 1 else path.name
         if study_id in seen:
             raise OrapoError(f"{path} and {seen[study_id]}: two images of the same name")
         seen[study_id] = path
+    return [(study_id, [path]) for study_id, path in seen.items()]

@@ -238,6 +238,9 @@ def write_rows(
     part = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OrapoError(f"{path}: can't be written ({error.strerror})") from None
+    try:
         opened = {".csv": _write_csv, ".jsonl": _write_jsonl, ".parquet": _write_parquet}[suffix]
         with opened(part, columns, types or {}) as write:
             yield write

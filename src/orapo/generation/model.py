@@ -30,6 +30,7 @@ def load_checkpoint(
     """
     try:
         import torch
+        from safetensors import SafetensorError
         from transformers import AutoModelForImageTextToText, AutoProcessor
     except ModuleNotFoundError as error:
         raise MissingExtraError("generating reports", "train") from error
@@ -45,7 +46,7 @@ def load_checkpoint(
             name, dtype=dtype, use_safetensors=True, **settings
         )
         processor = AutoProcessor.from_pretrained(name, **settings)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0]
         raise OrapoError(f"{name}: the checkpoint can't be loaded ({reason})") from None
     return model.to(device).eval(), processor
