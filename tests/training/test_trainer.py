@@ -7,6 +7,7 @@ import pytest
 import torch
 from transformers import TrainerCallback
 from trl import GRPOTrainer
+from trl.trainer import grpo_trainer
 
 from orapo import OrapoError
 from orapo.training import OraPOConfig, OraPOTrainer
@@ -27,17 +28,26 @@ TAU, W_MIN, W_MAX, GAMMA, CLIP_LENGTH = 5.0, 0.05, 0.15, 2.0, 12
 
 
 class TableReward:
-    """Rewards from a table by study and place in the group; the reference's own where alone."""
+    """Rewards from a table by study and place in the group; the reference's own where alone.
+
+    A list of tables holds one for each visit. As TRL allows, it logs on every call.
+    """
 
     __name__ = "facts"
 
-    def __init__(self, table):
-        self.table = table
+    def __init__(self, tables, reference=REFERENCE_REWARD):
+        self.tables = tables if isinstance(tables, list) else [tables]
+        self.reference = reference
+        self.visits = []
 
-    def __call__(self, completions, study_id, **columns):
+    def __call__(self, completions, study_id, trainer_state, log_metric, log_extra, **columns):
+        log_metric("judge/reports", len(completions))
+        log_extra("study", study_id)
         if len(completions) == 1:
-            return [REFERENCE_REWARD]
-        values = [self.table[s][i % K] for i, s in enumerate(study_id)]
+            return [self.reference]
+        table = self.tables[min(len(self.visits), len(self.tables) - 1)]
+        self.visits.append(study_id[::K])
+        values = [table[s][i % K] for i, s in enumerate(study_id)]
         return [None if math.isnan(v) else v for v in values]
 
 
@@ -67,6 +77,7 @@ def float64_logps(
 
 def make_trainer(model, processor, dataset, tmp_path, rewards=REWARDS, **settings):
     accumulation = settings.pop("gradient_accumulation_steps", 1)
+    reward = rewards if isinstance(rewards, TableReward) else TableReward(rewards)
     args = OraPOConfig(
         output_dir=str(tmp_path),
         **{
@@ -94,7 +105,7 @@ def make_trainer(model, processor, dataset, tmp_path, rewards=REWARDS, **setting
     )
     trainer = OraPOTrainer(
         model,
-        TableReward(rewards),
+        reward,
         args,
         train_dataset=dataset,
         processing_class=processor,
@@ -271,7 +282,13 @@ def test_a_step_with_the_fused_head_agrees_in_float32(
     disturb(tiny_model)
     disturb(policy)
     assert_step_matches(
-        trainer, policy, reference, REWARDS, 2e-4, beta=0.04, temperature=temperature
+        trainer,
+        policy,
+        reference,
+        REWARDS,
+        2e-4,
+        beta=0.04,
+        temperature=temperature,
     )
 
 
@@ -335,6 +352,25 @@ def test_the_oracle_remembers_studies_over_epochs_and_checkpoints(
     assert {s: again.oracle[s] for s in REWARDS} == {s: trainer.oracle[s] for s in REWARDS}
 
 
+def test_a_rollout_as_good_as_the_reference_is_not_rejected(
+    tiny_model, tiny_processor, tiny_dataset, tmp_path
+):
+    """5/6 is no number of float32, in which TRL holds the rewards of rollouts."""
+    reward = TableReward(dict.fromkeys(REWARDS, [5 / 6] * K), reference=5 / 6)
+    trainer = make_trainer(tiny_model, tiny_processor, tiny_dataset, tmp_path, reward)
+    trainer.train()
+    assert trainer.state.log_history[0]["oracle/pairs"] == 0
+    assert trainer.state.log_history[0]["oracle/weight"] == 0
+
+
+def test_what_the_reward_logs_about_a_reference_report_is_no_metric_of_the_rollouts(
+    tiny_model, tiny_processor, tiny_dataset, tmp_path
+):
+    trainer = make_trainer(tiny_model, tiny_processor, tiny_dataset, tmp_path)
+    trainer.train()
+    assert trainer.state.log_history[0]["judge/reports"] == 4 * K
+
+
 def test_evaluation_leaves_the_oracle_alone(tiny_model, tiny_processor, tiny_dataset, tmp_path):
     trainer = make_trainer(
         tiny_model, tiny_processor, tiny_dataset, tmp_path, per_device_eval_batch_size=4
@@ -351,6 +387,34 @@ def test_placeholders_cannot_be_sampled(tiny_model, tiny_processor, tiny_dataset
     special = set(tokenizer.all_special_ids) - {tokenizer.eos_token_id}
     assert special <= set(trainer.generation_config.suppress_tokens)
     assert tokenizer.eos_token_id not in trainer.generation_config.suppress_tokens
+
+
+def test_placeholders_cannot_be_sampled_under_vllm(
+    tiny_model, tiny_processor, tiny_dataset, tmp_path, monkeypatch
+):
+    class Engine:
+        """Stands for TRL's `VLLMGeneration`, which hands these to vLLM with every request."""
+
+        def __init__(self, generation_kwargs, **settings):
+            self.generation_kwargs = generation_kwargs
+
+    monkeypatch.setattr(grpo_trainer, "VLLMGeneration", Engine)
+    given = {"seed": 7, "logit_bias": {9: 1.5}}
+    trainer = make_trainer(
+        tiny_model,
+        tiny_processor,
+        tiny_dataset,
+        tmp_path,
+        generation_kwargs=given,
+        use_vllm=True,
+        vllm_mode="colocate",
+    )
+    tokenizer = tiny_processor.tokenizer
+    special = set(tokenizer.all_special_ids) - {tokenizer.eos_token_id}
+    assert tiny_processor.tokenizer.convert_tokens_to_ids("<image>") in special
+    passed = trainer.vllm_generation.generation_kwargs
+    assert passed == {"seed": 7, "logit_bias": {9: 1.5, **dict.fromkeys(special, -100.0)}}
+    assert given == {"seed": 7, "logit_bias": {9: 1.5}}  # the caller's own is left alone
 
 
 def test_a_missing_column_is_said_before_anything_runs(tiny_model, tiny_processor, tiny_dataset):
