@@ -30,6 +30,9 @@ class OracleState:
     def __len__(self) -> int:
         return len(self._smoothed)
 
+    def __contains__(self, study_id: str) -> bool:
+        return study_id in self._smoothed
+
     def __getitem__(self, study_id: str) -> float:
         return self._smoothed[study_id]
 
