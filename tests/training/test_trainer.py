@@ -401,6 +401,68 @@ def test_the_oracle_s_memory_is_in_the_checkpoint(
     assert again.oracle["s0"] == pytest.approx(0.5 * SMOOTHED["s0"] + 0.5 * 2 / 4)
 
 
+@pytest.mark.parametrize(
+    "window", [{"steps_per_generation": 4, "gradient_accumulation_steps": 1}, {"num_iterations": 4}]
+)
+@pytest.mark.parametrize("step", [1, 3])
+def test_a_generation_repeated_by_a_resume_is_counted_once(
+    tiny_model, tiny_processor, tiny_dataset, tmp_path, window, step
+):
+    """One generation gives four steps; the run stops within the second one."""
+    if "steps_per_generation" in window:
+        window = {**window, "per_device_train_batch_size": K}
+    settings = {"save_strategy": "steps", "save_steps": 4 + step, **window}
+    trainer = make_trainer(
+        tiny_model,
+        tiny_processor,
+        tiny_dataset,
+        tmp_path,
+        [FIRST, SECOND],
+        max_steps=4 + step,
+        **settings,
+    )
+    trainer.train()
+    assert rates(trainer) == pytest.approx(SMOOTHED)
+
+    reward = TableReward([FIRST, SECOND])
+    again = make_trainer(
+        tiny_model, tiny_processor, tiny_dataset, tmp_path, reward, max_steps=8, **window
+    )
+    again.train(resume_from_checkpoint=True)
+    assert len(reward.visits) == 1  # the rest of the second generation, sampled anew
+    assert sorted(reward.visits[0]) == sorted(trainer.reward_funcs[0].visits[1])
+    assert rates(again) == pytest.approx(SMOOTHED)
+
+    more = make_trainer(
+        tiny_model, tiny_processor, tiny_dataset, tmp_path, [FIRST, SECOND], max_steps=9, **window
+    )
+    more.train(resume_from_checkpoint=True)
+    assert len(more.reward_funcs[0].visits) == 2  # and then the third generation counts
+    assert more.oracle["s0"] == pytest.approx(0.5 * SMOOTHED["s0"] + 0.5 * 3 / 4)
+
+
+def test_a_resume_that_skips_no_data_counts_its_first_generation(
+    tiny_model, tiny_processor, tiny_dataset, tmp_path
+):
+    window = {"num_iterations": 2}
+    settings = {"save_strategy": "steps", "save_steps": 1, **window}
+    make_trainer(
+        tiny_model, tiny_processor, tiny_dataset, tmp_path, FIRST, max_steps=1, **settings
+    ).train()
+    again = make_trainer(
+        tiny_model,
+        tiny_processor,
+        tiny_dataset,
+        tmp_path,
+        SECOND,
+        max_steps=2,
+        ignore_data_skip=True,
+        **window,
+    )
+    again.train(resume_from_checkpoint=True)
+    assert rates(again) == pytest.approx(SMOOTHED)
+
+
 def test_a_rollout_as_good_as_the_reference_is_not_rejected(
     tiny_model, tiny_processor, tiny_dataset, tmp_path
 ):

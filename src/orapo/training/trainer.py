@@ -380,7 +380,10 @@ class OraPOTrainer(GRPOTrainer):
         super()._save_checkpoint(model, trial)
         if self.args.should_save:
             folder = f"{PREFIX_CHECKPOINT_DIR}-{self.state.global_step}"
-            self.oracle.save(Path(self._get_output_dir(trial=trial)) / folder)
+            self.oracle.save(
+                Path(self._get_output_dir(trial=trial)) / folder,
+                trl_contract.generation_position(self),
+            )
 
     def _policy(self) -> Any:
         return self.accelerator.unwrap_model(self.model)
@@ -388,5 +391,10 @@ class OraPOTrainer(GRPOTrainer):
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         """Load as TRL does, and the oracle's state."""
         super()._load_optimizer_and_scheduler(checkpoint)
-        if checkpoint is not None:
-            self.oracle.load(Path(checkpoint))
+        if checkpoint is None:
+            return
+        position = self.oracle.load(Path(checkpoint))
+        if self.args.ignore_data_skip:  # the run goes on with other studies
+            self.oracle.forget_generation()
+        else:
+            trl_contract.resume_generation(self, position)

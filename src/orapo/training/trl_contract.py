@@ -32,11 +32,13 @@ __all__ = [
     "as_reference",
     "end_tokens",
     "environments",
+    "generation_position",
     "image_tokens",
     "is_async_callable",
     "log_metric",
     "pad",
     "reference_model",
+    "resume_generation",
     "select_vision",
     "silence_report_text",
     "silent_reward_log",
@@ -102,6 +104,20 @@ def accumulation_steps(trainer: GRPOTrainer) -> int:
 def log_metric(trainer: GRPOTrainer, name: str, value: float) -> None:
     """Add a value to TRL's means over the steps between two logs."""
     trainer._metrics["train"][name].append(value)
+
+
+def generation_position(trainer: GRPOTrainer) -> int:
+    """Return how many micro-batches the present generation has given; 0 if it is used up."""
+    position: int = trainer._step % (trainer.args.steps_per_generation * trainer.num_iterations)
+    return position
+
+
+def resume_generation(trainer: GRPOTrainer, position: int) -> None:
+    """Go on at ``position`` of a generation; TRL samples its prompts anew and uses the rest.
+
+    TRL would count from 0, use the generation in full again and every later one at the wrong place.
+    """
+    trainer._step = position
 
 
 def silent_reward_log() -> dict[str, Any]:
