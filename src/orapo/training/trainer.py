@@ -32,7 +32,7 @@ from orapo.losses import (
     sample_weights,
     zero_reward_rate,
 )
-from orapo.training import trl_contract
+from orapo.training import resume, trl_contract
 from orapo.training.answers import (
     ChosenAnswers,
     JointReports,
@@ -384,6 +384,25 @@ class OraPOTrainer(GRPOTrainer):
                 Path(self._get_output_dir(trial=trial)) / folder,
                 trl_contract.generation_position(self),
             )
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        """Load the weights so that they are those of the checkpoint, or refuse."""
+        if self._has_plain_weights():
+            resume.restore_weights(self._policy(), Path(resume_from_checkpoint))
+        else:
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+
+    def _load_best_model(self) -> None:
+        """The same for the best checkpoint, with ``load_best_model_at_end``."""
+        if self._has_plain_weights():
+            resume.restore_weights(self._policy(), Path(self.state.best_model_checkpoint))
+        else:
+            super()._load_best_model()
+
+    def _has_plain_weights(self) -> bool:
+        # Adapters, FSDP and DeepSpeed save and load by one and the same names.
+        sharded = self.is_fsdp_enabled or self.is_deepspeed_enabled
+        return not sharded and isinstance(self._policy(), PreTrainedModel)
 
     def _policy(self) -> Any:
         return self.accelerator.unwrap_model(self.model)
