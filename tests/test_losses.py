@@ -93,20 +93,6 @@ def test_ln_dpo_is_the_equation(data, count, tau):
         assert float(got[n]) == pytest.approx(expected, rel=1e-12, abs=1e-12)
 
 
-def test_ln_dpo_does_not_see_padding():
-    torch.manual_seed(0)
-    logps, mask = torch.randn(3, 7).double(), torch.ones(3, 7)
-    padded = torch.cat([logps, torch.randn(3, 5).double()], dim=1)
-    padded_mask = torch.cat([mask, torch.zeros(3, 5)], dim=1)
-    other = torch.randn(3).double()
-
-    def loss(values, kept):
-        length = kept.sum(1)
-        return ln_dpo((values * kept).sum(1), other, other, other, length, length, 5.0)
-
-    torch.testing.assert_close(loss(logps, mask), loss(padded, padded_mask), rtol=0, atol=0)
-
-
 @given(st.data(), st.integers(1, 5))
 def test_gradient_of_the_mix_is_the_mix_of_gradients(data, studies):
     weight = torch.from_numpy(data.draw(arrays(np.float64, studies, elements=unit)))

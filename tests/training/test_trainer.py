@@ -7,6 +7,7 @@ import pytest
 import torch
 from transformers import TrainerCallback
 from trl import GRPOTrainer
+from trl.trainer import grpo_trainer
 
 from orapo import OrapoError
 from orapo.training import OraPOConfig, OraPOTrainer
@@ -27,17 +28,26 @@ TAU, W_MIN, W_MAX, GAMMA, CLIP_LENGTH = 5.0, 0.05, 0.15, 2.0, 12
 
 
 class TableReward:
-    """Rewards from a table by study and place in the group; the reference's own where alone."""
+    """Rewards from a table by study and place in the group; the reference's own where alone.
+
+    A list of tables holds one for each visit. As TRL allows, it logs on every call.
+    """
 
     __name__ = "facts"
 
-    def __init__(self, table):
-        self.table = table
+    def __init__(self, tables, reference=REFERENCE_REWARD):
+        self.tables = tables if isinstance(tables, list) else [tables]
+        self.reference = reference
+        self.visits = []
 
-    def __call__(self, completions, study_id, **columns):
+    def __call__(self, completions, study_id, trainer_state, log_metric, log_extra, **columns):
+        log_metric("judge/reports", len(completions))
+        log_extra("study", study_id)
         if len(completions) == 1:
-            return [REFERENCE_REWARD]
-        values = [self.table[s][i % K] for i, s in enumerate(study_id)]
+            return [self.reference]
+        table = self.tables[min(len(self.visits), len(self.tables) - 1)]
+        self.visits.append(study_id[::K])
+        values = [table[s][i % K] for i, s in enumerate(study_id)]
         return [None if math.isnan(v) else v for v in values]
 
 
@@ -67,6 +77,7 @@ def float64_logps(
 
 def make_trainer(model, processor, dataset, tmp_path, rewards=REWARDS, **settings):
     accumulation = settings.pop("gradient_accumulation_steps", 1)
+    reward = rewards if isinstance(rewards, TableReward) else TableReward(rewards)
     args = OraPOConfig(
         output_dir=str(tmp_path),
         **{
@@ -94,7 +105,7 @@ def make_trainer(model, processor, dataset, tmp_path, rewards=REWARDS, **setting
     )
     trainer = OraPOTrainer(
         model,
-        TableReward(rewards),
+        reward,
         args,
         train_dataset=dataset,
         processing_class=processor,
@@ -201,13 +212,18 @@ def reference_loss(trainer, policy, reference, table, *, beta, temperature=1.0, 
     return total
 
 
-def assert_step_matches(trainer, policy, reference, table, tolerance, **settings):
+def assert_step_matches(
+    trainer, policy, reference, table, tolerance, loss_tolerance=1e-7, **settings
+):
+    # The whole KL part of these losses is 8e-4.
     trainer.train()
     # the learning rate has moved the weights since: compare with the policy before the step
     expected = reference_loss(trainer, policy, reference, table, **settings)
     expected.backward()
     got = trainer.recorder.gradients
-    assert trainer.state.log_history[0]["loss"] == pytest.approx(expected.item(), abs=5e-4)
+    assert trainer.state.log_history[0]["loss"] == pytest.approx(
+        expected.item(), abs=loss_tolerance
+    )
     compared = 0
     for name, parameter in policy.named_parameters():
         if parameter.grad is None:
@@ -271,7 +287,14 @@ def test_a_step_with_the_fused_head_agrees_in_float32(
     disturb(tiny_model)
     disturb(policy)
     assert_step_matches(
-        trainer, policy, reference, REWARDS, 2e-4, beta=0.04, temperature=temperature
+        trainer,
+        policy,
+        reference,
+        REWARDS,
+        2e-4,
+        loss_tolerance=1e-5,
+        beta=0.04,
+        temperature=temperature,
     )
 
 
@@ -311,28 +334,174 @@ def test_the_log_names_no_study_when_the_judge_fails(
     assert "study_id" not in caplog.text
 
 
-def test_the_oracle_remembers_studies_over_epochs_and_checkpoints(
+FIRST, SECOND = (
+    REWARDS,
+    {
+        "s0": [0.0, 0.0, 0.0, 1.0],
+        "s1": [0.5, 1.0, 0.25, 0.0],
+        "s2": [0.5, 0.25, 1.0, 0.5],
+        "s3": [NAN, NAN, NAN, NAN],  # teaches nothing: the first visit's rate stays
+    },
+)
+# zt = 0.5 * (first visit's rate) + 0.5 * (second visit's)
+SMOOTHED = {
+    "s0": 0.5 * 2 / 4 + 0.5 * 3 / 4,
+    "s1": 0.5 * 0 + 0.5 * 1 / 4,
+    "s2": 0.5 * 1 + 0.5 * 0,
+    "s3": 1 / 3,
+}
+
+
+class OracleAtStart(TrainerCallback):
+    """Keeps what the oracle knew before the first step."""
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        self.rates = rates(self.trainer)
+
+
+def rates(trainer):
+    return {study: trainer.oracle[study] for study in REWARDS if study in trainer.oracle}
+
+
+def test_the_oracle_smooths_a_study_s_rate_over_its_visits_and_weighs_by_it(
     tiny_model, tiny_processor, tiny_dataset, tmp_path
 ):
+    trainer = make_trainer(
+        tiny_model, tiny_processor, tiny_dataset, tmp_path, [FIRST, SECOND], max_steps=2
+    )
+    trainer.train()
+    assert rates(trainer) == pytest.approx(SMOOTHED)
+    rows = {row["study_id"]: n for n, row in enumerate(trainer.generation_inputs[::K])}
+    sample_weight = trainer.generation["sample_weight"].view(-1, K)
+    pair_weight = trainer.generation["pair_weight"].view(-1, K)
+    for study, zeros in {"s0": [0, 1, 2], "s1": [3], "s2": [1]}.items():  # s2: its worst
+        weight = W_MIN + (W_MAX - W_MIN) * SMOOTHED[study] ** GAMMA
+        assert sample_weight[rows[study]].tolist() == pytest.approx([1 - weight] * K)
+        share = weight * K / len(zeros)
+        expected = [share if j in zeros else 0.0 for j in range(K)]
+        assert pair_weight[rows[study]].tolist() == pytest.approx(expected)
+
+
+def test_the_oracle_s_memory_is_in_the_checkpoint(
+    tiny_model, tiny_processor, tiny_dataset, tmp_path
+):
+    saving = {"save_strategy": "steps", "save_steps": 2}
+    trainer = make_trainer(
+        tiny_model, tiny_processor, tiny_dataset, tmp_path, [FIRST, SECOND], max_steps=2, **saving
+    )
+    trainer.train()
+    again = make_trainer(tiny_model, tiny_processor, tiny_dataset, tmp_path, FIRST, max_steps=3)
+    assert rates(again) == {}
+    start = OracleAtStart()
+    start.trainer = again
+    again.add_callback(start)
+    again.train(resume_from_checkpoint=True)
+    assert start.rates == pytest.approx(SMOOTHED)
+    # a third visit with the first one's rewards
+    assert again.oracle["s0"] == pytest.approx(0.5 * SMOOTHED["s0"] + 0.5 * 2 / 4)
+
+
+@pytest.mark.parametrize(
+    "window", [{"steps_per_generation": 4, "gradient_accumulation_steps": 1}, {"num_iterations": 4}]
+)
+@pytest.mark.parametrize("step", [1, 3])
+def test_a_generation_repeated_by_a_resume_is_counted_once(
+    tiny_model, tiny_processor, tiny_dataset, tmp_path, window, step
+):
+    """One generation gives four steps; the run stops within the second one."""
+    if "steps_per_generation" in window:
+        window = {**window, "per_device_train_batch_size": K}
+    settings = {"save_strategy": "steps", "save_steps": 4 + step, **window}
     trainer = make_trainer(
         tiny_model,
         tiny_processor,
         tiny_dataset,
         tmp_path,
-        max_steps=2,
-        save_strategy="steps",
-        save_steps=2,
+        [FIRST, SECOND],
+        max_steps=4 + step,
+        **settings,
     )
     trainer.train()
-    assert trainer.oracle["s2"] == 1.0
-    assert trainer.oracle["s0"] == 0.5
-    assert trainer.oracle["s3"] == pytest.approx(1 / 3)  # one of three known
+    assert rates(trainer) == pytest.approx(SMOOTHED)
+
+    reward = TableReward([FIRST, SECOND])
     again = make_trainer(
-        copy.deepcopy(tiny_model), tiny_processor, tiny_dataset, tmp_path, max_steps=3
+        tiny_model, tiny_processor, tiny_dataset, tmp_path, reward, max_steps=8, **window
     )
-    assert len(again.oracle) == 0
     again.train(resume_from_checkpoint=True)
-    assert {s: again.oracle[s] for s in REWARDS} == {s: trainer.oracle[s] for s in REWARDS}
+    assert len(reward.visits) == 1  # the rest of the second generation, sampled anew
+    assert sorted(reward.visits[0]) == sorted(trainer.reward_funcs[0].visits[1])
+    assert rates(again) == pytest.approx(SMOOTHED)
+
+    more = make_trainer(
+        tiny_model, tiny_processor, tiny_dataset, tmp_path, [FIRST, SECOND], max_steps=9, **window
+    )
+    more.train(resume_from_checkpoint=True)
+    assert len(more.reward_funcs[0].visits) == 2  # and then the third generation counts
+    assert more.oracle["s0"] == pytest.approx(0.5 * SMOOTHED["s0"] + 0.5 * 3 / 4)
+
+
+def test_a_resume_that_skips_no_data_counts_its_first_generation(
+    tiny_model, tiny_processor, tiny_dataset, tmp_path
+):
+    window = {"num_iterations": 2}
+    settings = {"save_strategy": "steps", "save_steps": 1, **window}
+    make_trainer(
+        tiny_model, tiny_processor, tiny_dataset, tmp_path, FIRST, max_steps=1, **settings
+    ).train()
+    again = make_trainer(
+        tiny_model,
+        tiny_processor,
+        tiny_dataset,
+        tmp_path,
+        SECOND,
+        max_steps=2,
+        ignore_data_skip=True,
+        **window,
+    )
+    again.train(resume_from_checkpoint=True)
+    assert rates(again) == pytest.approx(SMOOTHED)
+
+
+def test_a_rollout_as_good_as_the_reference_is_not_rejected(
+    tiny_model, tiny_processor, tiny_dataset, tmp_path
+):
+    """5/6 is no number of float32, in which TRL holds the rewards of rollouts."""
+    reward = TableReward(dict.fromkeys(REWARDS, [5 / 6] * K), reference=5 / 6)
+    trainer = make_trainer(tiny_model, tiny_processor, tiny_dataset, tmp_path, reward)
+    trainer.train()
+    assert trainer.state.log_history[0]["oracle/pairs"] == 0
+    assert trainer.state.log_history[0]["oracle/weight"] == 0
+
+
+def test_what_the_reward_logs_about_a_reference_report_is_no_metric_of_the_rollouts(
+    tiny_model, tiny_processor, tiny_dataset, tmp_path
+):
+    trainer = make_trainer(tiny_model, tiny_processor, tiny_dataset, tmp_path)
+    trainer.train()
+    assert trainer.state.log_history[0]["judge/reports"] == 4 * K
+
+
+def test_padding_changes_no_log_probability_of_a_report(
+    tiny_model, tiny_processor, tiny_dataset, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(GRPOTrainer, "_get_per_token_logps_and_entropies", float64_logps)
+    trainer = make_trainer(tiny_model.double(), tiny_processor, tiny_dataset, tmp_path)
+    trainer.train()
+    batch = trainer.generation
+    extra = (len(batch["chosen_ids"]), 7)
+    wider = {
+        **batch,
+        "chosen_ids": torch.cat([batch["chosen_ids"], torch.full(extra, 40)], dim=1),
+        "chosen_mask": torch.cat([batch["chosen_mask"], torch.zeros(extra, dtype=int)], dim=1),
+    }
+    rows, rejected = [0, 4, 8, 12], [1, 5]
+    with torch.no_grad():
+        narrow = trainer._answer_logps(trainer.model, batch, rows, rejected)
+        wide = trainer._answer_logps(trainer.model, wider, rows, rejected)
+    for got, expected in zip(wide, narrow, strict=True):
+        assert (expected < -1).all()
+        torch.testing.assert_close(got, expected, rtol=0, atol=FLOAT64)
 
 
 def test_evaluation_leaves_the_oracle_alone(tiny_model, tiny_processor, tiny_dataset, tmp_path):
@@ -351,6 +520,34 @@ def test_placeholders_cannot_be_sampled(tiny_model, tiny_processor, tiny_dataset
     special = set(tokenizer.all_special_ids) - {tokenizer.eos_token_id}
     assert special <= set(trainer.generation_config.suppress_tokens)
     assert tokenizer.eos_token_id not in trainer.generation_config.suppress_tokens
+
+
+def test_placeholders_cannot_be_sampled_under_vllm(
+    tiny_model, tiny_processor, tiny_dataset, tmp_path, monkeypatch
+):
+    class Engine:
+        """Stands for TRL's `VLLMGeneration`, which hands these to vLLM with every request."""
+
+        def __init__(self, generation_kwargs, **settings):
+            self.generation_kwargs = generation_kwargs
+
+    monkeypatch.setattr(grpo_trainer, "VLLMGeneration", Engine)
+    given = {"seed": 7, "logit_bias": {9: 1.5}}
+    trainer = make_trainer(
+        tiny_model,
+        tiny_processor,
+        tiny_dataset,
+        tmp_path,
+        generation_kwargs=given,
+        use_vllm=True,
+        vllm_mode="colocate",
+    )
+    tokenizer = tiny_processor.tokenizer
+    special = set(tokenizer.all_special_ids) - {tokenizer.eos_token_id}
+    assert tiny_processor.tokenizer.convert_tokens_to_ids("<image>") in special
+    passed = trainer.vllm_generation.generation_kwargs
+    assert passed == {"seed": 7, "logit_bias": {9: 1.5, **dict.fromkeys(special, -100.0)}}
+    assert given == {"seed": 7, "logit_bias": {9: 1.5}}  # the caller's own is left alone
 
 
 def test_a_missing_column_is_said_before_anything_runs(tiny_model, tiny_processor, tiny_dataset):

@@ -1,14 +1,18 @@
 """What orapo takes for granted of TRL's private side; a failure here means: read TRL's changes."""
 
 import inspect
+import re
 
 import pytest
 import trl
 from packaging.version import Version
-from trl import GRPOTrainer
+from transformers import GenerationConfig, PreTrainedTokenizerBase
+from trl import GRPOConfig, GRPOTrainer
+from trl.generation import vllm_generation
 from trl.trainer import grpo_trainer
 
-from orapo.training import trl_contract
+from orapo.models.tiny import build_model
+from orapo.training import OraPOTrainer, trl_contract
 
 
 def source(name):
@@ -19,25 +23,132 @@ def test_the_installed_trl_is_of_the_tested_range():
     assert Version("1.16") <= Version(trl.__version__) < Version("1.17")
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "_calculate_rewards",
-        "_generate_and_score_completions",
-        "_compute_loss",
-        "_get_per_token_logps_and_entropies",
-        "_save_checkpoint",
-        "_load_optimizer_and_scheduler",
-        "_get_output_dir",
-    ],
-)
-def test_every_method_that_is_overridden_or_called_is_there(name):
-    assert callable(getattr(GRPOTrainer, name, None))
+# Every method that OraPOTrainer overrides, with the arguments it counts on.
+OVERRIDDEN = {
+    "_calculate_rewards": "inputs, prompts, completions, completion_ids_list",
+    "_generate_and_score_completions": "inputs",
+    "_compute_loss": "model, inputs",
+    "_get_per_token_logps_and_entropies": (
+        "model, input_ids, attention_mask, logits_to_keep, batch_size, compute_entropy, "
+        "compute_aux_loss, pixel_values, image_grid_thw, num_images, pixel_attention_mask, "
+        "spatial_shapes, num_tiles, image_sizes, token_type_ids, mm_token_type_ids, "
+        "image_position_ids"
+    ),
+    "_save_checkpoint": "model, trial",
+    "_load_from_checkpoint": "resume_from_checkpoint, model",
+    "_load_optimizer_and_scheduler": "checkpoint",
+    "_load_best_model": "",
+}
+CALLED = {"_get_output_dir": "trial"}
+# Attributes that no documentation of TRL promises, and their types.
+ATTRIBUTES = {
+    "_metrics": dict,
+    "_step": int,
+    "_tokenizer": PreTrainedTokenizerBase,
+    "chat_template_kwargs": dict,
+    "current_gradient_accumulation_steps": int,
+    "environments": type(None),
+    "eos_token_ids": list,
+    "generation_config": GenerationConfig,
+    "generation_kwargs": dict,
+    "is_deepspeed_enabled": bool,
+    "is_fsdp_enabled": bool,
+    "num_generations": int,
+    "num_iterations": int,
+    "ref_model": type(None),
+    "reward_func_names": list,
+    "reward_funcs": list,
+    "temperature": float,
+    "use_vllm": bool,
+}
+
+
+def arguments(function):
+    return ", ".join(list(inspect.signature(function).parameters)[1:])
+
+
+@pytest.mark.parametrize(("name", "expected"), [*OVERRIDDEN.items(), *CALLED.items()])
+def test_a_method_that_is_overridden_or_called_takes_these_arguments(name, expected):
+    assert arguments(getattr(GRPOTrainer, name)) == expected
+
+
+def test_the_trainer_overrides_these_methods_and_no_others():
+    of_trl = {name for name in vars(OraPOTrainer) if callable(getattr(GRPOTrainer, name, None))}
+    assert of_trl - {"__init__"} == set(OVERRIDDEN)
+
+
+def test_the_trainer_reaches_private_attributes_through_the_contract_alone():
+    own = {name for name in vars(OraPOTrainer) if name.startswith("_")}
+    own |= set(
+        re.findall(r"self\.(_\w+)(?:: [\w |]+)? =", inspect.getsource(OraPOTrainer.__init__))
+    )
+    used = set(re.findall(r"(?:self|super\(\))\.(_\w+)", inspect.getsource(OraPOTrainer)))
+    assert used - own == set(CALLED)
+
+
+@pytest.fixture(scope="module")
+def trl_trainer(tiny_processor, tiny_size, tiny_dataset, tmp_path_factory):
+    """TRL's own trainer after one step, without anything of ours in it."""
+    args = GRPOConfig(
+        str(tmp_path_factory.mktemp("trl")),
+        per_device_train_batch_size=2,
+        num_generations=2,
+        max_completion_length=4,
+        max_steps=1,
+        use_cpu=True,
+        bf16=False,
+        gradient_checkpointing=False,
+        report_to="none",
+        save_strategy="no",
+        disable_tqdm=True,
+    )
+    trainer = GRPOTrainer(
+        build_model(tiny_processor, tiny_size),
+        lambda completions, **columns: [float(len(c)) for c in completions],
+        args,
+        train_dataset=tiny_dataset,
+        processing_class=tiny_processor,
+    )
+    trainer.train()
+    return trainer
+
+
+@pytest.mark.parametrize(("name", "kind"), ATTRIBUTES.items())
+def test_an_attribute_that_is_used_is_there_and_of_this_kind(trl_trainer, name, kind):
+    assert isinstance(getattr(trl_trainer, name), kind)
+
+
+def test_the_accessors_say_what_trl_does(trl_trainer, tiny_processor):
+    tokenizer = tiny_processor.tokenizer
+    assert trl_contract.tokenizer(trl_trainer) is tokenizer
+    assert tokenizer.eos_token_id in trl_contract.end_tokens(trl_trainer)
+    assert trl_contract.image_tokens(trl_trainer) == {tokenizer.convert_tokens_to_ids("<image>")}
+    assert trl_contract.accumulation_steps(trl_trainer) == 1
+    trl_contract.log_metric(trl_trainer, "oracle/x", 2.0)
+    assert trl_trainer._metrics["train"].pop("oracle/x") == [2.0]
+
+
+def test_a_generation_s_place_is_counted_in_micro_batches():
+    assert "self._step += 1" in source("training_step")
+    text = source("_prepare_inputs")
+    assert "generate_every = self.args.steps_per_generation * self.num_iterations" in text
+    assert "self._step % generate_every == 0 or self._buffered_inputs is None" in text
+    assert "self._buffered_inputs[self._step % self.args.steps_per_generation]" in text
+
+
+def test_a_reward_function_gets_these_arguments_beside_the_columns():
+    given = set(re.findall(r'\breward_kwargs\["(\w+)"\]', source("_calculate_rewards")))
+    assert given == {"trainer_state", "environments", *trl_contract.silent_reward_log()}
+
+
+def test_vllm_gets_its_settings_with_every_request():
+    text = inspect.getsource(vllm_generation.VLLMGeneration)
+    assert '"generation_kwargs": self.generation_kwargs' in text  # server
+    assert "generation_kwargs.update(self.generation_kwargs)" in text  # in the same process
+    assert "self.vllm_generation = VLLMGeneration(" in inspect.getsource(GRPOTrainer.__init__)
 
 
 def test_rewards_come_gathered_one_row_a_rollout():
-    parameters = list(inspect.signature(GRPOTrainer._calculate_rewards).parameters)
-    assert parameters == ["self", "inputs", "prompts", "completions", "completion_ids_list"]
     assert "gather(rewards_per_func)" in source("_calculate_rewards")
 
 
@@ -51,10 +162,9 @@ def test_the_tool_mask_multiplies_the_loss_and_not_the_divisor_of_dr_grpo():
     assert "mask.sum()" not in branch
 
 
-def test_the_log_probabilities_are_asked_for_with_these_arguments():
-    parameters = list(inspect.signature(GRPOTrainer._get_per_token_logps_and_entropies).parameters)
-    assert parameters[:5] == ["self", "model", "input_ids", "attention_mask", "logits_to_keep"]
-    assert set(trl_contract.VISION_FIELDS) <= set(parameters)
+def test_the_images_of_a_batch_go_by_these_names():
+    asked = OVERRIDDEN["_get_per_token_logps_and_entropies"].split(", ")
+    assert set(trl_contract.VISION_FIELDS) <= set(asked)
 
 
 def test_the_reference_model_is_loaded_through_one_function():

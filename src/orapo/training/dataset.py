@@ -53,6 +53,23 @@ def training_dataset(studies: Sequence[Study], prompt: str = REPORT_PROMPT) -> D
     return dataset
 
 
+def require_columns(dataset: Any, names: Sequence[str]) -> None:
+    """Check that a data set has the columns of method ``orapo``, if it says which it has.
+
+    Raises:
+        OrapoError: A column is missing.
+    """
+    columns = getattr(dataset, "column_names", None)
+    if columns is None:
+        return
+    missing = [name for name in names if name not in columns]
+    if missing:
+        raise OrapoError(
+            f"train_dataset lacks the column(s) {', '.join(missing)}, which method orapo "
+            f"needs; it has {', '.join(columns)}"
+        )
+
+
 def _with_images(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
     paths = batch.pop("image_paths")
     batch["images"] = [[read_image(path) for path in row] for row in paths]

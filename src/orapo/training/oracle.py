@@ -22,13 +22,21 @@ class OracleState:
 
     It follows the study, not its position in a batch, and is the same on every process, because
     every process updates it with the gathered rewards.
+
+    A run that stops with a generation half used samples the same prompts once more when it goes on.
+    Their visit is counted already, so the state also holds whom the present generation counted.
     """
 
     def __init__(self) -> None:
         self._smoothed: dict[str, float] = {}
+        self._counted: set[str] = set()  # in the last generation
+        self._repeated: set[str] = set()  # counted before the run was resumed
 
     def __len__(self) -> int:
         return len(self._smoothed)
+
+    def __contains__(self, study_id: str) -> bool:
+        return study_id in self._smoothed
 
     def __getitem__(self, study_id: str) -> float:
         return self._smoothed[study_id]
@@ -37,7 +45,8 @@ class OracleState:
         """Take in one generation and return the smoothed rates after it.
 
         Args:
-            study_ids: B study ids. A study that stands twice is updated twice, in order.
+            study_ids: B study ids. A study that stands twice is updated twice, in order. One that
+                the generation in progress counted before `load` keeps its rate.
             zrr: (B,) float zero-reward rates; NaN leaves the study as it was.
             alpha: Weight of the past (a).
 
@@ -45,22 +54,42 @@ class OracleState:
             (B,) float, dtype and device of ``zrr``; NaN for a study of which nothing is known yet.
         """
         smoothed = []
+        counted = set()
         for study_id, current in zip(study_ids, zrr.double().cpu(), strict=True):
             previous = torch.tensor(self._smoothed.get(study_id, math.nan), dtype=torch.float64)
+            if study_id in self._repeated:
+                current = torch.full_like(current, math.nan)
+                counted.add(study_id)
             value = float(ema(previous, current, alpha))
-            if not math.isnan(value):
+            if not math.isnan(current):
                 self._smoothed[study_id] = value
+                counted.add(study_id)
             smoothed.append(value)
+        self._counted, self._repeated = counted, set()
         return torch.tensor(smoothed, dtype=zrr.dtype, device=zrr.device)
 
-    def save(self, folder: Path) -> None:
-        """Write the state into a checkpoint's folder, atomically."""
+    def save(self, folder: Path, position: int = 0) -> None:
+        """Write the state into a checkpoint's folder, atomically.
+
+        Args:
+            folder: The checkpoint.
+            position: Micro-batches that the generation in progress has given; 0 if it is used up.
+        """
+        state = {
+            "version": 2,
+            "smoothed_zrr": self._smoothed,
+            "position": position,
+            "counted": sorted(self._counted) if position else [],
+        }
         part = folder / f".{FILE_NAME}.part"
-        part.write_text(json.dumps({"version": 1, "smoothed_zrr": self._smoothed}))
+        part.write_text(json.dumps(state))
         os.replace(part, folder / FILE_NAME)
 
-    def load(self, folder: Path) -> None:
+    def load(self, folder: Path) -> int:
         """Read the state back from a checkpoint's folder.
+
+        Returns:
+            ``position``, as it was saved.
 
         Raises:
             OrapoError: The file is missing or broken: going on with an empty memory would change
@@ -70,7 +99,14 @@ class OracleState:
         try:
             state = json.loads(path.read_text())
             self._smoothed = {str(k): float(v) for k, v in state["smoothed_zrr"].items()}
+            # version 1 knew nothing of generations in progress
+            self._repeated = {str(name) for name in state.get("counted", ())}
+            return int(state.get("position", 0))
         except FileNotFoundError:
             raise OrapoError(f"{path}: not there; the checkpoint is not one of orapo") from None
         except (json.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError):
             raise OrapoError(f"{path}: broken; take an earlier checkpoint") from None
+
+    def forget_generation(self) -> None:
+        """Count every study of the next generation, whatever a loaded one had counted."""
+        self._repeated = set()

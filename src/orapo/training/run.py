@@ -24,6 +24,7 @@ from orapo.generation import Decoding, generate_reports, load_checkpoint
 from orapo.labels import UncertainPolicy
 from orapo.training.config import OraPOConfig
 from orapo.training.dataset import training_dataset
+from orapo.training.resume import last_checkpoint
 from orapo.training.trainer import OraPOTrainer
 
 LOG_FILE = "log.jsonl"
@@ -103,7 +104,11 @@ def train(run: RunConfig, config: OraPOConfig, resume: bool = False) -> Path:
 
     Returns:
         ``config.output_dir``.
+
+    Raises:
+        OrapoError: There is nothing to train on, or nothing to resume from.
     """
+    checkpoint = last_checkpoint(Path(config.output_dir)) if resume else None
     manifest = Path(run.data)
     studies = studies_of(manifest, run.train_split)
     model, processor = load_checkpoint(run.model, device="cpu" if config.use_cpu else None)
@@ -125,7 +130,7 @@ def train(run: RunConfig, config: OraPOConfig, resume: bool = False) -> Path:
         processing_class=processor,
         callbacks=callbacks,
     )
-    trainer.train(resume_from_checkpoint=resume or None)
+    trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
     trainer.save_model(str(folder))
     processor.save_pretrained(folder)
     return folder

@@ -3,15 +3,15 @@
 Reading guide: `_generate_and_score_completions` takes a generation of TRL, updates the smoothed
 zero-reward rates and decides which rollouts are rejected answers and with which weights;
 `_compute_loss` adds the DPO term. The equations are in `orapo.losses`, the memory in
-`orapo.training.oracle`, the contact with TRL's private side in `orapo.training.trl_contract`.
+`orapo.training.oracle`, the answers of a pair in `orapo.training.answers`. The private methods that
+are overridden here, and the attributes behind `orapo.training.trl_contract`, are all the contact
+with TRL's private side.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,7 +20,7 @@ from accelerate.utils import gather_object, is_peft_model
 from torch import Tensor
 from transformers import PreTrainedModel
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
-from trl import GRPOTrainer, apply_chat_template, is_conversational
+from trl import GRPOTrainer
 
 from orapo.errors import OrapoError
 from orapo.facts import FactSReward
@@ -32,23 +32,18 @@ from orapo.losses import (
     sample_weights,
     zero_reward_rate,
 )
-from orapo.training import trl_contract
+from orapo.training import resume, trl_contract
+from orapo.training.answers import (
+    ChosenAnswers,
+    JointReports,
+    ReferenceRewards,
+    first_rows,
+    fit,
+    spread,
+)
 from orapo.training.config import OraPOConfig
+from orapo.training.dataset import require_columns
 from orapo.training.oracle import OracleState
-
-
-@dataclass
-class _ChosenRows:
-    """Reports that ride along in the forward pass of the rollouts, and what came of it."""
-
-    rows: list[int]
-    """Rollouts whose prompts precede the reports."""
-    ids: Tensor
-    """(R, L) token ids of the reports, right-padded."""
-    mask: Tensor
-    """(R, L) 1 for a token, 0 for padding."""
-    rollout_logps: Tensor = field(init=False)
-    chosen_logps: Tensor = field(init=False)
 
 
 class OraPOTrainer(GRPOTrainer):
@@ -86,7 +81,8 @@ class OraPOTrainer(GRPOTrainer):
         args = args if args is not None else OraPOConfig("orapo-run")
         if reward_funcs is None:
             reward_funcs = FactSReward(facts_beta=args.facts_beta, uncertain=args.uncertain)
-        self._check_columns(args, kwargs.get("train_dataset"))
+        if args.method == "orapo":
+            require_columns(kwargs.get("train_dataset"), (args.study_column, args.report_column))
         adapter = kwargs.get("peft_config") is not None or is_peft_model(model)
         needed = args.method == "orapo" or args.beta != 0
         in_memory = isinstance(model, PreTrainedModel) and not adapter
@@ -100,9 +96,20 @@ class OraPOTrainer(GRPOTrainer):
         self.oracle = OracleState()
         self._oracle_column = self._find_oracle_reward()
         self._rewards = torch.empty(0)  # of the last generation, over all processes
-        self._chosen_rows: _ChosenRows | None = None
-        self._reference_rewards: dict[str, float] = {}
-        self._suppress_special_tokens()
+        self._joint: JointReports | None = None
+        tokenizer, end_tokens = trl_contract.tokenizer(self), trl_contract.end_tokens(self)
+        # TRL suppresses the image token alone, and not even that under vLLM; any placeholder (image,
+        # video, role marks) in a rollout would break the match of image tokens and image features,
+        # or end up in the text.
+        placeholders = trl_contract.image_tokens(self) | set(tokenizer.all_special_ids)
+        trl_contract.suppress_tokens(self, placeholders - end_tokens)
+        self._pad_id: int = tokenizer.pad_token_id
+        self._chosen = ChosenAnswers(
+            self.processing_class, tokenizer, end_tokens, trl_contract.template_options(self)
+        )
+        self._reference_rewards = ReferenceRewards(
+            self.reward_funcs[self._oracle_column], args.study_column, args.report_column
+        )
         head = ("log_probs", "entropy")
         policy = self.model.get_base_model() if is_peft_model(self.model) else self.model
         self._switches = [trl_contract.TemperatureSwitch(policy, self.temperature, head)]
@@ -114,18 +121,6 @@ class OraPOTrainer(GRPOTrainer):
 
     # ---------------------------------------------------------------- set-up
 
-    @staticmethod
-    def _check_columns(args: OraPOConfig, dataset: Any) -> None:
-        columns = getattr(dataset, "column_names", None)
-        if args.method != "orapo" or columns is None:
-            return
-        missing = [name for name in (args.study_column, args.report_column) if name not in columns]
-        if missing:
-            raise OrapoError(
-                f"train_dataset lacks the column(s) {', '.join(missing)}, which method orapo "
-                f"needs; it has {', '.join(columns)}"
-            )
-
     def _find_oracle_reward(self) -> int:
         names = self.reward_func_names
         wanted = self.args.oracle_reward
@@ -136,18 +131,6 @@ class OraPOTrainer(GRPOTrainer):
                 f"oracle_reward {wanted!r} is none of the reward functions {', '.join(names)}"
             )
         return names.index(wanted)
-
-    def _suppress_special_tokens(self) -> None:
-        """Keep placeholders (image, video, role marks) from being sampled into a report.
-
-        TRL suppresses the image token alone; any other placeholder in a rollout would break the
-        match of image tokens and image features, or end up in the text.
-        """
-        special = set(self._tokenizer.all_special_ids) - set(self.eos_token_ids)
-        suppressed = set(self.generation_kwargs.get("suppress_tokens") or ()) | special
-        if not self.use_vllm and suppressed:
-            self.generation_kwargs["suppress_tokens"] = sorted(suppressed)
-            self.generation_config.suppress_tokens = sorted(suppressed)
 
     # ---------------------------------------------------------------- rewards
 
@@ -164,36 +147,6 @@ class OraPOTrainer(GRPOTrainer):
         rewards[oracle.isnan()] = torch.nan
         self._rewards = oracle
         return rewards
-
-    def _reference_reward(self, row: dict[str, Any], answer_ids: Sequence[int]) -> float:
-        """Reward of the radiologist's own report; NaN where it can't be had.
-
-        A reward that is a model or a coroutine is not asked: without a figure for the reference no
-        "worst" rollout is rejected.
-        """
-        reward_func = self.reward_funcs[self._oracle_column]
-        if isinstance(reward_func, torch.nn.Module) or trl_contract.is_async_callable(reward_func):
-            return float("nan")
-        study_id = str(row[self.args.study_column])
-        if study_id not in self._reference_rewards:
-            text = row[self.args.report_column]
-            chat = is_conversational({"prompt": row["prompt"]})
-            columns = {
-                name: [value]
-                for name, value in row.items()
-                if name not in ("prompt", "completion", "completion_ids")
-            }
-            reward = reward_func(
-                prompts=[row["prompt"]],
-                completions=[[{"role": "assistant", "content": text}] if chat else text],
-                completion_ids=[list(answer_ids)],
-                trainer_state=self.state,
-                **columns,
-            )[0]
-            if reward is None:  # unknown now; it may be known at the next visit
-                return float("nan")
-            self._reference_rewards[study_id] = float(reward)
-        return self._reference_rewards[study_id]
 
     # ---------------------------------------------------------------- generation
 
@@ -225,7 +178,9 @@ class OraPOTrainer(GRPOTrainer):
                 study_ids[:: self.num_generations], zrr, self.args.zrr_alpha
             )
             self._log("oracle/smoothed_zrr", smoothed.nanmean())
-            chosen = self._chosen_ids(inputs)
+            chosen = self._chosen.tokens(
+                [row["prompt"] for row in inputs], [row[self.args.report_column] for row in inputs]
+            )
             rejected = self._choose_rejected(inputs, batch, chosen, rewards)
             weight = mixing_weight(smoothed, self.args.w_min, self.args.w_max, self.args.zrr_gamma)
             weight = torch.where(rejected.any(dim=1), weight, torch.zeros_like(weight))
@@ -234,42 +189,13 @@ class OraPOTrainer(GRPOTrainer):
             batch["pair_weight"] = pair_weights(rejected, weight).flatten()[local]
             groups = torch.arange(rewards.numel(), device=rewards.device) // self.num_generations
             batch["study_index"] = groups[local]
-            batch["chosen_ids"], batch["chosen_mask"] = self._pad_answers(chosen)
+            batch["chosen_ids"], batch["chosen_mask"] = self._chosen.pad(
+                chosen, self.accelerator.device
+            )
             self._add_reference_logps(batch)
         if self.args.method == "orapo" or bool(rewards.isnan().any()):
             batch["sample_weight"] = sample_weights(rewards, weight).flatten()[local]
         return batch
-
-    def _chosen_ids(self, inputs: list[dict[str, Any]]) -> list[list[int]]:
-        """Token ids of each row's reference report, as the chat template would end it."""
-        tokens: dict[str, list[int]] = {}
-        for row in inputs:
-            text = row[self.args.report_column]
-            if text in tokens:
-                continue
-            answer = text
-            if is_conversational({"prompt": row["prompt"]}):
-                example = {
-                    "prompt": row["prompt"],
-                    "completion": [{"role": "assistant", "content": text}],
-                }
-                answer = apply_chat_template(
-                    example, self.processing_class, **self.chat_template_kwargs
-                )["completion"]
-            ids = self._tokenizer(answer, add_special_tokens=False)["input_ids"]
-            ends = [i for i, token in enumerate(ids) if token in self.eos_token_ids]
-            # A rollout ends with its first end token; so does the report (|y| counts it).
-            tokens[text] = ids[: ends[0] + 1] if ends else [*ids, self._tokenizer.eos_token_id]
-        return [tokens[row[self.args.report_column]] for row in inputs]
-
-    def _pad_answers(self, answers: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-        ids = [torch.tensor(answer) for answer in answers]
-        mask = [torch.ones_like(answer) for answer in ids]
-        device = self.accelerator.device
-        return (
-            trl_contract.pad(ids, padding_value=self._tokenizer.pad_token_id).to(device),
-            trl_contract.pad(mask, padding_value=0).to(device),
-        )
 
     def _choose_rejected(
         self,
@@ -286,31 +212,31 @@ class OraPOTrainer(GRPOTrainer):
             values = [
                 float("nan")
                 if has_zero[(start + i) // self.num_generations]
-                else self._reference_reward(row, chosen[i])
+                else self._reference_rewards(
+                    row, chosen[i], self.state, trl_contract.environments(self)
+                )
                 for i, row in enumerate(inputs)
             ]
             gathered = self.accelerator.gather(
                 torch.tensor(values, dtype=rewards.dtype, device=rewards.device)
             )
             reference = gathered.view_as(rewards)[:, 0]
-        rejected = rejected_rollouts(rewards, reference)
-        # `mask_truncated_completions` can leave nothing of a rollout to compare
         filled = self.accelerator.gather(batch["completion_mask"].sum(dim=1) > 0)
-        return rejected & filled.view_as(rejected)
+        # `mask_truncated_completions` can leave nothing of a rollout to compare
+        return rejected_rollouts(rewards, reference) & filled.view_as(rewards)
 
     @torch.no_grad()
     def _add_reference_logps(self, batch: dict[str, Any]) -> None:
         """Add both answers' summed log-probabilities under the reference model to the batch."""
         pairs = batch["pair_weight"] > 0
         index = batch["study_index"]
-        chosen_rows = _first_rows(index, pairs)
+        chosen_rows = first_rows(index, pairs)
         known = "ref_per_token_logps" in batch and self.temperature == 1.0
         rejected_rows = [] if known else pairs.nonzero().flatten().tolist()
-        policy = self.accelerator.unwrap_model(self.model)
-        with trl_contract.as_reference(policy, self.ref_model) as model:
+        with trl_contract.as_reference(self._policy(), self.ref_model) as model:
             chosen, rejected = self._answer_logps(model, batch, chosen_rows, rejected_rows)
         zeros = torch.zeros(len(index), dtype=chosen.dtype, device=chosen.device)
-        batch["ref_chosen_logps"] = _spread(chosen, chosen_rows, index, pairs)
+        batch["ref_chosen_logps"] = spread(chosen, chosen_rows, index, pairs)
         if known:
             batch["ref_rejected_logps"] = (
                 batch["ref_per_token_logps"] * batch["completion_mask"]
@@ -343,8 +269,8 @@ class OraPOTrainer(GRPOTrainer):
         answers = [batch["chosen_ids"][chosen_rows], batch["completion_ids"][rejected_rows]]
         masks = [batch["chosen_mask"][chosen_rows], batch["completion_mask"][rejected_rows]]
         width = max(ids.shape[1] for ids in answers)
-        ids = torch.cat([_fit(item, width, self._tokenizer.pad_token_id) for item in answers])
-        mask = torch.cat([_fit(item, width, 0) for item in masks])
+        ids = torch.cat([fit(item, width, self._pad_id) for item in answers])
+        mask = torch.cat([fit(item, width, 0) for item in masks])
         count = len(ids)
         if count == 0:
             ids, mask = batch["completion_ids"][:1], batch["completion_mask"][:1]
@@ -389,22 +315,22 @@ class OraPOTrainer(GRPOTrainer):
             return super()._compute_loss(model, inputs)
         pairs = inputs["pair_weight"] > 0
         index = inputs["study_index"]
-        chosen_rows = _first_rows(index, pairs)
+        chosen_rows = first_rows(index, pairs)
         if self.temperature == 1.0:
             # One forward pass for both losses: cheaper, and DDP allows no second one.
-            joint = _ChosenRows(
+            joint = JointReports(
                 chosen_rows, inputs["chosen_ids"][chosen_rows], inputs["chosen_mask"][chosen_rows]
             )
-            self._chosen_rows = joint
+            self._joint = joint
             loss = super()._compute_loss(model, inputs)
-            chosen = (joint.chosen_logps * joint.mask).sum(dim=1)
+            chosen = (joint.report_logps * joint.mask).sum(dim=1)
             rejected = (joint.rollout_logps * inputs["completion_mask"]).sum(dim=1)[pairs]
         else:
             loss = super()._compute_loss(model, inputs)
             rejected_rows = pairs.nonzero().flatten().tolist()
             chosen, rejected = self._answer_logps(model, inputs, chosen_rows, rejected_rows)
         dpo = ln_dpo(
-            _spread(chosen, chosen_rows, index, pairs)[pairs],
+            spread(chosen, chosen_rows, index, pairs)[pairs],
             rejected,
             inputs["ref_chosen_logps"][pairs],
             inputs["ref_rejected_logps"][pairs],
@@ -415,7 +341,7 @@ class OraPOTrainer(GRPOTrainer):
         # The mean over all rollouts: pair_weight holds K/n_i, see `losses.pair_weights`.
         dpo = (inputs["pair_weight"][pairs].to(precision) * dpo).sum() / len(pairs)
         self._log("loss/dpo", dpo.detach())
-        return loss + dpo / self.current_gradient_accumulation_steps
+        return loss + dpo / trl_contract.accumulation_steps(self)
 
     def _get_per_token_logps_and_entropies(
         self,
@@ -427,73 +353,67 @@ class OraPOTrainer(GRPOTrainer):
         **kwargs: Any,
     ) -> tuple[Tensor, Tensor | None, Tensor | None]:
         """As TRL's; inside `_compute_loss` the reference reports join the rollouts' pass."""
-        joint, self._chosen_rows = self._chosen_rows, None
+        joint, self._joint = self._joint, None
         if joint is None:
             return super()._get_per_token_logps_and_entropies(
                 model, input_ids, attention_mask, logits_to_keep, *args, **kwargs
             )
-        count, total = input_ids.shape
-        prompt = total - logits_to_keep
-        width = max(logits_to_keep, joint.ids.shape[1])
-        pad_id = self._tokenizer.pad_token_id
-        reports = torch.cat([input_ids[joint.rows, :prompt], _fit(joint.ids, width, pad_id)], 1)
-        report_mask = torch.cat(
-            [attention_mask[joint.rows, :prompt], _fit(joint.mask, width, 0)], 1
+        input_ids, attention_mask, kept, fields = joint.join(
+            input_ids, attention_mask, logits_to_keep, kwargs, self._pad_id
         )
-        fields = trl_contract.vision_fields(kwargs)
-        rows = [*range(count), *joint.rows]
-        kwargs.update(trl_contract.select_vision(fields, rows, prompt, width))
         logps, entropies, aux_loss = super()._get_per_token_logps_and_entropies(
-            model,
-            torch.cat([_fit(input_ids, prompt + width, pad_id), reports]),
-            torch.cat([_fit(attention_mask, prompt + width, 0), report_mask]),
-            width,
-            *args,
-            **kwargs,
+            model, input_ids, attention_mask, kept, *args, **{**kwargs, **fields}
         )
-        joint.rollout_logps = logps[:count, :logits_to_keep]
-        joint.chosen_logps = logps[count:, : joint.ids.shape[1]]
+        rollouts = joint.part(logps, logits_to_keep)
         if entropies is not None:
-            entropies = entropies[:count, :logits_to_keep]
-        return joint.rollout_logps, entropies, aux_loss
+            entropies = entropies[: len(rollouts), :logits_to_keep]
+        return rollouts, entropies, aux_loss
 
     # ---------------------------------------------------------------- logs and checkpoints
 
     def _log(self, name: str, value: Tensor) -> None:
         mean = self.accelerator.gather(value.to(self.accelerator.device)).nanmean()
-        self._metrics["train"][name].append(mean.item())
+        trl_contract.log_metric(self, name, mean.item())
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """Save as TRL does, and the oracle's state beside the weights."""
         super()._save_checkpoint(model, trial)
         if self.args.should_save:
             folder = f"{PREFIX_CHECKPOINT_DIR}-{self.state.global_step}"
-            self.oracle.save(Path(self._get_output_dir(trial=trial)) / folder)
+            self.oracle.save(
+                Path(self._get_output_dir(trial=trial)) / folder,
+                trl_contract.generation_position(self),
+            )
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        """Load the weights so that they are those of the checkpoint, or refuse."""
+        if self._has_plain_weights():
+            resume.restore_weights(self._policy(), Path(resume_from_checkpoint))
+        else:
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+
+    def _load_best_model(self) -> None:
+        """The same for the best checkpoint, with ``load_best_model_at_end``."""
+        if self._has_plain_weights():
+            resume.restore_weights(self._policy(), Path(self.state.best_model_checkpoint))
+        else:
+            super()._load_best_model()
+
+    def _has_plain_weights(self) -> bool:
+        # Adapters, FSDP and DeepSpeed save and load by one and the same names.
+        sharded = self.is_fsdp_enabled or self.is_deepspeed_enabled
+        return not sharded and isinstance(self._policy(), PreTrainedModel)
+
+    def _policy(self) -> Any:
+        return self.accelerator.unwrap_model(self.model)
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         """Load as TRL does, and the oracle's state."""
         super()._load_optimizer_and_scheduler(checkpoint)
-        if checkpoint is not None:
-            self.oracle.load(Path(checkpoint))
-
-
-def _first_rows(study_index: Tensor, wanted: Tensor) -> list[int]:
-    """First row of each study that has a wanted row, in order."""
-    first: dict[int, int] = {}
-    for row in wanted.nonzero().flatten().tolist():
-        first.setdefault(int(study_index[row]), row)
-    return list(first.values())
-
-
-def _spread(values: Tensor, rows: list[int], study_index: Tensor, wanted: Tensor) -> Tensor:
-    """Give every wanted row the value that was computed for its study; the others 0."""
-    position = {int(study_index[row]): i for i, row in enumerate(rows)}
-    picks = [position[int(study_index[row])] for row in wanted.nonzero().flatten().tolist()]
-    spread = torch.zeros(len(study_index), dtype=values.dtype, device=values.device)
-    spread[wanted] = values[picks]
-    return spread
-
-
-def _fit(tensor: Tensor, width: int, value: int) -> Tensor:
-    """Pad (N, L) on the right with ``value`` to (N, width)."""
-    return torch.nn.functional.pad(tensor, (0, width - tensor.shape[1]), value=value)
+        if checkpoint is None:
+            return
+        position = self.oracle.load(Path(checkpoint))
+        if self.args.ignore_data_skip:  # the run goes on with other studies
+            self.oracle.forget_generation()
+        else:
+            trl_contract.resume_generation(self, position)

@@ -1,20 +1,21 @@
-"""Everything that touches the private side of TRL, in one place (tested range: TRL 1.16).
+"""What orapo reads and writes of TRL's private side, behind names (tested range: TRL 1.16).
 
-`tests/training/test_trl_contract.py` fails loudly when one of these assumptions stops to hold.
+The private methods of TRL that orapo overrides are in `orapo.training.trainer`; the attributes and
+functions beneath them are reached through this module alone. `tests/training/test_trl_contract.py` fails loudly when one of these assumptions stops to hold, an overridden method included.
 """
 
 from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
 from typing import Any, Final
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
-from trl import GRPOConfig
+from trl import GRPOConfig, GRPOTrainer
 from trl.trainer import grpo_trainer
 from trl.trainer.utils import (
     add_fused_lm_head,
@@ -27,12 +28,23 @@ from trl.trainer.utils import (
 
 __all__ = [
     "TemperatureSwitch",
+    "accumulation_steps",
     "as_reference",
+    "end_tokens",
+    "environments",
+    "generation_position",
+    "image_tokens",
     "is_async_callable",
+    "log_metric",
     "pad",
     "reference_model",
+    "resume_generation",
     "select_vision",
     "silence_report_text",
+    "silent_reward_log",
+    "suppress_tokens",
+    "template_options",
+    "tokenizer",
     "vision_fields",
 ]
 
@@ -51,6 +63,88 @@ VISION_FIELDS: Final = (
     "image_position_ids",
 )
 TOKEN_TYPE_FIELDS: Final = ("token_type_ids", "mm_token_type_ids")
+
+
+# vLLM clamps a bias to [-100, 100]; the lowest leaves a token no chance.
+_NEVER: Final = -100.0
+
+
+def tokenizer(trainer: GRPOTrainer) -> Any:
+    """Return the tokenizer, also where the processing class is a processor."""
+    return trainer._tokenizer
+
+
+def end_tokens(trainer: GRPOTrainer) -> set[int]:
+    """Return every token that ends a rollout."""
+    return set(trainer.eos_token_ids)
+
+
+def image_tokens(trainer: GRPOTrainer) -> set[int]:
+    """Return the placeholders of images and videos that the model's config names."""
+    config = trainer.model.config
+    names = (getattr(config, f"{kind}_token_id", None) for kind in ("image", "video"))
+    return {token for token in names if token is not None}
+
+
+def template_options(trainer: GRPOTrainer) -> dict[str, Any]:
+    """Return the further arguments of the chat template."""
+    return dict(trainer.chat_template_kwargs)
+
+
+def environments(trainer: GRPOTrainer) -> list[Any] | None:
+    """Return the environments that the rollouts of the last generation acted in."""
+    return trainer.environments
+
+
+def accumulation_steps(trainer: GRPOTrainer) -> int:
+    """Return the micro-batches of the present optimiser step (fewer at an epoch's end)."""
+    return trainer.current_gradient_accumulation_steps
+
+
+def log_metric(trainer: GRPOTrainer, name: str, value: float) -> None:
+    """Add a value to TRL's means over the steps between two logs."""
+    trainer._metrics["train"][name].append(value)
+
+
+def generation_position(trainer: GRPOTrainer) -> int:
+    """Return how many micro-batches the present generation has given; 0 if it is used up."""
+    position: int = trainer._step % (trainer.args.steps_per_generation * trainer.num_iterations)
+    return position
+
+
+def resume_generation(trainer: GRPOTrainer, position: int) -> None:
+    """Go on at ``position`` of a generation; TRL samples its prompts anew and uses the rest.
+
+    TRL would count from 0, use the generation in full again and every later one at the wrong place.
+    """
+    trainer._step = position
+
+
+def silent_reward_log() -> dict[str, Any]:
+    """Return the means of logging that TRL hands to reward functions, leading nowhere.
+
+    What a reward function has to say about a reference report is no metric of the rollouts.
+    """
+    return {"log_metric": lambda name, value: None, "log_extra": lambda column, values: None}
+
+
+def suppress_tokens(trainer: GRPOTrainer, tokens: Set[int]) -> None:
+    """Keep ``tokens`` from being sampled, beside those that are suppressed already.
+
+    Args:
+        trainer: A trainer after ``__init__``.
+        tokens: Token ids.
+    """
+    if trainer.use_vllm:
+        # TRL hands these to vLLM's `SamplingParams` (or to the server), which know no
+        # `suppress_tokens`. The user's own biases stay.
+        given = trainer.vllm_generation.generation_kwargs
+        bias = {**(given.get("logit_bias") or {}), **dict.fromkeys(sorted(tokens), _NEVER)}
+        trainer.vllm_generation.generation_kwargs = {**given, "logit_bias": bias}
+        return
+    suppressed = sorted({*(trainer.generation_kwargs.get("suppress_tokens") or ()), *tokens})
+    trainer.generation_kwargs["suppress_tokens"] = suppressed
+    trainer.generation_config.suppress_tokens = suppressed
 
 
 def vision_fields(batch: dict[str, Any]) -> dict[str, Any]:
