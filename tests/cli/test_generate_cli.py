@@ -218,6 +218,33 @@ def test_a_wrong_recipe_is_one_sentence(orapo, recipe, text, message):
         orapo("train", "--quiet", "--config", recipe)
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "expected fields and their values"),
+        (b"- a\n- b\n", "expected fields and their values"),
+        (b"a: [1\nb: 2", r"recipe\.yaml, line 2: broken YAML"),
+        (b"\xb2\xff", r"recipe\.yaml: not UTF-8"),
+        (b"modell: x", r"unknown field 'modell' \(perhaps model\)"),
+    ],
+)
+def test_a_broken_recipe_is_named(orapo, tmp_path, content, message):
+    file = tmp_path / "recipe.yaml"
+    file.write_bytes(content)
+    with pytest.raises(OrapoError, match=message):
+        orapo("train", "--config", file)
+
+
+def test_a_recipe_that_is_a_folder_or_a_field_that_is_none_is_named(orapo, recipe, tmp_path):
+    with pytest.raises(OrapoError, match="Is a directory"):
+        orapo("train", "--config", tmp_path)
+    with pytest.raises(OrapoError, match=r"--num_generatoins \(perhaps num_generations\)"):
+        orapo("train", "--config", recipe, "--num_generatoins", 3)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OrapoError, match="can't be made the output folder"):
+        orapo("train", "--config", recipe, "--output_dir", tmp_path / "file" / "x")
+
+
 @pytest.mark.bench
 @pytest.mark.skipif(not BENCH, reason="ORAPO_BENCH is not set")
 def test_real_pictures_of_many_modes_get_a_report_each(orapo, checkpoint, tmp_path):

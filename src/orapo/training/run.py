@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+import warnings
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -67,14 +69,52 @@ def read_recipe(arguments: Sequence[str]) -> tuple[RunConfig, OraPOConfig]:
     Raises:
         OrapoError: The file is missing or broken, or a field is unknown or has a wrong value.
     """
+    words = list(arguments)
+    if "--config" in words[:-1]:
+        _check_recipe(Path(words[words.index("--config") + 1]))
+    known = {item.name for kind in (RunConfig, OraPOConfig) for item in fields(kind)} | {"config"}
+    for word in words:
+        name = word.removeprefix("--").partition("=")[0].removeprefix("no_")
+        if word.startswith("--") and name.replace("-", "_") not in known:
+            raise OrapoError(f"unknown field {word}{_perhaps(name, known)}")
     parser = _Parser((RunConfig, OraPOConfig), prog="orapo train")
     try:
-        run, config = parser.parse_args_and_config(list(arguments))
-    except FileNotFoundError as error:
-        raise OrapoError(f"{error.filename}: no such file") from None
+        with warnings.catch_warnings():
+            # of fields that transformers renames while both names work
+            warnings.simplefilter("ignore", FutureWarning)
+            run, config = parser.parse_args_and_config(words)
     except ValueError as error:
         raise OrapoError(f"the recipe can't be used: {error}") from None
     return run, config
+
+
+def _check_recipe(path: Path) -> None:
+    """Say what is wrong with a recipe's file, before TRL's parser stumbles over it."""
+    import yaml
+
+    try:
+        recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise OrapoError(f"{path}: no such file") from None
+    except OSError as error:
+        raise OrapoError(f"{path}: can't be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise OrapoError(f"{path}: not UTF-8 text; a recipe is a YAML file") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark is not None else ""
+        raise OrapoError(f"{path}{where}: broken YAML") from None
+    if not isinstance(recipe, dict):
+        raise OrapoError(f"{path}: expected fields and their values, one 'name: value' a line")
+    known = {item.name for kind in (RunConfig, OraPOConfig) for item in fields(kind)} | {"env"}
+    for name in recipe:
+        if str(name) not in known:
+            raise OrapoError(f"{path}: unknown field {name!r}{_perhaps(str(name), known)}")
+
+
+def _perhaps(name: str, known: Collection[str]) -> str:
+    near = get_close_matches(name, known, n=1)
+    return f" (perhaps {near[0]})" if near else ""
 
 
 def studies_of(path: Path, split: str) -> list[Study]:
@@ -111,9 +151,12 @@ def train(run: RunConfig, config: OraPOConfig, resume: bool = False) -> Path:
     checkpoint = last_checkpoint(Path(config.output_dir)) if resume else None
     manifest = Path(run.data)
     studies = studies_of(manifest, run.train_split)
-    model, processor = load_checkpoint(run.model, device="cpu" if config.use_cpu else None)
     folder = Path(config.output_dir)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OrapoError(f"{folder}: can't be made the output folder ({error.strerror})") from None
+    model, processor = load_checkpoint(run.model, device="cpu" if config.use_cpu else None)
     rewards: list[Any] = [FactSReward(facts_beta=config.facts_beta, uncertain=config.uncertain)]
     if run.repetition_weight:
         rewards.append(RepetitionPenalty())
