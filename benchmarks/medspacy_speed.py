@@ -14,10 +14,8 @@ def main():
     with open(sys.argv[1], encoding="utf-8") as file:
         job = json.load(file)
     logger.remove()  # PyRuSH writes a line a sentence at level DEBUG, which would slow it
-    # The default pipeline: sentences by PyRuSH, targets by rule, ConText for negation and doubt.
-    pipeline = medspacy.load(
-        medspacy_enable=["medspacy_pyrush", "medspacy_target_matcher", "medspacy_context"]
-    )
+    # The default pipeline: medical tokenizer, sentences by PyRuSH, targets by rule, ConText for negation and doubt.
+    pipeline = medspacy.load()
     matcher = pipeline.get_pipe("medspacy_target_matcher")
     matcher.add([TargetRule(phrase, "FINDING") for phrase in job["phrases"]])
     pipeline(job["texts"][0])

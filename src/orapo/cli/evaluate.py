@@ -57,7 +57,11 @@ def evaluate(
         typer.Option(help="Evaluate this split of the references' manifest only, e.g. test."),
     ] = None,
     uncertain: Annotated[
-        UncertainPolicy, typer.Option(help="What an uncertain label (-1) counts as.")
+        UncertainPolicy,
+        typer.Option(
+            metavar="POLICY",
+            help="Uncertain (-1) counts as positive, negative (as in R2Gen) or ignore.",
+        ),
     ] = UncertainPolicy.NEGATIVE,
     seed: Annotated[int, typer.Option(min=0, help="Of the random row.")] = 0,
     as_json: Annotated[

@@ -28,7 +28,7 @@ Lexicon = Annotated[
     Path | None,
     typer.Option(help="TOML file with findings of your own, or a label set's name (nih14)."),
 ]
-Workers = Annotated[int, typer.Option(min=1, help="Processes of the rules engine.")]
+Workers = Annotated[int, typer.Option(min=1, metavar="N", help="Processes of the rules engine.")]
 JudgeModel = Annotated[
     str | None, typer.Option(help="Model, as the server names it.", rich_help_panel=JUDGE)
 ]
@@ -40,12 +40,14 @@ AllowRemote = Annotated[
     bool,
     typer.Option("--allow-remote", help="Let reports leave this machine.", rich_help_panel=JUDGE),
 ]
-Concurrency = Annotated[int, typer.Option(min=1, help="Calls at a time.", rich_help_panel=JUDGE)]
+Concurrency = Annotated[
+    int, typer.Option(min=1, metavar="N", help="Calls at a time.", rich_help_panel=JUDGE)
+]
 Timeout = Annotated[
     float, typer.Option(help="Seconds that an answer may take.", rich_help_panel=JUDGE)
 ]
 Retries = Annotated[
-    int, typer.Option(min=0, help="Attempts after the first.", rich_help_panel=JUDGE)
+    int, typer.Option(min=0, metavar="N", help="Attempts after the first.", rich_help_panel=JUDGE)
 ]
 PriceList = Annotated[
     tuple[float, float] | None,

@@ -95,10 +95,16 @@ def reward(
         float, typer.Option(help="Above 1, missing costs more than inventing.")
     ] = 1.0,
     uncertain: Annotated[
-        UncertainPolicy, typer.Option(help="What uncertain counts as, on both sides.")
+        UncertainPolicy,
+        typer.Option(
+            metavar="POLICY", help="Uncertain counts as positive, negative or ignore, both sides."
+        ),
     ] = UncertainPolicy.POSITIVE,
     contradictions: Annotated[
-        str, typer.Option(help="What denying a positive label costs: false_positive or none.")
+        str,
+        typer.Option(
+            metavar="RULE", help="What denying a positive label costs: false_positive or none."
+        ),
     ] = "false_positive",
     explain: Annotated[
         Path | None, typer.Option(help="Write the verdict on each sentence here (JSONL).")

@@ -58,11 +58,13 @@ def read_rows(path: Path, required: Sequence[str] = ()) -> Iterator[Row]:
     Raises:
         OrapoError: The file is missing, empty, not UTF-8, ragged or broken, or lacks a column.
     """
+    if not path.is_file():
+        raise OrapoError(
+            f"{path}: {'is a folder, not a table' if path.is_dir() else 'no such file'}"
+        )
     reader = {".csv": _read_csv, ".jsonl": _read_jsonl, ".parquet": _read_parquet}[
         table_format(path)
     ]
-    if not path.is_file():
-        raise OrapoError(f"{path}: no such file")
     empty = True
     try:
         for row in reader(path, required):

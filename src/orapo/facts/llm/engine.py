@@ -263,7 +263,7 @@ def _client(settings: JudgeSettings) -> AsyncOpenAI:
         api_key=key,
         base_url=settings.base_url,
         timeout=settings.timeout,
-        # The client waits longer after each failure, or as long as Retry-After says (up to 60 s).
+        # The client waits longer after each failure, or as long as Retry-After says (up to two minutes).
         max_retries=settings.retries,
         # Neither a redirection nor a proxy of the environment may carry a report elsewhere.
         http_client=DefaultAsyncHttpxClient(
