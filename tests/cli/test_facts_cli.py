@@ -184,7 +184,7 @@ def test_an_interrupted_label_run_goes_on_where_it_stopped(orapo, tmp_path, monk
             read.append(item[0])
             if len(read) > count:
                 raise KeyboardInterrupt
-            return {"id": item[0], "labels": [None] * 14, "facts": 0}
+            return {"id": item[0], "labels": [None] * 14, "readable": False}
 
         return labels_of
 

@@ -12,6 +12,8 @@ from orapo.data.phantom import PhantomConfig
 from orapo.data.phantom.findings import sample_findings
 from orapo.data.phantom.reports import write_report
 from orapo.facts import RulesEngine, label_report, score_report
+from orapo.facts.compiler import load_vocabulary
+from orapo.facts.labelling import merge_labels
 from orapo.labels import NO_FINDING, POSITIVE
 
 STATEMENTS = {
@@ -92,6 +94,10 @@ def test_any_text_is_read_and_every_span_lies_where_it_says(text):
         assert report.labels[label] is not None
     if not report.facts:
         assert set(report.labels.values()) == {None}
+    assert report.readable == bool(report.facts)
+    weak = {name: finding.weak for name, finding in load_vocabulary().findings.items()}
+    # the labels are merged from sentences; from the facts they must come out the same
+    assert merge_labels(report.facts, report.label_set, weak)[0] == report.labels
 
 
 @settings(deadline=None)

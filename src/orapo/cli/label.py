@@ -143,7 +143,7 @@ def _labels_of(lexicon: Path | None, item: tuple[str, str]) -> dict[str, Any]:
 
     study_id, text = item
     read = rules_engine(lexicon).read(text)
-    return {"id": study_id, "labels": list(read.labels.values()), "facts": len(read.facts)}
+    return {"id": study_id, "labels": list(read.labels.values()), "readable": read.readable}
 
 
 def _judged(judge: LlmEngine, texts: Iterable[tuple[str, str]]) -> Iterator[dict[str, Any]]:
@@ -155,7 +155,7 @@ def _judged(judge: LlmEngine, texts: Iterable[tuple[str, str]]) -> Iterator[dict
             yield {"id": study_id, "failure": verdict.reason}
         else:
             values = list(verdict.labels.values())
-            yield {"id": study_id, "labels": values, "facts": len(verdict.facts)}
+            yield {"id": study_id, "labels": values, "readable": verdict.readable}
 
 
 def _write(
@@ -172,7 +172,7 @@ def _write(
             if "failure" in row:
                 failures.append({id_column: row["id"], "reason": row["failure"]})
                 continue
-            unreadable += not row["facts"]
+            unreadable += not row["readable"]
             values: dict[str, Any] = {id_column: row["id"]}
             for name, value in zip(labels, row["labels"], strict=True):
                 cell = format_label(value)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Final, Protocol
 
 from orapo.facts.compiler import load_vocabulary
 from orapo.facts.extraction import Reading, read_sentence
-from orapo.facts.fact import Fact, Polarity, ReportFacts, Sentence
-from orapo.facts.labelling import merge_labels
-from orapo.facts.sentences import reported_sentences
+from orapo.facts.fact import Details, Fact, Polarity, ReportFacts, Sentence
+from orapo.facts.labelling import merge_labels, stronger
+from orapo.facts.sentences import Span, reported_sentences
 from orapo.facts.vocabulary import Vocabulary
-from orapo.labels import LabelSet
+from orapo.labels import POSITIVE, LabelSet, LabelValue
 
 CACHED_SENTENCES: Final = 100_000
 LONGEST_CACHED: Final = 1_000
@@ -55,6 +55,7 @@ class RulesEngine:
         }
         self._read: dict[str, Reading] = {}
         self._most_cached = cached_sentences
+        self._blank = self.label_set.blank()
 
     @property
     def label_set(self) -> LabelSet:
@@ -70,17 +71,67 @@ class RulesEngine:
         Returns:
             Its sentences, facts and labels.
         """
+        vocabulary = self._vocabulary
+        sections = vocabulary.skipped_sections, vocabulary.read_sections
+        spans = list(reported_sentences(text, *sections))
+        known = self._read
+        readings = []
+        for _, body, end, _ in spans:
+            sentence = text[body:end]
+            readings.append(known[sentence] if sentence in known else self._reading(sentence))
+        details = partial(self._details, text, spans, readings)
+        labels = self._labels(readings)
+        if labels is None:
+            labels = merge_labels(details().facts, self.label_set, self._weak)[0]
+        readable = not all(reading.silent for reading in readings)
+        return ReportFacts(text, labels, self.label_set, readable, details)
+
+    def _labels(self, readings: list[Reading]) -> dict[str, LabelValue] | None:
+        """Merge what the sentences state, as `merge_labels` does their facts, but faster.
+
+        Returns:
+            The labels; None if a sentence doubts another, which facts alone can tell.
+        """
+        label_set = self.label_set
+        labels: dict[str, LabelValue] = dict(self._blank)
+        weakly: list[Reading] = []
+        normal, silent = True, True
+        for reading in readings:
+            if reading.doubts_previous:
+                return None
+            if reading.silent:
+                continue
+            silent = False
+            if reading.abnormal:
+                normal = False
+            for label, value in reading.stated.items():
+                # present beats uncertain beats absent, and all beat blank
+                if value == 1 or labels[label] is None or (value == -1 and labels[label] == 0):
+                    labels[label] = value
+            if reading.weakly:
+                weakly.append(reading)
+        if weakly:
+            stated = {label for label, value in labels.items() if value is not None}
+            for reading in weakly:
+                for label, value in reading.weakly.items():
+                    if label not in stated:
+                        labels[label] = stronger(labels[label], value)
+        if normal and not silent and label_set.no_finding is not None:
+            beside = label_set.beside
+            normal = not any(value and label not in beside for label, value in labels.items())
+            if normal:
+                labels[label_set.no_finding] = POSITIVE
+        return labels
+
+    def _details(self, text: str, spans: list[Span], readings: list[Reading]) -> Details:
         sentences: list[Sentence] = []
         facts: list[Fact] = []
         effects = self._vocabulary.effects
-        skipped, read = self._vocabulary.skipped_sections, self._vocabulary.read_sections
-        for span in reported_sentences(text, skipped, read):
-            body = text[span.body : span.end]
+        for span, reading in zip(spans, readings, strict=True):
             sentences.append(Sentence(text[span.start : span.end], span.start, span.end))
-            mentions, doubts_previous = self._reading(body)
-            if doubts_previous:
+            if reading.doubts_previous:
                 self._doubt(facts, len(sentences) - 2)
-            for mention in mentions:
+            for mention in reading.mentions:
                 facts.append(
                     Fact(
                         finding=mention.finding,
@@ -94,21 +145,19 @@ class RulesEngine:
                         severity=mention.severity,
                     )
                 )
-        labels, evidence = merge_labels(facts, self.label_set, self._weak)
-        return ReportFacts(text, tuple(sentences), tuple(facts), labels, evidence, self.label_set)
+        _, evidence = merge_labels(facts, self.label_set, self._weak)
+        return Details(tuple(sentences), tuple(facts), evidence)
 
     def read_many(self, texts: Iterable[str]) -> Iterator[ReportFacts]:
         """Read reports one after another; see `read`."""
         return map(self.read, texts)
 
-    def _reading(self, body: str) -> Reading:
-        reading = self._read.get(body)
-        if reading is None:
-            reading = read_sentence(body, self._vocabulary)
-            if self._most_cached and len(body) <= LONGEST_CACHED:
-                if len(self._read) >= self._most_cached:
-                    self._read.clear()
-                self._read[body] = reading
+    def _reading(self, sentence: str) -> Reading:
+        reading = read_sentence(sentence, self._vocabulary)
+        if self._most_cached and len(sentence) <= LONGEST_CACHED:
+            if len(self._read) >= self._most_cached:
+                self._read.clear()
+            self._read[sentence] = reading
         return reading
 
     def _doubt(self, facts: list[Fact], sentence: int) -> None:

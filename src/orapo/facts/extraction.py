@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 from orapo.facts.fact import Polarity
-from orapo.facts.reader import SentenceReader
+from orapo.facts.labelling import stronger
+from orapo.facts.reader import Draft, SentenceReader
 from orapo.facts.schema import TOKEN, Kind
 from orapo.facts.vocabulary import Item, Place, Vocabulary
+from orapo.labels import LabelValue
 
 
 class Mention(NamedTuple):
@@ -22,12 +25,65 @@ class Mention(NamedTuple):
     severity: str | None
 
 
-class Reading(NamedTuple):
-    """What one sentence states."""
+class Reading:
+    """What one sentence states.
 
-    mentions: tuple[Mention, ...] = ()
-    doubts_previous: bool = False
-    """It takes back what the sentence before it says ("This may be artifact.")."""
+    Attributes:
+        stated: The labels that it speaks of, each with the strongest value it gives them.
+        weakly: The same of findings that give way to any other fact about the label.
+        abnormal: Whether it states something that no label stands for.
+        silent: Whether it states nothing.
+        doubts_previous: It takes back what the sentence before it says ("This may be artifact.").
+    """
+
+    __slots__ = (
+        "_drafts", "_mentions", "_text", "_tokens", "abnormal", "doubts_previous", "silent",
+        "stated", "weakly",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        text: str = "",
+        tokens: Sequence[str] = (),
+        drafts: Sequence[Draft] = (),
+        vocabulary: Vocabulary | None = None,
+        doubts_previous: bool = False,
+    ) -> None:
+        self._text, self._tokens, self._drafts = text, tokens, drafts
+        self._mentions: tuple[Mention, ...] | None = None
+        self.doubts_previous = doubts_previous
+        self.silent = not drafts
+        self.abnormal = False
+        self.stated: dict[str, LabelValue] = {}
+        self.weakly: dict[str, LabelValue] = {}
+        if vocabulary is None:
+            return
+        no_finding = vocabulary.label_set.no_finding
+        for draft in drafts:
+            weak = vocabulary.findings[draft.finding].weak
+            for label, value in vocabulary.effects[draft.finding, draft.polarity].items():
+                if label == no_finding:
+                    self.abnormal = True
+                else:
+                    said = self.weakly if label in weak else self.stated
+                    said[label] = stronger(said.get(label), value)
+
+    @property
+    def mentions(self) -> tuple[Mention, ...]:
+        """Its statements in the order of their places; worked out when first asked for."""
+        if self._mentions is None:
+            spans = [match.span() for match in TOKEN.finditer(lower(self._text))]
+            mentions = []
+            for draft in self._drafts:
+                start, end = spans[draft.first][0], spans[draft.last][1]
+                qualities = _qualities(draft.modifiers, self._tokens)
+                mentions.append(Mention(draft.finding, draft.polarity, start, end, *qualities))
+            mentions.sort(key=lambda mention: mention.start)
+            self._mentions = tuple(mentions)
+        return self._mentions
+
+
+NOTHING: Final = Reading()
 
 
 def lower(text: str) -> str:
@@ -46,33 +102,21 @@ def read_sentence(text: str, vocabulary: Vocabulary) -> Reading:
         vocabulary: The compiled lexicon.
 
     Returns:
-        Its mentions in the order of their places, and whether it doubts the sentence before it.
+        What it states.
     """
-    matches = list(TOKEN.finditer(lower(text)))
-    if not matches:
-        return Reading()
-    tokens = vocabulary.canonical_forms([match.group() for match in matches])
+    tokens = vocabulary.canonical_forms(TOKEN.findall(lower(text)))
     items = vocabulary.find(tokens)
     if not items:
-        return Reading()
-    reading = SentenceReader(tokens, items, vocabulary)
-    reading.run()
-    mentions = []
-    for draft in (*reading.drafts, *reading.states):
-        if draft.dropped:
-            continue
-        location, laterality, severity = _qualities(draft.modifiers, tokens)
-        start, end = matches[draft.first].start(), matches[draft.last].end()
-        mentions.append(
-            Mention(draft.finding, draft.polarity, start, end, location, laterality, severity)
-        )
-    if len(mentions) > 1 and reading.states:
-        mentions.sort(key=lambda mention: mention.start)
-    return Reading(tuple(mentions), not mentions and reading.doubts_previous())
+        return NOTHING
+    reader = SentenceReader(tokens, items, vocabulary)
+    reader.run()
+    drafts = [draft for draft in (*reader.drafts, *reader.states) if not draft.dropped]
+    doubts_previous = not drafts and reader.doubts_previous()
+    return Reading(text, tokens, drafts, vocabulary, doubts_previous)
 
 
 def _qualities(
-    modifiers: list[Item], tokens: list[str]
+    modifiers: Sequence[Item], tokens: Sequence[str]
 ) -> tuple[str | None, str | None, str | None]:
     """Return location, laterality and severity as the words beside a finding say them."""
     severity: str | None = None

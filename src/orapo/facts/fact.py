@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from orapo.labels import CHEXPERT, LabelSet, LabelValue
+from orapo.labels import LabelSet, LabelValue
 
 
 class Polarity(StrEnum):
@@ -51,22 +51,80 @@ class Fact(NamedTuple):
     severity: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+class Details(NamedTuple):
+    """Where a report's labels come from: what is worked out only when it is looked at."""
+
+    sentences: tuple[Sentence, ...]
+    facts: tuple[Fact, ...]
+    evidence: dict[str, tuple[int, ...]]
+
+
 class ReportFacts:
     """Everything FactS read from one report.
 
+    Args:
+        text: The report.
+        labels: Every label of the set.
+        label_set: The labels that it was read for.
+        readable: Whether any fact could be read.
+        details: Its sentences, facts and evidence, or what works them out.
+
     Attributes:
         text: The report.
-        sentences: Its sentences.
-        facts: Its facts in reading order.
         labels: Every label of the set: 1, 0, -1 or None.
-        evidence: For each label that is not blank, the indices of the facts that caused it.
         label_set: The labels that it was read for.
+        readable: Whether any fact could be read.
     """
 
-    text: str
-    sentences: tuple[Sentence, ...]
-    facts: tuple[Fact, ...]
-    labels: dict[str, LabelValue]
-    evidence: dict[str, tuple[int, ...]] = field(default_factory=dict)
-    label_set: LabelSet = CHEXPERT
+    __slots__ = ("_details", "label_set", "labels", "readable", "text")
+
+    def __init__(
+        self,
+        text: str,
+        labels: dict[str, LabelValue],
+        label_set: LabelSet,
+        readable: bool,
+        details: Details | Callable[[], Details],
+    ) -> None:
+        self.text = text
+        self.labels = labels
+        self.label_set = label_set
+        self.readable = readable
+        self._details = details
+
+    @property
+    def details(self) -> Details:
+        """Sentences, facts and evidence together."""
+        if not isinstance(self._details, Details):
+            self._details = self._details()
+        return self._details
+
+    @property
+    def sentences(self) -> tuple[Sentence, ...]:
+        """Its sentences that speak of the films."""
+        return self.details.sentences
+
+    @property
+    def facts(self) -> tuple[Fact, ...]:
+        """Its facts in reading order."""
+        return self.details.facts
+
+    @property
+    def evidence(self) -> dict[str, tuple[int, ...]]:
+        """For each label that is not blank, the indices of the facts that caused it."""
+        return self.details.evidence
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ReportFacts):
+            return NotImplemented
+        mine = (self.text, self.labels, self.label_set, self.details)
+        return mine == (other.text, other.labels, other.label_set, other.details)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"ReportFacts(labels={self.labels!r}, facts={self.facts!r})"
+
+    def __reduce__(self) -> tuple[type[ReportFacts], tuple[Any, ...]]:
+        kept = (self.text, self.labels, self.label_set, self.readable, self.details)
+        return ReportFacts, kept

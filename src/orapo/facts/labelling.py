@@ -11,6 +11,11 @@ from orapo.labels import NEGATIVE, POSITIVE, UNCERTAIN, LabelSet, LabelValue
 _STRONGEST_FIRST: Final[tuple[LabelValue, ...]] = (POSITIVE, UNCERTAIN, NEGATIVE)
 
 
+def stronger(one: LabelValue, other: LabelValue) -> LabelValue:
+    """Return which of two values a report that gives a label both has: 1, else -1, else 0."""
+    return next((value for value in _STRONGEST_FIRST if value in (one, other)), None)
+
+
 def merge_labels(
     facts: Sequence[Fact], label_set: LabelSet, weak: Mapping[str, tuple[str, ...]]
 ) -> tuple[dict[str, LabelValue], dict[str, tuple[int, ...]]]:

@@ -153,7 +153,7 @@ def _claimed(report: ReportFacts, uncertain: UncertainPolicy) -> set[str]:
     # Under `ignore`, uncertain in the report is a claim all the same: hedging is no way out.
     counted = {POSITIVE} if uncertain is UncertainPolicy.NEGATIVE else {POSITIVE, UNCERTAIN}
     claimed = {name for name in label_set.findings if report.labels.get(name) in counted}
-    if label_set.no_finding is not None and report.facts and not claimed - label_set.beside:
+    if label_set.no_finding is not None and report.readable and not claimed - label_set.beside:
         claimed.add(label_set.no_finding)
     return claimed
 
@@ -247,7 +247,7 @@ def score_reports(
                 fp=alarms,
                 fn=misses,
                 contradictions=int(contradicted[index]),
-                readable=bool(report.facts),
+                readable=report.readable,
                 explanation=explanation,
             )
         )

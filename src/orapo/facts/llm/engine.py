@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from orapo.errors import MissingExtraError, OrapoError
 from orapo.facts.compiler import load_vocabulary
-from orapo.facts.fact import Fact, Polarity, ReportFacts, Sentence
+from orapo.facts.fact import Details, Fact, Polarity, ReportFacts, Sentence
 from orapo.facts.labelling import merge_labels
 from orapo.facts.llm import prompt
 from orapo.facts.llm.cache import VerdictCache
@@ -323,4 +323,5 @@ def _report(
             )
         )
     labels, evidence = merge_labels(facts, label_set, {})
-    return ReportFacts(text, sentences, tuple(facts), labels, evidence, label_set)
+    details = Details(sentences, tuple(facts), evidence)
+    return ReportFacts(text, labels, label_set, bool(facts), details)
