@@ -66,7 +66,7 @@ class Reading:
                     self.abnormal = True
                 else:
                     said = self.weakly if label in weak else self.stated
-                    said[label] = stronger(said.get(label), value)
+                    said[label] = stronger(said[label], value) if label in said else value
 
     @property
     def mentions(self) -> tuple[Mention, ...]:

@@ -90,10 +90,11 @@ class SentenceReader:
 
     def run(self) -> None:
         """Read all items."""
+        steps = _STEPS
         for index, item in enumerate(self.items):
-            step = _STEPS.get(item.kind)
-            if step is not None:
-                step(self, index, item)
+            kind = item[0]
+            if kind in steps:
+                steps[kind](self, index, item)
         self._place_qualifiers()
         self._finish_subject()
 
@@ -156,9 +157,10 @@ class SentenceReader:
 
     def _place_qualifiers(self) -> None:
         """Give the words since the last finding to it, as no other finding followed them."""
-        if self.last is not None:
-            self.last.modifiers += self.qualifiers
-        self.qualifiers = []
+        if self.qualifiers:
+            if self.last is not None:
+                self.last.modifiers += self.qualifiers
+            self.qualifiers = []
 
     # Cues
 
@@ -407,7 +409,9 @@ class SentenceReader:
 
     def _finish_subject(self) -> None:
         """Turn the structures and the states said of them into statements."""
-        subject, self.subject = self.subject, _Subject()
+        subject = self.subject
+        if subject.structures or subject.states:
+            self.subject = _Subject()
         if not subject.states:
             return
         for structure in subject.structures:

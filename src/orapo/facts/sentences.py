@@ -47,25 +47,26 @@ def split_sentences(text: str) -> Iterator[Span]:
     """Yield the sentences of a report, in order; time is linear in the text's length."""
     start = line_start = 0
     for match in _BREAK.finditer(text):
-        at = match.start()
-        if match["line"]:
+        at, kind = match.start(), match.lastgroup
+        if kind == "line":
             length = at - max(line_start, start)
             line_start = match.end()
             if length >= WRAPPED_LINE:
                 continue
-        elif match["stop"]:
+        elif kind == "stop":
             words = text[max(start, at - 10) : at].split()
             word = words[-1].lower() if words else ""
             if word in _ABBREVIATIONS and match.end() < len(text):
                 continue
             # "1." opens a list item; it is not the end of a sentence
-            if word.lstrip("(").isdecimal() and text[start:at].strip(" \t\r\n(0123456789") == "":
+            if word[-1:].isdecimal() and text[start:at].strip(" \t\r\n(0123456789") == "":
                 continue
-        span = _span(text, start, match.end())
+        end = match.end()
+        span = _span(text, start, end)
         if span is not None:
             yield span
-        start = match.end()
-        if "\n" in match.group():
+        start = end
+        if kind != "stop" and "\n" in match.group():
             line_start = start
     span = _span(text, start, len(text))
     if span is not None:
@@ -103,12 +104,17 @@ def reported_sentences(text: str, skipped: frozenset[str], read: frozenset[str])
 
 
 def _span(text: str, start: int, end: int) -> Span | None:
-    lead = _LEAD.match(text, start, end)
-    start = lead.end() if lead else start
+    if start < end and text[start] == " ":
+        start += 1
     while end > start and text[end - 1].isspace():
         end -= 1
-    if start == end or _WORD.search(text, start, end) is None:
+    if start == end:
         return None
+    if not text[start].isalpha():  # mostly it is, and then there is a word and nothing before it
+        lead = _LEAD.match(text, start, end)
+        start = lead.end() if lead else start
+        if start == end or _WORD.search(text, start, end) is None:
+            return None
     heading = _HEADING.match(text, start, end) if text.find(":", start, end) >= 0 else None
     if heading is None:
         return Span(start, start, end, None)
