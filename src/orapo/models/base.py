@@ -1,9 +1,11 @@
-"""The demo's base model: a tiny model that sees and writes, but ties no finding to a film.
+"""The demo's base model: a tiny model that sees and writes, never taught what a finding looks like.
 
 What it has seen (and the docs say so): films without findings on which shapes lie, each with a
 true account of them in a report's sentences; and reports of other phantom patients, each beside
-somebody else's film. So it writes report language and can say what form it sees where, but what a
-finding looks like it must learn later.
+somebody else's film. So it writes report language and can say what form it sees where; it has seen
+no true pairing of a finding and a film. Whole reports tell films apart no better than chance, but
+single labels are weakly associated with the truth, by the accident of what its eyes respond to
+(docs/method.md, benchmarks/base_blindness.py).
 """
 
 from __future__ import annotations
