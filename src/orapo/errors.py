@@ -1,4 +1,4 @@
-"""Errors that tell a user what is wrong with the input, in one sentence."""
+"""Errors that tell a user in a sentence what is wrong with the input, or what failed."""
 
 
 class OrapoError(Exception):
@@ -6,6 +6,13 @@ class OrapoError(Exception):
 
     The message is one clear sentence: which file, which row, what was expected. It never holds
     report text.
+    """
+
+
+class RunFailedError(Exception):
+    """Something failed on the way that the user's input is not to blame for; exit code 1.
+
+    The message says what failed, where to read why, and what was kept.
     """
 
 

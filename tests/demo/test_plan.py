@@ -2,9 +2,7 @@
 
 import pytest
 
-from orapo.demo.arms import train_arms
 from orapo.demo.plan import METHODS, DemoPlan
-from orapo.errors import OrapoError
 from orapo.training.run import RunConfig, read_recipe, recipe_text
 
 
@@ -36,14 +34,3 @@ def test_the_short_demo_is_the_same_but_for_its_sizes():
     sizes = {"test_studies", "probe_studies", "probe_every", "steps", "rollouts_per_study", "base"}
     differing = {name for name in vars(full) if getattr(full, name) != getattr(quick, name)}
     assert differing <= sizes
-
-
-def test_a_training_that_fails_is_named_with_the_file_that_says_why(tmp_path):
-    from rich.progress import Progress
-
-    plan = DemoPlan.quick()
-    folder = tmp_path / "orapo"
-    run = RunConfig(str(tmp_path / "no-model"), str(tmp_path / "no-data.jsonl"))
-    with Progress(disable=True) as progress, pytest.raises(OrapoError, match=r"stderr\.txt"):
-        train_arms({"orapo": (run, plan.training_settings("orapo", str(folder)))}, progress)
-    assert "no-data.jsonl" in (folder / "stderr.txt").read_text()

@@ -1,5 +1,7 @@
 """The demo's base: deterministic, cached, and made of what the docs say."""
 
+from importlib.metadata import version
+
 import numpy as np
 import pytest
 from safetensors.torch import load_file
@@ -9,7 +11,8 @@ from orapo.data.phantom.anatomy import sample_anatomy
 from orapo.data.phantom.film import render
 from orapo.facts import label_report
 from orapo.labels import LABELS, NO_FINDING
-from orapo.models.base import BaseRecipe, tiny_base
+from orapo.models import base
+from orapo.models.base import BaseRecipe, seconds_of, tiny_base
 from orapo.models.shapes import CLASSES, KINDS, with_shapes
 from orapo.models.tiny import TinySize
 
@@ -45,6 +48,7 @@ def test_two_makings_give_the_same_weights_and_a_third_comes_from_the_cache(tmp_
         == (folders[0])
     )
     assert not seen
+    assert seconds_of(folders[0]) > 0
 
 
 def test_an_interrupted_making_leaves_nothing_behind(tmp_path):
@@ -82,3 +86,16 @@ def test_captions_state_no_finding(pictures):
     for picture in pictures:
         labels = label_report(picture.caption).labels
         assert all(labels[name] is None for name in LABELS if name != NO_FINDING), picture.caption
+
+
+@pytest.mark.parametrize("package", ["torch", "transformers", "tokenizers", "numpy"])
+def test_another_version_of_a_library_is_another_base(package, monkeypatch):
+    real = SMALL.fingerprint
+    monkeypatch.setattr(base, "version", lambda name: "0.0" if name == package else version(name))
+    assert SMALL.fingerprint != real
+
+
+def test_another_phantom_is_another_base(monkeypatch):
+    real = SMALL.fingerprint
+    monkeypatch.setattr(base, "PHANTOM_VERSION", -1)
+    assert SMALL.fingerprint != real

@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 
 from orapo import __version__
-from orapo.errors import OrapoError
+from orapo.errors import OrapoError, RunFailedError
 
 app = typer.Typer(
     name="orapo",
@@ -57,10 +57,10 @@ def main() -> None:
         importlib.import_module(f"orapo.cli.{name}").add_to(app)
     try:
         app()
-    except OrapoError as error:
+    except (OrapoError, RunFailedError) as error:
         # soft_wrap: a path in the message must stay in one piece, to be copied and clicked
         Console(stderr=True).print(f"orapo: {error}", style="red", markup=False, soft_wrap=True)
-        sys.exit(2)
+        sys.exit(1 if isinstance(error, RunFailedError) else 2)
     except KeyboardInterrupt:
         Console(stderr=True).print("orapo: interrupted")
         sys.exit(130)

@@ -43,7 +43,12 @@ def _summary(metrics: Mapping[str, Any]) -> Table:
     from orapo.evaluation.report import final_share
     from orapo.evaluation.rows import result_rows, row_title
 
-    table = Table(title="Held-out studies, uncertain counts as positive")
+    table = Table(
+        title=f"Held-out phantom studies, difficulty {metrics['difficulty']}; "
+        "uncertain counts as positive",
+        caption=f"{metrics['total_seconds']:.0f} s in all"
+        + (", in part in earlier calls" if metrics["resumed"] else ""),
+    )
     table.add_column("")
     for heading in ("F1", "P", "R", "micro F1", "zero reward", "rollouts"):
         table.add_column(heading, justify="right")

@@ -14,24 +14,27 @@ from typing import Any
 
 from rich.progress import Progress
 
-from orapo.errors import OrapoError
+from orapo.demo.provenance import file_digest, read_record, surroundings, write_record
+from orapo.errors import RunFailedError
 from orapo.evaluation.rows import row_title
 from orapo.training.run import LOG_FILE, PROBE_FILE, RunConfig, recipe_text
 
 DONE_FILE = "done.json"
 RECIPE_FILE = "recipe.yaml"
 STDERR_FILE = "stderr.txt"
+WEIGHTS_FILE = "model.safetensors"
 _POLL_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
 class ArmResult:
-    """What a finished training left behind."""
+    """What a finished training left behind; ``taken_over`` if an earlier call ran it."""
 
     folder: Path
     log: list[dict[str, Any]]
     probes: list[dict[str, Any]]
     seconds: float
+    taken_over: bool = False
 
 
 def train_arms(
@@ -39,48 +42,54 @@ def train_arms(
 ) -> dict[str, ArmResult]:
     """Train all arms at the same time, each with one thread.
 
-    An arm that a previous call finished with the same recipe is taken as it is; one that was
-    interrupted starts anew.
+    An arm that a previous call finished with the same recipe, data, base, code and versions is
+    taken as it is; one that was interrupted starts anew.
 
     Args:
         arms: Name to run and settings; the output folder is in the settings.
         progress: Gets one task an arm.
 
     Raises:
-        OrapoError: A training failed; what it said is in the file that the message names.
+        RunFailedError: A training failed; what it said is in the file that the message names.
     """
+    folders = {name: Path(settings["output_dir"]) for name, (_, settings) in arms.items()}
+    made_of = {name: _made_of(*arm) for name, arm in arms.items()}
+    records: dict[str, dict[str, Any]] = {}
+    taken_over = []
     running: dict[str, tuple[subprocess.Popen[bytes], float]] = {}
     tasks = {}
     try:
         for name, (run, settings) in arms.items():
-            folder = Path(settings["output_dir"])
-            recipe = recipe_text(run, settings)
+            folder = folders[name]
             tasks[name] = progress.add_task(
                 f"Training {row_title(name)}", total=settings["max_steps"]
             )
-            if _is_done(folder, recipe):
+            record = _finished(folder, made_of[name])
+            if record is not None:
+                records[name] = record
+                taken_over.append(name)
                 continue
             folder.mkdir(parents=True, exist_ok=True)
             (folder / DONE_FILE).unlink(missing_ok=True)
             (folder / LOG_FILE).unlink(missing_ok=True)
-            (folder / RECIPE_FILE).write_text(recipe)
+            (folder / RECIPE_FILE).write_text(recipe_text(run, settings))
             running[name] = (_start(folder), time.monotonic())
         while running:
             time.sleep(_POLL_SECONDS)
             for name, (process, start) in list(running.items()):
-                folder = Path(arms[name][1]["output_dir"])
+                run, folder = arms[name][0], folders[name]
                 progress.update(tasks[name], completed=_last_step(folder))
                 if process.poll() is None:
                     continue
                 del running[name]
                 if process.returncode != 0:
-                    raise OrapoError(
-                        f"the training {row_title(name)} failed (exit code {process.returncode}); "
-                        f"see {folder / STDERR_FILE}"
+                    raise RunFailedError(
+                        f"the training {row_title(name)} failed (exit code {process.returncode}), "
+                        f"{folder / STDERR_FILE} says why; kept: "
+                        + ", ".join([run.data, run.model, *(str(folders[k]) for k in records)])
                     )
-                seconds = round(time.monotonic() - start, 1)
-                done = {"recipe": (folder / RECIPE_FILE).read_text(), "seconds": seconds}
-                (folder / DONE_FILE).write_text(json.dumps(done))
+                write_record(folder / DONE_FILE, made_of[name], time.monotonic() - start)
+                records[name] = {"seconds": round(time.monotonic() - start, 1)}
     finally:
         for process, _ in running.values():
             process.terminate()
@@ -88,7 +97,16 @@ def train_arms(
             process.wait()
     for name, task in tasks.items():
         progress.update(task, completed=arms[name][1]["max_steps"])
-    return {name: _result(Path(settings["output_dir"])) for name, (_, settings) in arms.items()}
+    return {
+        name: ArmResult(
+            folder,
+            _read_lines(folder / LOG_FILE),
+            _read_lines(folder / PROBE_FILE),
+            records[name]["seconds"],
+            taken_over=name in taken_over,
+        )
+        for name, folder in folders.items()
+    }
 
 
 def _start(folder: Path) -> subprocess.Popen[bytes]:
@@ -104,11 +122,15 @@ def _start(folder: Path) -> subprocess.Popen[bytes]:
         )
 
 
-def _is_done(folder: Path, recipe: str) -> bool:
-    try:
-        return json.loads((folder / DONE_FILE).read_text())["recipe"] == recipe
-    except (OSError, ValueError, KeyError):
-        return False
+def _made_of(run: RunConfig, settings: dict[str, Any]) -> dict[str, Any]:
+    files = {"data": Path(run.data), "base": Path(run.model) / WEIGHTS_FILE}
+    digests = {name: file_digest(path) for name, path in files.items() if path.is_file()}
+    return {"recipe": recipe_text(run, settings), **digests, **surroundings()}
+
+
+def _finished(folder: Path, made_of: dict[str, Any]) -> dict[str, Any] | None:
+    whole = all((folder / name).is_file() for name in (WEIGHTS_FILE, LOG_FILE, PROBE_FILE))
+    return read_record(folder / DONE_FILE, made_of) if whole else None
 
 
 def _last_step(folder: Path) -> int:
@@ -128,10 +150,3 @@ def _read_lines(path: Path) -> list[dict[str, Any]]:
         except ValueError:
             break
     return records
-
-
-def _result(folder: Path) -> ArmResult:
-    done = json.loads((folder / DONE_FILE).read_text())
-    return ArmResult(
-        folder, _read_lines(folder / LOG_FILE), _read_lines(folder / PROBE_FILE), done["seconds"]
-    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from orapo.data.phantom import DIFFICULTIES, PhantomConfig
 from orapo.models.base import BaseRecipe
 
 METHODS = {"grpo_facts": "grpo", "orapo": "orapo"}
@@ -17,6 +18,7 @@ class DemoPlan:
 
     Attributes:
         seed: Of the phantom, the trainings and the random baseline.
+        difficulty: Level of the phantom (docs/phantom.md); every result names it.
         train_studies: Studies to train on.
         test_studies: Held-out studies of the table.
         probe_studies: Held-out studies (of another split) scored during training.
@@ -32,6 +34,7 @@ class DemoPlan:
     """
 
     seed: int = 0
+    difficulty: str = "easy"
     train_studies: int = 1024
     test_studies: int = 256
     probe_studies: int = 128
@@ -44,6 +47,11 @@ class DemoPlan:
     learning_rate: float = 5e-4
     kl: float = 0.0
     base: BaseRecipe = field(default_factory=BaseRecipe)
+
+    @property
+    def phantom(self) -> PhantomConfig:
+        """What the films and reports are like."""
+        return PhantomConfig(difficulty=DIFFICULTIES[self.difficulty])
 
     @property
     def rollouts(self) -> int:

@@ -7,8 +7,7 @@ import shlex
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from importlib.metadata import version
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +16,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from orapo.data.manifest import read_manifest
-from orapo.data.phantom import PhantomConfig, write_phantom
+from orapo.data.phantom import PHANTOM_VERSION, write_phantom
 from orapo.data.study import Study
 from orapo.data.tables import read_rows, write_rows
-from orapo.demo.arms import ArmResult, train_arms
+from orapo.demo.arms import WEIGHTS_FILE, ArmResult, train_arms
 from orapo.demo.plan import METHODS, DemoPlan
+from orapo.demo.provenance import file_digest, read_record, surroundings, write_record
+from orapo.errors import OrapoError
 from orapo.evaluation import clinical_scores, trivial_scores
 from orapo.evaluation.plots import label_f1_curves, per_label_bars, zero_reward_curve
 from orapo.evaluation.report import ExampleStudy, write_report
@@ -29,14 +30,35 @@ from orapo.evaluation.rows import result_rows
 from orapo.facts import label_report
 from orapo.generation import Decoding, generate_reports, load_checkpoint
 from orapo.labels import LABELS, UncertainPolicy
-from orapo.models.base import tiny_base
+from orapo.models.base import seconds_of, tiny_base
 from orapo.training.run import RunConfig, quiet_libraries
 
 UNCERTAIN = UncertainPolicy.POSITIVE
 """The demo's convention in reward and table alike; every result names it."""
 RARE = ("Lung Lesion", "Fracture")
 EXAMPLES = 6
-PACKAGES = ("orapo", "torch", "transformers", "trl", "numpy")
+DECODING = Decoding(max_new_tokens=96, batch_size=64)
+
+
+@dataclass
+class _Stages:
+    """What each stage took in the call that did it, and which ones an earlier call did."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    taken_over: list[str] = field(default_factory=list)
+
+    def add(self, name: str, seconds: float, taken_over: bool) -> None:
+        self.seconds[name] = round(seconds, 1)
+        if taken_over:
+            self.taken_over.append(name)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "total_seconds": round(sum(self.seconds.values()), 1),
+            "stage_seconds": self.seconds,
+            "resumed": bool(self.taken_over),
+            "stages_taken_over": self.taken_over,
+        }
 
 
 def run_demo(out: Path, plan: DemoPlan, console: Console) -> dict[str, Any]:
@@ -48,49 +70,72 @@ def run_demo(out: Path, plan: DemoPlan, console: Console) -> dict[str, Any]:
         console: Where progress is shown.
 
     Returns:
-        The metrics, as written to ``out/metrics.json``.
+        The metrics, as written to ``out/metrics.json``. ``total_seconds`` is the sum of what the
+        stages took when they were done; ``stages_taken_over`` names those of earlier calls.
+
+    Raises:
+        OrapoError: ``out`` can't be a folder, or holds another data set.
+        RunFailedError: A training failed.
     """
     quiet_libraries()
-    start = time.monotonic()
-    out.mkdir(parents=True, exist_ok=True)
+    stages = _Stages()
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OrapoError(f"{out}: can't be the demo's folder ({error.strerror})") from None
     columns = (TextColumn("{task.description:<28}"), BarColumn(bar_width=24))
     with Progress(*columns, MofNCompleteColumn(), TimeElapsedColumn(), console=console) as progress:
-        manifest = _phantom(out / "phantom", plan, progress)
-        base = _base(plan, progress)
+        manifest = _phantom(out / "phantom", plan, progress, stages)
+        base = _base(plan, progress, stages)
         arms = train_arms(_recipes(out, plan, manifest, base), progress)
+        # Side by side: the longer one decides.
+        trained = max(arm.seconds for arm in arms.values())
+        stages.add("training", trained, all(arm.taken_over for arm in arms.values()))
         studies = read_manifest(manifest)
         test = [study for study in studies if study.split == "test"]
         train = [study for study in studies if study.split == "train"]
         folders = {"base": base, **{name: arm.folder for name, arm in arms.items()}}
         reports = {
-            name: _reports(folder, out / f"predictions_{name}.jsonl", test, progress)
+            name: _reports(
+                folder, out / f"predictions_{name}.jsonl", manifest, test, progress, stages
+            )
             for name, folder in folders.items()
         }
     metrics = _metrics(plan, arms, reports, test, train)
-    metrics["total_seconds"] = round(time.monotonic() - start, 1)
+    metrics |= stages.as_dict()
     _write_results(out, metrics, arms, reports, test)
     return metrics
 
 
-def _phantom(folder: Path, plan: DemoPlan, progress: Progress) -> Path:
+def _phantom(folder: Path, plan: DemoPlan, progress: Progress, stages: _Stages) -> Path:
+    start, drawn = time.monotonic(), 0
     counts = {
         "train": plan.train_studies,
         "validate": plan.probe_studies,
         "test": plan.test_studies,
     }
-    task = progress.add_task("Drawing the phantom", total=sum(counts.values()))
-    manifest = write_phantom(
-        folder,
-        counts,
-        plan.seed,
-        PhantomConfig(),
-        progress=lambda done, _: progress.update(task, completed=done),
-    )
-    progress.update(task, completed=sum(counts.values()))
+    total = sum(counts.values())
+    task = progress.add_task("Drawing the phantom", total=total)
+
+    def show(done: int, _: int) -> None:
+        nonlocal drawn
+        drawn += 1
+        progress.update(task, completed=done)
+
+    manifest = write_phantom(folder, counts, plan.seed, plan.phantom, progress=show)
+    progress.update(task, completed=total)
+    seconds = time.monotonic() - start
+    # A complete phantom is reported at once, a new one film by film.
+    made_of = {"manifest": file_digest(manifest), "phantom_version": PHANTOM_VERSION}
+    record_file = folder.with_name("phantom.done.json")
+    if drawn == total:
+        write_record(record_file, made_of, seconds)
+    record = read_record(record_file, made_of) or {"seconds": 0.0}
+    stages.add("phantom", record["seconds"], drawn != total)
     return manifest
 
 
-def _base(plan: DemoPlan, progress: Progress) -> Path:
+def _base(plan: DemoPlan, progress: Progress, stages: _Stages) -> Path:
     tasks: dict[str, Any] = {}
 
     def show(what: str, done: int, total: int) -> None:
@@ -100,7 +145,10 @@ def _base(plan: DemoPlan, progress: Progress) -> Path:
 
     folder = tiny_base(plan.base, progress=show)
     if not tasks:
+        stages.add("base", seconds_of(folder), taken_over=True)
         show("from the cache", 1, 1)
+    else:
+        stages.add("base", seconds_of(folder), taken_over=False)
     return folder
 
 
@@ -121,24 +169,45 @@ def _recipes(
     }
 
 
-def _reports(folder: Path, path: Path, test: Sequence[Study], progress: Progress) -> dict[str, str]:
+def _reports(
+    folder: Path,
+    path: Path,
+    manifest: Path,
+    test: Sequence[Study],
+    progress: Progress,
+    stages: _Stages,
+) -> dict[str, str]:
+    stage = path.stem.replace("predictions", "reports")
     task = progress.add_task(f"Reports: {path.stem.removeprefix('predictions_')}", total=len(test))
-    # A checkpoint that is newer than its reports makes them stale.
-    if path.is_file() and path.stat().st_mtime > (folder / "model.safetensors").stat().st_mtime:
+    # Study ids are no key: every seed has the same ones.
+    made_of = {
+        "data": file_digest(manifest),
+        "weights": file_digest(folder / WEIGHTS_FILE),
+        "decoding": asdict(DECODING),
+        **surroundings(),
+    }
+    record_file = path.with_suffix(".done.json")
+    record = read_record(record_file, made_of)
+    if record is not None and path.is_file():
         known = {row.values["study_id"]: row.values["report"] for row in read_rows(path)}
         if list(known) == [study.study_id for study in test]:
             progress.update(task, completed=len(test))
+            stages.add(stage, record["seconds"], taken_over=True)
             return known
+    record_file.unlink(missing_ok=True)
+    start = time.monotonic()
     model, processor = load_checkpoint(folder, device="cpu")
     films = [[Image.open(image) for image in study.images] for study in test]
-    decoding = Decoding(max_new_tokens=96, batch_size=64)
     reports: dict[str, str] = {}
     with write_rows(path, ("study_id", "report")) as write:
-        written = generate_reports(model, processor, films, decoding)
+        written = generate_reports(model, processor, films, DECODING)
         for study, text in zip(test, written, strict=True):
             reports[study.study_id] = text
             write({"study_id": study.study_id, "report": text})
             progress.advance(task)
+    seconds = time.monotonic() - start
+    write_record(record_file, made_of, seconds)
+    stages.add(stage, seconds, taken_over=False)
     return reports
 
 
@@ -178,7 +247,9 @@ def _metrics(
     metrics |= {name: scores.as_dict() for name, scores in trivial.items()}
     return metrics | {
         "seed": plan.seed,
-        "versions": {name: version(name) for name in PACKAGES},
+        # Nothing made with other versions is taken over, so these are those of every stage.
+        "versions": surroundings()["versions"],
+        "difficulty": plan.difficulty,
         "command": shlex.join(["orapo", *sys.argv[1:]]),
         "plan": {**asdict(plan), "base": plan.base.fingerprint},
     }
@@ -227,8 +298,8 @@ def _write_results(
         for study in _examples(test)
     ]
     notes = (
-        "Synthetic films and reports: this page shows that the line works and what it learned, "
-        "not how it does on patients.",
+        f"Synthetic films and reports, difficulty {metrics['difficulty']!r} (docs/phantom.md): "
+        "this page shows that the line works and what it learned, not how it does on patients.",
         "One seed. FactS is reward and yardstick here, against the drawn truth as reference.",
     )
     write_report(
@@ -237,7 +308,7 @@ def _write_results(
         plots,
         examples,
         notes,
-        title="orapo demo: GRPO + FactS against OraPO on phantom films",
+        title=f"orapo demo: GRPO + FactS against OraPO on {metrics['difficulty']} phantom films",
         uncertain=UNCERTAIN,
     )
 

@@ -1,9 +1,11 @@
-"""The demo's base model: a tiny model that sees and writes, but ties no finding to a film.
+"""The demo's base model: a tiny model that sees and writes, never taught what a finding looks like.
 
 What it has seen (and the docs say so): films without findings on which shapes lie, each with a
 true account of them in a report's sentences; and reports of other phantom patients, each beside
-somebody else's film. So it writes report language and can say what form it sees where, but what a
-finding looks like it must learn later.
+somebody else's film. So it writes report language and can say what form it sees where; it has seen
+no true pairing of a finding and a film. Whole reports tell films apart no better than chance, but
+single labels are weakly associated with the truth, by the accident of what its eyes respond to
+(docs/method.md, benchmarks/base_blindness.py).
 """
 
 from __future__ import annotations
@@ -12,8 +14,10 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,7 +28,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from orapo.data.conversation import REPORT_PROMPT, user_message
-from orapo.data.phantom import PhantomConfig, draw_study
+from orapo.data.phantom import PHANTOM_VERSION, PhantomConfig, draw_study
 from orapo.data.phantom.anatomy import sample_anatomy
 from orapo.data.phantom.film import render
 from orapo.data.phantom.findings import sample_findings
@@ -36,12 +40,15 @@ RECIPE_VERSION: Final = 2
 BASE_SEED_OFFSET: Final = 1_000_003
 """Keeps the base's phantom patients apart from those of any demo."""
 
+RECORD_FILE: Final = "made.json"
+_PACKAGES: Final = ("torch", "transformers", "tokenizers", "numpy", "pillow")
+
 Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
 class BaseRecipe:
-    """How the base is made; two equal recipes give the same weights.
+    """How the base is made; two equal recipes give the same weights with the same libraries.
 
     Attributes:
         size: Sizes of the model.
@@ -74,8 +81,9 @@ class BaseRecipe:
 
     @property
     def fingerprint(self) -> str:
-        """Names the recipe in the cache."""
-        text = json.dumps([RECIPE_VERSION, torch.__version__, asdict(self)], sort_keys=True)
+        """Names the recipe in the cache, and all else that decides the weights."""
+        versions = {name: version(name) for name in _PACKAGES}
+        text = json.dumps([RECIPE_VERSION, PHANTOM_VERSION, versions, asdict(self)], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -101,8 +109,11 @@ def tiny_base(
     if (folder / "config.json").is_file():
         return folder
     part = folder.with_name(f"{folder.name}.part-{os.getpid()}")
+    start = time.monotonic()
     try:
         _make(recipe, part, progress or (lambda *_: None))
+        record = {"seconds": round(time.monotonic() - start, 1)}
+        (part / RECORD_FILE).write_text(json.dumps(record))
         try:
             part.rename(folder)
         except OSError:  # another process was faster; its result is the same
@@ -111,6 +122,11 @@ def tiny_base(
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return folder
+
+
+def seconds_of(folder: Path) -> float:
+    """Return what it took to make the base in ``folder``, whenever that was."""
+    return float(json.loads((folder / RECORD_FILE).read_text())["seconds"])
 
 
 def _make(recipe: BaseRecipe, folder: Path, progress: Progress) -> None:

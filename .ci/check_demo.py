@@ -1,0 +1,76 @@
+"""What `.ci/quick-demo` demands of the short demo's results.
+
+python .ci/check_demo.py metrics DEMO_FOLDER
+python .ci/check_demo.py pictures FOLDER PREDICTIONS EXIT_CODE
+"""
+
+import json
+import sys
+from pathlib import Path
+
+TRIVIAL = ("all_positive", "all_negative", "most_frequent", "prevalence_random")
+TRAINED = ("grpo_facts", "orapo")
+ROWS = ("base", *TRAINED, *TRIVIAL)
+SCORES = ("macro_f1", "macro_precision", "macro_recall", "micro_f1")
+FILES = ("ablation.csv", "report.html", "zero_reward_share.png", "label_f1.png")
+
+
+def check_schema(metrics):
+    """Demand the keys of metrics.json that others rely on."""
+    for name in (*ROWS, "seed", "versions", "command", "difficulty", "total_seconds"):
+        assert name in metrics, f"metrics.json lacks {name}"
+    for name in ROWS:
+        row = metrics[name]
+        for key in (*SCORES, "per_label"):
+            assert key in row, f"metrics.json: {name} lacks {key}"
+        for key in SCORES:
+            assert 0 <= row[key] <= 1, f"metrics.json: {name}.{key} is {row[key]}"
+        assert len(row["per_label"]) == 14, f"metrics.json: {name}.per_label lacks labels"
+    for name in TRAINED:
+        row = metrics[name]
+        for key in ("zero_reward_share", "rollouts", "seconds"):
+            assert key in row, f"metrics.json: {name} lacks {key}"
+        assert row["rollouts"] > 0
+        assert row["seconds"] > 0
+        steps = [int(step) for step in row["zero_reward_share"]]
+        assert steps, f"metrics.json: {name}.zero_reward_share is empty"
+        assert steps == sorted(steps), f"metrics.json: {name}.zero_reward_share is out of order"
+        assert all(0 <= share <= 1 for share in row["zero_reward_share"].values())
+    assert isinstance(metrics["seed"], int)
+    assert {"orapo", "torch", "transformers", "trl"} <= metrics["versions"].keys()
+
+
+def check_metrics(folder):
+    metrics = json.loads((folder / "metrics.json").read_text())
+    figures = {name: metrics[name]["macro_f1"] for name in ROWS}
+    print(f"quick demo ({metrics['difficulty']}), macro-F1:")
+    for name, value in figures.items():
+        print(f"  {name:<18}{value:.3f}")
+    print(f"  {metrics['total_seconds']:.0f} s: {metrics['stage_seconds']}")
+    check_schema(metrics)
+    for name in FILES:
+        assert (folder / name).stat().st_size > (0 if name.endswith(".csv") else 1000), name
+    assert figures["base"] <= max(figures[name] for name in TRIVIAL), "the base knows too much"
+    assert figures["orapo"] >= figures["base"] + 0.10, "OraPO has not learned"
+
+
+def check_pictures(folder, predictions, code):
+    """Demand a row a picture; an unreadable one has its reason and makes the exit code 1."""
+    pictures = {path.name for path in folder.iterdir() if path.suffix in (".png", ".jpg")}
+    rows = [json.loads(line) for line in predictions.read_text().splitlines()]
+    assert pictures, f"{folder}: no pictures"
+    assert {row["study_id"] for row in rows} == pictures
+    assert len(rows) == len(pictures)
+    failed = sum(bool(row["error"]) for row in rows)
+    assert code == (1 if failed else 0), f"orapo generate exited with {code}, {failed} failed"
+    print(f"{len(rows)} real pictures, {len(rows) - failed} reports")
+
+
+if __name__ == "__main__":
+    match sys.argv[1:]:
+        case ["metrics", folder]:
+            check_metrics(Path(folder))
+        case ["pictures", folder, predictions, code]:
+            check_pictures(Path(folder), Path(predictions), int(code))
+        case _:
+            sys.exit(__doc__)

@@ -1,0 +1,115 @@
+"""The demo from end to end with a tiny base and two steps: what it writes, and what it takes over."""
+
+import json
+import os
+import runpy
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from orapo.demo import DemoPlan, run_demo
+from orapo.errors import OrapoError
+from orapo.models.base import BaseRecipe
+from orapo.models.tiny import TinySize
+
+CHECKS = runpy.run_path(str(Path(__file__).parents[2] / ".ci" / "check_demo.py"))
+PLAN = DemoPlan(
+    train_studies=8,
+    test_studies=6,
+    probe_studies=4,
+    probe_every=1,
+    steps=2,
+    studies_per_step=2,
+    rollouts_per_study=2,
+    base=BaseRecipe(
+        size=TinySize(image=32, vision_width=16, vision_layers=1, text_width=16, text_layers=1),
+        films=4,
+        shape_pictures=8,
+        reports=8,
+        patch_steps=2,
+        joint_steps=2,
+        patch_batch=4,
+        batch=4,
+    ),
+)
+RESULTS = [
+    "orapo/model.safetensors",
+    "grpo_facts/model.safetensors",
+    "predictions_base.jsonl",
+    "predictions_orapo.jsonl",
+    "predictions_grpo_facts.jsonl",
+]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    return tmp_path_factory.mktemp("demo")
+
+
+@pytest.fixture(scope="module")
+def demo(home):
+    """Run the demo; every call of this module shares the folder and the cache."""
+
+    def run(plan):
+        before = os.environ.get("ORAPO_CACHE")
+        os.environ["ORAPO_CACHE"] = str(home / "cache")
+        try:
+            return run_demo(home / "out", plan, Console(quiet=True))
+        finally:
+            os.environ.pop("ORAPO_CACHE")
+            if before is not None:
+                os.environ["ORAPO_CACHE"] = before
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def first(demo):
+    return demo(PLAN)
+
+
+def written(home):
+    return {name: (home / "out" / name).stat().st_mtime_ns for name in RESULTS}
+
+
+def test_metrics_have_the_agreed_keys(first, home):
+    CHECKS["check_schema"](first)
+    assert json.loads((home / "out" / "metrics.json").read_text()) == first
+    assert first["difficulty"] == "easy"
+    assert not first["resumed"]
+    assert "easy" in (home / "out" / "report.html").read_text()
+
+
+def test_a_schema_violation_is_named(first):
+    broken = {**first, "orapo": {k: v for k, v in first["orapo"].items() if k != "rollouts"}}
+    with pytest.raises(AssertionError, match=r"orapo.*rollouts"):
+        CHECKS["check_schema"](broken)
+
+
+def test_a_second_call_takes_everything_over_and_keeps_the_times(demo, first, home):
+    before = written(home)
+    again = demo(PLAN)
+    assert written(home) == before
+    assert again["stage_seconds"] == first["stage_seconds"]
+    assert again["total_seconds"] == first["total_seconds"] > 1
+    assert again["resumed"]
+    assert again["stages_taken_over"] == list(first["stage_seconds"])
+    assert again["orapo"] == first["orapo"]
+
+
+def test_another_seed_in_the_same_folder_makes_everything_but_the_base_anew(demo, first, home):
+    before = written(home)
+    other = demo(replace(PLAN, seed=1))
+    assert all(stamp != before[name] for name, stamp in written(home).items())
+    assert other["stages_taken_over"] == ["base"]
+    assert other["orapo"]["per_label"] != first["orapo"]["per_label"]  # other studies, other truth
+
+
+def test_a_file_in_the_folders_place_is_one_sentence(tmp_path):
+    file = tmp_path / "taken"
+    file.write_text("")
+    for out in (file, file / "below"):
+        with pytest.raises(OrapoError, match=r"taken.*can't be the demo's folder"):
+            run_demo(out, PLAN, Console(quiet=True))
