@@ -100,6 +100,12 @@ def test_a_second_call_takes_everything_over_and_keeps_the_times(demo, first, ho
 
 
 def test_another_seed_in_the_same_folder_makes_everything_but_the_base_anew(demo, first, home):
+    finished = home / "out" / "metrics.json"
+    kept = finished.read_text()
+    with pytest.raises(OrapoError, match="finished demo of seed 0 with 2 steps; give another"):
+        demo(replace(PLAN, seed=1))
+    assert finished.read_text() == kept
+    finished.unlink()  # as after an interruption
     before = written(home)
     other = demo(replace(PLAN, seed=1))
     assert all(stamp != before[name] for name, stamp in written(home).items())

@@ -4,8 +4,8 @@ import json
 import stat
 
 import pytest
-from fake_judge import BLOCK, FAULTS, FakeJudge, some_faults, verdict
 
+from fake_judge import BLOCK, FAULTS, FakeJudge, some_faults, verdict
 from orapo.errors import OrapoError
 from orapo.facts import FactSReward, label_report
 from orapo.facts.llm import JudgeFailure, JudgeSettings, LlmEngine, Prices, VerdictCache

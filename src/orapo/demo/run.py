@@ -74,7 +74,7 @@ def run_demo(out: Path, plan: DemoPlan, console: Console) -> dict[str, Any]:
         stages took when they were done; ``stages_taken_over`` names those of earlier calls.
 
     Raises:
-        OrapoError: ``out`` can't be a folder, or holds another data set.
+        OrapoError: ``out`` can't be a folder, or holds another data set or finished demo.
         RunFailedError: A training failed.
     """
     quiet_libraries()
@@ -83,6 +83,7 @@ def run_demo(out: Path, plan: DemoPlan, console: Console) -> dict[str, Any]:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OrapoError(f"{out}: can't be the demo's folder ({error.strerror})") from None
+    _refuse_other(out, plan)
     columns = (TextColumn("{task.description:<28}"), BarColumn(bar_width=24))
     with Progress(*columns, MofNCompleteColumn(), TimeElapsedColumn(), console=console) as progress:
         manifest = _phantom(out / "phantom", plan, progress, stages)
@@ -105,6 +106,19 @@ def run_demo(out: Path, plan: DemoPlan, console: Console) -> dict[str, Any]:
     metrics |= stages.as_dict()
     _write_results(out, metrics, arms, reports, test)
     return metrics
+
+
+def _refuse_other(out: Path, plan: DemoPlan) -> None:
+    """Keep a finished demo of another seed or length from being overwritten."""
+    try:
+        finished = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
+        seed, steps = finished["seed"], finished["plan"]["steps"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    if (seed, steps) != (plan.seed, plan.steps):
+        raise OrapoError(
+            f"{out}: holds a finished demo of seed {seed} with {steps} steps; give another --out"
+        )
 
 
 def _phantom(folder: Path, plan: DemoPlan, progress: Progress, stages: _Stages) -> Path:

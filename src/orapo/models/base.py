@@ -35,6 +35,7 @@ from orapo.data.phantom.findings import sample_findings
 from orapo.data.phantom.reports import write_report
 from orapo.models.shapes import CLASSES, with_shapes
 from orapo.models.tiny import TinySize, build_model, build_processor
+from orapo.paths import cache_folder
 
 RECIPE_VERSION: Final = 2
 BASE_SEED_OFFSET: Final = 1_000_003
@@ -104,7 +105,7 @@ def tiny_base(
         A folder with model (safetensors), processor and chat template.
     """
     recipe = recipe or BaseRecipe()
-    root = cache or Path(os.environ.get("ORAPO_CACHE", Path.home() / ".cache" / "orapo"))
+    root = cache or cache_folder()
     folder = root / f"tiny-base-{recipe.fingerprint}"
     if (folder / "config.json").is_file():
         return folder
