@@ -10,6 +10,7 @@ import yaml
 from PIL import Image
 from typer.testing import CliRunner
 
+from fake_judge import FakeJudge
 from orapo.cli import generate, train
 from orapo.data.phantom import PhantomConfig, write_phantom
 from orapo.data.tables import read_rows
@@ -216,6 +217,36 @@ def test_a_wrong_recipe_is_one_sentence(orapo, recipe, text, message):
     recipe.write_text(yaml.safe_dump(settings))
     with pytest.raises(OrapoError, match=message):
         orapo("train", "--quiet", "--config", recipe)
+
+
+def test_a_judge_can_give_the_reward_and_its_failures_are_unknown(
+    orapo, recipe, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("ORAPO_CACHE", str(tmp_path / "cache"))
+    judge = FakeJudge(lambda text, attempt: "wrong schema" if len(text) % 2 else None)
+    with judge.serving() as url:
+        options = ("--engine", "llm", "--judge_model", "judge", "--judge_url", url)
+        orapo("train", "--quiet", "--config", recipe, *options, "--max_steps", 1)
+    assert judge.calls
+    log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert log[0]["oracle/unknown_rewards"] == log[0]["facts/unknown"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--engine", "llm"), "needs judge_model"),
+        (("--engine", "magic"), "rules or llm"),
+        (("--lexicon", "nih14"), "brings another label set"),
+        (
+            ("--engine", "llm", "--judge_model", "m", "--judge_url", "https://example.org"),
+            "allow-remote",
+        ),
+    ],
+)
+def test_a_wrong_judge_is_said_before_anything_is_sent(orapo, recipe, options, message):
+    with pytest.raises(OrapoError, match=message):
+        orapo("train", "--quiet", "--config", recipe, *options)
 
 
 @pytest.mark.parametrize(

@@ -21,9 +21,9 @@ from orapo.data.manifest import read_manifest
 from orapo.data.study import Study
 from orapo.errors import OrapoError
 from orapo.evaluation import clinical_scores
-from orapo.facts import FactSReward, RepetitionPenalty, label_report
+from orapo.facts import FactsEngine, FactSReward, RepetitionPenalty, RulesEngine, label_report
 from orapo.generation import Decoding, generate_reports, load_checkpoint
-from orapo.labels import UncertainPolicy
+from orapo.labels import CHEXPERT, UncertainPolicy
 from orapo.training.config import OraPOConfig
 from orapo.training.dataset import training_dataset
 from orapo.training.resume import last_checkpoint
@@ -45,6 +45,12 @@ class RunConfig:
         probe_every: Steps between probes; 0 for none.
         probe_studies: Studies of a probe, from the split's beginning.
         repetition_weight: Weight of the repetition term beside FactS; 0 leaves it out.
+        engine: What reads the reports for the reward: ``rules`` or ``llm``.
+        lexicon: The rules' own TOML file; CheXpert's labels are expected.
+        judge_model: The llm engine's model; ``judge_url`` says where it is.
+        judge_url: Address of an OpenAI-compatible API.
+        judge_allow_remote: Whether reports may leave this machine.
+        judge_concurrency: Calls at a time.
     """
 
     model: str = field(metadata={"help": "folder of a checkpoint, or a name on the hub"})
@@ -54,6 +60,16 @@ class RunConfig:
     probe_every: int = field(default=0, metadata={"help": "steps between probes; 0 for none"})
     probe_studies: int = field(default=200, metadata={"help": "studies of a probe"})
     repetition_weight: float = field(default=0.0, metadata={"help": "weight of repetition"})
+    engine: str = field(default="rules", metadata={"help": "reads reports: rules or llm"})
+    lexicon: str = field(default="", metadata={"help": "TOML file that adds to the rules"})
+    judge_model: str = field(default="", metadata={"help": "the llm engine's model"})
+    judge_url: str = field(
+        default="http://127.0.0.1:8000/v1", metadata={"help": "an OpenAI-compatible API"}
+    )
+    judge_allow_remote: bool = field(
+        default=False, metadata={"help": "let reports leave this machine"}
+    )
+    judge_concurrency: int = field(default=16, metadata={"help": "calls of the judge at a time"})
 
 
 class _Parser(TrlParser):
@@ -157,7 +173,9 @@ def train(run: RunConfig, config: OraPOConfig, resume: bool = False) -> Path:
     except OSError as error:
         raise OrapoError(f"{folder}: can't be made the output folder ({error.strerror})") from None
     model, processor = load_checkpoint(run.model, device="cpu" if config.use_cpu else None)
-    rewards: list[Any] = [FactSReward(facts_beta=config.facts_beta, uncertain=config.uncertain)]
+    rewards: list[Any] = [
+        FactSReward(config.facts_beta, config.uncertain, engine=_reward_engine(run))
+    ]
     if run.repetition_weight:
         rewards.append(RepetitionPenalty())
         config.reward_weights = [1.0, run.repetition_weight]
@@ -177,6 +195,31 @@ def train(run: RunConfig, config: OraPOConfig, resume: bool = False) -> Path:
     trainer.save_model(str(folder))
     processor.save_pretrained(folder)
     return folder
+
+
+def _reward_engine(run: RunConfig) -> FactsEngine | None:
+    """Return what reads reports for the reward; None for the rules as they come."""
+    if run.engine == "llm":
+        from orapo.facts.llm import JudgeSettings, LlmEngine, VerdictCache
+
+        if not run.judge_model:
+            raise OrapoError("engine llm needs judge_model, the model's name on the server")
+        settings = JudgeSettings(
+            run.judge_model,
+            run.judge_url,
+            allow_remote=run.judge_allow_remote,
+            concurrency=run.judge_concurrency,
+            cache=VerdictCache.default_path(),
+        )
+        return LlmEngine(settings)
+    if run.engine != "rules":
+        raise OrapoError(f"engine must be rules or llm, not {run.engine!r}")
+    if not run.lexicon:
+        return None
+    engine = RulesEngine(run.lexicon)
+    if engine.label_set != CHEXPERT:
+        raise OrapoError(f"{run.lexicon}: brings another label set; training scores CheXpert's")
+    return engine
 
 
 def quiet_libraries() -> None:
