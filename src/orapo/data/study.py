@@ -18,10 +18,16 @@ class Study(BaseModel):
     Attributes:
         study_id: Unique within a data set.
         patient_id: Studies of one patient must not be spread over splits.
-        images: One path a view. In a manifest file they may be relative to the manifest.
+        images: One path a view, frontal ones first. In a manifest file they may be relative to it.
+        views: The view of each image (``frontal``, ``lateral`` or empty), or nothing at all.
         report: The full report.
         findings: Its findings section; may be empty.
         impression: Its impression section; may be empty.
+        indication: Why the film was asked for, as the radiologist read it before reporting.
+        history: The clinical history, likewise.
+        comparison: With which earlier films the report compares.
+        age: Of the patient, in years, where known.
+        sex: ``F``, ``M`` or empty.
         labels: All 14 CheXpert labels: 1, 0, -1 or None (blank).
         labels_source: ``dataset`` if they came with the data, ``facts`` if FactS read them.
         split: ``train``, ``validate`` or ``test``.
@@ -33,9 +39,15 @@ class Study(BaseModel):
     study_id: str = Field(min_length=1)
     patient_id: str = ""
     images: tuple[Path, ...] = ()
+    views: tuple[Literal["frontal", "lateral", ""], ...] = ()
     report: str = ""
     findings: str = ""
     impression: str = ""
+    indication: str = ""
+    history: str = ""
+    comparison: str = ""
+    age: float | None = Field(default=None, ge=0, le=150)
+    sex: Literal["F", "M", ""] = ""
     labels: dict[str, LabelValue] = Field(default_factory=dict)
     labels_source: LabelSource = "dataset"
     split: str = "train"
