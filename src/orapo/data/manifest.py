@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from orapo.data.study import Study
+from orapo.data.loading import Loaded, Loading, LoadOptions
+from orapo.data.study import Study, schema_fault
 from orapo.data.tables import read_rows, table_format, write_rows
 from orapo.errors import OrapoError
 
@@ -37,7 +37,7 @@ def read_manifest(path: Path) -> list[Study]:
         try:
             study = Study.model_validate(row.values)
         except ValidationError as error:
-            raise OrapoError(f"{where}: {_first_fault(error)}") from None
+            raise OrapoError(f"{where}: {schema_fault(error)}") from None
         if study.study_id in lines:
             raise OrapoError(
                 f"{where}: study_id {study.study_id} stands already in line {lines[study.study_id]}"
@@ -46,6 +46,41 @@ def read_manifest(path: Path) -> list[Study]:
         images = tuple(_resolve(image, folder, where) for image in study.images)
         studies.append(study.model_copy(update={"images": images}))
     return studies
+
+
+def load_manifest(path: Path, options: LoadOptions) -> Loaded:
+    """Read a manifest as the loaders of data sets do: faults become problems, all of them.
+
+    A study may be without text if its labels came with the data (CheXpert's validation set).
+    """
+    _check_name(path)
+    loading = Loading("", options)
+    folder = options.images or path.parent
+    for place, values in loading.rows(path, ("study_id",)):
+        try:
+            study = Study.model_validate(values)
+        except ValidationError as error:
+            loading.wrong(place, schema_fault(error), "wrong_type")
+            continue
+        views = study.views or ("",) * len(study.images)
+        if len(views) != len(study.images):
+            loading.wrong(place, "views: expected as many as images", "wrong_type")
+            continue
+        found = []
+        for image, view in zip(study.images, views, strict=True):
+            whole = loading.inside(place, folder, str(image))
+            if whole is not None and loading.there(place, whole, str(image)):
+                found.append((Path(whole), view))
+        given = study.labels_source == "dataset" and any(
+            value is not None for value in study.labels.values()
+        )
+        kept = {
+            "images": tuple(image for image, _ in found),
+            "views": tuple(view for _, view in found) if study.views else (),
+            "split": loading.split(place, study.split) or study.split,
+        }
+        loading.keep(place, study.model_copy(update=kept), needs_report=not given)
+    return loading.finish(path)
 
 
 def write_manifest(path: Path, studies: Iterable[Study]) -> None:
@@ -75,20 +110,6 @@ def write_manifest(path: Path, studies: Iterable[Study]) -> None:
 def _check_name(path: Path) -> None:
     if table_format(path) != ".jsonl":
         raise OrapoError(f"{path}: a manifest's name ends in .jsonl")
-
-
-def _first_fault(error: ValidationError) -> str:
-    """Return what is wrong with the first faulty field, without its content (report text)."""
-    fault = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    name = str(fault["loc"][0]) if fault["loc"] else "record"
-    if fault["type"] == "extra_forbidden":
-        return f"{json.dumps(name[:40])} is not a field of a study"
-    if name == "labels":
-        return "labels: expected an object of CheXpert label names to 1, 0, -1 or null"
-    # Messages of validators written in Python may quote the value; pydantic's own don't.
-    expected = "a valid value" if fault["type"] == "value_error" else fault["msg"]
-    expected = expected.removeprefix("Input should be ")
-    return f"{name}: expected {expected[:1].lower()}{expected[1:]}"
 
 
 def _resolve(image: Path, folder: Path, where: str) -> Path:

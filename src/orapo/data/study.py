@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from orapo.labels import CHEXPERT, LabelValue, parse_label
 
@@ -59,3 +60,17 @@ class Study(BaseModel):
         if not isinstance(value, dict):
             raise ValueError("labels must be an object of label name to 1, 0, -1 or null")
         return CHEXPERT.complete({name: parse_label(cell) for name, cell in value.items()})
+
+
+def schema_fault(error: ValidationError) -> str:
+    """Return what is wrong with the first faulty field, without its content (report text)."""
+    fault = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    name = str(fault["loc"][0]) if fault["loc"] else "record"
+    if fault["type"] == "extra_forbidden":
+        return f"{json.dumps(name[:40])} is not a field of a study"
+    if name == "labels":
+        return "labels: expected an object of CheXpert label names to 1, 0, -1 or null"
+    # Messages of validators written in Python may quote the value; pydantic's own don't.
+    expected = "a valid value" if fault["type"] == "value_error" else fault["msg"]
+    expected = expected.removeprefix("Input should be ")
+    return f"{name}: expected {expected[:1].lower()}{expected[1:]}"

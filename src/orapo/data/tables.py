@@ -5,17 +5,23 @@ Rows are streamed, so a file may be larger than memory.
 
 from __future__ import annotations
 
+import codecs
 import csv
+import gzip
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import IO, Any, NamedTuple, Protocol, TypeAlias, cast
 
 from orapo.errors import OrapoError
 from orapo.labels import LabelSet, LabelValue, parse_label
 
 SUFFIXES = (".csv", ".jsonl", ".parquet")
+
+OnFault: TypeAlias = Callable[[int, int, str], None]
+"""Told of a faulty record: the line it ends in, its number from 1, and what is wrong with it."""
 
 
 class Row(NamedTuple):
@@ -24,6 +30,8 @@ class Row(NamedTuple):
     line: int
     """Line of the file at which the record ends (CSV, JSONL), or row number from 1 (Parquet)."""
     values: dict[str, Any]
+    number: int = 0
+    """Number of the record, from 1; the header and blank lines don't count."""
 
 
 class RowWriter(Protocol):
@@ -45,12 +53,24 @@ def table_format(path: Path) -> str:
     return suffix
 
 
-def read_rows(path: Path, required: Sequence[str] = ()) -> Iterator[Row]:
+def read_rows(
+    path: Path,
+    required: Sequence[str] = (),
+    *,
+    kind: str | None = None,
+    encoding: str = "utf-8",
+    on_fault: OnFault | None = None,
+) -> Iterator[Row]:
     """Yield the records of a table.
 
     Args:
-        path: A ``.csv`` (UTF-8, with or without byte order mark), ``.jsonl`` or ``.parquet`` file.
+        path: A ``.csv`` (UTF-8, with or without byte order mark), ``.jsonl`` or ``.parquet`` file;
+            the first two also packed (``.csv.gz``).
         required: Columns that must be there.
+        kind: One of `SUFFIXES` for a file whose name doesn't say its format.
+        encoding: Of CSV and JSONL files.
+        on_fault: Told of each faulty record, which is then passed over. Without it the first one
+            ends the reading. Faults of the file as a whole always do.
 
     Yields:
         The records in the file's order. CSV values are text; JSONL and Parquet keep their types.
@@ -62,36 +82,84 @@ def read_rows(path: Path, required: Sequence[str] = ()) -> Iterator[Row]:
         raise OrapoError(
             f"{path}: {'is a folder, not a table' if path.is_dir() else 'no such file'}"
         )
-    reader = {".csv": _read_csv, ".jsonl": _read_jsonl, ".parquet": _read_parquet}[
-        table_format(path)
-    ]
+    packed = path.suffix.lower() == ".gz"
+    kind = kind or table_format(path.with_suffix("") if packed else path)
+    faults = 0
+
+    def fault(line: int, number: int, sentence: str) -> None:
+        nonlocal faults
+        faults += 1
+        if on_fault is None:
+            raise OrapoError(f"{path}, line {line}: {sentence}")
+        on_fault(line, number, sentence)
+
+    if kind == ".parquet":
+        rows = _read_parquet(path, required)
+    else:
+        reader = _read_csv if kind == ".csv" else _read_jsonl
+        rows = reader(path, required, _known_encoding(encoding), fault)
     empty = True
     try:
-        for row in reader(path, required):
+        for row in rows:
             empty = False
             yield row
     except UnicodeDecodeError as error:
-        raise OrapoError(
-            f"{path}: not UTF-8 text (byte 0x{error.object[error.start]:02x}); "
-            "save the file as UTF-8"
-        ) from None
-    if empty:
+        raise OrapoError(f"{path}{_first_undecodable(path, encoding, error)}") from None
+    except (gzip.BadGzipFile, EOFError, zlib.error):
+        raise OrapoError(f"{path}: broken or truncated gzip file") from None
+    except OSError as error:
+        raise OrapoError(f"{path}: can't be read ({error.strerror})") from None
+    if empty and not faults:
         raise OrapoError(f"{path}: the table has no rows")
 
 
-def _require(path: Path, columns: Iterable[str], required: Sequence[str], where: str = "") -> None:
+def _known_encoding(name: str) -> str:
+    try:
+        found = codecs.lookup(name).name
+    except LookupError:
+        raise OrapoError(f"--encoding {name}: no such encoding; try utf-8 or latin-1") from None
+    return "utf-8-sig" if found == "utf-8" else found
+
+
+def _open_text(path: Path, encoding: str, newline: str | None = None) -> IO[str]:
+    if path.suffix.lower() == ".gz":
+        return cast(IO[str], gzip.open(path, "rt", encoding=encoding, newline=newline))
+    return path.open(encoding=encoding, newline=newline)
+
+
+def _first_undecodable(path: Path, encoding: str, error: UnicodeDecodeError) -> str:
+    """Say where a file stops being text of the encoding: the reader knows its own buffer only."""
+    name = "UTF-8" if encoding.lower().replace("-", "") == "utf8" else encoding
+    what = f"not {name} text (byte 0x{error.object[error.start]:02x}"
+    advice = "save the file as UTF-8, or name its encoding where there is an option for it"
+    offset = 0
+    with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
+        for line, content in enumerate(file, start=1):
+            try:
+                content.decode(encoding)
+            except UnicodeDecodeError as found:
+                return f", line {line}: {what} at position {offset + found.start}); {advice}"
+            offset += len(content)
+    return f": {what}); {advice}"
+
+
+def _require(path: Path, columns: Iterable[str], required: Sequence[str]) -> None:
+    if lack := _lacking(columns, required):
+        raise OrapoError(f"{path}: {lack}")
+
+
+def _lacking(columns: Iterable[str], required: Sequence[str]) -> str:
     have = list(columns)
     missing = [name for name in required if name not in have]
-    if missing:
-        raise OrapoError(
-            f"{path}{where}: lacks the column(s) {', '.join(missing)}; it has {', '.join(have)}"
-        )
+    if not missing:
+        return ""
+    return f"lacks the column(s) {', '.join(missing)}; it has {', '.join(have)}"
 
 
-def _read_csv(path: Path, required: Sequence[str]) -> Iterator[Row]:
+def _read_csv(path: Path, required: Sequence[str], encoding: str, fault: OnFault) -> Iterator[Row]:
     # The csv module refuses fields over 128 KiB; a report may be longer.
     csv.field_size_limit(1 << 30)
-    with path.open(encoding="utf-8-sig", newline="") as file:
+    with _open_text(path, encoding, newline="") as file:
         reader = csv.reader(file, strict=True)
         try:
             header = next(reader, None)
@@ -101,33 +169,46 @@ def _read_csv(path: Path, required: Sequence[str]) -> Iterator[Row]:
             if twice:
                 raise OrapoError(f"{path}: column {', '.join(twice)} stands twice in the header")
             _require(path, header, required)
+            number, width = 0, len(header)
             for record in reader:
                 if not record:  # a blank line
                     continue
-                if len(record) != len(header):
-                    raise OrapoError(
-                        f"{path}, line {reader.line_num}: {len(record)} fields, "
-                        f"expected {len(header)} as in the header"
-                    )
-                yield Row(reader.line_num, dict(zip(header, record, strict=True)))
+                number += 1
+                if len(record) != width:
+                    sentence = f"{len(record)} fields, expected {width} as in the header"
+                    fault(reader.line_num, number, sentence)
+                    continue
+                yield Row(reader.line_num, dict(zip(header, record, strict=True)), number)
         except csv.Error as error:
+            # After broken quoting nobody knows where the next record begins.
             raise OrapoError(f"{path}, line {reader.line_num}: broken CSV ({error})") from None
 
 
-def _read_jsonl(path: Path, required: Sequence[str]) -> Iterator[Row]:
-    with path.open(encoding="utf-8-sig") as file:
+def _read_jsonl(
+    path: Path, required: Sequence[str], encoding: str, fault: OnFault
+) -> Iterator[Row]:
+    number = 0
+    with _open_text(path, encoding) as file:
         for line, text in enumerate(file, start=1):
             if not text.strip():
                 continue
+            number += 1
             try:
                 values = json.loads(text)
-            except (json.JSONDecodeError, RecursionError) as error:
-                why = error.msg if isinstance(error, json.JSONDecodeError) else "nested too deep"
-                raise OrapoError(f"{path}, line {line}: broken JSON ({why})") from None
+            except (ValueError, RecursionError) as error:
+                why = getattr(error, "msg", "a number of too many digits")
+                why = "nested too deep" if isinstance(error, RecursionError) else why
+                fault(line, number, f"broken JSON ({why})")
+                continue
             if not isinstance(values, dict):
-                raise OrapoError(f"{path}, line {line}: expected a JSON object")
-            _require(path, values, required, f", line {line}")
-            yield Row(line, values)
+                fault(line, number, "expected a JSON object")
+                continue
+            if required and (lack := _lacking(values, required)):
+                fault(line, number, lack)
+                continue
+            yield Row(line, values, number)
+    if number == 0 and path.stat().st_size == 0:
+        raise OrapoError(f"{path}: the file is empty")
 
 
 def _read_parquet(path: Path, required: Sequence[str]) -> Iterator[Row]:
@@ -141,7 +222,7 @@ def _read_parquet(path: Path, required: Sequence[str]) -> Iterator[Row]:
             for batch in file.iter_batches(batch_size=1024):
                 for values in batch.to_pylist():
                     number += 1
-                    yield Row(number, values)
+                    yield Row(number, values, number)
     except pa.ArrowException as error:
         raise OrapoError(f"{path}: not a readable Parquet file ({error})") from None
 

@@ -1,0 +1,60 @@
+"""The data sets that can be loaded, by name."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from orapo.data.chexpert_plus import load_chexpert_plus
+from orapo.data.chexpert_valid import load_chexpert_valid
+from orapo.data.iu_xray import load_iu_xray
+from orapo.data.loading import Loaded, LoadOptions
+from orapo.data.manifest import load_manifest
+from orapo.data.mimic_cxr import load_mimic_cxr
+from orapo.data.own_table import load_table
+from orapo.errors import MissingExtraError, OrapoError
+
+Loader: TypeAlias = Callable[[Path, LoadOptions], Loaded]
+
+
+def _load_dicom(path: Path, options: LoadOptions) -> Loaded:
+    try:
+        # by name: it needs pydicom, which the core does without
+        load: Loader = importlib.import_module("orapo.data.dicom").load_dicom_folder
+    except ImportError:
+        raise MissingExtraError("a folder of DICOM studies", "dicom") from None
+    return load(path, options)
+
+
+LOADERS: Final[dict[str, Loader]] = {
+    "chexpert-plus": load_chexpert_plus,
+    "mimic-cxr": load_mimic_cxr,
+    "iu-xray": load_iu_xray,
+    "chexpert-valid": load_chexpert_valid,
+    "table": load_table,
+    "manifest": load_manifest,
+    "dicom": _load_dicom,
+}
+
+
+def load_dataset(name: str, path: Path, options: LoadOptions | None = None) -> Loaded:
+    """Load a data set.
+
+    Args:
+        name: One of `LOADERS`.
+        path: Its folder or table.
+        options: What a loader can be told.
+
+    Returns:
+        Its studies, and everything that is wrong with it.
+
+    Raises:
+        OrapoError: There is no such data set, or a table of it can't be read at all.
+    """
+    if name not in LOADERS:
+        raise OrapoError(f"{name}: no such data set; there are {', '.join(LOADERS)}")
+    if not path.exists():
+        raise OrapoError(f"{path}: no such file or folder")
+    return LOADERS[name](path, options or LoadOptions())

@@ -1,0 +1,439 @@
+"""What the loaders of all data sets share: places, problems, and the checks on the way to a study.
+
+A loader doesn't stop at the first fault: it leaves the study (or the view) out, says what is wrong
+with it and where, and goes on, so that a data set is repaired in one round.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal, NamedTuple
+
+from pydantic import ValidationError
+
+from orapo.data.study import Study, schema_fault
+from orapo.data.tables import read_rows
+from orapo.labels import CHEXPERT, LABELS, NO_FINDING, POSITIVE, SUPPORT_DEVICES, LabelValue
+from orapo.labels import parse_label as parse_any_label
+
+View = Literal["frontal", "lateral", ""]
+
+_TICK: Final = 2000
+_VIEWS: Final[Mapping[str, View]] = {
+    **dict.fromkeys(("frontal", "ap", "pa", "ap axial", "pa lld", "ap lld"), "frontal"),
+    **dict.fromkeys(("lateral", "ll", "lat", "rl", "xtable lateral"), "lateral"),
+}
+_ORDER: Final[Mapping[str, int]] = {"frontal": 0, "": 1, "lateral": 2}
+_SPLITS: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("", "train", "training"), "train"),
+    **dict.fromkeys(("validate", "val", "valid", "validation", "dev"), "validate"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+_SEXES: Final[Mapping[str, Literal["F", "M"]]] = {"f": "F", "female": "F", "m": "M", "male": "M"}
+# The usual cells; everything else takes the slower way, which explains what is wrong.
+_CELLS: Final[Mapping[object, LabelValue]] = {
+    **dict.fromkeys((None, ""), None),
+    **dict.fromkeys((1, "1", "1.0"), 1),
+    **dict.fromkeys((0, "0", "0.0"), 0),
+    **dict.fromkeys((-1, "-1", "-1.0"), -1),
+}
+
+
+class Place(NamedTuple):
+    """Where something stands in the files of a data set."""
+
+    file: Path
+    line: int = 0
+    number: int = 0
+    """Number of the record from 1, where it differs from the line."""
+    entry: str = ""
+    """For files without lines: the record's name."""
+
+    def __str__(self) -> str:
+        if self.entry:
+            return f"{self.file}, {self.entry}"
+        if not self.line:
+            return str(self.file)
+        row = f" (row {self.number})" if self.number and self.number != self.line else ""
+        return f"{self.file}, line {self.line}{row}"
+
+
+class Problem(NamedTuple):
+    """One fault of a data set."""
+
+    place: Place
+    sentence: str
+    kind: str
+    """Short name of the sort of fault, to count by."""
+    fatal: bool
+    """Whether training on the data set as it is would fail; else the study is merely left out, or
+    kept with a doubt."""
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.sentence}"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadOptions:
+    """How to load a data set; each loader takes what concerns it.
+
+    Attributes:
+        images: Folder of the images; None takes the data set's own place for them.
+        reports: Folder of the reports, where they are files of their own (MIMIC-CXR).
+        check_files: Say which image files are missing. Images are never opened here.
+        columns: For own tables: field of a study, or label, to the column that holds it.
+        encoding: Of CSV and JSONL files.
+        labels_from: CheXpert Plus: the text whose labels are taken (``report``, ``findings``,
+            ``impression``).
+        progress: Told what is read and how many records of it are done.
+    """
+
+    images: Path | None = None
+    reports: Path | None = None
+    check_files: bool = True
+    columns: Mapping[str, str] = field(default_factory=dict)
+    encoding: str = "utf-8"
+    labels_from: str = "report"
+    progress: Callable[[str, int], None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A data set as it was read.
+
+    Attributes:
+        source: Its name.
+        studies: What can be used.
+        places: Where each study stands.
+        problems: Everything that is wrong, in the order of reading.
+        notes: Decisions that were taken, with how often.
+    """
+
+    source: str
+    studies: list[Study]
+    places: list[Place]
+    problems: list[Problem]
+    notes: dict[str, int]
+
+    @property
+    def fatal(self) -> int:
+        """How many problems keep a training from running."""
+        return sum(problem.fatal for problem in self.problems)
+
+
+class ViewImage(NamedTuple):
+    """An image of a study and its view."""
+
+    path: str
+    view: View
+
+
+class Loading:
+    """Collects studies and problems while a loader reads.
+
+    Args:
+        source: Name of the data set.
+        options: As the loader was given them.
+    """
+
+    def __init__(self, source: str, options: LoadOptions) -> None:
+        self.source = source
+        self.options = options
+        self.notes: Counter[str] = Counter()
+        self._studies: list[Study] = []
+        self._places: list[Place] = []
+        self._problems: list[Problem] = []
+        self._fatal = 0
+        self._taken: dict[str, Place] = {}
+
+    def finish(self, *tables: Path) -> Loaded:
+        """Return what was read.
+
+        Args:
+            *tables: The files that it came from, for the message when nothing is left.
+        """
+        if not self._studies:
+            file = tables[0] if tables else Path()
+            self.wrong(Place(file), "no study is left", "no_study")
+        return Loaded(self.source, self._studies, self._places, self._problems, dict(self.notes))
+
+    def wrong(self, place: Place, sentence: str, kind: str, *, fatal: bool = True) -> None:
+        """Note a problem."""
+        self._problems.append(Problem(place, sentence, kind, fatal))
+        self._fatal += fatal
+
+    @property
+    def faults(self) -> int:
+        """How many fatal problems there are so far."""
+        return self._fatal
+
+    def rows(
+        self, path: Path, required: Sequence[str] = (), kind: str | None = None
+    ) -> Iterator[tuple[Place, dict[str, Any]]]:
+        """Yield the sound records of a table; the others become problems."""
+
+        def fault(line: int, number: int, sentence: str) -> None:
+            self.wrong(Place(path, line, number), sentence, "broken_row")
+
+        read = read_rows(path, required, kind=kind, encoding=self.options.encoding, on_fault=fault)
+        for line, values, number in read:
+            if number % _TICK == 0:
+                self.tick(path.name, number)
+            yield Place(path, line, number), values
+
+    def tick(self, what: str, done: int) -> None:
+        """Move the progress bar."""
+        if self.options.progress is not None:
+            self.options.progress(f"reading {what}", done)
+
+    # --- cells -------------------------------------------------------------------------------
+
+    def text(self, place: Place, value: object, column: str) -> str:
+        """Return a cell's text without the space around it; null and pandas' ``nan`` are empty."""
+        if value is None:
+            return ""
+        if not isinstance(value, str):
+            if isinstance(value, float) and math.isnan(value):
+                return ""
+            sentence = f"{column} must be a string, not {type(value).__name__}"
+            self.wrong(place, sentence, "wrong_type")
+            return ""
+        text = value.strip()
+        if not text.isascii():
+            try:
+                text.encode()
+            except UnicodeEncodeError:
+                self.wrong(place, f"{column} holds half a character (a surrogate)", "wrong_type")
+                return ""
+        return "" if text in ("nan", "NaN") else text
+
+    def identifier(self, place: Place, value: object, column: str) -> str:
+        """Return an identifier as text; empty (and a problem) if it is none."""
+        if isinstance(value, int) and not isinstance(value, bool):
+            return str(value)
+        if isinstance(value, str) and value.strip():
+            return self.text(place, value, column)
+        self.wrong(place, f"{column} must be a string or a whole number", "wrong_type")
+        return ""
+
+    def split(self, place: Place, value: object) -> str | None:
+        """Return ``train``, ``validate`` or ``test``; None (and a problem) if it is neither."""
+        text = self.text(place, value, "split")
+        found = _SPLITS.get(text.lower())
+        if found is None:
+            sentence = f"split {text[:40]!r} is not one of train, validate, test"
+            self.wrong(place, sentence, "split")
+        return found
+
+    def age(self, place: Place, value: object) -> float | None:
+        """Return an age in years; what is no age is left blank."""
+        if value is None or value == "":
+            return None
+        try:
+            years = float(value)  # type: ignore[arg-type]
+        except (TypeError, ValueError):
+            years = -1.0
+        if math.isnan(years):
+            return None
+        if not 0 <= years <= 150:
+            self.wrong(place, "age is no number of years from 0 to 150", "age", fatal=False)
+            return None
+        return years
+
+    def labels(
+        self, place: Place, cells: Mapping[str, Any], columns: Mapping[str, str]
+    ) -> dict[str, LabelValue] | None:
+        """Return the labels in a record; None, and a problem for each faulty cell, if one is.
+
+        Args:
+            place: Of the record.
+            cells: The record.
+            columns: Label to its column.
+        """
+        found: dict[str, LabelValue] = dict.fromkeys(LABELS)
+        sound = True
+        for name, column in columns.items():
+            cell = cells.get(column)
+            try:
+                if type(cell) is bool:
+                    raise KeyError
+                found[name] = _CELLS[cell]
+            except (KeyError, TypeError):
+                try:
+                    found[name] = parse_any_label(cell)
+                except ValueError as error:
+                    sound = False
+                    self.wrong(place, f"column {column}: {_short(str(error))}", "label")
+        return found if sound else None
+
+    # --- images ------------------------------------------------------------------------------
+
+    def inside(self, place: Place, root: Path | str, text: object) -> str | None:
+        """Return the path of an image that a table names.
+
+        Args:
+            place: Of the record.
+            root: The folder where relative paths start.
+            text: What the table says. Backslashes count as slashes, whatever the system.
+
+        Returns:
+            The path, or None (and a problem) if it is empty or leaves the root.
+        """
+        if not isinstance(text, str) or not text.strip():
+            self.wrong(place, "has no image path", "image_path")
+            return None
+        plain = text.strip().replace("\\", "/")
+        if "\0" in plain:
+            self.wrong(place, "image path holds a null byte", "image_path")
+            return None
+        root = os.path.abspath(root)
+        drive = len(plain) > 1 and plain[1] == ":"
+        path = os.path.normpath(f"{root}/{plain}")
+        if plain.startswith("/") or drive:
+            path = plain if drive else os.path.normpath(plain)
+            if self.options.images is None and not drive:
+                return path
+        if path != root and not path.startswith(root.rstrip("/") + "/"):
+            self.wrong(place, f"image path {_short(text)!r} leaves the image root", "image_path")
+            return None
+        return path
+
+    def there(self, place: Place, path: str, named: str | None = None) -> bool:
+        """Whether an image file is there; where files aren't checked, it is taken to be.
+
+        Args:
+            place: Of the record.
+            path: The file.
+            named: How the table calls it, if that differs.
+        """
+        if not self.options.check_files or os.path.isfile(path):
+            return True
+        self.wrong(place, f"image {_short(named or path)}: no such file", "missing_file")
+        return False
+
+    # --- studies -----------------------------------------------------------------------------
+
+    def add(
+        self,
+        place: Place,
+        study_id: str,
+        images: Sequence[ViewImage],
+        labels: Mapping[str, LabelValue] | None,
+        *,
+        needs_report: bool = True,
+        needs_image: bool = True,
+        **fields: Any,
+    ) -> None:
+        """Take a study up, unless something about it forbids that.
+
+        Args:
+            place: Where it stands.
+            study_id: Its identifier.
+            images: Its views, in any order.
+            labels: What the data set says; None has FactS read them from the texts.
+            needs_report: Whether a study without any text is left out.
+            needs_image: Whether a study without any image is a problem.
+            **fields: The other fields of `Study`.
+        """
+        if not self._claim(place, study_id):
+            return
+        texts = [fields.get(name, "") for name in ("findings", "impression", "report")]
+        if not self._usable(place, images, any(texts) or not needs_report, needs_image):
+            return
+        by_facts = labels is None
+        if labels is None:
+            labels = facts_labels(*texts)
+            self.notes["labels_read_by_facts"] += 1
+        ordered = sorted(images, key=lambda image: _ORDER[image.view])
+        try:
+            study = Study(
+                study_id=study_id,
+                images=tuple(Path(image.path) for image in ordered),
+                views=tuple(image.view for image in ordered),
+                labels=dict(labels),
+                labels_source="facts" if by_facts else "dataset",
+                source=self.source,
+                **fields,
+            )
+        except ValidationError as error:
+            self.wrong(place, schema_fault(error), "wrong_type")
+            return
+        self._append(place, study)
+
+    def keep(self, place: Place, study: Study, *, needs_report: bool) -> None:
+        """Take up a study that is made already, under the same conditions as `add`."""
+        text = study.findings.strip() or study.impression.strip() or study.report.strip()
+        if self._claim(place, study.study_id) and self._usable(
+            place, study.images, bool(text) or not needs_report, True
+        ):
+            self._append(place, study)
+
+    def _claim(self, place: Place, study_id: str) -> bool:
+        if not study_id:  # said already
+            return False
+        first = self._taken.setdefault(study_id, place)
+        if first is not place:
+            where = first.entry or f"line {first.line}"
+            sentence = f"study_id {_short(study_id)} stands already in {where}"
+            self.wrong(place, sentence, "duplicate_id")
+        return first is place
+
+    def _usable(
+        self, place: Place, images: Sequence[object], has_text: bool, needs_image: bool
+    ) -> bool:
+        if not has_text:
+            sentence = "has no report text; the study is left out"
+            self.wrong(place, sentence, "empty_report", fatal=False)
+            return False
+        if not images and needs_image and self.options.check_files:
+            self.wrong(place, "has no image; the study is left out", "no_image")
+            return False
+        return True
+
+    def _append(self, place: Place, study: Study) -> None:
+        if study.labels_source == "dataset" and contradicts(study.labels):
+            sentence = "No Finding is 1 together with another label that is 1"
+            self.wrong(place, sentence, "contradiction", fatal=False)
+        self._studies.append(study)
+        self._places.append(place)
+
+
+def view_of(text: str) -> View:
+    """Return ``frontal`` or ``lateral`` for the many names of a projection; else empty."""
+    return _VIEWS.get(text.strip().lower(), "")
+
+
+def sex_of(text: object) -> Literal["F", "M", ""]:
+    """Return ``F`` or ``M``; empty for everything else."""
+    return _SEXES.get(str(text).strip().lower(), "")
+
+
+def facts_labels(findings: str, impression: str, report: str) -> dict[str, LabelValue]:
+    """Return what FactS reads from findings + impression, or from the report without sections."""
+    from orapo.facts import label_report
+
+    return label_report(f"{findings} {impression}".strip() or report).labels
+
+
+def contradicts(labels: Mapping[str, LabelValue]) -> bool:
+    """Whether No Finding is positive together with a finding."""
+    if labels.get(NO_FINDING) != POSITIVE:
+        return False
+    return any(
+        value == POSITIVE and name not in (NO_FINDING, SUPPORT_DEVICES)
+        for name, value in labels.items()
+    )
+
+
+def label_columns(have: Sequence[str]) -> dict[str, str]:
+    """Return label to column for those of the 14 that a table has under their own names."""
+    return {name: name for name in CHEXPERT.labels if name in have}
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 160 else f"{text[:157]}..."
