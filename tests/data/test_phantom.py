@@ -308,7 +308,14 @@ def test_a_complete_phantom_is_not_drawn_again_and_a_damaged_one_is(tmp_path):
 
     def run(seed: int = 0) -> None:
         calls.clear()
-        write_phantom(tmp_path, {"train": 4}, seed, EASY, lambda *done: calls.append(done))
+        write_phantom(
+            tmp_path,
+            {"train": 4},
+            seed,
+            EASY,
+            lambda *done: calls.append(done),
+            overwrite=True,
+        )
 
     run()
     assert calls == [(1, 4), (2, 4), (3, 4), (4, 4)]
@@ -331,8 +338,20 @@ def test_an_interrupted_phantom_leaves_the_older_one_whole(tmp_path):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        write_phantom(tmp_path, {"train": 5}, 1, EASY, interrupt)
+        write_phantom(tmp_path, {"train": 5}, 1, EASY, interrupt, overwrite=True)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_a_phantom_of_other_arguments_is_drawn_over_only_if_asked(tmp_path):
+    path = write_phantom(tmp_path, {"train": 3}, 0, EASY)
+    before = path.read_bytes()
+    with pytest.raises(
+        OrapoError, match=r"holds a phantom made with another counts, seed; .*--force"
+    ):
+        write_phantom(tmp_path, {"train": 5}, 1, EASY)
+    assert path.read_bytes() == before
+    write_phantom(tmp_path, {"train": 5}, 1, EASY, overwrite=True)
+    assert len(read_manifest(path)) == 5
 
 
 def test_a_folder_with_another_data_set_is_left_alone(tmp_path):

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from orapo.data.datasets import load_dataset
 from orapo.data.manifest import read_manifest
 from orapo.data.phantom import (
     DIFFICULTIES,
@@ -23,6 +24,7 @@ from orapo.data.phantom import (
     draw_study,
     write_phantom,
 )
+from orapo.data.phantom.layouts import write_layout
 from orapo.data.study import Study
 from orapo.errors import OrapoError
 from orapo.labels import LABELS, POSITIVE, UNCERTAIN
@@ -33,6 +35,23 @@ _DEFAULT_STUDIES: Final = 640
 _SHEET_FILMS: Final = 24
 _SHEET_COLUMNS: Final = 6
 _SHEET_SIZE: Final = 256
+
+
+_BAR: Final = (
+    TextColumn("{task.description}"),
+    BarColumn(),
+    MofNCompleteColumn(),
+    TimeRemainingColumn(),
+)
+
+
+class LayoutName(StrEnum):
+    """The layouts of `LAYOUTS`, as choices of an option."""
+
+    CHEXPERT_PLUS = "chexpert-plus"
+    MIMIC_CXR = "mimic-cxr"
+    IU_XRAY = "iu-xray"
+    TABLE = "table"
 
 
 class DifficultyName(StrEnum):
@@ -67,6 +86,10 @@ def phantom(
     validate: Annotated[int | None, typer.Option(min=0, help="Validation studies.")] = None,
     test: Annotated[int | None, typer.Option(min=0, help="Test studies.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same studies.")] = 0,
+    layout: Annotated[
+        LayoutName | None,
+        typer.Option(help="Write it as this data set lies on disk; its loader can then be tried."),
+    ] = None,
     size: Annotated[int, typer.Option(help="Width and height of a film in pixels.")] = 64,
     difficulty: Annotated[
         DifficultyName, typer.Option(help="Contrast of findings, style sentences, label noise.")
@@ -77,6 +100,9 @@ def phantom(
             "--contact-sheet", help="Also write the first films as one PNG.", dir_okay=False
         ),
     ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Draw over a phantom made with other arguments.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Write a phantom: synthetic chest films with reports, free of patient data."""
@@ -84,24 +110,23 @@ def phantom(
     counts = _split(studies, {"train": train, "validate": validate, "test": test})
     if sheet is not None and sheet.suffix.lower() != ".png":
         raise OrapoError(f"{sheet}: a contact sheet's name ends in .png")
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as bars:
+    if layout is not None and sheet is not None:
+        raise OrapoError("--contact-sheet: give it without --layout")
+    with Progress(*_BAR, console=Console(stderr=True)) as bars:
         bar = bars.add_task("drawing", total=sum(counts.values()))
-        manifest = write_phantom(
-            out,
-            counts,
-            seed,
-            config,
-            lambda done, total: bars.update(bar, completed=done, total=total),
-        )
+
+        def show(done: int, total: int) -> None:
+            bars.update(bar, completed=done, total=total)
+
+        if layout is not None:
+            written = write_layout(layout.value, out, counts, seed, config, show, overwrite=force)
+            studies_written = load_dataset(layout.value, written).studies
+        else:
+            written = write_phantom(out, counts, seed, config, show, overwrite=force)
+            studies_written = read_manifest(written)
     if sheet is not None:
-        _write_sheet(sheet, read_manifest(manifest), seed, config)
-    _report(manifest, read_manifest(manifest), sheet, as_json)
+        _write_sheet(sheet, studies_written, seed, config)
+    _report(written, studies_written, sheet, as_json)
 
 
 def _split(studies: int | None, parts: Mapping[str, int | None]) -> dict[str, int]:

@@ -7,6 +7,7 @@ patients; the texts are left as they are, and how many hold it is counted.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,7 +44,9 @@ def load_iu_xray(path: Path, options: LoadOptions) -> Loaded:
         _read_annotation(loading, path, root)
     else:
         _read_tables(loading, path, root)
-    return loading.finish(path)
+    loaded = loading.finish(path)
+    removed = sum(_REMOVED in study.report for study in loaded.studies)
+    return replace(loaded, notes={**loaded.notes, "reports_with_removed_words": removed})
 
 
 def _image_folder(folder: Path) -> Path:
@@ -99,7 +102,6 @@ def _add_annotated(
     report = loading.text(place, entry["report"], "report")
     # R2Gen lists the frontal film first and says no more about views.
     images = [ViewImage(path, "") for path in _existing(loading, place, root, paths)]
-    _count_removed(loading, report)
     loading.add(
         place,
         study_id,
@@ -140,13 +142,7 @@ def _read_tables(loading: Loading, path: Path, root: Path) -> None:
             whole = loading.inside(where, root, name)
             if whole is not None and loading.there(where, whole, name):
                 images.append(ViewImage(whole, view_of(projection)))
-        _count_removed(loading, report)
         loading.add(place, uid, images, None, patient_id=uid, report=report, **texts)
     for uid, rest in views.items():
         sentence = f"uid {uid} has no row in {path.name}"
         loading.wrong(rest[0][0], sentence, "missing_row", fatal=False)
-
-
-def _count_removed(loading: Loading, text: str) -> None:
-    if _REMOVED in text:
-        loading.notes["reports_with_removed_words"] += 1

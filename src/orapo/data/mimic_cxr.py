@@ -16,8 +16,7 @@ _REPORT_FOLDERS: Final = ("", "mimic-cxr-reports", "reports")
 
 _HEADER: Final = re.compile(r"(?:^|\n)[ \t]*([A-Z][A-Z ()/,-]+):\s", re.ASCII)
 _DICOM_ID: Final = re.compile(r"[\w.-]+", re.ASCII)
-# What radiologists call the sections; the longest names of one kind first is not needed, since
-# headers are compared whole.
+# What radiologists call the sections.
 _SECTIONS: Final = {
     **dict.fromkeys(
         ("FINDINGS", "FINDING", "FINDINGS AND IMPRESSION", "FINDINGS/IMPRESSION", "FRONTAL AND "
@@ -43,7 +42,14 @@ _SECTIONS: Final = {
         "comparison",
     ),
 }  # fmt: skip
-_LAST: Final = re.compile(r"\n[ \t]*\n")
+# Headers that end a section; others below FINDINGS ("LUNGS:") are part of it.
+_OTHERS: Final = frozenset(
+    ("EXAMINATION", "EXAM", "TECHNIQUE", "PROCEDURE", "STUDY", "DATE", "TYPE OF EXAMINATION",
+     "NOTIFICATION", "RECOMMENDATION", "RECOMMENDATIONS", "RECOMMENDATION(S)", "WET READ",
+     "ADDENDUM", "FINAL ADDENDUM", "FINAL REPORT", "PREAMBLE", "ATTENDING", "DOCTOR")
+)  # fmt: skip
+_SAID: Final = ("findings", "impression")
+_BLANK_LINE: Final = re.compile(r"\n[ \t]*\n")
 
 
 class Sections(NamedTuple):
@@ -59,27 +65,42 @@ class Sections(NamedTuple):
 def split_report(text: str) -> Sections:
     """Cut a free-text report into sections at its headers in capitals.
 
-    Where a section stands twice, the later part is appended. A report with neither findings nor
-    impression under a header has its last paragraph as findings.
+    Where a section stands twice, the later part is appended. What the radiologist had before
+    reporting (indication, history, comparison) ends at a blank line: the paragraphs after it are
+    often findings without a header, and must not get into a prompt. They are the findings if no
+    header says so; of a report with neither findings nor impression, the last paragraph alone is.
     """
     parts: dict[str, list[str]] = {name: [] for name in Sections._fields}
+    loose: list[str] = []
     headers = list(_HEADER.finditer(text))
     ends = [header.start() for header in headers[1:]] + [len(text)]
-    for header, end in zip(headers, ends, strict=True):
-        name = _SECTIONS.get(" ".join(header[1].split()))
+    running: str | None = None
+    for header, end in zip(headers, ends, strict=False):
+        title = " ".join(header[1].split())
         content = text[header.end() : end].strip()
-        if name and content:
-            parts[name].append(" ".join(content.split()))
-    if not parts["findings"] and not parts["impression"]:
-        paragraphs = [part.strip() for part in _LAST.split(text) if part.strip()]
-        if paragraphs:
-            last = paragraphs[-1]
-            header_of_last = _HEADER.match(last)
-            # a last paragraph that is another section (HISTORY: cough.) says nothing of the film
-            known = header_of_last and _SECTIONS.get(header_of_last[1].strip())
-            if not known:
-                parts["findings"].append(" ".join(last.split()))
-    return Sections(*("\n".join(parts[name]) for name in Sections._fields))
+        if title in _SECTIONS:
+            running = _SECTIONS[title]
+        elif title in _OTHERS or running not in _SAID:
+            running = None
+        else:
+            content = f"{title}: {content}"
+        first, *rest = _BLANK_LINE.split(content)
+        if running in _SAID:
+            parts[running].append(_one_line(content))
+        else:
+            loose += [_one_line(part) for part in rest]
+            if running is not None:
+                parts[running].append(_one_line(first))
+    if not headers:
+        loose = [_one_line(part) for part in _BLANK_LINE.split(text)]
+    loose = [part for part in loose if part]
+    if not any(parts["findings"]):
+        parts["findings"] = loose if any(parts["impression"]) else loose[-1:]
+    return Sections(*("\n".join(filter(None, parts[name])) for name in Sections._fields))
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 class _View(NamedTuple):

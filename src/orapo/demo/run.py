@@ -136,7 +136,7 @@ def _phantom(folder: Path, plan: DemoPlan, progress: Progress, stages: _Stages) 
         drawn += 1
         progress.update(task, completed=done)
 
-    manifest = write_phantom(folder, counts, plan.seed, plan.phantom, progress=show)
+    manifest = write_phantom(folder, counts, plan.seed, plan.phantom, progress=show, overwrite=True)
     progress.update(task, completed=total)
     seconds = time.monotonic() - start
     # A complete phantom is reported at once, a new one film by film.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -38,6 +38,8 @@ def write_phantom(
     seed: int,
     config: PhantomConfig,
     progress: Callable[[int, int], None] | None = None,
+    *,
+    overwrite: bool = False,
 ) -> Path:
     """Write a phantom data set.
 
@@ -52,45 +54,100 @@ def write_phantom(
         seed: Of the phantom.
         config: Film size and difficulty.
         progress: Called with the number of studies done and their total, after each one.
+        overwrite: Draw over a complete phantom of other arguments.
 
     Returns:
         The path of the manifest.
 
     Raises:
         OrapoError: A split is unknown or a count impossible, or the folder holds images or a
-            manifest that are not a phantom's, or it can't be written.
+            manifest that are not a phantom's, or a phantom of other arguments, or it can't be
+            written.
     """
-    counts = _checked(counts, seed)
+    counts = checked_counts(counts, seed)
     total = sum(counts.values())
     arguments = {"version": VERSION, "seed": seed, "counts": counts, **asdict(config)}
-    manifest = out / MANIFEST
+
+    def draw(part: Path) -> None:
+        (part / IMAGES).mkdir()
+        _draw_into(part, counts, seed, config, progress)
+
+    drawn = fill_folder(
+        out, arguments, (IMAGES, DRAWN, MANIFEST), draw, lambda: _is_whole(out, total), overwrite
+    )
+    if not drawn and progress is not None:
+        progress(total, total)
+    return out / MANIFEST
+
+
+def fill_folder(
+    out: Path,
+    arguments: Mapping[str, Any],
+    entries: Sequence[str],
+    draw: Callable[[Path], None],
+    is_whole: Callable[[], bool],
+    overwrite: bool,
+) -> bool:
+    """Fill a folder with a phantom, unless it is there already; whole, or not at all.
+
+    Args:
+        out: The folder.
+        arguments: What the phantom depends on.
+        entries: Names of what it consists of; the last of them is moved there last.
+        draw: Writes the entries into the folder that it is given.
+        is_whole: Whether a phantom that is recorded as complete still has all its files.
+        overwrite: Draw over a complete phantom of other arguments.
+
+    Returns:
+        Whether it was drawn.
+
+    Raises:
+        OrapoError: The folder holds something else, or can't be written.
+    """
     record = _read_record(out)
-    if record == {**arguments, "complete": True} and _is_whole(out, total):
-        if progress is not None:
-            progress(total, total)
-        return manifest
-    if record is None and any((out / name).exists() for name in (MANIFEST, IMAGES)):
+    if record == {**arguments, "complete": True} and is_whole():
+        return False
+    if record is None and any((out / name).exists() for name in entries):
         raise OrapoError(f"{out}: holds another data set; choose an empty folder for the phantom")
+    if record is not None and record.get("layout") != arguments.get("layout"):
+        raise OrapoError(f"{out}: holds a phantom of another layout; give an empty folder")
+    if record is not None and not overwrite and record.get("complete"):
+        other = sorted(
+            name
+            for name in {*record, *arguments} - {"complete"}
+            if record.get(name) != arguments.get(name)
+        )
+        if other:
+            raise OrapoError(
+                f"{out}: holds a phantom made with another {', '.join(other)}; give an empty "
+                "folder, or --force to draw over it"
+            )
     part = out / ".phantom.part"
     try:
         shutil.rmtree(part, ignore_errors=True)
-        (part / IMAGES).mkdir(parents=True)
-        _draw_into(part, counts, seed, config, progress)
+        part.mkdir(parents=True)
+        draw(part)
         # From here on the folder counts as an unfinished phantom until the last line.
         _write_record(out, {**arguments, "complete": False})
-        if (out / IMAGES).exists():
-            shutil.rmtree(out / IMAGES)
-        for name in (IMAGES, DRAWN, MANIFEST):
-            (part / name).replace(out / name)
+        for name in entries:
+            if (out / name).is_dir():
+                shutil.rmtree(out / name)
+            if (part / name).exists():
+                (part / name).replace(out / name)
         _write_record(out, {**arguments, "complete": True})
     except OSError as error:
         raise OrapoError(f"{out}: can't be written ({error.strerror})") from None
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    return manifest
+    return True
 
 
-def _checked(counts: Mapping[str, int], seed: int) -> dict[str, int]:
+def checked_counts(counts: Mapping[str, int], seed: int) -> dict[str, int]:
+    """Return the number of studies of every split, in order.
+
+    Raises:
+        OrapoError: A split is unknown, a count impossible or the seed negative.
+    """
     unknown = sorted(set(counts) - set(SPLIT_STARTS))
     if unknown:
         raise OrapoError(
