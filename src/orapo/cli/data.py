@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from orapo.cli.data_check import check
 from orapo.data.datasets import load_dataset
 from orapo.data.manifest import read_manifest
 from orapo.data.phantom import (
@@ -64,6 +65,7 @@ class DifficultyName(StrEnum):
 
 def add_to(app: typer.Typer) -> None:
     """Add the command group to ``app``."""
+    data.command("check")(check)
     app.add_typer(data, name="data")
 
 

@@ -28,7 +28,7 @@ def rules_engine(lexicon: Path | None) -> RulesEngine:
 
 
 def map_reports(
-    work: Callable[[Item], Result], items: Iterable[Item], workers: int
+    work: Callable[[Item], Result], items: Iterable[Item], workers: int, batch_size: int = BATCH
 ) -> Iterator[Result]:
     """Apply a function to items, in order.
 
@@ -36,6 +36,7 @@ def map_reports(
         work: The function; with more than one worker it and the items must be picklable.
         items: Taken as they are needed: no more than a few batches are in memory.
         workers: Processes; 1 works in this one.
+        batch_size: Items sent to a process at a time.
 
     Yields:
         The results, in order.
@@ -49,7 +50,7 @@ def map_reports(
     with ProcessPoolExecutor(workers, get_context("spawn"), _leave_interrupts) as pool:
         pending: deque[Future[list[Result]]] = deque()
         try:
-            while chunk := list(islice(rest, BATCH)):
+            while chunk := list(islice(rest, batch_size)):
                 pending.append(pool.submit(batch, chunk))
                 if len(pending) > 2 * workers:
                     yield from pending.popleft().result()

@@ -35,7 +35,7 @@ _INDICATIONS: Final = (
     "Line placement.",
 )
 _TABLE: Final = "studies.csv"
-_PLUS_COLUMNS: Final = (
+PLUS_COLUMNS: Final = (
     "path_to_image", "path_to_dcm", "frontal_lateral", "ap_pa", "deid_patient_id",
     "patient_report_date_order", "report", "section_narrative", "section_clinical_history",
     "section_history", "section_comparison", "section_technique", "section_procedure_comments",
@@ -43,6 +43,7 @@ _PLUS_COLUMNS: Final = (
     "section_accession_number", "age", "sex", "race", "ethnicity", "interpreter_needed",
     "insurance_type", "recent_bmi", "deceased", "split",
 )  # fmt: skip
+"""The columns of CheXpert Plus' table, in its order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +170,7 @@ def _write_chexpert_plus(part: Path, studies: Iterator[LayoutStudy]) -> None:
         (part / chexpert_plus.TABLE).open("w", encoding="utf-8", newline="") as table_file,
         (folder / "report_fixed.json").open("w", encoding="utf-8") as labels_file,
     ):
-        table = csv.DictWriter(table_file, _PLUS_COLUMNS, restval="", lineterminator="\n")
+        table = csv.DictWriter(table_file, PLUS_COLUMNS, restval="", lineterminator="\n")
         table.writeheader()
         for one in studies:
             for row, labels in chexpert_plus_rows(one):

@@ -1,0 +1,113 @@
+"""``orapo data check``: read a data set once and say what is in it and what is wrong with it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from orapo.cli import data_options as shared
+from orapo.data.image_check import ImageCheck, check_images
+from orapo.data.profile import leaks, profile
+from orapo.data.profile_page import problem_record, write_profile
+
+
+def check(
+    path: shared.Source,
+    dataset: shared.Dataset = shared.DatasetName.MANIFEST,
+    images: Annotated[
+        bool, typer.Option("--images/--no-images", help="Look for the images and read them all.")
+    ] = True,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for profile.json, profile.html and more.", file_okay=False),
+    ] = None,
+    workers: shared.Workers = shared.DEFAULT_WORKERS,
+    image_root: shared.ImageRoot = None,
+    reports: shared.Reports = None,
+    columns: shared.Columns = None,
+    encoding: shared.Encoding = "utf-8",
+    labels_from: shared.LabelsFrom = "report",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the profile as JSON.")] = False,
+) -> None:
+    """Check a data set: a profile of it, and every problem with its file and row.
+
+    The exit code is 2 if training on it as it is would fail; warnings alone leave it 0.
+    """
+    options = shared.load_options(image_root, reports, columns, encoding, labels_from, images)
+    with shared.progress() as bars:
+        loaded = shared.load(bars, dataset, path, options)
+        seen: ImageCheck | None = None
+        if images:
+            bar = bars.add_task("images", total=None)
+            seen = check_images(
+                loaded,
+                workers,
+                lambda done, total: bars.update(bar, completed=done, total=total),
+            )
+        problems = [*loaded.problems, *(seen.problems if seen else ()), *leaks(loaded)]
+        figures = profile(loaded, problems, seen)
+        page = None
+        if out is not None:
+            bars.add_task("writing the page", total=None)
+            page = write_profile(out, loaded, figures, problems, thumbnails=images)
+    shared.say_problems(problems)
+    if as_json:
+        listed = [problem_record(problem) for problem in problems]
+        typer.echo(json.dumps({**figures, "problem_list": listed}, indent=2))
+    else:
+        _show(figures)
+        if page is not None:
+            Console().print(str(page), markup=False, highlight=False, soft_wrap=True)
+    if figures["fatal_problems"]:
+        Console(stderr=True).print(
+            f"orapo: {path}: {figures['fatal_problems']:,} problem(s) would stop a training",
+            style="red",
+            markup=False,
+            soft_wrap=True,
+        )
+        raise typer.Exit(2)
+
+
+def _show(figures: Mapping[str, Any]) -> None:
+    console = Console()
+    console.print(
+        f"{figures['studies']:,} studies of {figures['patients']:,} patients, "
+        f"{figures['images']:,} images",
+        highlight=False,
+    )
+    splits = Table(title="Splits")
+    for heading in ("split", "studies", "images", "patients"):
+        splits.add_column(heading, justify="left" if heading == "split" else "right")
+    for name, one in figures["splits"].items():
+        splits.add_row(name, *(f"{one[key]:,}" for key in ("studies", "images", "patients")))
+    console.print(splits)
+    labels = Table(title="Labels")
+    labels.add_column("label", min_width=26)
+    for heading in ("positive", "uncertain", "negative", "blank"):
+        labels.add_column(heading, justify="right")
+    for name, count in figures["labels"].items():
+        labels.add_row(
+            name, *(f"{count[key]:,}" for key in ("positive", "uncertain", "negative", "blank"))
+        )
+    console.print(labels)
+    shared_texts = figures["texts_in_two_splits"]
+    lines = {
+        "views": figures["views"],
+        "labels from": figures["labels_source"],
+        "empty": figures["empty"],
+        "words": figures["words"] or {},
+        "texts in two splits": {"texts": shared_texts["texts"], "studies": shared_texts["studies"]},
+        "patients in two splits": {"patients": figures["patients_in_two_splits"]},
+        "image files": figures["image_files"] or {"read": 0},
+        "decided while reading": figures["notes"],
+        "problems": figures["problems"],
+    }
+    for name, counts in lines.items():
+        text = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in counts.items())
+        console.print(f"{name}: {text or 'none'}", highlight=False, markup=False)

@@ -1,0 +1,113 @@
+"""Reads every image of a data set once, in parallel, and says which ones can't be trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from orapo.data.images import read_image
+from orapo.data.loading import Loaded, Place, Problem
+from orapo.errors import OrapoError, RunFailedError
+
+_BATCH: Final = 16
+_WORTH_A_PROCESS: Final = 64
+
+
+class ImageFacts(NamedTuple):
+    """What was seen of an image; of an unreadable one only why."""
+
+    fault: str = ""
+    width: int = 0
+    height: int = 0
+    constant: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ImageCheck:
+    """The images of a data set.
+
+    Attributes:
+        problems: One for each image and study that is unreadable or shows nothing.
+        read: How many different files were read.
+        unreadable: How many of them couldn't be.
+        constant: How many have one grey value only.
+        sizes: Width and height of the others.
+    """
+
+    problems: list[Problem]
+    read: int
+    unreadable: int
+    constant: int
+    sizes: list[tuple[int, int]]
+
+
+def look_at(path: Path) -> ImageFacts:
+    """Read an image and say what it is."""
+    try:
+        image = read_image(path)
+        low, high = image.convert("L").getextrema()
+    except OrapoError as error:
+        return ImageFacts(str(error).removeprefix(f"{path}: "))
+    except Exception as error:
+        # Decoders fail in many ways on files that are built to break them; one bad file of a
+        # hundred thousand must not end the check.
+        return ImageFacts(f"can't be decoded ({type(error).__name__})")
+    return ImageFacts("", image.width, image.height, low == high)
+
+
+def check_images(
+    loaded: Loaded, workers: int, progress: Callable[[int, int], None] | None = None
+) -> ImageCheck:
+    """Read all images of a data set.
+
+    Args:
+        loaded: The data set.
+        workers: Processes.
+        progress: Called with the number of files done and their total.
+
+    Raises:
+        RunFailedError: A process died, for want of memory for example.
+    """
+    paths = list(dict.fromkeys(path for study in loaded.studies for path in study.images))
+    facts: dict[Path, ImageFacts] = {}
+    for path, fact in zip(paths, _all_facts(paths, workers), strict=True):
+        facts[path] = fact
+        if progress is not None:
+            progress(len(facts), len(paths))
+    problems = [
+        problem
+        for study, place in zip(loaded.studies, loaded.places, strict=True)
+        for path in study.images
+        for problem in _problems(place, path, facts[path])
+    ]
+    return ImageCheck(
+        problems,
+        len(paths),
+        sum(bool(fact.fault) for fact in facts.values()),
+        sum(fact.constant for fact in facts.values()),
+        [(fact.width, fact.height) for fact in facts.values() if not fact.fault],
+    )
+
+
+def _all_facts(paths: list[Path], workers: int) -> Iterator[ImageFacts]:
+    from orapo.facts.parallel import map_reports
+
+    if len(paths) < _WORTH_A_PROCESS:
+        workers = 1
+    try:
+        yield from map_reports(look_at, paths, workers, _BATCH)
+    except BrokenProcessPool:
+        raise RunFailedError(
+            "a process that read images died, most likely for want of memory; try --workers 1"
+        ) from None
+
+
+def _problems(place: Place, path: Path, fact: ImageFacts) -> Iterator[Problem]:
+    if fact.fault:
+        yield Problem(place, f"image {path}: {fact.fault}", "unreadable_image", True)
+    elif fact.constant:
+        sentence = f"image {path}: has one grey value everywhere"
+        yield Problem(place, sentence, "constant_image", False)
