@@ -16,6 +16,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from orapo.cli.data_check import check
+from orapo.cli.data_convert import convert
+from orapo.cli.data_sample import sample
 from orapo.data.datasets import load_dataset
 from orapo.data.manifest import read_manifest
 from orapo.data.phantom import (
@@ -65,7 +67,8 @@ class DifficultyName(StrEnum):
 
 def add_to(app: typer.Typer) -> None:
     """Add the command group to ``app``."""
-    data.command("check")(check)
+    for command in (check, sample, convert):
+        data.command()(command)
     app.add_typer(data, name="data")
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -57,4 +59,20 @@ def load_dataset(name: str, path: Path, options: LoadOptions | None = None) -> L
         raise OrapoError(f"{name}: no such data set; there are {', '.join(LOADERS)}")
     if not path.exists():
         raise OrapoError(f"{path}: no such file or folder")
-    return LOADERS[name](path, options or LoadOptions())
+    with _without_collector():
+        return LOADERS[name](path, options or LoadOptions())
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Pause the collector of reference cycles: loading makes none, and millions of objects.
+
+    It would go through all of them again and again: a fifth of the time (benchmarks/RESULTS.md).
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

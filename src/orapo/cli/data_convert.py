@@ -1,0 +1,96 @@
+"""``orapo data convert``: any data set as a manifest with PNG copies of its pixels."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from orapo.cli import data_options as shared
+from orapo.data.convert import convert as convert_loaded
+from orapo.data.convert import require_datasets, write_hugging_face
+from orapo.errors import OrapoError
+
+
+def convert(
+    path: shared.Source,
+    out: Annotated[Path, typer.Option(help="Folder for the manifest and images.", file_okay=False)],
+    dataset: shared.Dataset = shared.DatasetName.MANIFEST,
+    image_size: Annotated[
+        int | None, typer.Option(min=16, metavar="N", help="Longest side of the copies in pixels.")
+    ] = None,
+    hf: Annotated[
+        bool, typer.Option("--hf", help="Also write a copy for Hugging Face datasets.")
+    ] = False,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave out what is wrong instead of stopping.")
+    ] = False,
+    workers: shared.Workers = shared.DEFAULT_WORKERS,
+    image_root: shared.ImageRoot = None,
+    reports: shared.Reports = None,
+    columns: shared.Columns = None,
+    encoding: shared.Encoding = "utf-8",
+    labels_from: shared.LabelsFrom = "report",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+) -> None:
+    """Write a data set as manifest and pixel copies under neutral names, without any header.
+
+    Interrupted and called again, it goes on where it stopped. Something wrong with the data ends it
+    with exit code 2 before an image is copied; --skip-bad leaves that out.
+    """
+    if hf:
+        require_datasets()
+    options = shared.load_options(image_root, reports, columns, encoding, labels_from, True)
+    with shared.progress() as bars:
+        loaded = shared.load(bars, dataset, path, options)
+        if loaded.fatal and not (skip_bad and loaded.studies):
+            shared.say_problems(loaded.problems)
+            raise OrapoError(
+                f"{path}: {loaded.fatal:,} problem(s); repair them, or leave these studies out "
+                "with --skip-bad"
+            )
+        bar = bars.add_task("copying images", total=None)
+        made_from = [dataset.value, path.resolve(), image_root, columns, labels_from]
+        done = convert_loaded(
+            loaded,
+            out,
+            made_from=made_from,
+            image_size=image_size,
+            skip_bad=skip_bad,
+            workers=workers,
+            progress=lambda done, total: bars.update(bar, completed=done, total=total),
+        )
+        hugging_face = None
+        if hf and done.manifest is not None:
+            bars.add_task("writing the copy for Hugging Face", total=None)
+            hugging_face = write_hugging_face(done.studies, out)
+    shared.say_problems([*loaded.problems, *done.problems])
+    if done.manifest is None:
+        raise OrapoError(
+            f"{path}: {len(done.problems):,} image(s) can't be read; the copies of the others are "
+            f"kept in {out}; repair them, or leave them out with --skip-bad"
+        )
+    summary: dict[str, Any] = {
+        "manifest": str(done.manifest),
+        "studies": len(done.studies),
+        "images_copied": done.copied,
+        "images_there": done.there,
+        "left_out": len(loaded.studies) - len(done.studies),
+        "problems": len(loaded.problems) + len(done.problems),
+        "hugging_face": None if hugging_face is None else str(hugging_face),
+    }
+    if as_json:
+        typer.echo(json.dumps(summary, indent=2))
+        return
+    console = Console()
+    console.print(
+        f"{len(done.studies):,} studies, {done.copied:,} images copied, {done.there:,} there "
+        "already",
+        highlight=False,
+    )
+    for written in (done.manifest, hugging_face):
+        if written is not None:
+            console.print(str(written), markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,74 @@
+"""``orapo data sample``: the paper's training set of 1,000 studies, or any other size."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from orapo.data.manifest import read_manifest, write_manifest
+from orapo.data.sampling import sample_studies
+from orapo.data.study import Study
+from orapo.data.tables import not_an_input
+from orapo.labels import LABELS, POSITIVE, UNCERTAIN
+
+
+def sample(
+    manifest: Annotated[Path, typer.Argument(metavar="MANIFEST", help="A manifest (JSONL).")],
+    out: Annotated[Path, typer.Option(help="Manifest of the sample.", dir_okay=False)],
+    size: Annotated[int, typer.Option(min=1, help="How many studies.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed draws another sample.")] = 0,
+    stratified: Annotated[
+        bool, typer.Option("--stratified", help="Labels keep their share; rare ones have 2 %.")
+    ] = False,
+    split: Annotated[str, typer.Option(help="Split that is drawn from.")] = "train",
+    with_held_out: Annotated[
+        bool, typer.Option("--with-held-out", help="Also write the studies of all other splits.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+) -> None:
+    """Draw a training sample; a smaller one of the same seed is part of a larger one.
+
+    Patients who stand in another split too are left out.
+    """
+    not_an_input(out, manifest)
+    studies = read_manifest(manifest)
+    drawn = sample_studies(studies, size, seed, split=split, stratified=stratified)
+    held_out = [study for study in studies if study.split != split] if with_held_out else []
+    write_manifest(out, [*drawn, *held_out])
+    source = [study for study in studies if study.split == split]
+    labels = {
+        name: {"sample": _count(drawn, name), "source": _count(source, name)} for name in LABELS
+    }
+    if as_json:
+        summary = {
+            "manifest": str(out),
+            "studies": len(drawn),
+            "patients": len({study.patient_id or study.study_id for study in drawn}),
+            "held_out": len(held_out),
+            "positive_or_uncertain": labels,
+        }
+        typer.echo(json.dumps(summary, indent=2))
+        return
+    table = Table(title="Studies with the label positive or uncertain")
+    table.add_column("label", min_width=26)
+    table.add_column(f"sample ({len(drawn):,})", justify="right")
+    table.add_column(f"{split} ({len(source):,})", justify="right")
+    for name, count in labels.items():
+        table.add_row(
+            name,
+            f"{count['sample']} ({count['sample'] / len(drawn):.1%})",
+            f"{count['source']} ({count['source'] / len(source):.1%})",
+        )
+    console = Console()
+    console.print(table)
+    console.print(str(out), markup=False, highlight=False, soft_wrap=True)
+
+
+def _count(studies: Sequence[Study], name: str) -> int:
+    return sum(study.labels.get(name) in (POSITIVE, UNCERTAIN) for study in studies)
