@@ -33,6 +33,8 @@ from orapo.errors import OrapoError
 from orapo.labels import LABELS, POSITIVE, UNCERTAIN
 
 data = typer.Typer(help="Make and look after data sets.", no_args_is_help=True)
+for _command in (check, sample, convert):
+    data.command()(_command)
 
 _DEFAULT_STUDIES: Final = 640
 _SHEET_FILMS: Final = 24
@@ -67,8 +69,6 @@ class DifficultyName(StrEnum):
 
 def add_to(app: typer.Typer) -> None:
     """Add the command group to ``app``."""
-    for command in (check, sample, convert):
-        data.command()(command)
     app.add_typer(data, name="data")
 
 

@@ -13,8 +13,7 @@ from rich.table import Table
 
 from orapo.cli import data_options as shared
 from orapo.data.image_check import ImageCheck, check_images
-from orapo.data.profile import leaks, profile
-from orapo.data.profile_page import problem_record, write_profile
+from orapo.data.profile import leaks, problem_record, profile
 
 
 def check(
@@ -54,6 +53,8 @@ def check(
         figures = profile(loaded, problems, seen)
         page = None
         if out is not None:
+            from orapo.data.profile_page import write_profile  # matplotlib, for the plots
+
             bars.add_task("writing the page", total=None)
             page = write_profile(out, loaded, figures, problems, thumbnails=images)
     shared.say_problems(problems)

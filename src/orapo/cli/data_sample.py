@@ -11,10 +11,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from orapo.data.manifest import read_manifest, write_manifest
+from orapo.cli import data_options as shared
+from orapo.data.loading import LoadOptions
+from orapo.data.manifest import write_manifest
 from orapo.data.sampling import sample_studies
 from orapo.data.study import Study
 from orapo.data.tables import not_an_input
+from orapo.errors import OrapoError
 from orapo.labels import LABELS, POSITIVE, UNCERTAIN
 
 
@@ -37,8 +40,15 @@ def sample(
     Patients who stand in another split too are left out.
     """
     not_an_input(out, manifest)
-    studies = read_manifest(manifest)
-    drawn = sample_studies(studies, size, seed, split=split, stratified=stratified)
+    with shared.progress() as bars:
+        options = LoadOptions(check_files=False)
+        loaded = shared.load(bars, shared.DatasetName.MANIFEST, manifest, options)
+        if loaded.fatal:
+            shared.say_problems(loaded.problems)
+            raise OrapoError(f"{manifest}: {loaded.fatal:,} problem(s); repair them first")
+        studies = loaded.studies
+        bars.add_task("drawing", total=None)
+        drawn = sample_studies(studies, size, seed, split=split, stratified=stratified)
     held_out = [study for study in studies if study.split != split] if with_held_out else []
     write_manifest(out, [*drawn, *held_out])
     source = [study for study in studies if study.split == split]

@@ -78,6 +78,20 @@ def profile(
     }
 
 
+def problem_record(problem: Problem) -> dict[str, Any]:
+    """Return a problem as a record of a table."""
+    place = problem.place
+    return {
+        "file": str(place.file),
+        "line": place.line or None,
+        "row": place.number or None,
+        "entry": place.entry or None,
+        "fatal": problem.fatal,
+        "kind": problem.kind,
+        "problem": problem.sentence,
+    }
+
+
 def _views(study: Study) -> Sequence[str]:
     return study.views or ("",) * len(study.images)
 

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 
 from orapo.data.images import read_image
 from orapo.data.loading import Loaded, Problem
-from orapo.data.profile import text_of
+from orapo.data.profile import problem_record, text_of
 from orapo.data.study import Study
 from orapo.data.tables import write_rows
 from orapo.errors import OrapoError
@@ -77,20 +77,6 @@ def write_profile(
         _write(out / "thumbnails.html", _render(title=f"{title}: films", films=films))
     _write(out / "profile.html", page)
     return out / "profile.html"
-
-
-def problem_record(problem: Problem) -> dict[str, Any]:
-    """Return a problem as a record of a table."""
-    place = problem.place
-    return {
-        "file": str(place.file),
-        "line": place.line or None,
-        "row": place.number or None,
-        "entry": place.entry or None,
-        "fatal": problem.fatal,
-        "kind": problem.kind,
-        "problem": problem.sentence,
-    }
 
 
 def _tables(figures: Mapping[str, Any]) -> list[tuple[str, list[list[str]]]]:
