@@ -119,7 +119,8 @@ def parse_label(cell: object) -> LabelValue:
     elif isinstance(cell, bool) or not isinstance(cell, int | float):
         raise ValueError(f"label value {cell!r} is not one of 1, 0, -1 or blank")
     else:
-        number = float(cell)
+        # an integer may have more digits than a float can hold
+        number = float(cell) if abs(cell) <= 1 or cell != cell else math.inf
     if math.isnan(number):
         return BLANK
     if number not in (1.0, 0.0, -1.0):

@@ -192,7 +192,7 @@ def test_wrong_types_in_json_lines_are_all_named(folder):
         (2, "study_id must be a string or a whole number"),
         (2, "has no image path"),
         (3, "column Edema: label value True is not one of 1, 0, -1 or blank"),
-        (4, "report holds half a character (a surrogate)"),
+        (4, "holds half a character (a surrogate without its pair)"),
         (6, "broken JSON (Expecting ':' delimiter)"),
         (7, "expected a JSON object"),
     ]

@@ -1,5 +1,6 @@
 """Tables of the user: three formats, one row at a time, every fault said with its line."""
 
+import gzip
 import json
 
 import pyarrow as pa
@@ -119,3 +120,44 @@ def test_parquet_knows_the_type_of_a_column_whose_first_rows_are_null(tmp_path):
     write(path, rows, columns=("x",), types={"x": float})
     assert pq.read_schema(path).field("x").type == pa.float64()
     assert rows_of(path) == rows
+
+
+def test_packed_tables_are_read_as_they_are(tmp_path):
+    for name, content in (("t.csv.gz", b"a\n1\n"), ("t.jsonl.gz", b'{"a": "1"}\n')):
+        path = tmp_path / name
+        path.write_bytes(gzip.compress(content))
+        assert rows_of(path) == [{"a": "1"}]
+
+
+@pytest.mark.parametrize("cut", [5, 24, 30])
+def test_a_packed_table_that_is_cut_off_is_one_sentence(tmp_path, cut):
+    path = tmp_path / "t.csv.gz"
+    path.write_bytes(gzip.compress(b"a\n" + b"".join(b"%d\n" % i for i in range(99)))[:cut])
+    with pytest.raises(OrapoError, match=r"t\.csv\.gz: broken or truncated gzip file"):
+        rows_of(path)
+
+
+def test_faulty_records_can_be_passed_over_and_are_all_told(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a,b\n1,2\n3\n\n4,5\n6,7,8\n")
+    told = []
+    rows = list(read_rows(path, on_fault=lambda *fault: told.append(fault)))
+    assert [(row.line, row.number, row.values["a"]) for row in rows] == [(2, 1, "1"), (5, 3, "4")]
+    assert [(line, number) for line, number, _ in told] == [(3, 2), (6, 4)]
+
+
+def test_a_file_of_another_name_can_be_read_as_json_lines(tmp_path):
+    path = tmp_path / "labels.json"
+    path.write_text('{"a": 1}\n{"a": 2}\n')
+    assert [row.values for row in read_rows(path, kind=".jsonl")] == [{"a": 1}, {"a": 2}]
+
+
+def test_where_a_table_stops_being_utf_8_is_said(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_bytes(b"a\n" + b"x\n" * 20_000 + b"\xe9\n")
+    with pytest.raises(
+        OrapoError, match=r"line 20002: not UTF-8 text \(byte 0xe9 at position 40002"
+    ):
+        rows_of(path)
+    path.write_bytes(b"a\n\xe9\n")
+    assert [row.values for row in read_rows(path, encoding="latin-1")] == [{"a": "é"}]

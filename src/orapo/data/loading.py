@@ -236,7 +236,7 @@ class Loading:
             return None
         try:
             years = float(value)  # type: ignore[arg-type]
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             years = -1.0
         if math.isnan(years):
             return None

@@ -62,6 +62,9 @@ def load_manifest(path: Path, options: LoadOptions) -> Loaded:
         except ValidationError as error:
             loading.wrong(place, schema_fault(error), "wrong_type")
             continue
+        split = loading.split(place, study.split)
+        if split is None:
+            continue
         views = study.views or ("",) * len(study.images)
         if len(views) != len(study.images):
             loading.wrong(place, "views: expected as many as images", "wrong_type")
@@ -77,7 +80,7 @@ def load_manifest(path: Path, options: LoadOptions) -> Loaded:
         kept = {
             "images": tuple(image for image, _ in found),
             "views": tuple(view for _, view in found) if study.views else (),
-            "split": loading.split(place, study.split) or study.split,
+            "split": split,
         }
         loading.keep(place, study.model_copy(update=kept), needs_report=not given)
     return loading.finish(path)

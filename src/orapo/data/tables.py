@@ -9,16 +9,19 @@ import codecs
 import csv
 import gzip
 import json
+import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, NamedTuple, Protocol, TypeAlias, cast
+from typing import IO, Any, Final, NamedTuple, Protocol, TypeAlias, cast
 
 from orapo.errors import OrapoError
 from orapo.labels import LabelSet, LabelValue, parse_label
 
 SUFFIXES = (".csv", ".jsonl", ".parquet")
+# JSON can spell text that no file can hold; it would fail late, when something is written.
+_ESCAPED_HALF: Final = re.compile(r"\\u[dD][89a-fA-F]")
 
 OnFault: TypeAlias = Callable[[int, int, str], None]
 """Told of a faulty record: the line it ends in, its number from 1, and what is wrong with it."""
@@ -104,6 +107,8 @@ def read_rows(
             empty = False
             yield row
     except UnicodeDecodeError as error:
+        if kind == ".parquet":
+            raise OrapoError(f"{path}: holds text that is not UTF-8") from None
         raise OrapoError(f"{path}{_first_undecodable(path, encoding, error)}") from None
     except (gzip.BadGzipFile, EOFError, zlib.error):
         raise OrapoError(f"{path}: broken or truncated gzip file") from None
@@ -203,12 +208,23 @@ def _read_jsonl(
             if not isinstance(values, dict):
                 fault(line, number, "expected a JSON object")
                 continue
+            if _ESCAPED_HALF.search(text) and not _encodable(values):
+                fault(line, number, "holds half a character (a surrogate without its pair)")
+                continue
             if required and (lack := _lacking(values, required)):
                 fault(line, number, lack)
                 continue
             yield Row(line, values, number)
     if number == 0 and path.stat().st_size == 0:
         raise OrapoError(f"{path}: the file is empty")
+
+
+def _encodable(values: dict[str, Any]) -> bool:
+    try:
+        json.dumps(values, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _read_parquet(path: Path, required: Sequence[str]) -> Iterator[Row]:
