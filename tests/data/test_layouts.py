@@ -88,3 +88,21 @@ def test_chexpert_plus_is_found_in_every_tree(tmp_path, tree):
     assert loaded.studies[0].images[0] == (
         tmp_path / tree / "patient000000" / "study1" / "view1_frontal.png"
     )
+
+
+def test_the_dicom_tree_shows_the_same_films_and_is_a_data_set_of_its_own(tmp_path):
+    pytest.importorskip("orapo.data.dicom")
+    write_layout("chexpert-plus", tmp_path, {"train": 6}, 0, PhantomConfig(size=32))
+    studies = load_dataset("chexpert-plus", tmp_path).studies
+    pngs = [read_image(image).tobytes() for study in studies for image in study.images]
+    (tmp_path / "PNG").rename(tmp_path / "aside")
+    studies = load_dataset("chexpert-plus", tmp_path).studies
+    dicoms = [image for study in studies for image in study.images]
+    assert {image.suffix for image in dicoms} == {".dcm"}
+    assert [read_image(image).tobytes() for image in dicoms] == pngs
+    loaded = load_dataset("dicom", tmp_path / "DICOM_train")
+    assert loaded.problems == []
+    assert [len(study.images) for study in loaded.studies] == [len(s.images) for s in studies]
+    assert {study.patient_id for study in loaded.studies} == {
+        f"patient{number:06d}" for number in range(1, 6)
+    }

@@ -5,6 +5,7 @@ Each loader says everything that is wrong, where it stands, and leaves that out.
 
 import gzip
 import json
+import sys
 
 import pytest
 from PIL import Image
@@ -383,3 +384,9 @@ def test_an_unknown_name_or_place_is_one_sentence(tmp_path):
             load_dataset(name, tmp_path)
         with pytest.raises(OrapoError, match="no such file or folder"):
             load_dataset(name, tmp_path / "nowhere")
+
+
+def test_dicom_studies_need_the_extra_where_pydicom_is_missing(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "orapo.data.dicom", None)
+    with pytest.raises(OrapoError, match=r"pip install 'orapo\[dicom\]'"):
+        load_dataset("dicom", tmp_path)

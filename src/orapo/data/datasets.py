@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 from orapo.data.chexpert_plus import load_chexpert_plus
 from orapo.data.chexpert_valid import load_chexpert_valid
 from orapo.data.iu_xray import load_iu_xray
-from orapo.data.loading import Loaded, LoadOptions
+from orapo.data.loading import Loaded, Loading, LoadOptions, Place
 from orapo.data.manifest import load_manifest
 from orapo.data.mimic_cxr import load_mimic_cxr
 from orapo.data.own_table import load_table
@@ -22,12 +22,28 @@ Loader: TypeAlias = Callable[[Path, LoadOptions], Loaded]
 
 
 def _load_dicom(path: Path, options: LoadOptions) -> Loaded:
+    """Load a folder of DICOM studies, which have no reports.
+
+    Patients are numbered: what a header calls them gets into no message, page or manifest.
+    """
     try:
         # by name: it needs pydicom, which the core does without
-        load: Loader = importlib.import_module("orapo.data.dicom").load_dicom_folder
+        dicom = importlib.import_module("orapo.data.dicom")
     except ImportError:
         raise MissingExtraError("a folder of DICOM studies", "dicom") from None
-    return load(path, options)
+    loading = Loading("dicom", options)
+    loading.tick(path.name, 0)
+    studies, problems = dicom.load_dicom_folder(path)
+    for problem in problems:
+        loading.wrong(Place(problem.file), problem.sentence, "unreadable_image")
+    numbers: dict[str, str] = {}
+    for study in studies:
+        known = study.patient_id or study.study_id
+        number = numbers.setdefault(known, f"patient{len(numbers) + 1:06d}")
+        numbered = study.model_copy(update={"patient_id": number})
+        loading.keep(Place(study.images[0]), numbered, needs_report=False)
+    loading.notes["studies_without_report"] = len(studies)
+    return loading.finish(path)
 
 
 LOADERS: Final[dict[str, Loader]] = {

@@ -173,13 +173,14 @@ def _write_chexpert_plus(part: Path, studies: Iterator[LayoutStudy]) -> None:
         table = csv.DictWriter(table_file, PLUS_COLUMNS, restval="", lineterminator="\n")
         table.writeheader()
         for one in studies:
-            for row, labels in chexpert_plus_rows(one):
+            for view, (row, labels) in enumerate(chexpert_plus_rows(one), start=1):
                 table.writerow(row)
                 labels_file.write(json.dumps(labels) + "\n")
                 split, _, rest = row["path_to_image"].partition("/")
                 stem = rest.removesuffix(".jpg")
                 _save(one.image, part / "PNG" / split / f"{stem}.png")
-                _save_dicom(one.image, part / f"DICOM_{split}" / f"{stem}.dcm")
+                film = part / f"DICOM_{split}" / f"{stem}.dcm"
+                _save_dicom(one.image, film, one.study, view)
 
 
 def chexpert_plus_rows(one: LayoutStudy) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
@@ -306,14 +307,24 @@ def _save(image: Image.Image, path: Path) -> None:
     image.save(path)
 
 
-def _save_dicom(image: Image.Image, path: Path) -> None:
+def _save_dicom(image: Image.Image, path: Path, study: Study, view: int) -> None:
     """Write the film as DICOM too, where pydicom is installed."""
     try:
         write_dicom = importlib.import_module("orapo.data.dicom").write_dicom
     except ImportError:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_dicom(image, path, view="frontal")
+    write_dicom(
+        image,
+        path,
+        view="frontal",
+        patient_id=study.patient_id,
+        study_uid=study.study_id,
+        series_uid=f"{study.study_id} series",
+        instance_uid=f"{study.study_id} view {view}",
+        monochrome1=view % 2 == 0,
+        number=view,
+    )
 
 
 _WRITERS: Final[Mapping[str, tuple[tuple[str, ...], Writer]]] = {
