@@ -58,6 +58,17 @@ def most_frequent(training_reports: Sequence[str]) -> dict[str, LabelValue]:
     return label_report(texts.most_common(1)[0][0]).labels
 
 
+def constant_row(name: str, training_reports: Sequence[str] | None) -> dict[str, LabelValue] | None:
+    """Return the labels of a trivial row that says the same of every study; None if it does not."""
+    if name == "all_positive":
+        return all_positive()
+    if name == "all_negative":
+        return all_negative()
+    if name == "most_frequent" and training_reports is not None:
+        return most_frequent(training_reports)
+    return None
+
+
 def prevalence(
     training: Sequence[Mapping[str, LabelValue]], uncertain: UncertainPolicy
 ) -> NDArray[np.float64]:
