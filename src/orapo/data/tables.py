@@ -83,8 +83,11 @@ def _require(path: Path, columns: Iterable[str], required: Sequence[str], where:
     have = list(columns)
     missing = [name for name in required if name not in have]
     if missing:
+        separator = next((each for each in (";", "\t") if len(have) == 1 and each in have[0]), None)
+        hint = f" (its columns seem to be separated by {separator!r}, not by commas)"
         raise OrapoError(
             f"{path}{where}: lacks the column(s) {', '.join(missing)}; it has {', '.join(have)}"
+            + (hint if separator else "")
         )
 
 

@@ -1,4 +1,4 @@
-"""Clinical scores: precision, recall and F1 of the 14 labels under a named convention (DESIGN 5).
+"""Clinical scores: precision, recall and F1 of the 14 labels under a named convention.
 
 Published figures differ in what "blank" and "uncertain" count as and in what is averaged, so every
 result of this module carries its convention in words.

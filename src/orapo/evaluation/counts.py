@@ -39,7 +39,7 @@ class Average(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Convention:
-    """A named way to make one precision, recall and F1 of 14 labels (DESIGN 5).
+    """A named way to make one precision, recall and F1 of 14 labels.
 
     Attributes:
         name: Its key in ``metrics.json``.

@@ -186,7 +186,7 @@ def _is_manifest(path: Path) -> bool:
 
 def _from_study(study: Study) -> Reference:
     given = _has_label(study.labels) and study.labels_source == "dataset"
-    # DESIGN 1.2: labels that a data set lacks are read from findings + impression
+    # docs/method.md: labels that a data set lacks are read from findings + impression
     sections = " ".join(text for text in (study.findings, study.impression) if text.strip())
     return Reference(
         study_id=study.study_id,

@@ -1,4 +1,4 @@
-"""The trivial rows: what "systems" score that never look at a film (DESIGN 1.4).
+"""The trivial rows: what "systems" score that never look at a film.
 
 A report that claims every finding has recall 1 and an F1 not far below published figures, so every
 table carries these rows beside the model.

@@ -1,4 +1,4 @@
-"""The FactS score: how well a report's facts agree with a study's labels (DESIGN 1.2).
+"""The FactS score: how well a report's facts agree with a study's labels (docs/method.md).
 
 `score_reports` scores a group of reports at once, `score_report` one; with ``explain=True`` each
 score says sentence by sentence why it is what it is.

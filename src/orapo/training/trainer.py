@@ -47,7 +47,7 @@ from orapo.training.oracle import OracleState
 
 
 class OraPOTrainer(GRPOTrainer):
-    """Trains with OraPO (paper section 3, DESIGN 1.3) or, by configuration, with plain GRPO.
+    """Trains with OraPO (paper section 3, docs/method.md) or, by configuration, with plain GRPO.
 
     Args:
         model: As in ``trl.GRPOTrainer``: a model, a PEFT model or a checkpoint's name.
