@@ -415,6 +415,8 @@ class SentenceReader:
             self.subject = _Subject()
         if not subject.states:
             return
+        # bounded, or a text of thousands of structures and states would take for ever
+        del subject.states[:-LONGEST_LIST], subject.modifiers[LONGEST_LIST:]
         for structure in subject.structures:
             self._state_structure(structure, subject)
 
