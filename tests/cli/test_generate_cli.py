@@ -48,7 +48,8 @@ def films(tmp_path):
     folder = tmp_path / "films"
     folder.mkdir()
     for index, mode in enumerate(("L", "RGB", "RGBA")):
-        Image.new(mode, (40, 30), index * 20).save(folder / f"film{index}.png")
+        film = Image.linear_gradient("L").resize((40, 30)).rotate(90 * index)
+        film.convert(mode).save(folder / f"film{index}.png")
     return folder
 
 
