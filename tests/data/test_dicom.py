@@ -16,6 +16,8 @@ from pydicom.encaps import encapsulate  # noqa: E402
 from pydicom.uid import (  # noqa: E402
     MPEG2MPML,
     DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ImplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEGBaseline8Bit,
     JPEGLosslessSV1,
@@ -226,6 +228,20 @@ def test_a_deflated_file_gives_the_same_picture_unless_it_swells(tmp_path, monke
     monkeypatch.setattr(reading, "MAX_BYTES", path.stat().st_size + 1000)
     with pytest.raises(OrapoError, match="inflates to more than"):
         read_dicom(path)
+
+
+@pytest.mark.parametrize(
+    ("syntax", "order"), [(ImplicitVRLittleEndian, "<u2"), (ExplicitVRBigEndian, ">u2")]
+)
+def test_implicit_and_big_endian_files_give_the_same_picture(tmp_path, syntax, order):
+    path = write(tmp_path / "film.dcm")
+    original = pydicom.dcmread(path)
+    dataset = pydicom.Dataset({element.tag: element for element in original})
+    dataset.file_meta = original.file_meta
+    dataset.file_meta.TransferSyntaxUID = syntax
+    dataset.PixelData = (RAMP * (4095 / 255)).round().astype(order).tobytes()
+    dataset.save_as(path, enforce_file_format=True)
+    assert np.array_equal(pixels(path), RAMP)
 
 
 @pytest.mark.parametrize("syntax", [RLELossless, JPEGBaseline8Bit, JPEG2000Lossless])

@@ -22,6 +22,8 @@ from pydicom.pixels.processing import apply_voi, apply_windowing
 from pydicom.uid import (
     UID,
     DeflatedExplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
     RLELossless,
 )
 
@@ -44,6 +46,7 @@ _OTHER_PARTS: Final = (
     *("KNEE", "PATELLA", "ANKLE", "FOOT", "TOE", "CALCANEUS", "ARM", "HUMERUS", "ELBOW", "FOREARM"),
     *("WRIST", "HAND", "FINGER", "THUMB", "CSPINE", "LSPINE", "SSPINE", "COCCYX", "EXTREMITY"),
 )
+_PLAIN: Final = (*(ExplicitVRLittleEndian, ImplicitVRLittleEndian, DeflatedExplicitVRLittleEndian),)
 _FAMILIES: Final = (
     ("JPEG 2000", "pylibjpeg pylibjpeg-openjpeg"),
     ("JPEG-LS", "pyjpegls"),
@@ -74,10 +77,7 @@ def read_dicom(path: Path | str) -> Image.Image:
         dataset = pydicom.dcmread(path)
         check_kind(path, dataset)
         _check_pixels(path, dataset)
-        stored = _stored_values(path, dataset)
-        film = Image.fromarray(_display_table(dataset, stored)[stored])
-    check_contrast(path, film)
-    return film
+        return _film(path, dataset, _stored_values(path, dataset))
 
 
 @contextmanager
@@ -115,22 +115,22 @@ def check_bytes(path: Path) -> None:
     """
     if path.stat().st_size > MAX_BYTES:
         raise OrapoError(f"{path}: larger than {MAX_BYTES // 10**6} MB, which no radiograph is")
-    # A deflated file could be small and swell without bounds when pydicom opens it.
-    if _transfer_syntax(path) == DeflatedExplicitVRLittleEndian:
-        with path.open("rb") as file:
-            file.seek(132)
-            pydicom.filereader.read_dataset(
-                file, False, True, stop_when=lambda tag, vr, length: tag.group != 2
-            )
-            inflate = zlib.decompressobj(-zlib.MAX_WBITS)
-            inflate.decompress(file.read(), MAX_BYTES)
+    # A deflated file could be small and swell without bounds when pydicom opens it. The names of
+    # transfer syntaxes stand at the beginning.
+    with path.open("rb") as file:
+        if DeflatedExplicitVRLittleEndian.encode() not in file.read(4096):
+            return
+        syntax = pydicom.filereader.read_file_meta_info(path).get("TransferSyntaxUID")
+        if syntax != DeflatedExplicitVRLittleEndian:
+            return
+        file.seek(132)
+        pydicom.filereader.read_dataset(
+            file, False, True, stop_when=lambda tag, vr, length: tag.group != 2
+        )
+        inflate = zlib.decompressobj(-zlib.MAX_WBITS)
+        inflate.decompress(file.read(), MAX_BYTES)
         if inflate.unconsumed_tail:
             raise OrapoError(f"{path}: inflates to more than {MAX_BYTES // 10**6} MB")
-
-
-def _transfer_syntax(path: Path) -> UID | None:
-    syntax = pydicom.filereader.read_file_meta_info(path).get("TransferSyntaxUID")
-    return None if syntax is None else UID(syntax)
 
 
 def check_kind(path: Path, dataset: Dataset) -> None:
@@ -206,41 +206,69 @@ def _stored_values(path: Path, dataset: Dataset) -> np.ndarray:
     if not 1 <= bits <= allocated:
         raise OrapoError(f"{path}: BitsStored {bits} don't fit into BitsAllocated {allocated}")
     shift = max(0, int(dataset.get("HighBit", bits - 1)) + 1 - bits)
-    dataset.BitsStored = bits + shift  # pydicom clears the bits above these
-    try:
-        values = pixel_array(dataset, raw=True)
-    except Exception as error:
-        raise OrapoError(
-            f"{path}: PixelData is truncated or broken ({type(error).__name__})"
-        ) from None
-    if values.shape != (int(dataset.Rows), int(dataset.Columns)):
-        raise OrapoError(f"{path}: PixelData holds another picture than Rows and Columns say")
+    shape = (int(dataset.Rows), int(dataset.Columns))
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if syntax in _PLAIN:  # as pydicom does it, without two more passes over all pixels
+        count = shape[0] * shape[1]
+        values = np.frombuffer(dataset.PixelData, f"<u{allocated // 8}", count).reshape(shape)
+    else:
+        if shift:
+            dataset.BitsStored = bits + shift  # pydicom clears the bits above these
+        try:
+            values = pixel_array(dataset, raw=True)
+        except Exception as error:
+            raise OrapoError(
+                f"{path}: PixelData is truncated or broken ({type(error).__name__})"
+            ) from None
+        if values.shape != shape:
+            raise OrapoError(f"{path}: PixelData holds another picture than Rows and Columns say")
+        dataset.BitsStored = bits
     unsigned = values.view(f"u{values.dtype.itemsize}")
-    dataset.BitsStored = bits
     if shift:
         unsigned = unsigned >> shift
-    return unsigned & (2**bits - 1) if bits < 8 * unsigned.dtype.itemsize else unsigned
+    top = 2**bits - 1
+    return unsigned & top if unsigned.max() > top else unsigned
 
 
-def _display_table(dataset: Dataset, stored: np.ndarray) -> np.ndarray:
-    """Make the grey value of each stored value: a table is looked up faster than it is computed."""
+def _film(path: Path, dataset: Dataset, stored: np.ndarray) -> Image.Image:
+    """Look up the grey value of each stored value: faster than computing it for each pixel."""
     bits = int(dataset.get("BitsStored") or dataset.BitsAllocated)
     values = np.arange(2**bits)
     signed = int(dataset.get("PixelRepresentation") or 0) == 1
     if signed:
         values = np.where(values >= 2 ** (bits - 1), values - 2**bits, values)
-    padding = _padding(dataset, values, bits)
-    counts = np.bincount(stored.ravel(), minlength=2**bits)
-    shown = np.flatnonzero((counts > 0) & ~padding)
     seen = apply_modality_lut(values, dataset)
-    grey = _windowed(dataset, seen)
-    if grey is None or not np.ptp(grey[shown].round()):
-        plain = bits == 8 and not signed and (seen == values).all()
-        grey = values.astype(float) if plain else _stretched(seen, counts * ~padding)
-    if dataset.PhotometricInterpretation == "MONOCHROME1":
-        grey = 255 - grey
-    grey[padding] = 0
-    return (grey + 0.5).astype(np.uint8)
+    padding = _padding(dataset, values, bits)
+
+    def looked_up(grey: np.ndarray) -> Image.Image:
+        grey = 255 - grey if dataset.PhotometricInterpretation == "MONOCHROME1" else grey
+        table = (np.where(padding, 0, grey) + 0.5).astype(np.uint8)
+        film = np.empty(stored.shape, np.uint8)
+        for rows in _strips(stored):  # numpy makes 8-byte indices of all that it is given
+            np.take(table, stored[rows], out=film[rows], mode="clip")
+        return Image.fromarray(film)
+
+    if (grey := _windowed(dataset, seen)) is not None:
+        film = looked_up(grey)
+        low, high = film.getextrema()
+        if low != high:
+            return film
+    if bits == 8 and not signed and (seen == values).all():
+        film = looked_up(values)
+    else:
+        counts = np.zeros(2**bits, np.int64)
+        for rows in _strips(stored):
+            counts += np.bincount(stored[rows].ravel(), minlength=2**bits)
+        film = looked_up(_stretched(seen, counts * ~padding))
+    check_contrast(path, film)
+    return film
+
+
+def _strips(stored: np.ndarray) -> Iterator[slice]:
+    """Yield the rows of a picture in parts that fit a processor's cache."""
+    height = max(1, 2**16 // stored.shape[1])
+    for start in range(0, len(stored), height):
+        yield slice(start, start + height)
 
 
 def _padding(dataset: Dataset, values: np.ndarray, bits: int) -> np.ndarray:
