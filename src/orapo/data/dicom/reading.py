@@ -223,6 +223,7 @@ def _stored_values(path: Path, dataset: Dataset) -> np.ndarray:
         if values.shape != shape:
             raise OrapoError(f"{path}: PixelData holds another picture than Rows and Columns say")
         dataset.BitsStored = bits
+        values = values.astype(values.dtype.newbyteorder("="), copy=False)  # big-endian files
     unsigned = values.view(f"u{values.dtype.itemsize}")
     if shift:
         unsigned = unsigned >> shift
