@@ -25,7 +25,7 @@ REPORTS = {
 def data(tmp_path):
     """Three test studies with films, four training studies, and predictions for the former."""
     film = tmp_path / "film.png"
-    Image.new("L", (32, 32), 90).save(film)
+    Image.linear_gradient("L").resize((32, 32)).save(film)
     studies = [
         Study(study_id=name, images=(film,), report=text, labels=labels, split="test")
         for name, (text, labels) in REPORTS.items()
