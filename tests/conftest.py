@@ -1,10 +1,13 @@
 """What several test files share: a tiny model and a data set of random films."""
 
 import os
+import tempfile
 
 # Before torch is imported anywhere: two cores, and small matrices gain nothing from threads.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+# What tests leave for later runs is no business of the user's own.
+os.environ.setdefault("ORAPO_CACHE", tempfile.mkdtemp(prefix="orapo-tests-"))
 
 import numpy as np
 import pytest

@@ -5,6 +5,7 @@ import json
 import re
 import socket
 import threading
+import time
 from collections import Counter
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -55,6 +56,11 @@ class FakeJudge:
         self.attempts = Counter()
         self.faults = Counter()
         self.requests = []
+        self.retry_after = "0.02"
+        self.arrivals = {}  # when each attempt at a text came
+        self.at_once = self.most_at_once = 0
+        self.hold = threading.Event()  # answers wait for it
+        self.hold.set()
         self.lock = threading.Lock()
         self.closing = threading.Event()
 
@@ -97,22 +103,35 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def do_POST(self):
+        try:
+            self._answer()
+        finally:
+            with self.judge.lock:
+                self.judge.at_once -= 1
+
+    def _answer(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         user = body["messages"][-1]["content"]
         with self.judge.lock:
             attempt = self.judge.attempts[user]
             self.judge.attempts[user] += 1
+            self.judge.arrivals.setdefault(user, []).append(time.monotonic())
+            self.judge.at_once += 1
+            self.judge.most_at_once = max(self.judge.most_at_once, self.judge.at_once)
             self.judge.requests.append(body)
             fault = self.judge.fault(user, attempt)
             if fault:
                 self.judge.faults[fault] += 1
+        self.judge.hold.wait(5)
         block = BLOCK.fullmatch(user)
         assert block, "the report is not in one block"
         content = json.dumps(self.judge.answer([item["text"] for item in json.loads(block[2])]))
         if fault == "429":
             return self._send(429, {"error": {"message": "slow down"}})
         if fault == "429 retry-after":
-            return self._send(429, {"error": {"message": "slow down"}}, {"Retry-After": "0.02"})
+            return self._send(
+                429, {"error": {"message": "slow down"}}, {"Retry-After": self.judge.retry_after}
+            )
         if fault == "500":
             return self._send(500, {"error": {"message": "broken"}})
         if fault in ("401", "404", "307"):

@@ -83,7 +83,7 @@ CHEXPERT: Final = LabelSet("CheXpert", LABELS, NO_FINDING, frozenset({SUPPORT_DE
 
 
 class UncertainPolicy(StrEnum):
-    """What an uncertain label (-1) counts as; one policy for both sides (DESIGN 1.2)."""
+    """What an uncertain label (-1) counts as; one policy for both sides (docs/method.md)."""
 
     POSITIVE = "positive"
     NEGATIVE = "negative"

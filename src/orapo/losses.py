@@ -1,4 +1,4 @@
-"""The OraPO loss as pure tensor functions (paper section 3, DESIGN 1.3).
+"""The OraPO loss as pure tensor functions (paper section 3, docs/method.md).
 
 Every function is free of state and of side effects, keeps the dtype and device of its input and is
 differentiable in what it should be: ``ln_dpo`` in the policy's log-probabilities, ``mix`` in both

@@ -93,13 +93,14 @@ def test_all_problems_are_listed_with_file_and_row_and_no_text(command, table, t
         f"error: {where} 5 (row 4): image images/none.png: no such file",
         f"error: {where} 2 (row 1): image {table.parent}/images/phantom-000000-0.png: "
         "not an image that can be read",
+        f"error: {where} 3 (row 2): image {table.parent}/images/phantom-000001-0.png: "
+        "every pixel has the same value; nothing is shown",
     ]  # fmt: skip
     assert [line.partition("): ")[2] for line in lines if line.startswith("warning")] == [
         "has no report text; the study is left out",
-        f"image {table.parent}/images/phantom-000001-0.png: has one grey value everywhere",
         "patient phantom-p000005 stands in test here and in train in line 7",
     ]
-    assert lines[-1] == f"orapo: {table}: 3 problem(s) would stop a training"
+    assert lines[-1] == f"orapo: {table}: 4 problem(s) would stop a training"
     assert SECRET not in result.output
     written = {path.name: path.read_text() for path in out.iterdir()}
     assert set(written) == {"profile.json", "profile.html", "thumbnails.html", "problems.csv"}
@@ -109,10 +110,10 @@ def test_all_problems_are_listed_with_file_and_row_and_no_text(command, table, t
     assert len(rows) == 6
     assert (rows[0]["line"], rows[0]["row"], rows[0]["fatal"]) == ("4", "3", "True")
     profile = json.loads(written["profile.json"])
-    assert profile["fatal_problems"] == 3
+    assert profile["fatal_problems"] == 4
     assert profile["texts_in_two_splits"] == {"texts": 1, "studies": 2}
     assert profile["patients_in_two_splits"] == 1
-    assert profile["image_files"]["unreadable"] == profile["image_files"]["constant"] == 1
+    assert profile["image_files"]["unreadable"] == 2
 
 
 def test_the_pages_are_self_contained(command, table, tmp_path):
@@ -287,7 +288,7 @@ def test_faults_stop_a_conversion_before_it_starts_unless_left_out(command, tabl
     assert result.exit_code == 0
     ids = {study.study_id for study in read_manifest(out / "manifest.jsonl")}
     assert "phantom-000000" in ids, "its second view can be read"
-    assert ids.isdisjoint({"phantom-000002", "phantom-000003", "phantom-000004"})
+    assert ids.isdisjoint({"phantom-000001", "phantom-000002", "phantom-000003", "phantom-000004"})
 
 
 # --- phantom -----------------------------------------------------------------------------------

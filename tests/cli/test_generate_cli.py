@@ -10,11 +10,15 @@ import yaml
 from PIL import Image
 from typer.testing import CliRunner
 
+import orapo.generation as orapo_generation
 from fake_judge import FakeJudge
 from orapo.cli import generate, train
+from orapo.data.conversation import REPORT_PROMPT
+from orapo.data.manifest import write_manifest
 from orapo.data.phantom import PhantomConfig, write_phantom
+from orapo.data.study import Study
 from orapo.data.tables import read_rows
-from orapo.errors import OrapoError
+from orapo.errors import OrapoError, RunFailedError
 
 BENCH = os.environ.get("ORAPO_BENCH")
 
@@ -27,7 +31,7 @@ def orapo():
 
     def run(*arguments, code=0):
         result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-        if isinstance(result.exception, OrapoError):
+        if isinstance(result.exception, (OrapoError, RunFailedError)):
             raise result.exception
         assert result.exit_code == code, result.output
         return result.output
@@ -48,7 +52,8 @@ def films(tmp_path):
     folder = tmp_path / "films"
     folder.mkdir()
     for index, mode in enumerate(("L", "RGB", "RGBA")):
-        Image.new(mode, (40, 30), index * 20).save(folder / f"film{index}.png")
+        film = Image.linear_gradient("L").resize((40, 30)).rotate(90 * index)
+        film.convert(mode).save(folder / f"film{index}.png")
     return folder
 
 
@@ -73,6 +78,94 @@ def test_an_unreadable_film_is_an_error_row_and_the_others_are_kept(
     assert "broken.png" in written["broken"]["error"]
     assert len(written) == 4
     assert not written["film0"]["error"]
+
+
+@pytest.fixture
+def dicom_studies(tmp_path):
+    """Two films of one study and one of another, in folders and under names as archives have them."""
+    pytest.importorskip("pydicom")
+    from orapo.data.dicom import write_dicom
+
+    folder = tmp_path / "dicom"
+    for name, study, view in (
+        ("IM1", "a", "lateral"),
+        ("IM2", "a", "frontal"),
+        ("IM3", "b", "frontal"),
+    ):
+        (folder / study).mkdir(parents=True, exist_ok=True)
+        write_dicom(
+            Image.linear_gradient("L").rotate(0 if view == "frontal" else 90),
+            folder / study / name,
+            view=view,
+            patient_id=study,
+            study_uid=study,
+            series_uid=study,
+            instance_uid=name,
+        )
+    return folder
+
+
+def test_dicom_files_of_one_study_get_one_report(orapo, checkpoint, dicom_studies, tmp_path):
+    from orapo.data.dicom import dicom_uid
+
+    Image.linear_gradient("L").save(dicom_studies / "film.png")
+    (dicom_studies / "broken.dcm").write_bytes(bytes(128) + b"DICM")
+    out = tmp_path / "out.jsonl"
+    orapo("generate", dicom_studies, "--model", checkpoint, "--out", out, code=1)
+    written = rows(out)
+    assert set(written) == {dicom_uid("a"), dicom_uid("b"), "film", "broken"}
+    assert [study for study, row in written.items() if row["error"]] == ["broken"]
+    assert "broken.dcm" in written["broken"]["error"]
+
+
+def test_the_model_is_shown_one_view_or_all_and_told_what_was_asked_for(
+    orapo, checkpoint, films, tmp_path, monkeypatch
+):
+    studies = [
+        Study(
+            study_id=f"s{i}",
+            images=tuple(films / f"film{n}.png" for n in range(count)),
+            views=("lateral", "frontal")[:count],
+            history="Cough.",
+            findings="The lungs are clear.",
+            split="test",
+        )
+        for i, count in enumerate((2, 1))
+    ]
+    write_manifest(tmp_path / "studies.jsonl", studies)
+    calls = []
+    real = orapo_generation.generate_reports
+
+    def watched(model, processor, films, decoding, prompts):
+        calls.append(([len(row) for row in films], films[0][0].getpixel((0, 0)), prompts))
+        return real(model, processor, films, decoding, prompts)
+
+    monkeypatch.setattr(orapo_generation, "generate_reports", watched)
+    common = ("generate", "--data", tmp_path / "studies.jsonl", "--model", checkpoint)
+    orapo(*common, "--out", tmp_path / "one.jsonl")
+    fields = ("--views", "all", "--prompt-fields", "history,age")
+    orapo(*common, "--out", tmp_path / "all.jsonl", *fields)
+    (one, frontal_first, plain), (every, first_of_all, told) = calls
+    assert (one, every) == ([1, 1], [2, 1])
+    with Image.open(films / "film1.png") as frontal:
+        assert frontal_first == first_of_all == frontal.convert("L").getpixel((0, 0))
+    assert plain == [REPORT_PROMPT] * 2
+    assert told == [f"{REPORT_PROMPT}\nHistory: Cough."] * 2
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--prompt-fields", "age,findings"), "'findings' is the answer"),
+        (("--prompt-fields", "name"), "unknown prompt field 'name'"),
+        (("--views", "both"), "views must be one of frontal, all"),
+    ],
+)
+def test_what_a_model_must_not_or_cannot_be_told_or_shown_is_refused(
+    orapo, films, tmp_path, options, message
+):
+    with pytest.raises(OrapoError, match=message):
+        orapo("generate", films, "--model", "x/y", "--out", tmp_path / "out.jsonl", *options)
 
 
 def test_the_same_seed_samples_the_same_reports(orapo, checkpoint, films, tmp_path):
@@ -103,7 +196,7 @@ def test_an_interrupted_run_goes_on_and_ends_with_the_same_reports(
     written = generate._written
 
     def interrupted(model, processor, studies, decoding):
-        if studies[0][0] == "film2":
+        if studies[0].study_id == "film2":
             raise KeyboardInterrupt
         return written(model, processor, studies, decoding)
 
@@ -113,7 +206,7 @@ def test_an_interrupted_run_goes_on_and_ends_with_the_same_reports(
     seen = []
 
     def watched(model, processor, studies, decoding):
-        seen.append(studies[0][0])
+        seen.append(studies[0].study_id)
         return written(model, processor, studies, decoding)
 
     monkeypatch.setattr(generate, "_written", watched)
@@ -194,6 +287,17 @@ def test_a_recipe_trains_to_a_checkpoint_that_writes_reports(orapo, recipe, film
     out = tmp_path / "out.jsonl"
     orapo("generate", films, "--model", run, "--out", out, "--max-new-tokens", 6)
     assert len(rows(out)) == 3
+
+
+def test_unreadable_films_stop_a_run_only_when_they_are_too_many(orapo, recipe, tmp_path):
+    manifest = Path(yaml.safe_load(recipe.read_text())["data"])
+    film = next(iter(rows(manifest).values()))["images"][0]
+    (manifest.parent / film).write_bytes(b"")
+    with pytest.raises(RunFailedError, match=r"1 of 6 studies .*unreadable\.jsonl"):
+        orapo("train", "--quiet", "--config", recipe)
+    options = ("--max_unreadable_share", 0.2, "--prompt_fields", "age", "sex", "--views", "all")
+    orapo("train", "--quiet", "--config", recipe, *options)
+    assert len((tmp_path / "run" / "unreadable.jsonl").read_text().splitlines()) == 1
 
 
 def test_a_field_on_the_command_line_wins(orapo, recipe, tmp_path):

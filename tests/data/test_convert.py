@@ -55,7 +55,7 @@ def test_copies_hold_pixels_and_nothing_else(tmp_path, source):
 
 
 def test_images_are_made_smaller_but_never_larger(tmp_path, source):
-    Image.new("L", (100, 50), 9).save(source.studies[0].images[0])
+    Image.linear_gradient("L").resize((100, 50)).save(source.studies[0].images[0])
     done = run(source, tmp_path / "out", image_size=40)
     sizes = [read_image(study.images[0]).size for study in done.studies]
     assert sizes[:2] == [(40, 20), (40, 40)]
@@ -79,7 +79,7 @@ def test_an_interrupted_conversion_goes_on_where_it_stopped(tmp_path, source):
 def test_an_image_that_has_changed_is_copied_again_and_the_old_copy_removed(tmp_path, source):
     total = sum(len(study.images) for study in source.studies)
     run(source, tmp_path / "out")
-    Image.new("L", (70, 70), 9).save(source.studies[0].images[0])
+    Image.linear_gradient("L").save(source.studies[0].images[0])
     done = run(source, tmp_path / "out")
     assert (done.copied, done.there) == (1, total - 1)
     assert len(list((tmp_path / "out" / "images").rglob("*.png"))) == total

@@ -163,6 +163,24 @@ def test_work_grows_with_the_length_of_the_text_and_no_faster(unit):
     assert long <= 10 * short  # 8 would be exact; quadratic work would be 64
 
 
+BLOCKS = [
+    ("heart, ", "is ", "normal, "),
+    ("heart ", "", "is mildly enlarged "),
+    ("heart, mediastinum, lung, ", "are ", "normal, enlarged, stable, "),
+    ("effusion, ", "no ", "pneumothorax or "),
+    ("no ", "", "effusion, "),
+]
+
+
+@pytest.mark.parametrize("blocks", BLOCKS)
+def test_work_grows_no_faster_in_texts_of_two_blocks(blocks):
+    first, middle, last = blocks
+    short, long = (
+        calls_to_read(first * repeats + middle + last * repeats) for repeats in (150, 1200)
+    )
+    assert long <= 10 * short
+
+
 @pytest.mark.parametrize("unit", UNITS)
 def test_a_huge_report_is_read(unit):
     # A second at most; a regular expression that backtracks would take days.

@@ -19,13 +19,14 @@ from rich.console import Console
 from rich.table import Table
 
 from orapo.errors import OrapoError
-from orapo.labels import UncertainPolicy
+from orapo.labels import LabelValue, UncertainPolicy
 
 if TYPE_CHECKING:
     from PIL import Image
 
     from orapo.evaluation.inputs import Reference
     from orapo.evaluation.report import ExampleStudy
+    from orapo.facts import ReportFacts
 
 SAMPLE_FILMS = 8
 
@@ -63,15 +64,41 @@ def evaluate(
             help="Uncertain (-1) counts as positive, negative (as in R2Gen) or ignore.",
         ),
     ] = UncertainPolicy.NEGATIVE,
-    seed: Annotated[int, typer.Option(min=0, help="Of the random row.")] = 0,
+    reference_labels: Annotated[
+        Path | None,
+        typer.Option(help="Labels of the references by somebody else: study_id, 14 columns."),
+    ] = None,
+    prediction_labels: Annotated[
+        Path | None,
+        typer.Option(help="Another labeler's labels of the generated reports, likewise."),
+    ] = None,
+    allow_missing: Annotated[
+        bool,
+        typer.Option(
+            "--allow-missing", help="Leave studies without a prediction out, not count as empty."
+        ),
+    ] = False,
+    resamples: Annotated[int, typer.Option(min=1, metavar="N", help="Of the bootstrap.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of random row and bootstrap.")] = 0,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print metrics.json instead of the table.")
     ] = False,
 ) -> None:
-    """Score generated reports: tables, plot, metrics.json and report.html, with trivial rows."""
+    """Score generated reports: tables, plot, metrics.json and report.html, with trivial rows.
+
+    A study without a prediction counts as an empty report. Intervals are 95 % bootstrap intervals
+    over patients.
+    """
     # Imported here: scikit-learn and matplotlib would slow down every other command's start.
-    from orapo.evaluation.clinical import check_same_studies, clinical_scores
-    from orapo.evaluation.inputs import read_predictions, read_references, read_training
+    from orapo.evaluation.clinical import clinical_scores
+    from orapo.evaluation.inputs import (
+        match_studies,
+        read_labels,
+        read_predictions,
+        read_references,
+        read_training,
+        with_labels,
+    )
     from orapo.evaluation.trivial import trivial_scores
     from orapo.facts import label_report
 
@@ -80,13 +107,27 @@ def evaluate(
     reports = read_predictions(predictions)
     truth = read_references(references, split)
     _check_splits(reports, truth, predictions, references)
-    check_same_studies(reports, truth, str(predictions), str(references))
+    reports, truth, missing, unknown = match_studies(
+        reports, truth, allow_missing, str(predictions), str(references)
+    )
+    if reference_labels is not None:
+        truth = with_labels(truth, read_labels(reference_labels), reference_labels)
     training = list(read_training(train).values()) if train else None
 
     labels = [reference.labels for reference in truth.values()]
-    scores = clinical_scores(
-        [label_report(text).labels for text in reports.values()], labels, uncertain=uncertain
-    )
+    read = {study: label_report(text) for study, text in reports.items()}
+    if prediction_labels is None:
+        predicted = [report.labels for report in read.values()]
+    else:
+        theirs = read_labels(prediction_labels)
+        lacking = [study for study in reports if study not in theirs and study not in missing]
+        if lacking:
+            raise OrapoError(
+                f"{prediction_labels}: lacks {len(lacking)} of the predicted studies, the first "
+                f"is {lacking[0]}"
+            )
+        predicted = [theirs.get(study, {}) for study in reports]
+    scores = clinical_scores(predicted, labels, uncertain=uncertain)
     trivial = trivial_scores(
         labels,
         [study.labels for study in training] if training else None,
@@ -98,8 +139,13 @@ def evaluate(
     metrics |= {name: row.as_dict() for name, row in trivial.items()}
     metrics |= {
         "studies": len(truth),
-        "empty_predictions": sum(not text.strip() for text in reports.values()),
-        "prediction_labels": "read by FactS (rules)",
+        "missing_predictions": len(missing),
+        "missing_rule": "left out" if allow_missing else "counted as empty reports",
+        "predictions_without_reference": unknown,
+        "empty_predictions": sum(not text.strip() for text in reports.values()) - len(missing),
+        "prediction_labels": "read by FactS (rules)"
+        if prediction_labels is None
+        else f"given ({prediction_labels.name})",
         "reference_labels": _origins(truth),
         "seed": seed,
         "versions": {
@@ -107,6 +153,9 @@ def evaluate(
             **{name: version(name) for name in ("orapo", "numpy", "scikit-learn")},
         },
     }
+    metrics["detail"] = _detail(
+        metrics, read, predicted, truth, training, uncertain, resamples, seed
+    )
     notes = _notes(metrics, truth, training)
     examples = _examples(reports, truth)
     unreadable = sum(one.image is None and bool(truth[one.study_id].images) for one in examples)
@@ -118,6 +167,7 @@ def evaluate(
         return
     console = Console()
     console.print(_table(metrics))
+    console.print(_report_table(metrics["detail"]))
     for note in notes:
         console.print(note, style="dim", markup=False, highlight=False)
     console.print(
@@ -126,6 +176,54 @@ def evaluate(
         highlight=False,
         soft_wrap=True,
     )
+
+
+def _detail(
+    metrics: Mapping[str, Any],
+    read: Mapping[str, ReportFacts],
+    predicted: Sequence[Mapping[str, LabelValue]],
+    truth: Mapping[str, Reference],
+    training: list[Reference] | None,
+    uncertain: UncertainPolicy,
+    resamples: int,
+    seed: int,
+) -> dict[str, Any]:
+    """Return all that has an interval, and what the reports are like."""
+    from orapo.evaluation.clinical import label_matrix
+    from orapo.evaluation.detail import Evaluated, detailed
+    from orapo.evaluation.report_figures import FIGURES, report_figures, sameness, wording
+    from orapo.evaluation.rows import best_trivial
+    from orapo.evaluation.trivial import constant_row
+    from orapo.facts import label_report
+
+    labels = [reference.labels for reference in truth.values()]
+    texts = [
+        label_report(reference.report) if reference.report.strip() else None
+        for reference in truth.values()
+    ]
+    kinds = sorted({kind for reference in truth.values() for kind in reference.groups})
+    evaluated = Evaluated(
+        predicted=label_matrix(predicted, "prediction"),
+        reference=label_matrix(labels, "reference"),
+        figures=report_figures(list(read.values()), labels, texts),
+        patients=[reference.patient_id for reference in truth.values()],
+        groups={kind: [one.groups.get(kind, "") for one in truth.values()] for kind in kinds},
+    )
+    best = best_trivial(metrics)
+    row = None if best is None else constant_row(best, _training_reports(training))
+    detail = detailed(
+        evaluated,
+        None if row is None else label_matrix([row] * len(labels), "trivial row"),
+        uncertain=uncertain,
+        resamples=resamples,
+        seed=seed,
+    )
+    if row is not None:
+        detail["lift"]["over"] = best
+    detail["figures"] = FIGURES
+    detail["sameness"] = sameness([report.text for report in read.values()])
+    detail["wording"] = wording(predicted, labels)
+    return detail
 
 
 def _check_splits(
@@ -170,6 +268,20 @@ def _notes(
         notes.append(f"Warning: studies that are both training and reference: {len(shared)}.")
     if not metrics["model"]["macro_labels"]:
         notes.append("Warning: no label is positive in the references; the macro figures are 0.")
+    if metrics["missing_predictions"]:
+        notes.append(
+            f"Studies without a prediction: {metrics['missing_predictions']}, "
+            f"{metrics['missing_rule']}."
+        )
+    if metrics["predictions_without_reference"]:
+        unknown = metrics["predictions_without_reference"]
+        notes.append(f"Predictions without a reference, left out: {unknown}.")
+    lift = metrics["detail"].get("lift")
+    if lift:
+        notes.append(
+            f"Macro-F1 over the best trivial row ({TRIVIAL_TITLES[lift['over']]}): "
+            f"{lift['value']:+.3f}, 95 % interval {lift['low']:+.3f} to {lift['high']:+.3f}."
+        )
     if metrics["empty_predictions"]:
         notes.append(f"Generated reports that are empty: {metrics['empty_predictions']}.")
     read = metrics["reference_labels"].get("facts", 0)
@@ -241,6 +353,20 @@ def _write(
     part = out / ".metrics.json.part"
     part.write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
     os.replace(part, out / "metrics.json")
+
+
+def _report_table(detail: Mapping[str, Any]) -> Table:
+    table = Table(title="Of each report, with 95 % intervals", box=box.SIMPLE_HEAD)
+    table.add_column("")
+    table.add_column("mean", justify="right")
+    table.add_column("95 % interval", justify="right")
+    for name, figure in detail["reports"].items():
+        if figure["value"] is not None:
+            interval = f"{figure['low']:.3f} to {figure['high']:.3f}"
+            table.add_row(name.replace("_", " "), f"{figure['value']:.3f}", interval)
+    for name, share in detail["sameness"].items():
+        table.add_row(name.replace("_", " "), f"{share:.3f}", "")
+    return table
 
 
 def _table(metrics: Mapping[str, Any]) -> Table:

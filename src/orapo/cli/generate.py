@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,11 +13,20 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import Progress
 
-from orapo.data.images import find_images, read_image
+from orapo.data.conversation import (
+    PROMPT_FIELDS,
+    check_prompt_fields,
+    check_views,
+    previous_studies,
+    shown_films,
+    study_prompt,
+)
+from orapo.data.images import find_images, is_dicom, read_image
 from orapo.data.manifest import read_manifest
 from orapo.data.resumable import ResumableRows, file_identity
+from orapo.data.study import Study
 from orapo.data.tables import not_an_input, table_format, write_rows
-from orapo.errors import OrapoError
+from orapo.errors import MissingExtraError, OrapoError
 
 if TYPE_CHECKING:
     from orapo.generation import Decoding
@@ -31,7 +40,10 @@ def add_to(app: typer.Typer) -> None:
 def generate(
     model: Annotated[str, typer.Option(help="Folder of a checkpoint, or its name on the hub.")],
     images: Annotated[
-        list[Path] | None, typer.Argument(help="Image files or folders of them, a study each.")
+        list[Path] | None,
+        typer.Argument(
+            help="Image files or folders of them, a study each; DICOM files by their study."
+        ),
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Manifest (JSONL) instead of images.")] = None,
     split: Annotated[str, typer.Option(help="Split of the manifest; empty for all.")] = "test",
@@ -46,6 +58,16 @@ def generate(
         float, typer.Option(min=0, metavar="T", help="0 decodes greedily.")
     ] = 0.0,
     seed: Annotated[int, typer.Option(metavar="N", help="Of sampling, for one batch size.")] = 0,
+    views: Annotated[
+        str, typer.Option(metavar="frontal|all", help="Films of a study: one or all.")
+    ] = "frontal",
+    prompt_fields: Annotated[
+        str,
+        typer.Option(
+            metavar="NAMES",
+            help="What the prompt tells of a study, with commas: " + ", ".join(PROMPT_FIELDS) + ".",
+        ),
+    ] = "",
     trust_remote_code: Annotated[
         bool,
         typer.Option("--trust-remote-code", help="Run code that comes with the checkpoint."),
@@ -59,16 +81,22 @@ def generate(
         raise OrapoError("give images or --data MANIFEST, one of the two")
     table_format(out)
     not_an_input(out, data)
+    shown, fields = check_views(views), check_prompt_fields(prompt_fields)
     if data is not None:
-        studies = [
-            (study.study_id, list(study.images))
-            for study in read_manifest(data)
-            if not split or study.split == split
-        ]
-        if not studies:
+        records = [s for s in read_manifest(data) if not split or s.split == split]
+        if not records:
             raise OrapoError(f"{data}: no study of split {split!r}")
     else:
-        studies = _named(find_images(images or []))
+        records = _studies(find_images(images or []))
+    before = previous_studies(records)
+    studies = [
+        _Asked(
+            record.study_id,
+            shown_films(record, shown),
+            study_prompt(record, fields, previous=before.get(record.study_id)),
+        )
+        for record in records
+    ]
 
     from orapo.generation import Decoding, load_checkpoint
 
@@ -80,7 +108,7 @@ def generate(
         out,
         [
             *(model, file_identity(weights) if weights.is_file() else None, repr(decoding)),
-            [(study_id, [str(path) for path in paths]) for study_id, paths in studies],
+            [(s.study_id, [str(path) for path in s.films], s.prompt) for s in studies],
         ],
     )
     console = Console(stderr=True)
@@ -114,34 +142,73 @@ def generate(
         raise typer.Exit(1)
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """A study as the model gets it."""
+
+    study_id: str
+    films: tuple[Path, ...]
+    prompt: str
+
+
 def _written(
-    model: Any, processor: Any, studies: Sequence[tuple[str, list[Path]]], decoding: Decoding
+    model: Any, processor: Any, studies: Sequence[_Asked], decoding: Decoding
 ) -> Iterator[dict[str, str]]:
     """Yield a row for each study of a batch; what could not be read is an error row."""
     from orapo.generation import generate_reports
 
     errors: dict[str, str] = {}
     readable = list(_read(studies, errors))
-    texts = generate_reports(model, processor, [films for _, films in readable], decoding)
-    reports = dict(zip((study_id for study_id, _ in readable), texts, strict=True))
-    for study_id, _ in studies:
-        report, error = reports.get(study_id, ""), errors.get(study_id, "")
-        yield {"study_id": study_id, "report": report, "error": error}
+    films, prompts = [films for _, films in readable], [study.prompt for study, _ in readable]
+    texts = generate_reports(model, processor, films, decoding, prompts)
+    reports = dict(zip((study.study_id for study, _ in readable), texts, strict=True))
+    for study in studies:
+        report, error = reports.get(study.study_id, ""), errors.get(study.study_id, "")
+        yield {"study_id": study.study_id, "report": report, "error": error}
 
 
 def _read(
-    studies: Sequence[tuple[str, list[Path]]], errors: dict[str, str]
-) -> Iterator[tuple[str, list[Image.Image]]]:
-    for study_id, paths in studies:
+    studies: Sequence[_Asked], errors: dict[str, str]
+) -> Iterator[tuple[_Asked, list[Image.Image]]]:
+    for study in studies:
         try:
-            if not paths:
-                raise OrapoError(f"study {study_id}: has no image")
-            yield study_id, [read_image(path) for path in paths]
+            if not study.films:
+                raise OrapoError(f"study {study.study_id}: has no image")
+            yield study, [read_image(path) for path in study.films]
         except OrapoError as error:
-            errors[study_id] = str(error)
+            errors[study.study_id] = str(error)
 
 
-def _named(paths: Sequence[Path]) -> list[tuple[str, list[Path]]]:
+def _studies(paths: Sequence[Path]) -> list[Study]:
+    """Make a study of each picture file, and of the DICOM files of one StudyInstanceUID.
+
+    A DICOM file that belongs to no study stays one of its own, so that reading it says what is
+    wrong with it.
+
+    Raises:
+        OrapoError: Two images have the same name.
+    """
+    dicom = [path for path in paths if _is_dicom(path)]
+    grouped: list[Study] = []
+    if dicom:
+        try:
+            from orapo.data.dicom import group_dicom
+        except ModuleNotFoundError as error:
+            raise MissingExtraError(f"{dicom[0]}: reading DICOM", "dicom") from error
+        grouped, problems = group_dicom(dicom)
+        taken = set(dicom) - {problem.file for problem in problems}
+        paths = [path for path in paths if path not in taken]
+    return [*grouped, *_named(paths)]
+
+
+def _is_dicom(path: Path) -> bool:
+    try:
+        return is_dicom(path)
+    except OrapoError:  # missing or empty: an error row, as of any other file
+        return False
+
+
+def _named(paths: Sequence[Path]) -> list[Study]:
     """Name each image's study by its file, without the ending where that is unambiguous.
 
     Raises:
@@ -154,4 +221,4 @@ def _named(paths: Sequence[Path]) -> list[tuple[str, list[Path]]]:
         if study_id in seen:
             raise OrapoError(f"{path} and {seen[study_id]}: two images of the same name")
         seen[study_id] = path
-    return [(study_id, [path]) for study_id, path in seen.items()]
+    return [Study(study_id=study_id, images=(path,)) for study_id, path in seen.items()]

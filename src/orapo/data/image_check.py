@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from orapo.data.images import read_image
-from orapo.data.loading import Loaded, Place, Problem
+from orapo.data.loading import Loaded, Problem
 from orapo.errors import OrapoError, RunFailedError
 
 _BATCH: Final = 16
@@ -22,7 +22,6 @@ class ImageFacts(NamedTuple):
     fault: str = ""
     width: int = 0
     height: int = 0
-    constant: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +29,15 @@ class ImageCheck:
     """The images of a data set.
 
     Attributes:
-        problems: One for each image and study that is unreadable or shows nothing.
+        problems: One for each image and study that can't be trained on.
         read: How many different files were read.
         unreadable: How many of them couldn't be.
-        constant: How many have one grey value only.
         sizes: Width and height of the others.
     """
 
     problems: list[Problem]
     read: int
     unreadable: int
-    constant: int
     sizes: list[tuple[int, int]]
 
 
@@ -48,14 +45,13 @@ def look_at(path: Path) -> ImageFacts:
     """Read an image and say what it is."""
     try:
         image = read_image(path)
-        low, high = image.convert("L").getextrema()
     except OrapoError as error:
         return ImageFacts(str(error).removeprefix(f"{path}: "))
     except Exception as error:
         # Decoders fail in many ways on files that are built to break them; one bad file of a
         # hundred thousand must not end the check.
         return ImageFacts(f"can't be decoded ({type(error).__name__})")
-    return ImageFacts("", image.width, image.height, low == high)
+    return ImageFacts("", image.width, image.height)
 
 
 def check_images(
@@ -78,16 +74,15 @@ def check_images(
         if progress is not None:
             progress(len(facts), len(paths))
     problems = [
-        problem
+        Problem(place, f"image {path}: {facts[path].fault}", "unreadable_image", True)
         for study, place in zip(loaded.studies, loaded.places, strict=True)
         for path in study.images
-        for problem in _problems(place, path, facts[path])
+        if facts[path].fault
     ]
     return ImageCheck(
         problems,
         len(paths),
         sum(bool(fact.fault) for fact in facts.values()),
-        sum(fact.constant for fact in facts.values()),
         [(fact.width, fact.height) for fact in facts.values() if not fact.fault],
     )
 
@@ -103,11 +98,3 @@ def _all_facts(paths: list[Path], workers: int) -> Iterator[ImageFacts]:
         raise RunFailedError(
             "a process that read images died, most likely for want of memory; try --workers 1"
         ) from None
-
-
-def _problems(place: Place, path: Path, fact: ImageFacts) -> Iterator[Problem]:
-    if fact.fault:
-        yield Problem(place, f"image {path}: {fact.fault}", "unreadable_image", True)
-    elif fact.constant:
-        sentence = f"image {path}: has one grey value everywhere"
-        yield Problem(place, sentence, "constant_image", False)

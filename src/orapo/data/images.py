@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageChops, ImageFile, ImageOps, UnidentifiedImageError
 
-from orapo.errors import OrapoError
+from orapo.errors import MissingExtraError, OrapoError
 
 MAX_PIXELS: Final = 100_000_000
 """More pixels than any radiograph has; checked before anything is decoded."""
 MIN_SIDE: Final = 16
 IMAGE_SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+DICOM_SUFFIXES: Final = (".dcm", ".dicom")
+
+# Named one by one: Pillow also knows formats that start other programs (EPS).
+_FORMATS: Final = ("PNG", "JPEG", "BMP", "TIFF", "GIF", "WEBP", "JPEG2000", "PPM")
+_BIT_DEPTHS: Final = (8, 10, 12, 14, 16)
+_TRUNCATED_SWITCH: Final = threading.Lock()
 
 
 def read_image(path: Path | str) -> Image.Image:
     """Read a film as grey image.
 
-    The content decides, not the file's name. 16-bit pictures are scaled by their full range,
-    palettes expanded, transparency laid over black, CMYK converted, the EXIF orientation applied.
+    The content decides, not the file's name; DICOM files go to `orapo.data.dicom`. Pictures with
+    more than 8 bits are scaled by the full range of the detector depth that holds their brightest
+    pixel (10, 12, 14 or 16 bits), palettes expanded, transparency laid over black, CMYK converted,
+    the EXIF orientation applied.
 
     Args:
         path: The file.
@@ -30,64 +41,158 @@ def read_image(path: Path | str) -> Image.Image:
         Mode ``L``, upright.
 
     Raises:
-        OrapoError: The file is missing, empty, truncated, too large, too small, animated or no
-            picture.
+        OrapoError: The file is missing, empty, truncated, too large, too small, animated, of one
+            value everywhere, or no picture.
+        MissingExtraError: It is DICOM, and pydicom is not installed.
     """
     path = Path(path)
-    try:
-        size = path.stat().st_size
-    except OSError as error:
-        raise OrapoError(f"{path}: can't be read ({error.strerror})") from None
-    if path.is_dir():
-        raise OrapoError(f"{path}: is a folder, not an image")
-    if size == 0:
-        raise OrapoError(f"{path}: the file is empty")
+    if is_dicom(path):
+        return _read_dicom(path)
     try:
         with warnings.catch_warnings():
-            # our own limit, below, answers before Pillow decodes anything
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
+            # Our own limit answers before Pillow decodes anything; what Pillow has to say about
+            # odd metadata may quote it.
+            warnings.simplefilter("ignore")
+            with Image.open(path, formats=_FORMATS) as image:
                 _check(path, image)
-                image.load()
-                return _grey(ImageOps.exif_transpose(image))
-    except (UnidentifiedImageError, Image.DecompressionBombError) as error:
-        what = (
-            "too many pixels"
-            if isinstance(error, Image.DecompressionBombError)
-            else "not an image that can be read"
-        )
-        raise OrapoError(f"{path}: {what}") from None
-    except (OSError, SyntaxError, ValueError) as error:
-        # Pillow's words for a truncated or broken file
+                if image.format == "PNG":
+                    _check_sums(path)
+                with _whole_or_nothing():
+                    image.load()
+                film = _grey(path, image)
+    except Image.DecompressionBombError:
+        raise OrapoError(f"{path}: more pixels than the limit of {MAX_PIXELS:,}") from None
+    except UnidentifiedImageError:
+        raise OrapoError(f"{path}: not an image that can be read") from None
+    except OrapoError:
+        raise
+    except Exception as error:
+        # Broken files make Pillow raise nearly anything: OSError, SyntaxError, ValueError,
+        # struct.error, zlib.error, KeyError, MemoryError ...
         raise OrapoError(f"{path}: broken or truncated image ({error})") from None
+    check_contrast(path, film)
+    return film
 
 
-def _check(path: Path, image: Image.Image) -> None:
-    width, height = image.size
+def is_dicom(path: Path) -> bool:
+    """Say whether a file has DICOM's preamble, or at least its name.
+
+    Raises:
+        OrapoError: The file is missing, empty, a folder, or can't be read.
+    """
+    try:
+        if path.is_dir():
+            raise OrapoError(f"{path}: is a folder, not an image")
+        with path.open("rb") as file:
+            start = file.read(132)
+    except OSError as error:
+        raise OrapoError(f"{path}: can't be read ({error.strerror})") from None
+    if not start:
+        raise OrapoError(f"{path}: the file is empty")
+    return start[128:] == b"DICM" or (
+        path.suffix.lower() in DICOM_SUFFIXES and not _is_picture(start)
+    )
+
+
+def _is_picture(start: bytes) -> bool:
+    return start.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"))
+
+
+def _read_dicom(path: Path) -> Image.Image:
+    # Late: only who has DICOM files needs pydicom, which the core does not bring.
+    try:
+        from orapo.data.dicom import read_dicom
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(f"{path}: reading DICOM", "dicom") from error
+    return read_dicom(path)
+
+
+def check_size(path: Path, width: int, height: int) -> None:
+    """Refuse what no radiograph measures; to be asked before anything is decoded.
+
+    Raises:
+        OrapoError: There are too many pixels or too few.
+    """
     if width * height > MAX_PIXELS:
         raise OrapoError(
             f"{path}: {width} x {height} pixels are more than the limit of {MAX_PIXELS:,}"
         )
     if min(width, height) < MIN_SIDE:
         raise OrapoError(f"{path}: {width} x {height} pixels are too few for a radiograph")
-    if getattr(image, "n_frames", 1) > 1:
+
+
+def check_contrast(path: Path, film: Image.Image) -> None:
+    """Refuse a picture of one value: a model would write a report on nothing.
+
+    Raises:
+        OrapoError: All pixels are alike.
+    """
+    low, high = film.getextrema()
+    if low == high:
+        raise OrapoError(f"{path}: every pixel has the same value; nothing is shown")
+
+
+def _check(path: Path, image: Image.Image) -> None:
+    check_size(path, *image.size)
+    # The second picture of an MPO file, as phones write it, is a preview or the other eye's.
+    if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
         raise OrapoError(f"{path}: has several frames; a film has one")
 
 
-def _grey(image: Image.Image) -> Image.Image:
+def _check_sums(path: Path) -> None:
+    """Compare the check sums of a PNG file, which Pillow skips when it decodes.
+
+    Without this a file whose end was never written (zeros, as a broken download leaves them) would
+    be passed on with its lower part black.
+    """
+    with Image.open(path, formats=("PNG",)) as image:
+        image.verify()
+
+
+@contextmanager
+def _whole_or_nothing() -> Iterator[None]:
+    """Keep Pillow from padding truncated files, whatever another library has set."""
+    with _TRUNCATED_SWITCH:  # read within: another thread may have it switched off for now
+        if ImageFile.LOAD_TRUNCATED_IMAGES:
+            ImageFile.LOAD_TRUNCATED_IMAGES = False
+            try:
+                yield
+            finally:
+                ImageFile.LOAD_TRUNCATED_IMAGES = True
+            return
+    yield
+
+
+def _grey(path: Path, image: Image.Image) -> Image.Image:
+    ImageOps.exif_transpose(image, in_place=True)
     if image.mode.startswith("I") or image.mode == "F":
-        values = np.asarray(image, dtype=np.float64)
-        top = 255.0 if values.max(initial=0) <= 255 else 65535.0
-        return Image.fromarray((values.clip(0, top) * (255.0 / top)).round().astype(np.uint8))
+        return _from_wide(path, np.asarray(image))
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         image = image.convert("RGBA")
         black = Image.new("RGBA", image.size, "black")
         image = Image.alpha_composite(black, image)
+    if image.mode == "CMYK" and image.format == "JPEG" and "adobe" not in image.info:
+        # Pillow takes every CMYK JPEG for Adobe's, which are stored inverted; the mark is missing
+        image = ImageChops.invert(image)
     return image.convert("L")
+
+
+def _from_wide(path: Path, values: np.ndarray) -> Image.Image:
+    """Scale more than 8 bits, or floats, to 8 bits."""
+    low, high = values.min(), values.max()
+    if not (np.isfinite(low) and np.isfinite(high)) or low < 0 or high > 65535:
+        raise OrapoError(f"{path}: expected pixel values from 0 to 65535")
+    if values.dtype.kind == "f" and high <= 1:
+        top = 1
+    else:
+        top = next(2**bits - 1 for bits in _BIT_DEPTHS if high < 2**bits)
+    return Image.fromarray((values * np.float32(255 / top) + np.float32(0.5)).astype(np.uint8))
 
 
 def find_images(paths: list[Path]) -> list[Path]:
     """Expand folders to the image files below them, sorted by name.
+
+    DICOM files count too, also those without an ending, as archives write them.
 
     Raises:
         OrapoError: A path does not exist, or a folder holds no image.
@@ -95,12 +200,25 @@ def find_images(paths: list[Path]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+            inside = sorted(file for file in path.rglob("*") if _looks_like_image(file))
             if not inside:
-                raise OrapoError(f"{path}: no image files ({', '.join(IMAGE_SUFFIXES)}) in it")
+                endings = ", ".join((*IMAGE_SUFFIXES, *DICOM_SUFFIXES))
+                raise OrapoError(f"{path}: no image files ({endings}) in it")
             found += inside
         elif path.exists():
             found.append(path)
         else:
             raise OrapoError(f"{path}: no such file")
     return found
+
+
+def _looks_like_image(file: Path) -> bool:
+    # "._film.png" is what macOS leaves beside a file, and DICOMDIR a list of the others
+    if file.name.startswith(".") or file.name.upper() == "DICOMDIR" or not file.is_file():
+        return False
+    if file.suffix.lower() in (*IMAGE_SUFFIXES, *DICOM_SUFFIXES):
+        return True
+    try:
+        return not file.suffix[1:].isalpha() and is_dicom(file)
+    except OrapoError:
+        return False

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from orapo.data.loading import Loaded, Loading, LoadOptions, Place, ViewImage, sex_of, view_of
-from orapo.data.tables import read_rows, table_format
+from orapo.data.tables import lacking, read_rows, table_format
 from orapo.errors import OrapoError
 from orapo.labels import LABELS
 
@@ -148,15 +148,12 @@ def _columns(path: Path, options: LoadOptions) -> dict[str, str]:
     if "image_path" not in columns and jsonl:
         columns["image_path"] = "image_path"
     wanted = [columns["study_id"], columns.get("image_path", "image_path"), *given.values()]
-    missing = list(dict.fromkeys(name for name in wanted if name not in have))
     if not any(name in columns for name in TEXTS[:3]):
-        missing.append("report (or findings, or impression)")
+        wanted.append("report (or findings, or impression)")
     # The keys of JSON lines may differ from one to the next; each record is looked at for itself.
-    if missing and not jsonl:
-        raise OrapoError(
-            f"{path}: lacks the column(s) {', '.join(missing)}; it has {', '.join(have)} "
-            "(--columns field=column names others)"
-        )
+    lack = "" if jsonl else lacking(have, list(dict.fromkeys(wanted)))
+    if lack:
+        raise OrapoError(f"{path}: {lack} (--columns field=column names others)")
     if jsonl:
         for name in (*FIELDS, *LABELS):
             columns.setdefault(name, name)

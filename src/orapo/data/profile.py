@@ -156,7 +156,6 @@ def _image_files(images: ImageCheck) -> dict[str, Any]:
     return {
         "read": images.read,
         "unreadable": images.unreadable,
-        "constant": images.constant,
         "smallest": sizes[0] if sizes else None,
         "median": sizes[len(sizes) // 2] if sizes else None,
         "largest": sizes[-1] if sizes else None,

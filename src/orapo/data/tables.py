@@ -120,8 +120,9 @@ def read_rows(
 
 def _known_encoding(name: str) -> str:
     try:
+        "".encode(name)  # says no to codecs that are none of texts, too
         found = codecs.lookup(name).name
-    except LookupError:
+    except (LookupError, ValueError):
         raise OrapoError(f"--encoding {name}: no such encoding; try utf-8 or latin-1") from None
     return "utf-8-sig" if found == "utf-8" else found
 
@@ -149,16 +150,22 @@ def _first_undecodable(path: Path, encoding: str, error: UnicodeDecodeError) -> 
 
 
 def _require(path: Path, columns: Iterable[str], required: Sequence[str]) -> None:
-    if lack := _lacking(columns, required):
+    if lack := lacking(columns, required):
         raise OrapoError(f"{path}: {lack}")
 
 
-def _lacking(columns: Iterable[str], required: Sequence[str]) -> str:
+def lacking(columns: Iterable[str], required: Sequence[str]) -> str:
+    """Return which columns are missing, as the end of a sentence; empty if none is."""
     have = list(columns)
     missing = [name for name in required if name not in have]
     if not missing:
         return ""
-    return f"lacks the column(s) {', '.join(missing)}; it has {', '.join(have)}"
+    separator = next((each for each in (";", "\t") if len(have) == 1 and each in have[0]), None)
+    hint = f" (its columns seem to be separated by {separator!r}, not by commas)"
+    return (
+        f"lacks the column(s) {', '.join(missing)}; it has {', '.join(have)}"
+        f"{hint if separator else ''}"
+    )
 
 
 def _read_csv(path: Path, required: Sequence[str], encoding: str, fault: OnFault) -> Iterator[Row]:
@@ -211,7 +218,7 @@ def _read_jsonl(
             if _ESCAPED_HALF.search(text) and not _encodable(values):
                 fault(line, number, "holds half a character (a surrogate without its pair)")
                 continue
-            if required and (lack := _lacking(values, required)):
+            if required and (lack := lacking(values, required)):
                 fault(line, number, lack)
                 continue
             yield Row(line, values, number)

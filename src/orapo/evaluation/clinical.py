@@ -1,4 +1,4 @@
-"""Clinical scores: precision, recall and F1 of the 14 labels under a named convention (DESIGN 5).
+"""Clinical scores: precision, recall and F1 of the 14 labels under a named convention.
 
 Published figures differ in what "blank" and "uncertain" count as and in what is averaged, so every
 result of this module carries its convention in words.
@@ -209,12 +209,7 @@ def matrix_scores(
     """
     if not len(reference):
         raise OrapoError("no study to score: expected at least one prediction with a reference")
-    truth, call = _positive(reference, uncertain), _positive(predicted, uncertain)
-    if uncertain is UncertainPolicy.IGNORE:
-        # A true negative enters none of the scores, so this takes the cell out of its label.
-        left_out = reference == UNCERTAIN
-        truth, call = truth & ~left_out, call & ~left_out
-
+    call, truth = positive_cells(predicted, reference, uncertain)
     precision, recall, f1, support = precision_recall_fscore_support(
         truth.astype(int), call.astype(int), average=None, zero_division=0
     )
@@ -254,6 +249,18 @@ def matrix_scores(
         studies=len(reference),
         convention=_convention(uncertain),
     )
+
+
+def positive_cells(
+    predicted: LabelMatrix, reference: LabelMatrix, uncertain: UncertainPolicy
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return which cells are positive in the prediction and in the reference, under a policy."""
+    truth, call = _positive(reference, uncertain), _positive(predicted, uncertain)
+    if uncertain is UncertainPolicy.IGNORE:
+        # A true negative enters none of the scores, so this takes the cell out of its label.
+        left_out = reference == UNCERTAIN
+        truth, call = truth & ~left_out, call & ~left_out
+    return call, truth
 
 
 def _positive(values: LabelMatrix, uncertain: UncertainPolicy) -> NDArray[np.bool_]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from orapo.data.tables import Row, id_cell, label_cells, read_rows, table_format, text_cell
 from orapo.errors import OrapoError
+from orapo.evaluation.detail import age_band
 from orapo.labels import CHEXPERT, LabelValue
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ class Reference:
         report: The reference report; empty if only labels are known.
         images: Its films, where known.
         split: Of a manifest; empty otherwise.
+        patient_id: Studies of one patient are resampled together; empty if unknown.
+        groups: Subgroups by kind (sex, age band, views, source), where known.
     """
 
     study_id: str
@@ -37,6 +40,8 @@ class Reference:
     report: str = ""
     images: tuple[Path, ...] = field(default_factory=tuple)
     split: str = ""
+    patient_id: str = ""
+    groups: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_predictions(path: Path) -> dict[str, str]:
@@ -90,6 +95,66 @@ def read_references(path: Path, split: str | None = None) -> dict[str, Reference
     return dict(sorted(references.items()))
 
 
+def match_studies(
+    reports: Mapping[str, str],
+    truth: Mapping[str, Reference],
+    allow_missing: bool,
+    predictions: str,
+    references: str,
+) -> tuple[dict[str, str], dict[str, Reference], set[str], int]:
+    """Bring both sides to the same studies, in the order of the references.
+
+    A study without a prediction counts as an empty report, or is left out; a prediction without a
+    reference is left out.
+
+    Args:
+        reports: Study id to generated report.
+        truth: Study id to reference.
+        allow_missing: Leave studies without a prediction out.
+        predictions: What to call the one side in a message.
+        references: What to call the other.
+
+    Returns:
+        Reports, references, the ids without a prediction, and how many predictions have no
+        reference.
+
+    Raises:
+        OrapoError: The two sides have no study in common.
+    """
+    if not reports.keys() & truth.keys():
+        raise OrapoError(
+            f"{predictions} and {references}: have no study_id in common "
+            f"(for example {next(iter(reports))} and {next(iter(truth))})"
+        )
+    missing = set(truth) - set(reports)
+    kept = {
+        study: reference
+        for study, reference in truth.items()
+        if study in reports or not allow_missing
+    }
+    matched = {study: reports.get(study, "") for study in kept}
+    return matched, kept, set() if allow_missing else missing, len(set(reports) - set(truth))
+
+
+def with_labels(
+    truth: Mapping[str, Reference], labels: Mapping[str, Mapping[str, LabelValue]], path: Path
+) -> dict[str, Reference]:
+    """Give the references somebody else's labels.
+
+    Raises:
+        OrapoError: A study has none.
+    """
+    lacking = [study for study in truth if study not in labels]
+    if lacking:
+        raise OrapoError(
+            f"{path}: lacks {len(lacking)} of the references' studies, the first is {lacking[0]}"
+        )
+    return {
+        study: replace(reference, labels=labels[study], origin="given")
+        for study, reference in truth.items()
+    }
+
+
 def read_training(path: Path) -> dict[str, Reference]:
     """Read the training studies: of a manifest those of the split ``train``, of a table all.
 
@@ -121,7 +186,7 @@ def _is_manifest(path: Path) -> bool:
 
 def _from_study(study: Study) -> Reference:
     given = _has_label(study.labels) and study.labels_source == "dataset"
-    # DESIGN 1.2: labels that a data set lacks are read from findings + impression
+    # docs/method.md: labels that a data set lacks are read from findings + impression
     sections = " ".join(text for text in (study.findings, study.impression) if text.strip())
     return Reference(
         study_id=study.study_id,
@@ -130,6 +195,13 @@ def _from_study(study: Study) -> Reference:
         report=study.report or sections,
         images=study.images,
         split=study.split,
+        patient_id=study.patient_id,
+        groups={
+            "sex": study.sex,
+            "age": age_band(study.age),
+            "views": " + ".join(sorted(set(study.views) - {""})),
+            "source": study.source,
+        },
     )
 
 
@@ -140,9 +212,39 @@ def _from_row(path: Path, study: str, row: Row) -> Reference:
             f"{path}, line {row.line}: expected the 14 label columns or a column named report"
         )
     report = text_cell(path, row, "report")
-    if _has_label(labels) or (labels and not report.strip()):
-        return Reference(study, labels, "given", report)
-    return Reference(study, _read_labels(report), "facts", report)
+    given = _has_label(labels) or (bool(labels) and not report.strip())
+    age = str(row.values.get("age") or "").strip()
+    try:
+        band = age_band(float(age)) if age else ""
+    except ValueError:
+        raise OrapoError(f"{path}, line {row.line}: age must be a number of years") from None
+    return Reference(
+        study,
+        labels if given else _read_labels(report),
+        "given" if given else "facts",
+        report,
+        patient_id=str(row.values.get("patient_id") or "").strip(),
+        groups={
+            "sex": str(row.values.get("sex") or "").strip(),
+            "age": band,
+            "views": str(row.values.get("view") or "").strip(),
+            "source": str(row.values.get("source") or "").strip(),
+        },
+    )
+
+
+def read_labels(path: Path, id_column: str = "study_id") -> dict[str, dict[str, LabelValue]]:
+    """Read labels of somebody else: a table with ``study_id`` and the 14 columns, by name.
+
+    Raises:
+        OrapoError: The table is unreadable, lacks a column or holds a study twice.
+    """
+    labels: dict[str, dict[str, LabelValue]] = {}
+    for study, row in _rows_by_study(path, (id_column,)):
+        labels[study] = label_cells(path, row, CHEXPERT)
+        if not labels[study]:
+            raise OrapoError(f"{path}, line {row.line}: expected the 14 label columns")
+    return labels
 
 
 def _has_label(labels: Mapping[str, LabelValue]) -> bool:

@@ -96,7 +96,7 @@ def label_f1_curves(
     path: Path,
     rare: Collection[str] = (),
 ) -> None:
-    """Plot each label's held-out F1 against the step, one panel a label (the paper's Figure 2).
+    """Plot each label's F1 on the probe's studies against the step, one panel a label (the paper's Figure 2).
 
     Args:
         curves: Method to label to (step, F1 in 0..1).
@@ -131,7 +131,7 @@ def label_f1_curves(
         last = (len(labels) - 1 - column) // columns * columns + column
         panels[last].tick_params(labelbottom=True)
     figure.supxlabel("Training step", fontsize=11)
-    figure.supylabel("Held-out F1", fontsize=11)
+    figure.supylabel("F1 on the studies of the probe", fontsize=11)
     if labels:
         handles, names = panels[0].get_legend_handles_labels()
         figure.legend(

@@ -109,7 +109,8 @@ def write_report(
         metrics: What ``metrics.json`` holds: one dict a row (``base``, ``orapo``, the trivial rows
             ...) with at least ``macro_f1, macro_precision, macro_recall, micro_f1, per_label``
             and, for trained models, ``zero_reward_share`` ((step, share) pairs), ``rollouts`` and
-            ``seconds``; all other keys (``seed``, ``versions``, ``command`` ...) are settings.
+            ``seconds``; ``detail`` as :func:`orapo.evaluation.detail.detailed` and the command
+            make it; all other keys (``seed``, ``versions``, ``command`` ...) are settings.
             What is missing is left out of the page.
         plots: Title to PNG file.
         examples: Studies to show, with their reports coloured by FactS' verdicts.
@@ -150,7 +151,8 @@ def write_report(
         marks={mark.verdict: mark for mark in _MARKS},
         uncertain=uncertain,
         notes=notes,
-        settings=_settings(metrics, rows),
+        detail=metrics.get("detail"),
+        settings=_settings(metrics, {**rows, "detail": {}}),
     )
     _write(path, page)
 

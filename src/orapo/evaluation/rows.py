@@ -2,7 +2,7 @@
 
 A result (``metrics.json``) is a dict in which every value that holds ``macro_f1`` is one row; the
 other keys are settings. Everything that prints a table goes through this module, so that the
-trivial rows stand in all of them (DESIGN 1.4).
+trivial rows stand in all of them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The trivial rows: what "systems" score that never look at a film (DESIGN 1.4).
+"""The trivial rows: what "systems" score that never look at a film.
 
 A report that claims every finding has recall 1 and an F1 not far below published figures, so every
 table carries these rows beside the model.
@@ -56,6 +56,17 @@ def most_frequent(training_reports: Sequence[str]) -> dict[str, LabelValue]:
         raise OrapoError("the training reports are empty: expected at least one with text")
     # most_common keeps the order of first sight among equals
     return label_report(texts.most_common(1)[0][0]).labels
+
+
+def constant_row(name: str, training_reports: Sequence[str] | None) -> dict[str, LabelValue] | None:
+    """Return the labels of a trivial row that says the same of every study; None if it does not."""
+    if name == "all_positive":
+        return all_positive()
+    if name == "all_negative":
+        return all_negative()
+    if name == "most_frequent" and training_reports is not None:
+        return most_frequent(training_reports)
+    return None
 
 
 def prevalence(

@@ -1,4 +1,4 @@
-"""FactS: report text -> atomic facts -> CheXpert labels -> reward (DESIGN 1.2)."""
+"""FactS: report text -> atomic facts -> CheXpert labels -> reward (docs/method.md)."""
 
 from orapo.facts.engine import FactsEngine, RulesEngine, extract_facts, label_report
 from orapo.facts.fact import Fact, Polarity, ReportFacts, Sentence

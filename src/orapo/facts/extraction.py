@@ -110,7 +110,9 @@ def read_sentence(text: str, vocabulary: Vocabulary) -> Reading:
         return NOTHING
     reader = SentenceReader(tokens, items, vocabulary)
     reader.run()
-    drafts = [draft for draft in (*reader.drafts, *reader.states) if not draft.dropped]
+    drafts = reader.drafts + reader.states
+    if reader.some_dropped:
+        drafts = [draft for draft in drafts if not draft.dropped]
     doubts_previous = not drafts and reader.doubts_previous()
     return Reading(text, tokens, drafts, vocabulary, doubts_previous)
 

@@ -26,7 +26,7 @@ class Sentence(NamedTuple):
 
 
 class Fact(NamedTuple):
-    """One clinical statement of one sentence (DESIGN 1.2).
+    """One clinical statement of one sentence (docs/method.md).
 
     Attributes:
         finding: Name of the finding in the lexicon, e.g. ``"pleural effusion"``.

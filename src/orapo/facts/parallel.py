@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from functools import lru_cache, partial
 from itertools import islice
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import TypeVar
 
@@ -47,7 +49,7 @@ def map_reports(
     batch = partial(_batch, work)
     rest = iter(items)
     # "spawn": a fork would copy a progress bar's thread in whatever state it is
-    with ProcessPoolExecutor(workers, get_context("spawn"), _leave_interrupts) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), _start_worker) as pool:
         pending: deque[Future[list[Result]]] = deque()
         try:
             while chunk := list(islice(rest, batch_size)):
@@ -64,6 +66,17 @@ def _batch(work: Callable[[Item], Result], items: list[Item]) -> list[Result]:
     return [work(item) for item in items]
 
 
-def _leave_interrupts() -> None:
-    """Ctrl-C is for the process that reads and writes; it ends these."""
+def _start_worker() -> None:
+    """Leave Ctrl-C to the process that reads and writes, and end with it, should it be killed.
+
+    A worker waits for work on a pipe that it holds both ends of, so it would wait for ever.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

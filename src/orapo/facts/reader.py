@@ -87,6 +87,7 @@ class SentenceReader:
         self.subject = _Subject()
         self.prestates: list[tuple[Item, _Scope | None]] = []
         self.boundary = -1  # the item that began this statement
+        self.some_dropped = False
 
     def run(self) -> None:
         """Read all items."""
@@ -224,7 +225,7 @@ class SentenceReader:
             if item.kind in (Kind.DENY_PREVIOUS, Kind.DENY_EITHER):
                 draft.polarity = Polarity.ABSENT
             elif item.kind is Kind.NOT_STATED_PREVIOUS:
-                draft.dropped = True
+                draft.dropped = self.some_dropped = True
             elif draft.polarity is Polarity.PRESENT:
                 draft.polarity = Polarity.UNCERTAIN
         self._verb(index, item)
@@ -414,6 +415,8 @@ class SentenceReader:
             self.subject = _Subject()
         if not subject.states:
             return
+        # bounded, or a text of thousands of structures and states would take for ever
+        del subject.states[:-LONGEST_LIST], subject.modifiers[LONGEST_LIST:]
         for structure in subject.structures:
             self._state_structure(structure, subject)
 

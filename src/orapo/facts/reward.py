@@ -1,4 +1,4 @@
-"""FactS as a reward function for TRL; what is computed is in `orapo.facts.score` (DESIGN 1.2)."""
+"""FactS as a reward function for TRL; what is computed is in `orapo.facts.score` (docs/method.md)."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ class RepetitionPenalty:
 
     A fact says nothing new if an earlier one names the same finding at the same side, be it with
     the same polarity (said twice) or the opposite one (the report contradicts itself). Zero for a
-    report without facts. The zero-reward rate never reads this term (DESIGN 1.2).
+    report without facts. The zero-reward rate never reads this term (docs/method.md).
     """
 
     __name__ = "repetition"

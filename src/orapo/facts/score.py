@@ -1,4 +1,4 @@
-"""The FactS score: how well a report's facts agree with a study's labels (DESIGN 1.2).
+"""The FactS score: how well a report's facts agree with a study's labels (docs/method.md).
 
 `score_reports` scores a group of reports at once, `score_report` one; with ``explain=True`` each
 score says sentence by sentence why it is what it is.
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from orapo.facts.engine import label_report
-from orapo.facts.fact import Fact, Polarity, ReportFacts, Sentence
+from orapo.facts.fact import Fact, ReportFacts, Sentence
 from orapo.labels import (
     NEGATIVE,
     POSITIVE,
@@ -163,7 +163,6 @@ def _denied(report: ReportFacts) -> set[str]:
     return {
         name
         for fact in report.facts
-        if fact.polarity is Polarity.ABSENT
         for name, value in fact.labels.items()
         if value == NEGATIVE and name != report.label_set.no_finding
     }

@@ -95,7 +95,7 @@ class Vocabulary:
             return "xxxx"
         if token.endswith("'s"):
             return self.canonical(token[:-2])
-        if len(token) < MIN_FUZZY or len(token) > 24:
+        if len(token) < MIN_FUZZY - 1 or len(token) > 24:  # a letter may be missing
             return token
         seen = self._seen.get(token)
         if seen is None:

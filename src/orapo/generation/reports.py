@@ -31,7 +31,11 @@ class Decoding:
 
 
 def generate_reports(
-    model: Any, processor: Any, studies: Sequence[Sequence[Image.Image]], decoding: Decoding
+    model: Any,
+    processor: Any,
+    studies: Sequence[Sequence[Image.Image]],
+    decoding: Decoding,
+    prompts: Sequence[str] | None = None,
 ) -> Iterator[str]:
     """Write a report for each study.
 
@@ -40,12 +44,14 @@ def generate_reports(
         processor: Its processor.
         studies: The films of each study.
         decoding: How.
+        prompts: What the model is asked about each study; by default the same, ``decoding.prompt``.
 
     Yields:
         The reports, in order, as their batches are done.
     """
     import torch
 
+    asked = [decoding.prompt] * len(studies) if prompts is None else list(prompts)
     tokenizer = processor.tokenizer
     padding_side, tokenizer.padding_side = tokenizer.padding_side, "left"
     settings: dict[str, Any] = {"do_sample": decoding.temperature > 0}
@@ -57,9 +63,9 @@ def generate_reports(
             batch = [list(films) for films in studies[start : start + decoding.batch_size]]
             texts = [
                 processor.apply_chat_template(
-                    user_message(decoding.prompt, len(films)), add_generation_prompt=True
+                    user_message(prompt, len(films)), add_generation_prompt=True
                 )
-                for films in batch
+                for prompt, films in zip(asked[start : start + len(batch)], batch, strict=True)
             ]
             inputs = processor(images=batch, text=texts, return_tensors="pt", padding=True)
             inputs = inputs.to(model.device)

@@ -22,7 +22,7 @@ class OraPOConfig(GRPOConfig):
     """Arguments of :class:`orapo.OraPOTrainer`; all of ``trl.GRPOConfig`` keep their meaning.
 
     Fields whose default differs from TRL's: ``beta`` (the KL weight, lambda_KL in the paper) 0.04,
-    ``loss_type`` ``dr_grpo`` and ``scale_rewards`` ``none`` (the Dr. GRPO form, DESIGN 1.3), and
+    ``loss_type`` ``dr_grpo`` and ``scale_rewards`` ``none`` (the Dr. GRPO form), and
     ``use_bias_correction_kl`` False: TRL 1.16 multiplies the KL part by the importance ratio, the
     paper's equation does not.
 

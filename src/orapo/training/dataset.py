@@ -3,32 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from datasets import Dataset
+from PIL import Image
 
-from orapo.data.conversation import REPORT_PROMPT, user_message
+from orapo.data.conversation import (
+    REPORT_PROMPT,
+    Views,
+    previous_studies,
+    shown_films,
+    study_prompt,
+    user_message,
+)
 from orapo.data.images import read_image
 from orapo.data.study import Study
 from orapo.errors import OrapoError
 from orapo.facts import label_report
 
+FILM_ERROR: Final = "film_error"
+"""Column that says why a row's film is blank; empty if it is not."""
+_BLANK_SIDE: Final = 64
 
-def training_dataset(studies: Sequence[Study], prompt: str = REPORT_PROMPT) -> Dataset:
+
+def training_dataset(
+    studies: Sequence[Study],
+    prompt: str = REPORT_PROMPT,
+    *,
+    prompt_fields: Sequence[str] = (),
+    views: Views = "frontal",
+) -> Dataset:
     """Make the data set of a training run.
 
     Films are read when a row is taken, so that memory does not grow with the data set. A study
-    without labels gets those that FactS reads from its findings and impression.
+    without labels gets those that FactS reads from its findings and impression. Prompts have no
+    placeholders of images: TRL adds one for each film that it is given.
 
     Args:
-        studies: With images that exist and a report.
+        studies: With images that exist and a report; a patient's in the order of time.
         prompt: What the model is asked.
+        prompt_fields: What it is told of the study (`orapo.data.conversation`).
+        views: Which films it is shown.
 
     Raises:
-        OrapoError: There is no study, or one has no image or no report.
+        OrapoError: There is no study, one has no image or no report, or a field can't be used.
     """
     if not studies:
         raise OrapoError("there is no study to train on")
+    before = previous_studies(studies) if "previous" in prompt_fields else {}
     rows = []
     for study in studies:
         text = study.report or f"{study.findings} {study.impression}".strip()
@@ -42,8 +64,12 @@ def training_dataset(studies: Sequence[Study], prompt: str = REPORT_PROMPT) -> D
         rows.append(
             {
                 "study_id": study.study_id,
-                "prompt": user_message(prompt),
-                "image_paths": [str(path) for path in study.images],
+                "prompt": user_message(
+                    study_prompt(
+                        study, prompt_fields, text=prompt, previous=before.get(study.study_id)
+                    )
+                ),
+                "image_paths": [str(path) for path in shown_films(study, views)],
                 "report": text,
                 "labels": dict(labels),
             }
@@ -71,6 +97,20 @@ def require_columns(dataset: Any, names: Sequence[str]) -> None:
 
 
 def _with_images(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """Read the films of rows, each once: a group's K rows are one study.
+
+    One that can't be read any more (`orapo.training.films`) becomes a blank one, so that the number
+    of films stays that of the placeholders, and the row is marked.
+    """
     paths = batch.pop("image_paths")
-    batch["images"] = [[read_image(path) for path in row] for row in paths]
+    films: dict[str, Image.Image] = {}
+    errors: dict[str, str] = {}
+    for path in dict.fromkeys(path for row in paths for path in row):
+        try:
+            films[path] = read_image(path)
+        except OrapoError as error:
+            films[path] = Image.new("L", (_BLANK_SIDE, _BLANK_SIDE))
+            errors[path] = str(error)
+    batch["images"] = [[films[path] for path in row] for row in paths]
+    batch[FILM_ERROR] = [next((errors[p] for p in row if p in errors), "") for row in paths]
     return batch

@@ -18,7 +18,7 @@ FILE_NAME = "oracle_state.json"
 
 
 class OracleState:
-    """Smoothed ZRR (zt_i) by study id (DESIGN 1.3).
+    """Smoothed ZRR (zt_i) by study id (docs/method.md).
 
     It follows the study, not its position in a batch, and is the same on every process, because
     every process updates it with the gathered rewards.

@@ -16,6 +16,13 @@ import transformers
 from transformers import TrainerCallback
 from trl import TrlParser
 
+from orapo.data.conversation import (
+    check_prompt_fields,
+    check_views,
+    previous_studies,
+    shown_films,
+    study_prompt,
+)
 from orapo.data.images import read_image
 from orapo.data.manifest import read_manifest
 from orapo.data.study import Study
@@ -26,6 +33,7 @@ from orapo.generation import Decoding, generate_reports, load_checkpoint
 from orapo.labels import CHEXPERT, UncertainPolicy
 from orapo.training.config import OraPOConfig
 from orapo.training.dataset import training_dataset
+from orapo.training.films import SetAside, readable_studies
 from orapo.training.resume import last_checkpoint
 from orapo.training.trainer import OraPOTrainer
 
@@ -51,6 +59,13 @@ class RunConfig:
         judge_url: Address of an OpenAI-compatible API.
         judge_allow_remote: Whether reports may leave this machine.
         judge_concurrency: Calls at a time.
+        views: The films of a study that are shown: ``frontal`` for one, ``all`` for all.
+        prompt_fields: What the prompt tells of the study beside the question, of
+            ``orapo.data.conversation.PROMPT_FIELDS``.
+        max_unreadable_share: Share of studies that may turn out unreadable before the run stops.
+
+    Raises:
+        OrapoError: One of the last three is impossible.
     """
 
     model: str = field(metadata={"help": "folder of a checkpoint, or a name on the hub"})
@@ -70,6 +85,21 @@ class RunConfig:
         default=False, metadata={"help": "let reports leave this machine"}
     )
     judge_concurrency: int = field(default=16, metadata={"help": "calls of the judge at a time"})
+    views: str = field(default="frontal", metadata={"help": "films of a study: frontal or all"})
+    prompt_fields: list[str] = field(
+        default_factory=list, metadata={"help": "what the prompt tells of the study"}
+    )
+    max_unreadable_share: float = field(
+        default=0.01, metadata={"help": "share of studies that may be unreadable"}
+    )
+
+    def __post_init__(self) -> None:
+        check_views(self.views)
+        self.prompt_fields = list(check_prompt_fields(self.prompt_fields or ()))
+        if not 0 <= self.max_unreadable_share <= 1:
+            raise OrapoError(
+                f"max_unreadable_share must be from 0 to 1, not {self.max_unreadable_share}"
+            )
 
 
 class _Parser(TrlParser):
@@ -163,6 +193,7 @@ def train(run: RunConfig, config: OraPOConfig, resume: bool = False) -> Path:
 
     Raises:
         OrapoError: There is nothing to train on, or nothing to resume from.
+        RunFailedError: Too many studies can't be read.
     """
     checkpoint = last_checkpoint(Path(config.output_dir)) if resume else None
     manifest = Path(run.data)
@@ -172,6 +203,11 @@ def train(run: RunConfig, config: OraPOConfig, resume: bool = False) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OrapoError(f"{folder}: can't be made the output folder ({error.strerror})") from None
+    views = check_views(run.views)
+    first = config.process_index == 0
+    set_aside = SetAside(len(studies), run.max_unreadable_share, folder if first else None)
+    with config.main_process_first(desc="reading every film once"):  # the others find its notes
+        studies = readable_studies(studies, views, set_aside, config.disable_tqdm or not first)
     model, processor = load_checkpoint(run.model, device="cpu" if config.use_cpu else None)
     rewards: list[Any] = [
         FactSReward(config.facts_beta, config.uncertain, engine=_reward_engine(run))
@@ -187,7 +223,8 @@ def train(run: RunConfig, config: OraPOConfig, resume: bool = False) -> Path:
         model,
         rewards,
         config,
-        train_dataset=training_dataset(studies),
+        train_dataset=training_dataset(studies, prompt_fields=run.prompt_fields, views=views),
+        set_aside=set_aside,
         processing_class=processor,
         callbacks=callbacks,
     )
@@ -284,8 +321,16 @@ class _Probe(TrainerCallback):
         self.every = run.probe_every
         self.processor = processor
         self.uncertain = UncertainPolicy(config.uncertain)
+        views = check_views(run.views)
+        unlisted = SetAside(len(studies), run.max_unreadable_share)
+        studies = readable_studies(studies, views, unlisted, quiet=True)
+        before = previous_studies(studies)
+        self.prompts = [
+            study_prompt(study, run.prompt_fields, previous=before.get(study.study_id))
+            for study in studies
+        ]
         self.labels = [study.labels for study in studies]
-        self.films = [[read_image(path) for path in study.images] for study in studies]
+        self.films = [[read_image(path) for path in shown_films(study, views)] for study in studies]
         self.decoding = Decoding(
             max_new_tokens=config.max_completion_length or 256,
             batch_size=4 * config.per_device_train_batch_size,
@@ -307,7 +352,9 @@ class _Probe(TrainerCallback):
         start = time.monotonic()
         training = model.training
         model.eval()
-        reports = list(generate_reports(model, self.processor, self.films, self.decoding))
+        reports = list(
+            generate_reports(model, self.processor, self.films, self.decoding, self.prompts)
+        )
         model.train(training)
         scores = clinical_scores(
             [label_report(text).labels for text in reports], self.labels, uncertain=self.uncertain

@@ -42,12 +42,13 @@ from orapo.training.answers import (
     spread,
 )
 from orapo.training.config import OraPOConfig
-from orapo.training.dataset import require_columns
+from orapo.training.dataset import FILM_ERROR, require_columns
+from orapo.training.films import SetAside
 from orapo.training.oracle import OracleState
 
 
 class OraPOTrainer(GRPOTrainer):
-    """Trains with OraPO (paper section 3, DESIGN 1.3) or, by configuration, with plain GRPO.
+    """Trains with OraPO (paper section 3, docs/method.md) or, by configuration, with plain GRPO.
 
     Args:
         model: As in ``trl.GRPOTrainer``: a model, a PEFT model or a checkpoint's name.
@@ -55,6 +56,8 @@ class OraPOTrainer(GRPOTrainer):
             (by default ``facts``) drives the zero-reward rate. Where it gives no reward, the
             rollout is left out of the loss, whatever the others say.
         args: The configuration.
+        set_aside: Takes the studies whose film turns out unreadable during training and stops the
+            run when they are too many; without it they are only left out of the loss.
         **kwargs: Anything else of ``trl.GRPOTrainer``. For method ``orapo`` the ``train_dataset``
             needs the columns ``args.study_column`` and ``args.report_column``.
 
@@ -76,6 +79,8 @@ class OraPOTrainer(GRPOTrainer):
         model: str | PreTrainedModel | Any,
         reward_funcs: Any = None,
         args: OraPOConfig | None = None,
+        *,
+        set_aside: SetAside | None = None,
         **kwargs: Any,
     ) -> None:
         args = args if args is not None else OraPOConfig("orapo-run")
@@ -93,6 +98,7 @@ class OraPOTrainer(GRPOTrainer):
         self.beta = args.beta
         trl_contract.silence_report_text()
 
+        self._set_aside = set_aside or SetAside(total=1)
         self.oracle = OracleState()
         self._oracle_column = self._find_oracle_reward()
         self._rewards = torch.empty(0)  # of the last generation, over all processes
@@ -145,6 +151,15 @@ class OraPOTrainer(GRPOTrainer):
         rewards = super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
         oracle = rewards[:, self._oracle_column]
         rewards[oracle.isnan()] = torch.nan
+        if FILM_ERROR in inputs[0]:
+            # What was written about a blank film earns nothing, and loses nothing.
+            errors = gather_object([row[FILM_ERROR] for row in inputs])
+            study_ids = gather_object([str(row.get(self.args.study_column)) for row in inputs])
+            rewards[[bool(error) for error in errors]] = torch.nan
+            for study_id, error in zip(study_ids, errors, strict=True):
+                if error:
+                    self._set_aside.add(study_id, error)
+            self._set_aside.check()
         self._rewards = oracle
         return rewards
 

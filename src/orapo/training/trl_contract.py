@@ -229,7 +229,7 @@ class TemperatureSwitch:
     """Lets a model with TRL's fused head score at temperature 1 as well.
 
     TRL divides the logits by the sampling temperature wherever it computes log-probabilities; the
-    DPO term wants none (DESIGN 1.3).
+    DPO term wants none (docs/method.md).
 
     Args:
         model: A model that already carries TRL's fused head at ``temperature``.

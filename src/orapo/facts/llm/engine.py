@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
@@ -17,8 +18,10 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from pydantic import ValidationError
 
-from orapo.errors import MissingExtraError, OrapoError
+from orapo.errors import MissingExtraError, OrapoError, RunFailedError
 from orapo.facts.compiler import load_vocabulary
+from orapo.facts.engine import label_report
+from orapo.facts.extraction import lower
 from orapo.facts.fact import Details, Fact, Polarity, ReportFacts, Sentence
 from orapo.facts.labelling import merge_labels
 from orapo.facts.llm import prompt
@@ -33,7 +36,12 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
 GIVE_UP_AFTER: Final = 20
-"""If none of this many first reports is answered, the judge is not there."""
+"""If so many reports in a row get no answer at all, the judge is not there."""
+REFUSALS: Final = 3
+"""So many 403 or 404 in a row mean that the model is refused, and not one report."""
+LONGEST_NAME: Final = 80
+"""Characters kept of what the judge calls a finding or a place."""
+_WORD: Final = re.compile(r"\w+")
 AHEAD: Final = 4
 """Reports under way for each call that may run, so that one slow call does not stop the rest."""
 
@@ -50,7 +58,11 @@ class JudgeFailure:
 
 
 class _UnreadableAnswerError(Exception):
-    """The judge's answer does not hold what was asked for."""
+    """The judge's answer does not hold what was asked for; ``final``: nor would another one."""
+
+    def __init__(self, reason: str, *, final: bool = False) -> None:
+        super().__init__(reason)
+        self.final = final
 
 
 class LlmEngine:
@@ -137,8 +149,10 @@ class _Run:
         self.slots = asyncio.Semaphore(engine.settings.concurrency)
         self.under_way: dict[str, asyncio.Future[str | JudgeFailure]] = {}
         self.loop = asyncio.get_running_loop()
+        engine.spending.begin_run()
         self.answered = False
-        self.unanswered = 0
+        self.unanswered = 0  # reports in a row
+        self.refused = 0
 
     async def close(self) -> None:
         await self.client.close()
@@ -157,7 +171,7 @@ class _Run:
             waiting = self.under_way[key] = self.loop.create_future()
             try:
                 async with self.slots:
-                    verdict = await self._asked(chat, spans)
+                    verdict = await self._asked(text, chat, spans)
                 if isinstance(verdict, str):
                     self.engine._cache.put(key, verdict)
                 waiting.set_result(verdict)
@@ -184,71 +198,87 @@ class _Run:
         self.engine.spending.cached += kept is not None
         return kept
 
-    async def _asked(self, chat: list[dict[str, str]], spans: list[Span]) -> str | JudgeFailure:
+    async def _asked(
+        self, text: str, chat: list[dict[str, str]], spans: list[Span]
+    ) -> str | JudgeFailure:
         """Ask until the answer is readable or the attempts are used up."""
         import openai
 
-        reason = ""
-        for _ in range(self.settings.retries + 1):
+        left = self.settings.retries
+        while True:
             try:
-                answer = await self._call(chat)
-                facts = _checked(answer, spans, self.engine.label_set)
+                answer, retried = await self._call(chat, left)
+                self.answered, self.unanswered, self.refused = True, 0, 0
+                left -= retried + 1
+                return json.dumps(_checked(answer, text, spans, self.engine.label_set))
             except CostLimitError:
                 return JudgeFailure("not asked: the cost limit is reached")
             except _UnreadableAnswerError as error:
-                self.answered = True
-                reason = str(error)
-                continue
+                if left < 0 or error.final:
+                    return JudgeFailure(str(error))
             except openai.APITimeoutError:
                 return self._no_answer(f"no answer within {self.settings.timeout:g} s")
             except openai.APIConnectionError:
                 return self._no_answer("no connection")
             except openai.APIStatusError as error:
-                # 401, 403, 404: neither this report nor any other can be judged
-                fatal = error.status_code in (401, 403, 404)
-                return self._no_answer(f"HTTP {error.status_code}", fatal)
+                return self._no_answer(f"HTTP {error.status_code}", error.status_code)
             except (openai.OpenAIError, ValueError) as error:
-                reason = type(error).__name__  # an answer that the client itself can't read
-                continue
-            self.answered = True
-            return json.dumps(facts)
-        return JudgeFailure(reason)
+                left -= 1  # an answer that the client itself can't read
+                if left < 0:
+                    return JudgeFailure(type(error).__name__)
 
-    def _no_answer(self, reason: str, fatal: bool = False) -> JudgeFailure:
+    def _no_answer(self, reason: str, status: int = 0) -> JudgeFailure:
+        """Count a report that got no answer.
+
+        Raises:
+            OrapoError: The key or the model is refused, or the judge has never answered.
+            RunFailedError: The judge has stopped to answer.
+        """
         self.unanswered += 1
-        if not self.answered and (fatal or self.unanswered >= GIVE_UP_AFTER):
-            raise OrapoError(
-                f"{self.settings.base_url}: the judge {self.settings.model!r} answers nothing "
-                f"({reason})"
-            )
+        self.refused = self.refused + 1 if status in (403, 404) else 0
+        refused = status == 401 or self.refused >= REFUSALS
+        if refused or self.unanswered >= GIVE_UP_AFTER:
+            what = f"{self.settings.base_url}: the judge {self.settings.model!r} answers nothing"
+            kind = RunFailedError if self.answered else OrapoError
+            raise kind(f"{what} ({reason})")
         return JudgeFailure(reason)
 
-    async def _call(self, chat: list[dict[str, str]]) -> str:
+    async def _call(self, chat: list[dict[str, str]], retries: int) -> tuple[str, int]:
+        """Call the judge; the client itself tries again after failures in transport.
+
+        Returns:
+            The answer, and how often the client tried again.
+        """
         settings, spending = self.settings, self.engine.spending
         extra: dict[str, Any] = {}
         if settings.structured:
             extra["response_format"] = prompt.response_format(self.engine.label_set)
+        client = self.client.with_options(max_retries=max(0, retries))
         # Two bytes a token is more than any tokenizer makes of English.
         most = sum(len(message["content"].encode()) for message in chat) // 2
         async with spending.reserved(most, settings.max_tokens):
-            answer = await self.client.chat.completions.create(
+            raw = await client.chat.completions.with_raw_response.create(
                 model=settings.model,
                 messages=cast(Any, chat),
                 temperature=0,
                 max_completion_tokens=settings.max_tokens,
                 **extra,
             )
+            answer = raw.parse()
             usage = getattr(answer, "usage", None)
             spending.add(
                 getattr(usage, "prompt_tokens", None) or 0,
                 getattr(usage, "completion_tokens", None) or 0,
             )
         choices = getattr(answer, "choices", None)
-        if not choices or choices[0].message is None or not choices[0].message.content:
-            raise _UnreadableAnswerError("empty answer")
-        if choices[0].finish_reason == "length":
-            raise _UnreadableAnswerError(f"answer longer than {settings.max_tokens} tokens")
-        return str(choices[0].message.content)
+        if choices and choices[0].finish_reason == "length":
+            # at temperature 0 it would be as long again, and be paid for again
+            raise _UnreadableAnswerError(
+                f"answer longer than {settings.max_tokens} tokens", final=True
+            )
+        if not choices or choices[0].message is None:
+            return "", raw.retries_taken
+        return choices[0].message.content or "", raw.retries_taken
 
 
 def _client(settings: JudgeSettings) -> AsyncOpenAI:
@@ -272,16 +302,20 @@ def _client(settings: JudgeSettings) -> AsyncOpenAI:
     )
 
 
-def _checked(answer: str, spans: list[Span], label_set: LabelSet) -> list[dict[str, Any]]:
+def _checked(
+    answer: str, text: str, spans: list[Span], label_set: LabelSet
+) -> list[dict[str, Any]]:
     """Read an answer and hold it against the schema and the report.
 
     Returns:
-        Its facts with their sentence's number, as plain values.
+        Its facts as plain values, each with its place in the report instead of its quote.
 
     Raises:
-        _UnreadableAnswerError: It is no JSON, breaks the schema or names a sentence that is not
-            there.
+        _UnreadableAnswerError: It is no JSON, breaks the schema, quotes what the report does not
+            say, or finds nothing where the rules read a fact.
     """
+    if not answer:
+        raise _UnreadableAnswerError("empty answer")
     try:
         facts = prompt.answer_model(label_set).model_validate_json(answer).facts
     except ValidationError as error:
@@ -289,7 +323,33 @@ def _checked(answer: str, spans: list[Span], label_set: LabelSet) -> list[dict[s
         raise _UnreadableAnswerError("no JSON" if broken else "JSON of another shape") from None
     if any(not 0 <= fact.sentence < len(spans) for fact in facts):
         raise _UnreadableAnswerError("a sentence that the report does not have")
-    return [fact.model_dump(mode="json") for fact in facts]
+    # An empty list would be a reward of 0. That is what a judge gives who was talked out of it.
+    if not facts and label_report(text).readable:
+        raise _UnreadableAnswerError("no fact where the rules read some")
+    checked = []
+    for fact in facts:
+        span = spans[fact.sentence]
+        start, end = _place(fact.quote, text, span)
+        values = fact.model_dump(mode="json", exclude={"quote"})
+        for name in ("finding", "location", "severity"):
+            values[name] = values[name] and values[name][:LONGEST_NAME]
+        checked.append({**values, "start": start, "end": end})
+    return checked
+
+
+def _place(quote: str, text: str, span: Span) -> tuple[int, int]:
+    """Return where a quote stands: word for word, else the sentence that holds all its words.
+
+    Raises:
+        _UnreadableAnswerError: The sentence does not have its words.
+    """
+    sentence = lower(text[span.start : span.end])
+    at = sentence.find(lower(quote)) if quote else -1
+    if at >= 0:
+        return span.start + at, span.start + at + len(quote)
+    if not quote or not set(_WORD.findall(lower(quote))) <= set(_WORD.findall(sentence)):
+        raise _UnreadableAnswerError("a quote that the report does not hold")
+    return span.start, span.end
 
 
 def _report(
@@ -297,25 +357,19 @@ def _report(
 ) -> ReportFacts:
     sentences = tuple(Sentence(text[s.start : s.end], s.start, s.end) for s in spans)
     facts = []
-    for item in sorted(judged, key=lambda item: item["sentence"]):
-        sentence = sentences[item["sentence"]]
+    for item in sorted(judged, key=lambda item: (item["sentence"], item["start"])):
         polarity = Polarity(item["polarity"])
         values: dict[str, LabelValue] = dict.fromkeys(item["labels"], VALUE_OF[polarity])
         abnormal = item["abnormal"] and polarity is not Polarity.ABSENT
         if not values and abnormal and label_set.no_finding is not None:
             values[label_set.no_finding] = NEGATIVE
-        # what is not there word for word is read from the whole sentence
-        at = sentence.text.lower().find(item["quote"].lower()) if item["quote"] else -1
-        exact = at >= 0 and len(sentence.text) == len(sentence.text.lower())
-        start = sentence.start + at if exact else sentence.start
-        end = start + len(item["quote"]) if exact else sentence.end
         facts.append(
             Fact(
                 finding=item["finding"],
                 polarity=polarity,
                 labels=values,
-                start=start,
-                end=end,
+                start=item["start"],
+                end=item["end"],
                 sentence=item["sentence"],
                 location=item["location"],
                 laterality=item["laterality"],

@@ -2,7 +2,7 @@
 
 The report is data. Its sentences are numbered and written as JSON between marks that are made from
 the text's own hash, angle brackets escaped, so that no sentence can close the block or pose as an
-instruction; and whatever the answer says is checked against the sentences.
+instruction; and an answer is held against the sentences: it must quote their words.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, create_model
 from orapo.facts.fact import Polarity
 from orapo.labels import LabelSet
 
-PROMPT_VERSION: Final = 1
+PROMPT_VERSION: Final = 2
 """Raised with every change of the wording or of the schema: verdicts are kept by it."""
 
 _TASK: Final = """\

@@ -36,6 +36,10 @@ class Spending:
     _reserved: float = 0.0
     _returned: asyncio.Condition = field(default_factory=asyncio.Condition)
 
+    def begin_run(self) -> None:
+        """Start over with what is reserved; called in the event loop that a run lives in."""
+        self._reserved, self._returned = 0.0, asyncio.Condition()
+
     @property
     def cost(self) -> float | None:
         """What the answers so far cost; None without prices."""

@@ -1,0 +1,115 @@
+"""``orapo compare``: is one system better than another, or could it be chance?"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from orapo.errors import OrapoError
+from orapo.labels import UncertainPolicy
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add ``compare`` to the command line."""
+    app.command()(compare)
+
+
+def compare(
+    systems: Annotated[
+        list[Path],
+        typer.Argument(help="Generated reports of two or more systems: study_id and report."),
+    ],
+    references: Annotated[
+        Path, typer.Option(help="As in orapo evaluate: labels or reports, or a manifest.")
+    ],
+    split: Annotated[str | None, typer.Option(help="Of the references' manifest.")] = None,
+    uncertain: Annotated[
+        UncertainPolicy,
+        typer.Option(
+            metavar="POLICY", help="Uncertain (-1) counts as positive, negative or ignore."
+        ),
+    ] = UncertainPolicy.NEGATIVE,
+    resamples: Annotated[
+        int, typer.Option(min=100, metavar="N", help="Of bootstrap and randomisation.")
+    ] = 10000,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of both.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Write the comparison here (JSON).")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON on stdout.")] = False,
+) -> None:
+    """Compare systems on the same studies: paired bootstrap and approximate randomisation.
+
+    What is drawn and swapped are patients. p-values are corrected for their number (Holm).
+    """
+    from orapo.evaluation.inputs import match_studies, read_predictions, read_references
+    from orapo.evaluation.significance import compared
+
+    if len(systems) < 2:
+        raise OrapoError("orapo compare needs the predictions of two systems or more")
+    truth = read_references(references, split)
+    reports = {}
+    for name, path in zip(_names(systems), systems, strict=True):
+        reports[name], truth, _, _ = match_studies(
+            read_predictions(path), truth, False, str(path), str(references)
+        )
+    result = compared(reports, truth, uncertain=uncertain, resamples=resamples, seed=seed)
+    if out is not None:
+        _write(out, result)
+    if as_json:
+        typer.echo(json.dumps(result, indent=1))
+        return
+    console = Console()
+    console.print(_table(result))
+    for pair in result["comparisons"]:
+        if pair["figure"] == result["headline"]:
+            console.print(pair["in_words"], markup=False, highlight=False)
+
+
+def _names(paths: list[Path]) -> list[str]:
+    """Name the systems by their files, with as much of the path as tells them apart."""
+    for depth in range(1, max(len(path.resolve().parts) for path in paths) + 1):
+        names = ["/".join(path.resolve().with_suffix("").parts[-depth:]) for path in paths]
+        if len(set(names)) == len(names):
+            return names
+    raise OrapoError("orapo compare: the same file is given twice")
+
+
+def _write(out: Path, result: dict[str, Any]) -> None:
+    part = out.with_name(f".{out.name}.part")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        os.replace(part, out)
+    except OSError as error:
+        raise OrapoError(f"{out}: can't be written ({error.strerror})") from None
+
+
+def _table(result: dict[str, Any]) -> Table:
+    table = Table(
+        title=f"{result['studies']} studies, {result['patients']} {result['resampled']}",
+        caption=f"Uncertain counts as {result['uncertain']}; p by approximate randomisation, "
+        f"{result['resamples']} swaps, Holm over {len(result['comparisons'])} comparisons.",
+        box=box.SIMPLE_HEAD,
+    )
+    for heading in ("figure", "A", "B"):
+        table.add_column(heading)
+    for heading in ("A - B", "95 % interval", "p", "p Holm"):
+        table.add_column(heading, justify="right")
+    for pair in result["comparisons"]:
+        low, high = pair["interval"]
+        table.add_row(
+            pair["figure"].replace("_", " "),
+            f"{pair['a']} {pair['value_a']:.3f}",
+            f"{pair['b']} {pair['value_b']:.3f}",
+            f"{pair['difference']:+.3f}",
+            f"{low:+.3f} to {high:+.3f}",
+            f"{pair['p']:.4f}",
+            f"{pair['p_holm']:.4f}",
+        )
+    return table

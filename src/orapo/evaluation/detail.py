@@ -1,0 +1,209 @@
+"""Everything of an evaluation that has an interval: conventions, labels, reports, subgroups."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orapo.evaluation.bootstrap import LEVEL, Interval, Resampler
+from orapo.evaluation.clinical import LabelMatrix
+from orapo.evaluation.counts import (
+    CONVENTIONS,
+    SCORES,
+    Convention,
+    Counts,
+    Weights,
+    convention_figures,
+    counts_by_policy,
+    label_figures,
+)
+from orapo.labels import LABELS, UncertainPolicy
+
+SMALLEST_GROUP: Final = 10
+"""Studies below which a subgroup gets no row of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """What an evaluation is made of, study by study, in one order.
+
+    Attributes:
+        predicted: (studies, 14) labels of the generated reports.
+        reference: (studies, 14) labels of the references.
+        figures: Figures of each report, (studies,) each.
+        patients: The patient of each study; empty where unknown.
+        groups: For each kind of subgroup (sex, age band ...) the group of each study; empty where
+            unknown.
+    """
+
+    predicted: LabelMatrix
+    reference: LabelMatrix
+    figures: Mapping[str, NDArray[np.float64]]
+    patients: Sequence[str]
+    groups: Mapping[str, Sequence[str]]
+
+
+def detailed(
+    evaluated: Evaluated,
+    best_trivial: LabelMatrix | None,
+    *,
+    uncertain: UncertainPolicy,
+    resamples: int,
+    seed: int,
+) -> dict[str, Any]:
+    """Return every figure with its interval, ready for JSON.
+
+    Args:
+        evaluated: The studies.
+        best_trivial: Labels of the best trivial row, for the model's lift over it; None: no lift.
+        uncertain: The policy of the per-label table and of the headline.
+        resamples: Bootstrap resamples.
+        seed: Of the resamples.
+    """
+    resampler = Resampler(evaluated.patients, resamples, seed)
+    known = sum(1 for name in evaluated.patients if name)
+    result: dict[str, Any] = {
+        "method": {
+            "interval": f"{LEVEL:.0%} percentile bootstrap",
+            "resamples": resamples,
+            "resampled": "patients" if known else "studies (no patient is known)",
+            "patients": resampler.patients,
+            "seed": seed,
+        }
+    }
+    counts = counts_by_policy(evaluated.predicted, evaluated.reference)
+    conventions = _intervals(
+        resampler,
+        lambda weights: np.stack(
+            [
+                convention_figures(counts[convention.uncertain], convention, weights)[score]
+                for convention in CONVENTIONS
+                for score in SCORES
+            ],
+            axis=1,
+        ),
+        [(convention.name, score) for convention in CONVENTIONS for score in SCORES],
+    )
+    for convention in CONVENTIONS:
+        conventions[convention.name]["meaning"] = _in_words(convention)
+    result["conventions"] = conventions
+    result["per_label"] = _intervals(
+        resampler,
+        lambda weights: np.concatenate(
+            [label_figures(counts[uncertain], weights)[score] for score in SCORES], axis=1
+        ),
+        [(label, score) for score in SCORES for label in LABELS],
+    )
+    result["reports"] = {
+        name: interval.as_dict()
+        for name, interval in zip(
+            evaluated.figures,
+            resampler.interval(
+                lambda weights: np.stack(
+                    [_mean(values, weights) for values in evaluated.figures.values()], axis=1
+                )
+            ),
+            strict=True,
+        )
+    }
+    headline = _headline(uncertain)
+    if best_trivial is not None:
+        trivial = counts_by_policy(best_trivial, evaluated.reference)[uncertain]
+        (lift,) = resampler.interval(
+            lambda weights: (
+                convention_figures(counts[uncertain], headline, weights)["f1"]
+                - convention_figures(trivial, headline, weights)["f1"]
+            )
+        )
+        result["lift"] = {**lift.as_dict(), "figure": headline.name}
+    result["subgroups"] = _subgroups(evaluated, uncertain, resamples, seed)
+    return result
+
+
+def _headline(uncertain: UncertainPolicy) -> Convention:
+    words = {
+        UncertainPolicy.NEGATIVE: "macro_uncertain_negative",
+        UncertainPolicy.POSITIVE: "macro_uncertain_positive",
+        UncertainPolicy.IGNORE: "macro_uncertain_ignored",
+    }
+    return next(one for one in CONVENTIONS if one.name == words[uncertain])
+
+
+def _intervals(
+    resampler: Resampler, statistic: Any, names: Sequence[tuple[str, str]]
+) -> dict[str, dict[str, Any]]:
+    table: dict[str, dict[str, Any]] = {}
+    intervals: list[Interval] = resampler.interval(statistic)
+    for (row, column), interval in zip(names, intervals, strict=True):
+        table.setdefault(row, {})[column] = interval.as_dict()
+    return table
+
+
+def _mean(values: NDArray[np.float64], weights: Weights) -> NDArray[np.float64]:
+    """Weighted mean over the studies to which a figure applies; NaN if there are none."""
+    applies = ~np.isnan(values)
+    total = weights @ applies.astype(np.float64)
+    sums = weights @ np.where(applies, values, 0.0)
+    mean: NDArray[np.float64] = np.divide(
+        sums, total, out=np.full(len(weights), np.nan), where=total > 0
+    )
+    return mean
+
+
+def _in_words(convention: Convention) -> str:
+    parts = [
+        f"{convention.average.value} average",
+        f"{len(convention.labels)} labels",
+        f"uncertain counts as {convention.uncertain.value}"
+        if convention.uncertain is not UncertainPolicy.IGNORE
+        else "cells uncertain in the reference left out, uncertain predictions positive",
+        "blank negative",
+    ]
+    if convention.supported_only:
+        parts.append("labels without support in the references left out")
+    text = "; ".join(parts)
+    return f"{text} ({convention.meaning})" if convention.meaning else text
+
+
+def _subgroups(
+    evaluated: Evaluated, uncertain: UncertainPolicy, resamples: int, seed: int
+) -> dict[str, dict[str, Any]]:
+    table: dict[str, dict[str, Any]] = {}
+    headline = _headline(uncertain)
+    for kind, groups in evaluated.groups.items():
+        names = np.array(groups, dtype=str)
+        for name in sorted({str(group) for group in names} - {""}):
+            rows = np.flatnonzero(names == name).tolist()
+            entry: dict[str, Any] = {"studies": len(rows)}
+            if len(rows) >= SMALLEST_GROUP:
+                part = Resampler([evaluated.patients[row] for row in rows], resamples, seed)
+                policies = counts_by_policy(evaluated.predicted[rows], evaluated.reference[rows])
+                counts, reward = policies[uncertain], evaluated.figures["facts_reward"][rows]
+                both = partial(_macro_and_reward, counts, headline, reward)
+                macro, facts = part.interval(both)
+                entry |= {"macro_f1": macro.as_dict(), "facts_reward": facts.as_dict()}
+            table.setdefault(kind, {})[name] = entry
+    return table
+
+
+def _macro_and_reward(
+    counts: Counts, headline: Convention, reward: NDArray[np.float64], weights: Weights
+) -> NDArray[np.float64]:
+    return np.stack(
+        [convention_figures(counts, headline, weights)["f1"], _mean(reward, weights)], axis=1
+    )
+
+
+def age_band(age: float | None) -> str:
+    """Return the band of an age in years, as tables of the field have them; empty if unknown."""
+    if age is None:
+        return ""
+    for upper, name in ((18, "under 18"), (40, "18 to 39"), (65, "40 to 64"), (80, "65 to 79")):
+        if age < upper:
+            return name
+    return "80 and over"

@@ -1,0 +1,164 @@
+"""Figures of single reports: FactS, what is invented and missed, repetition, sides, earlier films.
+
+Each is a number a study (NaN where it does not apply), so that means, subgroups and intervals are
+made of them like of everything else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orapo.facts import RepetitionPenalty, ReportFacts, score_reports
+from orapo.facts.fact import Fact, Polarity
+from orapo.labels import LABELS, NO_FINDING, LabelValue, UncertainPolicy
+
+EARLIER_FILMS: Final = re.compile(
+    r"\b(?:unchanged|stable|interval|(?:as )?compared (?:to|with)|in comparison|similar to|"
+    r"(?:prior|previous|earlier|last) (?:exam|examination|study|film|radiograph|x-?ray|ct)s?|"
+    r"again (?:seen|noted|demonstrated|identified)|persist\w*|worsen\w*|improv\w*|resolv\w*|"
+    r"(?:in|de)creased? since|no longer (?:seen|visible))\b",
+    re.IGNORECASE,
+)
+"""Words that compare with an earlier film; a model that was shown none invents them."""
+
+FIGURES: Final = {
+    "facts_reward": "FactS (b = 1, uncertain positive) against the reference labels",
+    "hallucinated": "labels claimed that the reference does not have",
+    "missed": "labels of the reference that are not claimed",
+    "contradicted": "labels of the reference that the report denies",
+    "unreadable": "share of reports from which no fact could be read",
+    "repetition": "share of a report's facts that say nothing new",
+    "words": "words of a report",
+    "normal_false_alarm": "share of normal studies whose report claims an abnormality",
+    "side_agreement": "matched findings with a side on both texts: share with the same side",
+    "severity_agreement": "matched findings with a severity on both texts: share with the same one",
+    "earlier_films": "share of reports that compare with an earlier film",
+}
+
+
+def report_figures(
+    reports: Sequence[ReportFacts],
+    references: Sequence[Mapping[str, LabelValue]],
+    reference_texts: Sequence[ReportFacts | None],
+) -> dict[str, NDArray[np.float64]]:
+    """Return the figures of `FIGURES`, (studies,) each.
+
+    Args:
+        reports: What was read from the generated reports.
+        references: The studies' labels.
+        reference_texts: What was read from the reference reports; None where there is none.
+    """
+    scores = score_reports(reports, references, uncertain=UncertainPolicy.POSITIVE)
+    repeated = RepetitionPenalty()
+    columns: dict[str, list[float]] = {name: [] for name in FIGURES}
+    for report, labels, text, score in zip(
+        reports, references, reference_texts, scores, strict=True
+    ):
+        if score is None:
+            raise ValueError("the policy 'positive' scores every report")
+        claims = [
+            name for name in LABELS if name != NO_FINDING and report.labels.get(name) in (1, -1)
+        ]
+        normal = not any(labels.get(n) in (1, -1) for n in LABELS if n != NO_FINDING)
+        sides, severities = _agreement(report, text)
+        for name, value in (
+            ("facts_reward", score.reward),
+            ("hallucinated", score.fp - score.contradictions),
+            ("missed", score.fn),
+            ("contradicted", score.contradictions),
+            ("unreadable", not report.readable),
+            ("repetition", -repeated([report.text])[0]),
+            ("words", len(report.text.split())),
+            ("normal_false_alarm", bool(claims) if normal else np.nan),
+            ("side_agreement", sides),
+            ("severity_agreement", severities),
+            ("earlier_films", EARLIER_FILMS.search(report.text) is not None),
+        ):
+            columns[name].append(float(value))
+    return {name: np.array(values) for name, values in columns.items()}
+
+
+def _agreement(report: ReportFacts, reference: ReportFacts | None) -> tuple[float, float]:
+    """Share of findings that both texts state with the same side, and with the same severity."""
+    if reference is None:
+        return np.nan, np.nan
+    here, there = _stated(report), _stated(reference)
+    sides: list[bool] = []
+    severities: list[bool] = []
+    for finding in here.keys() & there.keys():
+        for agree, mine, theirs in (
+            (sides, _said(here[finding], "laterality"), _said(there[finding], "laterality")),
+            (severities, _said(here[finding], "severity"), _said(there[finding], "severity")),
+        ):
+            if mine and theirs:
+                agree.append(mine == theirs)
+    return _share(sides), _share(severities)
+
+
+def _stated(report: ReportFacts) -> dict[str, list[Fact]]:
+    found: dict[str, list[Fact]] = {}
+    for fact in report.facts:
+        if fact.polarity is not Polarity.ABSENT:
+            found.setdefault(fact.finding, []).append(fact)
+    return found
+
+
+def _said(facts: Sequence[Fact], quality: str) -> frozenset[str]:
+    return frozenset(value for fact in facts if (value := getattr(fact, quality)) is not None)
+
+
+def _share(values: Sequence[bool]) -> float:
+    return sum(values) / len(values) if values else np.nan
+
+
+def sameness(texts: Sequence[str]) -> dict[str, float]:
+    """Return how alike the reports are: collapse shows here before it shows in a score.
+
+    Returns:
+        ``distinct_share`` of all reports, and ``most_common_share``, the share of the commonest;
+        reports that differ in white space only are the same.
+    """
+    counts = Counter(" ".join(text.split()) for text in texts)
+    total = max(1, len(texts))
+    return {
+        "distinct_share": len(counts) / total,
+        "most_common_share": max(counts.values(), default=0) / total,
+    }
+
+
+def wording(
+    predicted: Sequence[Mapping[str, LabelValue]], reference: Sequence[Mapping[str, LabelValue]]
+) -> dict[str, dict[str, float | int | None]]:
+    """Say how often the reference is positive after each wording of a prediction.
+
+    Well-chosen words are calibrated: "possible" should be right less often than "is" and more often
+    than "no".
+
+    Returns:
+        For ``positive``, ``uncertain``, ``negative`` and ``blank`` predictions the number of cells
+        (13 labels, No Finding apart), and the share in which the reference is positive and in which
+        it is uncertain; None where there is no such cell.
+    """
+    named = {"positive": 1, "uncertain": -1, "negative": 0, "blank": None}
+    cells = [
+        (call.get(name), truth.get(name))
+        for call, truth in zip(predicted, reference, strict=True)
+        for name in LABELS
+        if name != NO_FINDING
+    ]
+    table: dict[str, dict[str, float | int | None]] = {}
+    for word, value in named.items():
+        truths = [truth for call, truth in cells if call == value]
+        count = len(truths)
+        table[word] = {
+            "cells": count,
+            "reference_positive": truths.count(1) / count if count else None,
+            "reference_uncertain": truths.count(-1) / count if count else None,
+        }
+    return table

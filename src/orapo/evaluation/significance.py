@@ -1,0 +1,158 @@
+"""Paired comparison of systems on the same studies (Noreen 1989; Efron and Tibshirani 1993)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import combinations
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orapo.evaluation.bootstrap import LEVEL, Resampler, holm
+from orapo.evaluation.clinical import label_matrix
+from orapo.evaluation.counts import (
+    Convention,
+    Counts,
+    Weights,
+    convention_figures,
+    conventions_named,
+)
+from orapo.evaluation.inputs import Reference
+from orapo.facts import ReportFacts, label_report, score_reports
+from orapo.labels import UncertainPolicy
+
+_COMPARED: Final[Mapping[UncertainPolicy, tuple[str, ...]]] = {
+    UncertainPolicy.NEGATIVE: (
+        *("macro_uncertain_negative", "r2gen_macro"),
+        *("micro_uncertain_negative", "example_uncertain_negative"),
+    ),
+    UncertainPolicy.POSITIVE: (
+        *("macro_uncertain_positive", "micro_uncertain_positive"),
+        "example_uncertain_positive",
+    ),
+    UncertainPolicy.IGNORE: ("macro_uncertain_ignored", "micro_uncertain_ignored"),
+}
+"""The first one is the headline."""
+
+
+def compared(
+    systems: Mapping[str, Mapping[str, str]],
+    truth: Mapping[str, Reference],
+    *,
+    uncertain: UncertainPolicy,
+    resamples: int,
+    seed: int,
+) -> dict[str, Any]:
+    """Compare every pair of systems in every figure.
+
+    Args:
+        systems: Name to generated reports, of the same studies in the same order as ``truth``.
+        truth: The references.
+        uncertain: What -1 counts as.
+        resamples: Of the bootstrap, and swaps of the randomisation.
+        seed: Of both.
+
+    Returns:
+        ``comparisons`` with, for each pair and figure, both values, their difference with its
+        paired bootstrap interval, the two-sided p of approximate randomisation, the same after
+        Holm's correction over all of them, and a sentence; ready for JSON.
+    """
+    conventions = conventions_named(_COMPARED[uncertain])
+    patients = [reference.patient_id for reference in truth.values()]
+    resampler = Resampler(patients, resamples, seed)
+    references = [reference.labels for reference in truth.values()]
+    matrix = label_matrix(references, "reference")
+    parts: dict[str, tuple[Counts, NDArray[np.float64]]] = {}
+    for name, reports in systems.items():
+        read: list[ReportFacts] = [label_report(text) for text in reports.values()]
+        counts = Counts.of(
+            label_matrix([report.labels for report in read], "prediction"), matrix, uncertain
+        )
+        scores = score_reports(read, references, uncertain=UncertainPolicy.POSITIVE)
+        rewards = np.array([0.0 if score is None else score.reward for score in scores])
+        parts[name] = counts, rewards
+    figures = [*(convention.name for convention in conventions), "facts_reward"]
+    comparisons = []
+    for a, b in combinations(systems, 2):
+        comparisons += _pair(a, b, parts[a], parts[b], conventions, figures, resampler)
+    for pair, p in zip(comparisons, holm([pair["p"] for pair in comparisons]), strict=True):
+        pair["p_holm"] = p
+        pair["in_words"] = _in_words(pair)
+    return {
+        "studies": len(truth),
+        "patients": resampler.patients,
+        "resampled": "patients" if any(patients) else "studies (no patient is known)",
+        "uncertain": uncertain.value,
+        "resamples": resamples,
+        "seed": seed,
+        "headline": figures[0],
+        "comparisons": comparisons,
+    }
+
+
+def _pair(
+    a: str,
+    b: str,
+    first: tuple[Counts, NDArray[np.float64]],
+    second: tuple[Counts, NDArray[np.float64]],
+    conventions: tuple[Convention, ...],
+    figures: list[str],
+    resampler: Resampler,
+) -> list[dict[str, Any]]:
+    joined = Counts(
+        *(
+            np.concatenate([getattr(first[0], part), getattr(second[0], part)])
+            for part in ("tp", "fp", "fn")
+        )
+    )
+    rewards = np.concatenate([first[1], second[1]])
+
+    def of(weights_a: Weights, weights_b: Weights) -> NDArray[np.float64]:
+        """Figures of a system that is A for some studies and B for others."""
+        weights = np.concatenate([weights_a, weights_b], axis=1)
+        columns = [convention_figures(joined, one, weights)["f1"] for one in conventions]
+        columns.append(weights @ rewards / weights.sum(axis=1))
+        return np.stack(columns, axis=1)
+
+    def difference(weights: Weights) -> NDArray[np.float64]:
+        none = np.zeros_like(weights)
+        return of(weights, none) - of(none, weights)
+
+    whole = resampler.whole()
+    values_a = of(whole, np.zeros_like(whole))[0]
+    values_b = of(np.zeros_like(whole), whole)[0]
+    observed = values_a - values_b
+    intervals = resampler.interval(difference)
+    swapped = resampler.swapped(lambda kept, rest: of(kept, rest) - of(rest, kept))
+    # the observed arrangement is one of those that chance could have made
+    extreme = (np.abs(swapped) >= np.abs(observed) - 1e-12).sum(axis=0)
+    p = (extreme + 1) / (len(swapped) + 1)
+    return [
+        {
+            "a": a,
+            "b": b,
+            "figure": figure,
+            "value_a": float(values_a[column]),
+            "value_b": float(values_b[column]),
+            "difference": float(observed[column]),
+            "interval": [intervals[column].low, intervals[column].high],
+            "p": float(p[column]),
+        }
+        for column, figure in enumerate(figures)
+    ]
+
+
+def _in_words(pair: Mapping[str, Any]) -> str:
+    names = {"facts_reward": "mean FactS reward"}
+    figure = names.get(pair["figure"], f"{pair['figure'].replace('_', ' ')} F1")
+    difference = pair["difference"]
+    if difference == 0:
+        return f"{pair['a']} and {pair['b']} have the same {figure}."
+    higher, lower = (pair["a"], pair["b"]) if difference > 0 else (pair["b"], pair["a"])
+    low, high = sorted(bound if difference > 0 else -bound for bound in pair["interval"])
+    return (
+        f"{higher}'s {figure} is higher than {lower}'s by {abs(difference):.3f}, "
+        f"{LEVEL * 100:.0f} % interval {low:.3f} to {high:.3f}, p = {pair['p']:.4f} "
+        f"({pair['p_holm']:.4f} after Holm's correction)."
+    )

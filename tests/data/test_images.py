@@ -1,0 +1,244 @@
+"""Films from picture files: one mode out of every mode, and no half-read picture passed on."""
+
+import struct
+import sys
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFile
+
+from orapo.data.images import find_images, read_image
+from orapo.errors import OrapoError
+
+SMOOTH = 6  # JPEG's own error, in grey values
+
+
+@pytest.fixture(scope="module")
+def film():
+    """A picture without symmetry: a ramp with a bright corner and some grain."""
+    grid = np.add.outer(np.arange(40), 2 * np.arange(60)).astype(np.float64)
+    grid += np.random.default_rng(0).normal(0, 2, grid.shape)
+    grid[:8, :8] = 250
+    return Image.fromarray(grid.clip(0, 255).astype(np.uint8))
+
+
+def distance(path, film):
+    got = read_image(path)
+    assert got.mode == "L"
+    assert got.size == film.size
+    return np.abs(np.asarray(got, float) - np.asarray(film, float)).mean()
+
+
+def wide(film, bits):
+    values = np.asarray(film).astype(np.float64) * ((2**bits - 1) / 255)
+    return Image.fromarray(values.round().astype(np.uint16))
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "LA", "P", "CMYK", "I"])
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_every_mode_gives_the_same_grey_picture(tmp_path, film, mode, suffix):
+    if suffix == "png" and mode in ("CMYK", "I"):
+        pytest.skip(f"PNG has no {mode}")
+    path = tmp_path / f"film.{suffix}"
+    film.convert("RGB" if mode == "CMYK" else "L").convert(mode).save(path)
+    assert distance(path, film) < 1
+
+
+@pytest.mark.parametrize("bits", [10, 12, 14, 16])
+def test_any_detector_depth_in_16_bits_uses_the_full_range(tmp_path, film, bits):
+    bright = np.asarray(film).copy()
+    bright[0, 0] = 255
+    path = tmp_path / "film.png"
+    wide(bright, bits).save(path)
+    assert distance(path, Image.fromarray(bright)) < 1
+
+
+def test_big_endian_16_bits_and_floats_are_read_alike(tmp_path, film):
+    bright = np.asarray(film).copy()
+    bright[0, 0] = 255
+    Image.fromarray((bright.astype(np.float32)) / 255).save(tmp_path / "float.tif")
+    Image.fromarray(np.asarray(wide(bright, 16)).astype(">u2")).save(tmp_path / "big.tif")
+    for name in ("float.tif", "big.tif"):
+        assert distance(tmp_path / name, Image.fromarray(bright)) < 1
+
+
+def test_palette_indices_are_no_grey_values(tmp_path, film):
+    order = np.random.default_rng(1).permutation(256).astype(np.uint8)
+    coded = Image.fromarray(order[np.asarray(film)], mode="P")
+    palette = np.zeros((256, 3), np.uint8)
+    palette[order] = np.arange(256)[:, None]
+    coded.putpalette(palette.tobytes())
+    coded.save(tmp_path / "film.png", transparency=int(order[255]))
+    assert distance(tmp_path / "film.png", film) < 1
+
+
+def test_transparency_lies_over_black(tmp_path, film):
+    clear = film.convert("LA")
+    clear.putalpha(
+        Image.fromarray(np.where(np.arange(60) < 30, 255, 0)[None].repeat(40, 0).astype(np.uint8))
+    )
+    clear.save(tmp_path / "film.png")
+    got = np.asarray(read_image(tmp_path / "film.png"))
+    assert (got[:, 30:] == 0).all()
+    assert np.array_equal(got[:, :30], np.asarray(film)[:, :30])
+
+
+@pytest.mark.parametrize("adobe", [True, False])
+def test_cmyk_has_the_right_polarity_with_adobes_mark_and_without(tmp_path, film, adobe):
+    path = tmp_path / "film.jpg"
+    ink = film.convert("RGB").convert("CMYK")
+    if not adobe:  # Pillow writes inverted values and the mark; without it they must not be
+        ink = Image.merge("CMYK", [band.point(lambda v: 255 - v) for band in ink.split()])
+    ink.save(path, quality=95)
+    if not adobe:
+        data = path.read_bytes()
+        start = data.index(b"\xff\xee")
+        length = struct.unpack(">H", data[start + 2 : start + 4])[0]
+        path.write_bytes(data[:start] + data[start + 2 + length :])
+    assert distance(path, film) < SMOOTH
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_applied(tmp_path, film, orientation, suffix):
+    undo = {
+        2: "FLIP_LEFT_RIGHT", 3: "ROTATE_180", 4: "FLIP_TOP_BOTTOM", 5: "TRANSPOSE",
+        6: "ROTATE_90", 7: "TRANSVERSE", 8: "ROTATE_270",
+    }  # fmt: skip
+    turned = film
+    if orientation in undo:
+        turned = film.transpose(getattr(Image.Transpose, undo[orientation]))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    turned.save(tmp_path / f"film.{suffix}", exif=exif)
+    assert distance(tmp_path / f"film.{suffix}", film) < SMOOTH
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [("PNG", "film.jpg"), ("JPEG", "film.png"), ("PNG", "f.txt")]
+)
+def test_the_content_decides_and_not_the_name(tmp_path, film, kind, name):
+    film.save(tmp_path / name, kind)
+    assert distance(tmp_path / name, film) < SMOOTH
+
+
+def encoded(film, tmp_path, kind, **options):
+    path = tmp_path / "whole"
+    film.save(path, kind, **options)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [("PNG", {}), ("JPEG", {}), ("JPEG", {"progressive": True}), ("TIFF", {}), ("BMP", {})],
+)
+@pytest.mark.parametrize("lenient", [False, True])
+def test_a_file_cut_anywhere_is_refused(tmp_path, film, kind, options, lenient, monkeypatch):
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", lenient)
+    data = encoded(film, tmp_path, kind, **options)
+    path = tmp_path / "cut.png"
+    for end in range(1, len(data) - 12, max(1, len(data) // 60)):
+        path.write_bytes(data[:end])
+        with pytest.raises(OrapoError, match=r"cut\.png: "):
+            read_image(path)
+    assert ImageFile.LOAD_TRUNCATED_IMAGES is lenient
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"), [("PNG", {}), ("JPEG", {}), ("JPEG", {"progressive": True})]
+)
+def test_a_file_whose_end_was_never_written_is_refused(tmp_path, film, kind, options):
+    data = encoded(film, tmp_path, kind, **options)
+    path = tmp_path / "zeros.png"
+    for end in range(1, len(data) - 12, max(1, len(data) // 60)):
+        path.write_bytes(data[:end] + bytes(len(data) - end))
+        with pytest.raises(OrapoError, match=r"zeros\.png: "):
+            read_image(path)
+
+
+def test_one_wrong_byte_in_a_png_is_noticed(tmp_path, film):
+    data = encoded(film, tmp_path, "PNG")
+    path = tmp_path / "flipped.png"
+    for place in range(45, len(data) - 20, max(1, len(data) // 60)):
+        path.write_bytes(data[:place] + bytes([data[place] ^ 0x55]) + data[place + 1 :])
+        with pytest.raises(OrapoError, match=r"flipped\.png: "):
+            read_image(path)
+
+
+def bomb(path, width, height):
+    """A PNG that says it has so many pixels, and holds none."""
+
+    def chunk(kind, data):
+        body = kind + data
+        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+
+    head = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    body = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"\0")) + chunk(b"IEND", b"")
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + body)
+
+
+@pytest.mark.parametrize(("width", "height"), [(10_001, 10_000), (30_000, 30_000)])
+def test_the_pixel_limit_answers_before_anything_is_decoded(tmp_path, width, height):
+    bomb(tmp_path / "bomb.png", width, height)
+    with pytest.raises(OrapoError, match=r"bomb\.png: .*limit of 100,000,000"):
+        read_image(tmp_path / "bomb.png")
+
+
+def animation(path, film):
+    film.save(path, "GIF", save_all=True, append_images=[film.rotate(90)])
+
+
+def many_pages(path, film):
+    film.save(path, "TIFF", save_all=True, append_images=[film, film])
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda path, film: path.write_bytes(b""), "the file is empty"),
+        (lambda path, film: path.write_text("no picture, only a text"), "not an image"),
+        (lambda path, film: path.write_text("%!PS-Adobe-3.0 EPSF-3.0\n"), "not an image"),
+        (lambda path, film: path.mkdir(), "is a folder"),
+        (lambda path, film: None, "can't be read .No such file"),
+        (lambda path, film: film.resize((15, 40)).save(path), "too few for a radiograph"),
+        (lambda path, film: Image.new("L", (40, 40), 7).save(path), "every pixel has the same"),
+        (lambda path, film: Image.new("RGBA", (40, 40)).save(path), "every pixel has the same"),
+        (animation, "several frames"),
+        (many_pages, "several frames"),
+        (
+            lambda path, film: Image.fromarray(np.full((20, 20), -1.0, np.float32)).save(path, "TIFF"),
+            "expected pixel values",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_no_film_is_refused_in_a_sentence_with_its_name(tmp_path, film, make, message):
+    path = tmp_path / "wrong.png"
+    make(path, film)
+    with pytest.raises(OrapoError, match=rf"wrong\.png: .*{message}") as caught:
+        read_image(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_folders_give_their_images_sorted_and_leave_out_what_the_system_put_there(tmp_path, film):
+    (tmp_path / "sub").mkdir()
+    for name in ("b.png", "a.JPG", "sub/c.jpeg"):
+        film.save(tmp_path / name)
+    (tmp_path / "._b.png").write_bytes(b"x")
+    (tmp_path / "notes.txt").write_text("no image")
+    (tmp_path / "IM0001").write_bytes(bytes(128) + b"DICM")
+    (tmp_path / "DICOMDIR").write_bytes(bytes(128) + b"DICM")
+    found = [path.relative_to(tmp_path).as_posix() for path in find_images([tmp_path])]
+    assert found == ["IM0001", "a.JPG", "b.png", "sub/c.jpeg"]
+    with pytest.raises(OrapoError, match="no such file"):
+        find_images([tmp_path / "nowhere"])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(OrapoError, match=r"no image files \(\.png, .*\.dcm"):
+        find_images([tmp_path / "empty"])
+
+
+def test_dicom_without_pydicom_names_the_extra(tmp_path, monkeypatch):
+    (tmp_path / "film.dcm").write_bytes(bytes(128) + b"DICM")
+    monkeypatch.setitem(sys.modules, "orapo.data.dicom", None)
+    with pytest.raises(OrapoError, match=r"film\.dcm: .*extra \[dicom\]"):
+        read_image(tmp_path / "film.dcm")

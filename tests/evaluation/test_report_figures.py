@@ -1,0 +1,72 @@
+"""Figures of single reports."""
+
+import math
+
+import pytest
+
+from orapo.evaluation.report_figures import FIGURES, report_figures, sameness, wording
+from orapo.facts import label_report
+
+
+def figures(text, labels, reference=None):
+    columns = report_figures(
+        [label_report(text)], [labels], [label_report(reference) if reference else None]
+    )
+    return {name: values[0] for name, values in columns.items()}
+
+
+def test_what_is_invented_missed_and_contradicted():
+    row = figures(
+        "Cardiomegaly. Rib fracture. No effusion.", {"Cardiomegaly": 1, "Pleural Effusion": 1}
+    )
+    assert (row["hallucinated"], row["missed"], row["contradicted"]) == (1, 1, 1)
+    assert set(row) == set(FIGURES)
+    assert math.isnan(row["normal_false_alarm"])
+
+
+@pytest.mark.parametrize(("text", "alarm"), [("The lungs are clear.", 0), ("Edema.", 1)])
+def test_a_false_alarm_on_a_normal_study(text, alarm):
+    assert figures(text, {"No Finding": 1})["normal_false_alarm"] == alarm
+
+
+@pytest.mark.parametrize(
+    ("generated", "reference", "side", "severity"),
+    [
+        ("Small left effusion.", "Small left effusion.", 1, 1),
+        ("Small left effusion.", "Large right effusion.", 0, 0),
+        ("Left effusion.", "Small left effusion.", 1, math.nan),
+        ("Effusion.", "Left effusion.", math.nan, math.nan),
+        ("No left effusion.", "Left effusion.", math.nan, math.nan),
+        ("Edema.", "Left effusion.", math.nan, math.nan),
+    ],
+)
+def test_side_and_severity_agree_among_matched_findings(generated, reference, side, severity):
+    row = figures(generated, {"Pleural Effusion": 1}, reference)
+    assert row["side_agreement"] == pytest.approx(side, nan_ok=True)
+    assert row["severity_agreement"] == pytest.approx(severity, nan_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "mentions"),
+    [
+        ("Stable cardiomegaly.", 1),
+        ("Compared to the prior study, the edema has improved.", 1),
+        ("Interval removal of the tube.", 1),
+        ("Cardiomegaly. Small effusion.", 0),
+        ("Lungs are clear.", 0),
+    ],
+)
+def test_earlier_films_are_noticed(text, mentions):
+    assert figures(text, {})["earlier_films"] == mentions
+
+
+def test_collapse_shows_in_how_alike_the_reports_are():
+    assert sameness(["a b", "a  b", "c", "d"]) == {"distinct_share": 0.75, "most_common_share": 0.5}
+
+
+def test_wording_says_how_often_each_wording_is_right():
+    table = wording([{"Edema": -1}, {"Edema": -1}, {"Edema": 1}], [{"Edema": 1}, {}, {"Edema": -1}])
+    assert table["uncertain"] == {"cells": 2, "reference_positive": 0.5, "reference_uncertain": 0}
+    assert table["positive"]["reference_uncertain"] == 1
+    assert table["negative"]["reference_positive"] is None
+    assert table["blank"]["cells"] == 36
