@@ -330,6 +330,7 @@ def test_the_indiana_tables_are_joined_by_uid(tmp_path):
         (5, "uid 3 has no row in indiana_reports.csv"),
     ]
     assert loaded.fatal == 0
+    assert loaded.notes == {"labels_read_by_facts": 1}
 
 
 @pytest.mark.parametrize(

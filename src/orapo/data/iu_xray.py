@@ -7,7 +7,6 @@ patients; the texts are left as they are, and how many hold it is counted.
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,7 +45,9 @@ def load_iu_xray(path: Path, options: LoadOptions) -> Loaded:
         _read_tables(loading, path, root)
     loaded = loading.finish(path)
     removed = sum(_REMOVED in study.report for study in loaded.studies)
-    return replace(loaded, notes={**loaded.notes, "reports_with_removed_words": removed})
+    if removed:
+        loaded.notes["reports_with_removed_words"] = removed
+    return loaded
 
 
 def _image_folder(folder: Path) -> Path:

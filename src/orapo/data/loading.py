@@ -160,7 +160,8 @@ class Loading:
         if not self._studies:
             file = tables[0] if tables else Path()
             self.wrong(Place(file), "no study is left", "no_study")
-        return Loaded(self.source, self._studies, self._places, self._problems, dict(self.notes))
+        notes = {name: count for name, count in self.notes.items() if count}
+        return Loaded(self.source, self._studies, self._places, self._problems, notes)
 
     def wrong(self, place: Place, sentence: str, kind: str, *, fatal: bool = True) -> None:
         """Note a problem."""

@@ -63,7 +63,7 @@ def profile(
             for count, number in sorted(Counter(len(s.images) for s in studies).items())
         },
         "labels": _labels(studies),
-        "labels_source": dict(Counter(study.labels_source for study in studies)),
+        "labels_source": dict(Counter(map(_label_source, studies))),
         "empty": {
             name: sum(not getattr(study, name).strip() for study in studies)
             for name in ("report", "findings", "impression")
@@ -90,6 +90,12 @@ def problem_record(problem: Problem) -> dict[str, Any]:
         "kind": problem.kind,
         "problem": problem.sentence,
     }
+
+
+def _label_source(study: Study) -> str:
+    if all(value is None for value in study.labels.values()):
+        return "facts" if study.labels_source == "facts" else "none"
+    return study.labels_source
 
 
 def _views(study: Study) -> Sequence[str]:

@@ -25,6 +25,7 @@ from orapo.errors import OrapoError
 from orapo.labels import LABELS
 
 THUMBNAILS: Final = 48
+_LISTED: Final = 200
 _SIDE: Final = 160
 _DPI: Final = 110
 _LOOKS: Final = {
@@ -68,6 +69,7 @@ def write_profile(
     page = _render(
         title=title,
         profile=figures,
+        problems=[(_place(problem), problem.sentence) for problem in problems[:_LISTED]],
         thumbnails=bool(films),
         tables=_tables(figures),
         label_plot=_label_plot(figures["labels"]),
@@ -77,6 +79,10 @@ def write_profile(
         _write(out / "thumbnails.html", _render(title=f"{title}: films", films=films))
     _write(out / "profile.html", page)
     return out / "profile.html"
+
+
+def _place(problem: Problem) -> str:
+    return str(problem.place._replace(file=Path(problem.place.file.name)))
 
 
 def _tables(figures: Mapping[str, Any]) -> list[tuple[str, list[list[str]]]]:
@@ -180,6 +186,7 @@ def _render(**values: Any) -> str:
         loader=jinja2.PackageLoader("orapo.data", "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
     )
     return environment.get_template("profile.html.j2").render(**values)
 
