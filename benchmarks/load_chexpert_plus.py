@@ -27,7 +27,7 @@ import json, resource, sys, time
 from pathlib import Path
 start = time.perf_counter()
 from orapo.data.datasets import load_dataset
-from orapo.data.loading import LoadOptions
+from orapo.data.loaded import LoadOptions
 loaded = load_dataset("chexpert-plus", Path(sys.argv[1]), LoadOptions(check_files=False))
 seconds = time.perf_counter() - start
 print(json.dumps({

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from orapo.data.datasets import load_dataset
-from orapo.data.loading import LoadOptions
+from orapo.data.loaded import LoadOptions
 from orapo.data.mimic_cxr import split_report
 from orapo.errors import OrapoError
 from orapo.labels import LABELS, NO_FINDING

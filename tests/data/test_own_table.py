@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from orapo.data.datasets import load_dataset
-from orapo.data.loading import LoadOptions
+from orapo.data.loaded import LoadOptions
 from orapo.data.tables import write_rows
 from orapo.errors import OrapoError
 from orapo.labels import LABELS

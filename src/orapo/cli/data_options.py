@@ -22,7 +22,7 @@ from rich.progress import (
 )
 
 from orapo.data.datasets import load_dataset
-from orapo.data.loading import Loaded, LoadOptions, Problem
+from orapo.data.loaded import Loaded, LoadOptions, Problem
 from orapo.errors import OrapoError
 
 DEFAULT_WORKERS: Final = min(8, os.cpu_count() or 1)

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from orapo.cli import data_options as shared
-from orapo.data.loading import LoadOptions
+from orapo.data.loaded import LoadOptions
 from orapo.data.manifest import write_manifest
 from orapo.data.sampling import sample_studies
 from orapo.data.study import Study

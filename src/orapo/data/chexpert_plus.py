@@ -12,16 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from orapo.data.loading import (
-    Loaded,
-    Loading,
-    LoadOptions,
-    Place,
-    View,
-    ViewImage,
-    sex_of,
-    view_of,
-)
+from orapo.data.loaded import Loaded, LoadOptions, Place, View, ViewImage
+from orapo.data.loading import Loading, sex_of, view_of
 from orapo.errors import OrapoError
 from orapo.labels import LABELS, LabelValue
 

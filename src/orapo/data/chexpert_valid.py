@@ -10,7 +10,8 @@ import re
 from pathlib import Path
 from typing import Final
 
-from orapo.data.loading import Loaded, Loading, LoadOptions, Place, ViewImage, sex_of, view_of
+from orapo.data.loaded import Loaded, LoadOptions, Place, ViewImage
+from orapo.data.loading import Loading, sex_of, view_of
 from orapo.errors import OrapoError
 from orapo.labels import LABELS, LabelValue
 

@@ -20,7 +20,7 @@ from typing import Any, Final, NamedTuple
 from PIL import Image
 
 from orapo.data.images import read_image
-from orapo.data.loading import Loaded, Place, Problem
+from orapo.data.loaded import Loaded, Place, Problem
 from orapo.data.manifest import write_manifest
 from orapo.data.study import Study
 from orapo.errors import MissingExtraError, OrapoError, RunFailedError

@@ -12,7 +12,8 @@ from typing import Final, TypeAlias
 from orapo.data.chexpert_plus import load_chexpert_plus
 from orapo.data.chexpert_valid import load_chexpert_valid
 from orapo.data.iu_xray import load_iu_xray
-from orapo.data.loading import Loaded, Loading, LoadOptions, Place
+from orapo.data.loaded import Loaded, LoadOptions, Place
+from orapo.data.loading import Loading
 from orapo.data.manifest import load_manifest
 from orapo.data.mimic_cxr import load_mimic_cxr
 from orapo.data.own_table import load_table

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from orapo.data.images import read_image
-from orapo.data.loading import Loaded, Problem
+from orapo.data.loaded import Loaded, Problem
 from orapo.errors import OrapoError, RunFailedError
 
 _BATCH: Final = 16

@@ -10,7 +10,8 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from orapo.data.loading import Loaded, Loading, LoadOptions, Place, ViewImage, view_of
+from orapo.data.loaded import Loaded, LoadOptions, Place, ViewImage
+from orapo.data.loading import Loading, view_of
 from orapo.errors import OrapoError
 
 SOURCE: Final = "iu-xray"
@@ -56,11 +57,11 @@ def _image_folder(folder: Path) -> Path:
 
 def _read_annotation(loading: Loading, path: Path, root: Path) -> None:
     for split, entries in _annotation(path).items():
-        name = loading.split(Place(path, entry=f"{split!r}"), split)
+        name = loading.split(Place(path, entry=f"{split[:40]!r}"), split)
         if name is None:
             continue
         for number, entry in enumerate(entries, start=1):
-            place = Place(path, entry=f"{split} entry {number}")
+            place = Place(path, entry=f"{split[:40]} entry {number}")
             if not isinstance(entry, dict):
                 loading.wrong(place, "expected a JSON object", "broken_row")
                 continue

@@ -9,21 +9,19 @@ from __future__ import annotations
 import math
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal
 
 from pydantic import ValidationError
 
+from orapo.data.loaded import Loaded, LoadOptions, Place, Problem, View, ViewImage
 from orapo.data.study import Study, schema_fault
 from orapo.data.tables import read_rows
-from orapo.labels import CHEXPERT, LABELS, NO_FINDING, POSITIVE, SUPPORT_DEVICES, LabelValue
-from orapo.labels import parse_label as parse_any_label
-
-View = Literal["frontal", "lateral", ""]
+from orapo.labels import LABELS, NO_FINDING, POSITIVE, SUPPORT_DEVICES, LabelValue, parse_label
 
 _TICK: Final = 2000
+_LONGEST_SENTENCE: Final = 600
 _VIEWS: Final[Mapping[str, View]] = {
     **dict.fromkeys(("frontal", "ap", "pa", "ap axial", "pa lld", "ap lld"), "frontal"),
     **dict.fromkeys(("lateral", "ll", "lat", "rl", "xtable lateral"), "lateral"),
@@ -42,95 +40,6 @@ _CELLS: Final[Mapping[object, LabelValue]] = {
     **dict.fromkeys((0, "0", "0.0"), 0),
     **dict.fromkeys((-1, "-1", "-1.0"), -1),
 }
-
-
-class Place(NamedTuple):
-    """Where something stands in the files of a data set."""
-
-    file: Path
-    line: int = 0
-    number: int = 0
-    """Number of the record from 1, where it differs from the line."""
-    entry: str = ""
-    """For files without lines: the record's name."""
-
-    def __str__(self) -> str:
-        if self.entry:
-            return f"{self.file}, {self.entry}"
-        if not self.line:
-            return str(self.file)
-        row = f" (row {self.number})" if self.number and self.number != self.line else ""
-        return f"{self.file}, line {self.line}{row}"
-
-
-class Problem(NamedTuple):
-    """One fault of a data set."""
-
-    place: Place
-    sentence: str
-    kind: str
-    """Short name of the sort of fault, to count by."""
-    fatal: bool
-    """Whether training on the data set as it is would fail; else the study is merely left out, or
-    kept with a doubt."""
-
-    def __str__(self) -> str:
-        return f"{self.place}: {self.sentence}"
-
-
-@dataclass(frozen=True, slots=True)
-class LoadOptions:
-    """How to load a data set; each loader takes what concerns it.
-
-    Attributes:
-        images: Folder of the images; None takes the data set's own place for them.
-        reports: Folder of the reports, where they are files of their own (MIMIC-CXR).
-        check_files: Say which image files are missing. Images are never opened here.
-        columns: For own tables: field of a study, or label, to the column that holds it.
-        encoding: Of CSV and JSONL files.
-        labels_from: CheXpert Plus: the text whose labels are taken (``report``, ``findings``,
-            ``impression``).
-        progress: Told what is read and how many records of it are done.
-    """
-
-    images: Path | None = None
-    reports: Path | None = None
-    check_files: bool = True
-    columns: Mapping[str, str] = field(default_factory=dict)
-    encoding: str = "utf-8"
-    labels_from: str = "report"
-    progress: Callable[[str, int], None] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """A data set as it was read.
-
-    Attributes:
-        source: Its name.
-        studies: What can be used.
-        places: Where each study stands.
-        problems: Everything that is wrong, in the order of reading.
-        notes: Decisions that were taken, with how often.
-    """
-
-    source: str
-    studies: list[Study]
-    places: list[Place]
-    problems: list[Problem]
-    notes: dict[str, int]
-
-    @property
-    def fatal(self) -> int:
-        """How many problems keep a training from running."""
-        return sum(problem.fatal for problem in self.problems)
-
-
-class ViewImage(NamedTuple):
-    """An image of a study and its view."""
-
-    path: str
-    view: View
 
 
 class Loading:
@@ -164,7 +73,9 @@ class Loading:
         return Loaded(self.source, self._studies, self._places, self._problems, notes)
 
     def wrong(self, place: Place, sentence: str, kind: str, *, fatal: bool = True) -> None:
-        """Note a problem."""
+        """Note a problem; its sentence stays one, whatever stands in the data."""
+        if len(sentence) > _LONGEST_SENTENCE:
+            sentence = f"{sentence[:_LONGEST_SENTENCE]}..."
         self._problems.append(Problem(place, sentence, kind, fatal))
         self._fatal += fatal
 
@@ -205,12 +116,9 @@ class Loading:
             self.wrong(place, sentence, "wrong_type")
             return ""
         text = value.strip()
-        if not text.isascii():
-            try:
-                text.encode()
-            except UnicodeEncodeError:
-                self.wrong(place, f"{column} holds half a character (a surrogate)", "wrong_type")
-                return ""
+        if not _encodable(text):
+            self.wrong(place, f"{column} holds half a character (a surrogate)", "wrong_type")
+            return ""
         return "" if text in ("nan", "NaN") else text
 
     def identifier(self, place: Place, value: object, column: str) -> str:
@@ -266,7 +174,7 @@ class Loading:
                 found[name] = _CELLS[cell]
             except (KeyError, TypeError):
                 try:
-                    found[name] = parse_any_label(cell)
+                    found[name] = parse_label(cell)
                 except ValueError as error:
                     sound = False
                     self.wrong(place, f"column {column}: {_short(str(error))}", "label")
@@ -289,8 +197,9 @@ class Loading:
             self.wrong(place, "has no image path", "image_path")
             return None
         plain = text.strip().replace("\\", "/")
-        if "\0" in plain:
-            self.wrong(place, "image path holds a null byte", "image_path")
+        if "\0" in plain or not _encodable(plain):
+            what = "a null byte" if "\0" in plain else "half a character (a surrogate)"
+            self.wrong(place, f"image path holds {what}", "image_path")
             return None
         root = os.path.abspath(root)
         drive = len(plain) > 1 and plain[1] == ":"
@@ -431,9 +340,15 @@ def contradicts(labels: Mapping[str, LabelValue]) -> bool:
     )
 
 
-def label_columns(have: Sequence[str]) -> dict[str, str]:
-    """Return label to column for those of the 14 that a table has under their own names."""
-    return {name: name for name in CHEXPERT.labels if name in have}
+def _encodable(text: str) -> bool:
+    """Whether a file or a name of one can hold the text."""
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _short(text: str) -> str:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from orapo.data.loading import Loaded, Loading, LoadOptions
+from orapo.data.loaded import Loaded, LoadOptions
+from orapo.data.loading import Loading
 from orapo.data.study import Study, schema_fault
 from orapo.data.tables import read_rows, table_format, write_rows
 from orapo.errors import OrapoError

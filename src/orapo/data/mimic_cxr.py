@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from orapo.data.loading import Loaded, Loading, LoadOptions, Place, ViewImage, view_of
+from orapo.data.loaded import Loaded, LoadOptions, Place, ViewImage
+from orapo.data.loading import Loading, view_of
 from orapo.errors import OrapoError
 from orapo.labels import LABELS, LabelValue
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from orapo.data.loading import Loaded, Loading, LoadOptions, Place, ViewImage, sex_of, view_of
+from orapo.data.loaded import Loaded, LoadOptions, Place, ViewImage
+from orapo.data.loading import Loading, sex_of, view_of
 from orapo.data.tables import lacking, read_rows, table_format
 from orapo.errors import OrapoError
 from orapo.labels import LABELS

@@ -8,7 +8,7 @@ from statistics import median
 from typing import Any, Final
 
 from orapo.data.image_check import ImageCheck
-from orapo.data.loading import Loaded, Place, Problem
+from orapo.data.loaded import Loaded, Place, Problem
 from orapo.data.study import Study
 from orapo.labels import LABELS, LabelValue
 

@@ -17,7 +17,7 @@ import jinja2
 from matplotlib.figure import Figure
 
 from orapo.data.images import read_image
-from orapo.data.loading import Loaded, Problem
+from orapo.data.loaded import Loaded, Problem
 from orapo.data.profile import problem_record, text_of
 from orapo.data.study import Study
 from orapo.data.tables import write_rows

@@ -163,9 +163,15 @@ def lacking(columns: Iterable[str], required: Sequence[str]) -> str:
     separator = next((each for each in (";", "\t") if len(have) == 1 and each in have[0]), None)
     hint = f" (its columns seem to be separated by {separator!r}, not by commas)"
     return (
-        f"lacks the column(s) {', '.join(missing)}; it has {', '.join(have)}"
+        f"lacks the column(s) {', '.join(missing)}; it has {_listed(have)}"
         f"{hint if separator else ''}"
     )
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Join names; of a table that is none, they can be many and long."""
+    more = f" and {len(names) - 40} more" if len(names) > 40 else ""
+    return ", ".join(name if len(name) <= 60 else f"{name[:57]}..." for name in names[:40]) + more
 
 
 def _read_csv(path: Path, required: Sequence[str], encoding: str, fault: OnFault) -> Iterator[Row]:
@@ -179,7 +185,7 @@ def _read_csv(path: Path, required: Sequence[str], encoding: str, fault: OnFault
                 raise OrapoError(f"{path}: the file is empty")
             twice = sorted({name for name in header if header.count(name) > 1})
             if twice:
-                raise OrapoError(f"{path}: column {', '.join(twice)} stands twice in the header")
+                raise OrapoError(f"{path}: column {_listed(twice)} stands twice in the header")
             _require(path, header, required)
             number, width = 0, len(header)
             for record in reader:
