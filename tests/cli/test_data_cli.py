@@ -165,6 +165,15 @@ def test_a_set_without_training_studies_is_fit_for_evaluation(command, tmp_path)
     assert "fit for evaluation, not for training" in result.stderr
 
 
+def test_a_training_study_without_report_would_stop_a_training(command, tmp_path):
+    path = tmp_path / "m.jsonl"
+    lines = [{"study_id": str(i), "labels": {"Edema": 1}, "split": "train"} for i in range(3)]
+    path.write_text("\n".join(json.dumps(line) for line in lines))
+    result = command("check", path, "--no-images")
+    assert result.exit_code == 2
+    assert "line 1: 3 studies of the split train have no report" in result.stderr
+
+
 def test_columns_are_mapped_by_an_option(command, tmp_path):
     Image.linear_gradient("L").save(tmp_path / "a.png")
     path = tmp_path / "t.csv"
@@ -204,6 +213,7 @@ def test_all_faults_of_a_manifest_are_said(command, tmp_path):
         (6, "no_image"),
         (7, "wrong_type"),
         (9, "broken_row"),
+        (8, "training_without_report"),
     ]
     assert told["studies"] == 2, "a, and g: labels of the data set need no text"
     assert SECRET not in result.output

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from orapo.cli import data_options as shared
 from orapo.data.image_check import ImageCheck, check_images
-from orapo.data.profile import leaks, problem_record, profile
+from orapo.data.profile import problem_record, problems_of_the_whole, profile
 
 
 def check(
@@ -49,7 +49,11 @@ def check(
                 workers,
                 lambda done, total: bars.update(bar, completed=done, total=total),
             )
-        problems = [*loaded.problems, *(seen.problems if seen else ()), *leaks(loaded)]
+        problems = [
+            *loaded.problems,
+            *(seen.problems if seen else ()),
+            *problems_of_the_whole(loaded),
+        ]
         figures = profile(loaded, problems, seen)
         page = None
         if out is not None:

@@ -21,8 +21,8 @@ _WORDS: Final[dict[LabelValue, str]] = {
 SPLITS: Final = ("train", "validate", "test")
 
 
-def leaks(loaded: Loaded) -> Iterator[Problem]:
-    """Yield what makes a held-out split less than held out, or leaves nothing to train on."""
+def problems_of_the_whole(loaded: Loaded) -> Iterator[Problem]:
+    """Yield what no row shows by itself: leaks between splits, and nothing to train on."""
     first: dict[str, tuple[str, Place]] = {}
     for study, place in zip(loaded.studies, loaded.places, strict=True):
         if not study.patient_id:
@@ -34,6 +34,14 @@ def leaks(loaded: Loaded) -> Iterator[Problem]:
                 f"{where.entry or f'line {where.line}'}"
             )
             yield Problem(place, sentence, "patient_in_two_splits", False)
+    textless = [
+        place
+        for study, place in zip(loaded.studies, loaded.places, strict=True)
+        if study.split == "train" and not text_of(study).strip()
+    ]
+    if textless:
+        sentence = f"{len(textless):,} studies of the split train have no report, this one first"
+        yield Problem(textless[0], sentence, "training_without_report", True)
     if loaded.studies and not any(study.split == "train" for study in loaded.studies):
         place = Place(loaded.places[0].file)
         sentence = "no study of the split train: fit for evaluation, not for training"
