@@ -45,12 +45,15 @@ def table_format(path: Path) -> str:
     return suffix
 
 
-def read_rows(path: Path, required: Sequence[str] = ()) -> Iterator[Row]:
+def read_rows(
+    path: Path, required: Sequence[str] = (), *, only: Sequence[str] | None = None
+) -> Iterator[Row]:
     """Yield the records of a table.
 
     Args:
         path: A ``.csv`` (UTF-8, with or without byte order mark), ``.jsonl`` or ``.parquet`` file.
         required: Columns that must be there.
+        only: Columns that are looked at; of a Parquet file the others are not even read.
 
     Yields:
         The records in the file's order. CSV values are text; JSONL and Parquet keep their types.
@@ -67,7 +70,12 @@ def read_rows(path: Path, required: Sequence[str] = ()) -> Iterator[Row]:
     ]
     empty = True
     try:
-        for row in reader(path, required):
+        rows = (
+            _read_parquet(path, required, only)
+            if reader is _read_parquet
+            else reader(path, required)
+        )
+        for row in rows:
             empty = False
             yield row
     except UnicodeDecodeError as error:
@@ -133,15 +141,20 @@ def _read_jsonl(path: Path, required: Sequence[str]) -> Iterator[Row]:
             yield Row(line, values)
 
 
-def _read_parquet(path: Path, required: Sequence[str]) -> Iterator[Row]:
+def _read_parquet(
+    path: Path, required: Sequence[str], only: Sequence[str] | None = None
+) -> Iterator[Row]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path) as file:
-            _require(path, file.schema_arrow.names, required)
+        # in pieces, however large a row group is
+        with pq.ParquetFile(path, buffer_size=1 << 18, pre_buffer=False) as file:
+            have = file.schema_arrow.names
+            _require(path, have, required)
+            columns = None if only is None else [name for name in have if name in only]
             number = 0
-            for batch in file.iter_batches(batch_size=1024):
+            for batch in file.iter_batches(batch_size=1024, columns=columns):
                 for values in batch.to_pylist():
                     number += 1
                     yield Row(number, values)
