@@ -95,6 +95,12 @@ def test_any_text_is_read_and_every_span_lies_where_it_says(text):
     if not report.facts:
         assert set(report.labels.values()) == {None}
     assert report.readable == bool(report.facts)
+    assert report.denied == {
+        name
+        for fact in report.facts
+        for name, value in fact.labels.items()
+        if value == 0 and name != NO_FINDING
+    }
     weak = {name: finding.weak for name, finding in load_vocabulary().findings.items()}
     # the labels are merged from sentences; from the facts they must come out the same
     assert merge_labels(report.facts, report.label_set, weak)[0] == report.labels
