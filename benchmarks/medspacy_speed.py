@@ -19,10 +19,10 @@ def main():
     matcher = pipeline.get_pipe("medspacy_target_matcher")
     matcher.add([TargetRule(phrase, "FINDING") for phrase in job["phrases"]])
     pipeline("No effusion.")
-    start = time.perf_counter()
+    start = time.process_time()
     for text in job["texts"]:
         pipeline(text)
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     rate = len(job["texts"]) / seconds
     print(json.dumps({"reports_per_second": rate, "version": version("medspacy")}))
 
