@@ -133,6 +133,12 @@ def test_denying_a_finding_never_raises_recall(report, reference, label):
     assert score_report(denied, truth).recall <= score_report(text, truth).recall
 
 
+def test_the_exception_an_explicit_size_settles_what_stable_leaves_open():
+    normal = {NO_FINDING: POSITIVE}
+    assert score_report("Heart size is stable.", normal).recall == 0
+    assert score_report("Heart size is stable. No cardiomegaly.", normal).recall == 1
+
+
 @settings(deadline=None)
 @given(one_statement_each)
 def test_the_reference_itself_earns_full_reward(statements):
