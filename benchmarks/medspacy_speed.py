@@ -18,11 +18,11 @@ def main():
     pipeline = medspacy.load()
     matcher = pipeline.get_pipe("medspacy_target_matcher")
     matcher.add([TargetRule(phrase, "FINDING") for phrase in job["phrases"]])
-    pipeline(job["texts"][0])
-    start = time.perf_counter()
+    pipeline("No effusion.")
+    start = time.process_time()
     for text in job["texts"]:
         pipeline(text)
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     rate = len(job["texts"]) / seconds
     print(json.dumps({"reports_per_second": rate, "version": version("medspacy")}))
 

@@ -340,7 +340,7 @@ def test_reward_of_a_judge_that_failed_is_empty_and_not_zero(orapo, tmp_path):
     with judge.serving() as url:
         shown = orapo(
             *("reward", "--predictions", predictions, "--references", references, "--out", out),
-            *(*judging(url, tmp_path), "--timeout", "0.2"),
+            *(*judging(url, tmp_path), "--timeout", "1"),
             exit_code=1,
         )
     rows = {row.values["study_id"]: row.values["reward"] for row in read_rows(out)}

@@ -19,7 +19,7 @@ REPORTS = [
 
 
 def settings(url, **changes):
-    return JudgeSettings(**{"model": "judge", "base_url": url, "timeout": 0.5, **changes})
+    return JudgeSettings(**{"model": "judge", "base_url": url, "timeout": 10, **changes})
 
 
 def reports(count):
@@ -81,7 +81,7 @@ def test_with_faults_every_report_is_scored_as_without_or_unknown_and_a_second_r
     judge = FakeJudge(some_faults(0.3))
     expected = FactSReward()(texts, labels=labels)
     with judge.serving() as url:
-        how = settings(url, concurrency=64, cache=tmp_path / "judge.sqlite", retries=8)
+        how = settings(url, concurrency=64, cache=tmp_path / "judge.sqlite", retries=8, timeout=0.5)
         reward = FactSReward(engine=LlmEngine(how))
         rewards = reward(texts, labels=labels)
         assert set(judge.faults) == set(FAULTS)
@@ -98,7 +98,7 @@ def test_with_faults_every_report_is_scored_as_without_or_unknown_and_a_second_r
 def test_a_judge_that_always_fails_on_one_report_leaves_it_unknown_and_judges_the_others(fault):
     judge = FakeJudge(lambda text, attempt: fault if "edema" in text else None)
     with judge.serving() as url:
-        engine = LlmEngine(settings(url, retries=1, timeout=0.2, concurrency=2))
+        engine = LlmEngine(settings(url, retries=1, timeout=1.0, concurrency=2))
         verdicts = list(engine.judge_many(REPORTS))
         seen = {}
         rewards = FactSReward(engine=engine)(

@@ -148,6 +148,20 @@ def test_a_reference_whose_labels_are_all_blank_is_read_from_its_report():
     assert reward(["The lungs are clear."], labels=blank, report=["Edema."]) == [0.0]
 
 
+def test_a_reference_that_says_nothing_is_unknown_and_not_normal():
+    reward = FactSReward()
+    assert reward(["The lungs are clear."], labels=[{}]) == [None]
+    assert reward(["The lungs are clear."], report=["see prior"]) == [None]
+    assert reward(["The lungs are clear."], labels=[{}], report=[""]) == [None]
+
+
+def test_a_device_that_was_taken_out_denies_it_in_verdict_and_score():
+    report = label_report("Interval extubation.")
+    score = score_report(report, {"Support Devices": 1}, explain=True)
+    assert (score.contradictions, score.explanation.contradicted) == (1, ("Support Devices",))
+    assert score.explanation.sentences[0].verdict is Verdict.CONTRADICTION
+
+
 def test_contradictions_can_cost_nothing_extra_and_are_counted_all_the_same():
     text = "Cardiomegaly. No effusion."
     score = score_report(

@@ -95,6 +95,12 @@ def test_any_text_is_read_and_every_span_lies_where_it_says(text):
     if not report.facts:
         assert set(report.labels.values()) == {None}
     assert report.readable == bool(report.facts)
+    assert report.denied == {
+        name
+        for fact in report.facts
+        for name, value in fact.labels.items()
+        if value == 0 and name != NO_FINDING
+    }
     weak = {name: finding.weak for name, finding in load_vocabulary().findings.items()}
     # the labels are merged from sentences; from the facts they must come out the same
     assert merge_labels(report.facts, report.label_set, weak)[0] == report.labels
@@ -125,6 +131,12 @@ def test_denying_a_finding_never_raises_recall(report, reference, label):
     text = " ".join(report)
     denied = f"{text} No {nouns.get(label, label.lower())}."
     assert score_report(denied, truth).recall <= score_report(text, truth).recall
+
+
+def test_the_exception_an_explicit_size_settles_what_stable_leaves_open():
+    normal = {NO_FINDING: POSITIVE}
+    assert score_report("Heart size is stable.", normal).recall == 0
+    assert score_report("Heart size is stable. No cardiomegaly.", normal).recall == 1
 
 
 @settings(deadline=None)

@@ -56,6 +56,7 @@ def label(
     prices: reading.PriceList = None,
     max_cost: reading.MaxCost = None,
     cache: reading.CacheFile = None,
+    no_schema: reading.NoSchema = False,
     as_json: Annotated[bool, typer.Option("--json", help="Summary as JSON on stdout.")] = False,
 ) -> None:
     """Label reports: 1.0 present, 0.0 denied, -1.0 uncertain, blank not mentioned.
@@ -74,7 +75,7 @@ def label(
     if engine is reading.EngineName.LLM:
         judge = reading.open_judge(
             judge_model, judge_url, allow_remote, concurrency, timeout, retries, prices, max_cost,
-            cache, lexicon,
+            cache, no_schema, lexicon,
         )  # fmt: skip
     texts = _texts(source, id_column, text_column)
     first = next(texts, None)  # a missing file or column is said before anything is written
@@ -120,7 +121,8 @@ def _say_kept(kept: ResumableRows) -> None:
 
 
 def _texts(source: Path, id_column: str, text_column: str) -> Iterator[tuple[str, str]]:
-    for row in read_rows(source, [id_column, text_column]):
+    columns = [id_column, text_column]
+    for row in read_rows(source, columns, only=columns):
         yield id_cell(source, row, id_column), text_cell(source, row, text_column)
 
 

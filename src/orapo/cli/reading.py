@@ -61,6 +61,13 @@ CacheFile = Annotated[
     typer.Option("--cache", help="File of verdicts; default: orapo's own.", rich_help_panel=JUDGE),
 ]
 
+NoSchema = Annotated[
+    bool,
+    typer.Option(
+        "--no-schema", help="For servers that refuse the JSON schema.", rich_help_panel=JUDGE
+    ),
+]
+
 DEFAULT_URL = "http://127.0.0.1:8000/v1"
 
 
@@ -74,6 +81,7 @@ def open_judge(
     prices: tuple[float, float] | None,
     max_cost: float | None,
     cache: Path | None,
+    no_schema: bool,
     lexicon: Path | None,
 ) -> LlmEngine:
     """Make the llm engine of a command's options.
@@ -96,6 +104,7 @@ def open_judge(
         prices=None if prices is None else Prices(*prices),
         max_cost=max_cost,
         cache=cache or VerdictCache.default_path(),
+        structured=not no_schema,
     )
     # of a lexicon the judge takes the label set; the words are for the rules
     return LlmEngine(settings, RulesEngine(lexicon).label_set)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 FIGURES = ("reward", "precision", "recall", "tp", "fp", "fn", "contradictions", "readable")
 
 Labels = tuple[LabelValue, ...]
-"""A study's labels in the set's order: all that is kept of a reference."""
+"""A study's labels in the set's order, all that is kept of a reference; empty if none is known."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class _Scoring:
     def score(self, report: ReportFacts | None, truth: Labels) -> FactsScore | None:
         from orapo.facts import score_reports
 
-        if report is None:
+        if report is None or not truth:
             return None
         reference = dict(zip(report.label_set.labels, truth, strict=True))
         return score_reports(
@@ -121,6 +121,7 @@ def reward(
     prices: reading.PriceList = None,
     max_cost: reading.MaxCost = None,
     cache: reading.CacheFile = None,
+    no_schema: reading.NoSchema = False,
     as_json: Annotated[bool, typer.Option("--json", help="Summary as JSON on stdout.")] = False,
 ) -> None:
     """Score predicted reports against references with FactS.
@@ -144,7 +145,7 @@ def reward(
     if engine is reading.EngineName.LLM:
         judge = reading.open_judge(
             judge_model, judge_url, allow_remote, concurrency, timeout, retries, prices, max_cost,
-            cache, lexicon,
+            cache, no_schema, lexicon,
         )  # fmt: skip
     reader: FactsEngine = judge or rules_engine(lexicon)
     scoring = _Scoring(
@@ -290,7 +291,8 @@ def _read_references(path: Path, reader: FactsEngine) -> dict[str, Labels]:
                     f"{path}: the judge failed on the reference of study {study_id}; the same "
                     "command asks for it again"
                 )
-            labels = tuple(report.labels.values())
+            # a report without a fact says nothing, not that all is normal
+            labels = tuple(report.labels.values()) if report.readable else ()
         if study_id in references:
             raise OrapoError(f"{path}: study_id {study_id} stands twice")
         references[study_id] = labels
@@ -299,7 +301,8 @@ def _read_references(path: Path, reader: FactsEngine) -> dict[str, Labels]:
 
 def _reference_rows(path: Path, label_set: LabelSet) -> Iterator[tuple[str, Labels, str | None]]:
     """Yield id, labels, and the text to read them from, if they are not there."""
-    for row in read_rows(path, required=("study_id",)):
+    columns = ("study_id", "report", "labels", *label_set.labels)
+    for row in read_rows(path, required=("study_id",), only=columns):
         labels = label_cells(path, row, label_set)
         if not labels and "report" not in row.values:
             raise OrapoError(
@@ -307,8 +310,8 @@ def _reference_rows(path: Path, label_set: LabelSet) -> Iterator[tuple[str, Labe
             )
         text = text_cell(path, row, "report")
         values = tuple(labels.values())
-        unlabelled = not labels or (all(value is None for value in values) and text.strip())
-        yield id_cell(path, row, "study_id"), values, text if unlabelled else None
+        known = any(value is not None for value in values)
+        yield id_cell(path, row, "study_id"), values if known else (), None if known else text
 
 
 def _joined(
@@ -320,7 +323,8 @@ def _joined(
         OrapoError: A study is on one side only, or stands twice.
     """
     seen: set[str] = set()
-    for row in read_rows(predictions, required=("study_id", "report")):
+    columns = ("study_id", "report")
+    for row in read_rows(predictions, required=columns, only=columns):
         study_id = id_cell(predictions, row, "study_id")
         if study_id in seen:
             raise OrapoError(f"{predictions}, line {row.line}: study_id {study_id} stands twice")

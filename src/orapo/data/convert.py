@@ -11,7 +11,6 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,7 +22,7 @@ from orapo.data.images import read_image
 from orapo.data.loaded import Loaded, Place, Problem
 from orapo.data.manifest import write_manifest
 from orapo.data.study import Study
-from orapo.errors import MissingExtraError, OrapoError, RunFailedError
+from orapo.errors import MissingExtraError, OrapoError
 
 MANIFEST: Final = "manifest.jsonl"
 IMAGES: Final = "images"
@@ -157,13 +156,7 @@ def _copies(jobs: list[_Job], image_size: int | None, workers: int) -> Iterator[
 
     if len(jobs) < _WORTH_A_PROCESS:
         workers = 1
-    try:
-        yield from map_reports(partial(_copy, image_size=image_size), jobs, workers, _BATCH)
-    except BrokenProcessPool:
-        raise RunFailedError(
-            "a process that copied images died, most likely for want of memory; the copies are "
-            "kept, the same command with --workers 1 goes on"
-        ) from None
+    yield from map_reports(partial(_copy, image_size=image_size), jobs, workers, _BATCH)
 
 
 def _copy(job: _Job, image_size: int | None) -> str:

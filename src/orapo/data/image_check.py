@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from orapo.data.images import read_image
 from orapo.data.loaded import Loaded, Problem
-from orapo.errors import OrapoError, RunFailedError
+from orapo.errors import OrapoError
 
 _BATCH: Final = 16
 _WORTH_A_PROCESS: Final = 64
@@ -92,9 +91,4 @@ def _all_facts(paths: list[Path], workers: int) -> Iterator[ImageFacts]:
 
     if len(paths) < _WORTH_A_PROCESS:
         workers = 1
-    try:
-        yield from map_reports(look_at, paths, workers, _BATCH)
-    except BrokenProcessPool:
-        raise RunFailedError(
-            "a process that read images died, most likely for want of memory; try --workers 1"
-        ) from None
+    yield from map_reports(look_at, paths, workers, _BATCH)

@@ -60,6 +60,7 @@ def read_rows(
     path: Path,
     required: Sequence[str] = (),
     *,
+    only: Sequence[str] | None = None,
     kind: str | None = None,
     encoding: str = "utf-8",
     on_fault: OnFault | None = None,
@@ -70,6 +71,7 @@ def read_rows(
         path: A ``.csv`` (UTF-8, with or without byte order mark), ``.jsonl`` or ``.parquet`` file;
             the first two also packed (``.csv.gz``).
         required: Columns that must be there.
+        only: Columns that are looked at; of a Parquet file the others are not even read.
         kind: One of `SUFFIXES` for a file whose name doesn't say its format.
         encoding: Of CSV and JSONL files.
         on_fault: Told of each faulty record, which is then passed over. Without it the first one
@@ -97,7 +99,7 @@ def read_rows(
         on_fault(line, number, sentence)
 
     if kind == ".parquet":
-        rows = _read_parquet(path, required)
+        rows = _read_parquet(path, required, only)
     else:
         reader = _read_csv if kind == ".csv" else _read_jsonl
         rows = reader(path, required, _known_encoding(encoding), fault)
@@ -240,15 +242,20 @@ def _encodable(values: dict[str, Any]) -> bool:
     return True
 
 
-def _read_parquet(path: Path, required: Sequence[str]) -> Iterator[Row]:
+def _read_parquet(
+    path: Path, required: Sequence[str], only: Sequence[str] | None = None
+) -> Iterator[Row]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path) as file:
-            _require(path, file.schema_arrow.names, required)
+        # in pieces, however large a row group is
+        with pq.ParquetFile(path, buffer_size=1 << 18, pre_buffer=False) as file:
+            have = file.schema_arrow.names
+            _require(path, have, required)
+            columns = None if only is None else [name for name in have if name in only]
             number = 0
-            for batch in file.iter_batches(batch_size=1024):
+            for batch in file.iter_batches(batch_size=1024, columns=columns):
                 for values in batch.to_pylist():
                     number += 1
                     yield Row(number, values, number)

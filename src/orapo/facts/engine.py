@@ -84,7 +84,8 @@ class RulesEngine:
         if labels is None:
             labels = merge_labels(details().facts, self.label_set, self._weak)[0]
         readable = not all(reading.silent for reading in readings)
-        return ReportFacts(text, labels, self.label_set, readable, details)
+        denied = frozenset([label for reading in readings for label in reading.denied])
+        return ReportFacts(text, labels, self.label_set, readable, denied, details)
 
     def _labels(self, readings: list[Reading]) -> dict[str, LabelValue] | None:
         """Merge what the sentences state, as `merge_labels` does their facts, but faster.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from orapo.facts.fact import Polarity
@@ -10,7 +11,7 @@ from orapo.facts.labelling import stronger
 from orapo.facts.reader import Draft, SentenceReader
 from orapo.facts.schema import TOKEN, Kind
 from orapo.facts.vocabulary import Item, Place, Vocabulary
-from orapo.labels import LabelValue
+from orapo.labels import NEGATIVE, LabelValue
 
 
 class Mention(NamedTuple):
@@ -28,62 +29,69 @@ class Mention(NamedTuple):
 class Reading:
     """What one sentence states.
 
+    It keeps what labels are made of and no more: thousands of readings are kept, and what makes
+    them up would cost more time in memory management than reading a sentence again does.
+
     Attributes:
         stated: The labels that it speaks of, each with the strongest value it gives them.
         weakly: The same of findings that give way to any other fact about the label.
+        denied: Labels that some fact of it gives 0.
         abnormal: Whether it states something that no label stands for.
         silent: Whether it states nothing.
         doubts_previous: It takes back what the sentence before it says ("This may be artifact.").
     """
 
     __slots__ = (
-        "_drafts", "_mentions", "_text", "_tokens", "abnormal", "doubts_previous", "silent",
+        "_mentions", "_text", "_vocabulary", "abnormal", "denied", "doubts_previous", "silent",
         "stated", "weakly",
     )  # fmt: skip
 
     def __init__(
-        self,
-        text: str = "",
-        tokens: Sequence[str] = (),
-        drafts: Sequence[Draft] = (),
-        vocabulary: Vocabulary | None = None,
-        doubts_previous: bool = False,
+        self, text: str, vocabulary: Vocabulary, drafts: Sequence[Draft], doubts_previous: bool
     ) -> None:
-        self._text, self._tokens, self._drafts = text, tokens, drafts
+        self._text, self._vocabulary = text, vocabulary
         self._mentions: tuple[Mention, ...] | None = None
         self.doubts_previous = doubts_previous
         self.silent = not drafts
         self.abnormal = False
-        self.stated: dict[str, LabelValue] = {}
-        self.weakly: dict[str, LabelValue] = {}
-        if vocabulary is None:
-            return
+        self.stated: Mapping[str, LabelValue] = _NO_LABELS
+        self.weakly: Mapping[str, LabelValue] = _NO_LABELS
+        self.denied: tuple[str, ...] = ()
         no_finding = vocabulary.label_set.no_finding
+        said: dict[str, LabelValue] = {}
+        weakly: dict[str, LabelValue] = {}
         for draft in drafts:
             weak = vocabulary.findings[draft.finding].weak
             for label, value in vocabulary.effects[draft.finding, draft.polarity].items():
                 if label == no_finding:
                     self.abnormal = True
-                else:
-                    said = self.weakly if label in weak else self.stated
-                    said[label] = stronger(said[label], value) if label in said else value
+                    continue
+                if value == NEGATIVE:
+                    self.denied = (*self.denied, label)
+                where = weakly if label in weak else said
+                where[label] = stronger(where[label], value) if label in where else value
+        if said:
+            self.stated = said
+        if weakly:
+            self.weakly = weakly
 
     @property
     def mentions(self) -> tuple[Mention, ...]:
         """Its statements in the order of their places; worked out when first asked for."""
         if self._mentions is None:
+            tokens, drafts, _ = _read(self._text, self._vocabulary)
             spans = [match.span() for match in TOKEN.finditer(lower(self._text))]
             mentions = []
-            for draft in self._drafts:
+            for draft in drafts:
                 start, end = spans[draft.first][0], spans[draft.last][1]
-                qualities = _qualities(draft.modifiers, self._tokens)
+                qualities = _qualities(draft.modifiers, tokens)
                 mentions.append(Mention(draft.finding, draft.polarity, start, end, *qualities))
             mentions.sort(key=lambda mention: mention.start)
             self._mentions = tuple(mentions)
         return self._mentions
 
 
-NOTHING: Final = Reading()
+_NO_LABELS: Final[Mapping[str, LabelValue]] = MappingProxyType({})
 
 
 def lower(text: str) -> str:
@@ -104,17 +112,22 @@ def read_sentence(text: str, vocabulary: Vocabulary) -> Reading:
     Returns:
         What it states.
     """
+    _, drafts, doubts_previous = _read(text, vocabulary)
+    return Reading(text, vocabulary, drafts, doubts_previous)
+
+
+def _read(text: str, vocabulary: Vocabulary) -> tuple[list[str], list[Draft], bool]:
+    """Return tokens, statements, and whether the sentence doubts the one before it."""
     tokens = vocabulary.canonical_forms(TOKEN.findall(lower(text)))
     items = vocabulary.find(tokens)
     if not items:
-        return NOTHING
+        return tokens, [], False
     reader = SentenceReader(tokens, items, vocabulary)
     reader.run()
     drafts = reader.drafts + reader.states
     if reader.some_dropped:
         drafts = [draft for draft in drafts if not draft.dropped]
-    doubts_previous = not drafts and reader.doubts_previous()
-    return Reading(text, tokens, drafts, vocabulary, doubts_previous)
+    return tokens, drafts, not drafts and reader.doubts_previous()
 
 
 def _qualities(

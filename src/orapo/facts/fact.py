@@ -67,6 +67,7 @@ class ReportFacts:
         labels: Every label of the set.
         label_set: The labels that it was read for.
         readable: Whether any fact could be read.
+        denied: Labels that some fact gives 0, whatever others say.
         details: Its sentences, facts and evidence, or what works them out.
 
     Attributes:
@@ -74,9 +75,10 @@ class ReportFacts:
         labels: Every label of the set: 1, 0, -1 or None.
         label_set: The labels that it was read for.
         readable: Whether any fact could be read.
+        denied: Labels that some fact gives 0, whatever others say.
     """
 
-    __slots__ = ("_details", "label_set", "labels", "readable", "text")
+    __slots__ = ("_details", "denied", "label_set", "labels", "readable", "text")
 
     def __init__(
         self,
@@ -84,12 +86,14 @@ class ReportFacts:
         labels: dict[str, LabelValue],
         label_set: LabelSet,
         readable: bool,
+        denied: frozenset[str],
         details: Details | Callable[[], Details],
     ) -> None:
         self.text = text
         self.labels = labels
         self.label_set = label_set
         self.readable = readable
+        self.denied = denied
         self._details = details
 
     @property
@@ -126,5 +130,5 @@ class ReportFacts:
         return f"ReportFacts(labels={self.labels!r}, facts={self.facts!r})"
 
     def __reduce__(self) -> tuple[type[ReportFacts], tuple[Any, ...]]:
-        kept = (self.text, self.labels, self.label_set, self.readable, self.details)
+        kept = (self.text, self.labels, self.label_set, self.readable, self.denied, self.details)
         return ReportFacts, kept

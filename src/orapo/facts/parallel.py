@@ -8,12 +8,14 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from functools import lru_cache, partial
 from itertools import islice
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import TypeVar
 
+from orapo.errors import RunFailedError
 from orapo.facts.engine import RulesEngine
 
 Item = TypeVar("Item")
@@ -58,6 +60,8 @@ def map_reports(
                     yield from pending.popleft().result()
             while pending:
                 yield from pending.popleft().result()
+        except BrokenProcessPool:
+            raise RunFailedError("a worker process was killed; fewer --workers may help") from None
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 

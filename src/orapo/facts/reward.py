@@ -146,10 +146,12 @@ class FactSReward:
         references: list[Reference | None] = []
         for known, source in zip(given, sources, strict=True):
             if source is None:
-                references.append(known)
+                references.append(known if _any_known(known) else None)
             else:
+                # a reference without a fact says nothing, not that all is normal
                 facts = read[source]
-                references.append(None if facts is None else facts.labels)
+                said = facts is not None and facts.readable
+                references.append(facts.labels if facts is not None and said else None)
         reports = [read[text] for text in texts]
         scores = score_reports(
             [

@@ -158,16 +158,6 @@ def _claimed(report: ReportFacts, uncertain: UncertainPolicy) -> set[str]:
     return claimed
 
 
-def _denied(report: ReportFacts) -> set[str]:
-    """Labels that some fact of the report explicitly denies, whatever other facts say."""
-    return {
-        name
-        for fact in report.facts
-        for name, value in fact.labels.items()
-        if value == NEGATIVE and name != report.label_set.no_finding
-    }
-
-
 def score_reports(
     reports: Sequence[ReportFacts | None],
     references: Sequence[Reference] | Reference,
@@ -214,7 +204,7 @@ def score_reports(
     ignored = table([truth.ignored for truth in truths])
     claimed = table([set() if r is None else _claimed(r, uncertain) for r in reports]) & ~ignored
     # A label that the report also claims is no miss, and so not contradicted.
-    denied = table([set() if r is None else _denied(r) for r in reports]) & positive & ~claimed
+    denied = table([frozenset() if r is None else r.denied for r in reports]) & positive & ~claimed
     tp = (claimed & positive).sum(axis=1)
     fn = (positive & ~claimed).sum(axis=1)
     contradicted = denied.sum(axis=1)

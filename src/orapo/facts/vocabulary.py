@@ -7,7 +7,7 @@ The words themselves are data in ``lexicon/*.toml``; `orapo.facts.schema` knows 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from typing import Any, Final, NamedTuple
 
 from orapo.facts.fact import Polarity
@@ -73,13 +73,13 @@ class Vocabulary:
     skipped_sections: frozenset[str]
     read_sections: frozenset[str]
     label_set: LabelSet
-    _root: Trie
+    root: InitVar[Trie]
     _canonical: dict[str, str]
     _fuzzy: dict[str, str]
     _seen: dict[str, str] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        self._nodes = _nodes(self._root)
+    def __post_init__(self, root: Trie) -> None:
+        self._nodes = _nodes(root)
 
     def canonical_forms(self, tokens: list[str]) -> list[str]:
         """Return the canonical form of each token; see `canonical`."""

@@ -59,6 +59,12 @@ class RunConfig:
         judge_url: Address of an OpenAI-compatible API.
         judge_allow_remote: Whether reports may leave this machine.
         judge_concurrency: Calls at a time.
+        judge_timeout: Seconds that an answer may take.
+        judge_retries: Attempts after the first.
+        judge_prices: What a million tokens in and out cost.
+        judge_max_cost: No call is begun that could bring the cost above it; the reports left are
+            unknown. 0: no limit.
+        judge_structured: Whether the server is asked to hold answers to the JSON schema.
         views: The films of a study that are shown: ``frontal`` for one, ``all`` for all.
         prompt_fields: What the prompt tells of the study beside the question, of
             ``orapo.data.conversation.PROMPT_FIELDS``.
@@ -85,6 +91,13 @@ class RunConfig:
         default=False, metadata={"help": "let reports leave this machine"}
     )
     judge_concurrency: int = field(default=16, metadata={"help": "calls of the judge at a time"})
+    judge_timeout: float = field(default=60.0, metadata={"help": "seconds an answer may take"})
+    judge_retries: int = field(default=5, metadata={"help": "attempts after the first"})
+    judge_prices: list[float] = field(
+        default_factory=list, metadata={"help": "price of a million tokens in, and out"}
+    )
+    judge_max_cost: float = field(default=0.0, metadata={"help": "stop below it; 0: no limit"})
+    judge_structured: bool = field(default=True, metadata={"help": "ask for the JSON schema"})
     views: str = field(default="frontal", metadata={"help": "films of a study: frontal or all"})
     prompt_fields: list[str] = field(
         default_factory=list, metadata={"help": "what the prompt tells of the study"}
@@ -237,15 +250,24 @@ def train(run: RunConfig, config: OraPOConfig, resume: bool = False) -> Path:
 def _reward_engine(run: RunConfig) -> FactsEngine | None:
     """Return what reads reports for the reward; None for the rules as they come."""
     if run.engine == "llm":
-        from orapo.facts.llm import JudgeSettings, LlmEngine, VerdictCache
+        from orapo.facts.llm import JudgeSettings, LlmEngine, Prices, VerdictCache
 
         if not run.judge_model:
             raise OrapoError("engine llm needs judge_model, the model's name on the server")
+        if run.lexicon:
+            raise OrapoError("lexicon is for engine rules; a judge does not read it")
+        if len(run.judge_prices) not in (0, 2):
+            raise OrapoError("judge_prices are two: of a million tokens in, and of a million out")
         settings = JudgeSettings(
             run.judge_model,
             run.judge_url,
             allow_remote=run.judge_allow_remote,
             concurrency=run.judge_concurrency,
+            timeout=run.judge_timeout,
+            retries=run.judge_retries,
+            prices=Prices(*run.judge_prices) if run.judge_prices else None,
+            max_cost=run.judge_max_cost or None,
+            structured=run.judge_structured,
             cache=VerdictCache.default_path(),
         )
         return LlmEngine(settings)

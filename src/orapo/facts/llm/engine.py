@@ -378,4 +378,10 @@ def _report(
         )
     labels, evidence = merge_labels(facts, label_set, {})
     details = Details(sentences, tuple(facts), evidence)
-    return ReportFacts(text, labels, label_set, bool(facts), details)
+    denied = frozenset(
+        name
+        for fact in facts
+        for name, value in fact.labels.items()
+        if value == NEGATIVE and name != label_set.no_finding
+    )
+    return ReportFacts(text, labels, label_set, bool(facts), denied, details)
