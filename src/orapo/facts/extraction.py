@@ -56,7 +56,7 @@ class Reading:
         self.abnormal = False
         self.stated: Mapping[str, LabelValue] = _NO_LABELS
         self.weakly: Mapping[str, LabelValue] = _NO_LABELS
-        self.denied: tuple[str, ...] = ()
+        denied: list[str] = []
         no_finding = vocabulary.label_set.no_finding
         said: dict[str, LabelValue] = {}
         weakly: dict[str, LabelValue] = {}
@@ -67,9 +67,10 @@ class Reading:
                     self.abnormal = True
                     continue
                 if value == NEGATIVE:
-                    self.denied = (*self.denied, label)
+                    denied.append(label)
                 where = weakly if label in weak else said
                 where[label] = stronger(where[label], value) if label in where else value
+        self.denied: tuple[str, ...] = tuple(denied)
         if said:
             self.stated = said
         if weakly:
