@@ -1,6 +1,7 @@
 """Own tables: any names of columns, and nothing wrong with them goes unsaid."""
 
 import json
+import time
 
 import pytest
 from PIL import Image
@@ -238,3 +239,11 @@ def test_byte_order_mark_and_quoted_lines_are_no_faults(folder):
     content = b"\xef\xbb\xbf" + f'{HEADER}\r\n1,a.png,"One ""line"".\nTwo."\r\n'.encode()
     (study,) = load(folder, content).studies
     assert study.report == 'One "line".\nTwo.'
+
+
+def test_a_report_of_two_megabytes_is_read_in_seconds(folder):
+    record = {"study_id": "1", "image_path": "a.png", "report": "no effusion or edema, " * 90_000}
+    start = time.monotonic()
+    (study,) = load(folder, json.dumps(record), "t.jsonl").studies
+    assert time.monotonic() - start < 15, "about one; minutes if the time grew with the square"
+    assert (study.labels["Pleural Effusion"], study.labels["Edema"]) == (0, 0)
