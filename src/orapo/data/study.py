@@ -14,7 +14,7 @@ LabelSource = Literal["dataset", "facts"]
 
 
 class Study(BaseModel):
-    """A study as it stands in the manifest, one JSON line each (DESIGN 3).
+    """A study as it stands in the manifest, one JSON line each (docs/training.md).
 
     Attributes:
         study_id: Unique within a data set.

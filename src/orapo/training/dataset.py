@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal, cast, get_args
 
 from datasets import Dataset
 from PIL import Image
@@ -26,22 +26,57 @@ FILM_ERROR: Final = "film_error"
 _BLANK_SIDE: Final = 64
 
 
+Target = Literal["sections", "findings", "impression", "report"]
+
+
+def check_target(name: str) -> Target:
+    """Return the target of that name.
+
+    Raises:
+        OrapoError: There is none.
+    """
+    if name not in get_args(Target):
+        raise OrapoError(f"target must be one of {', '.join(get_args(Target))}, not {name!r}")
+    return cast(Target, name)
+
+
+def target_text(study: Study, target: Target) -> str:
+    """Return what a model is to write for a study, y+.
+
+    Args:
+        study: With its report.
+        target: ``sections``: findings and impression, or the whole report if neither is known.
+            The whole report of some data sets holds headings and the indication too, which a model
+            should not learn to make up. ``findings``, ``impression`` and ``report`` are that alone.
+
+    Returns:
+        The text; empty if the study does not have it.
+    """
+    if target == "sections":
+        parts = (study.findings.strip(), study.impression.strip())
+        return " ".join(part for part in parts if part) or study.report.strip()
+    text: str = getattr(study, target)
+    return text.strip()
+
+
 def training_dataset(
     studies: Sequence[Study],
     prompt: str = REPORT_PROMPT,
     *,
+    target: Target = "sections",
     prompt_fields: Sequence[str] = (),
     views: Views = "frontal",
 ) -> Dataset:
     """Make the data set of a training run.
 
     Films are read when a row is taken, so that memory does not grow with the data set. A study
-    without labels gets those that FactS reads from its findings and impression. Prompts have no
+    without labels gets those that FactS reads from what it is to write. Prompts have no
     placeholders of images: TRL adds one for each film that it is given.
 
     Args:
         studies: With images that exist and a report; a patient's in the order of time.
         prompt: What the model is asked.
+        target: What it is to write; see `target_text`.
         prompt_fields: What it is told of the study (`orapo.data.conversation`).
         views: Which films it is shown.
 
@@ -53,14 +88,15 @@ def training_dataset(
     before = previous_studies(studies) if "previous" in prompt_fields else {}
     rows = []
     for study in studies:
-        text = study.report or f"{study.findings} {study.impression}".strip()
+        text = target_text(study, target)
         if not study.images:
             raise OrapoError(f"study {study.study_id}: has no image")
         if not text:
-            raise OrapoError(f"study {study.study_id}: has no report")
+            what = "report" if target == "sections" else target
+            raise OrapoError(f"study {study.study_id}: has no {what}")
         labels = study.labels
         if all(value is None for value in labels.values()):
-            labels = label_report(f"{study.findings} {study.impression}".strip() or text).labels
+            labels = label_report(text).labels
         rows.append(
             {
                 "study_id": study.study_id,

@@ -32,7 +32,7 @@ from orapo.facts import FactsEngine, FactSReward, RepetitionPenalty, RulesEngine
 from orapo.generation import Decoding, generate_reports, load_checkpoint
 from orapo.labels import CHEXPERT, UncertainPolicy
 from orapo.training.config import OraPOConfig
-from orapo.training.dataset import training_dataset
+from orapo.training.dataset import check_target, training_dataset
 from orapo.training.films import SetAside, readable_studies
 from orapo.training.resume import last_checkpoint
 from orapo.training.trainer import OraPOTrainer
@@ -65,6 +65,8 @@ class RunConfig:
         judge_max_cost: No call is begun that could bring the cost above it; the reports left are
             unknown. 0: no limit.
         judge_structured: Whether the server is asked to hold answers to the JSON schema.
+        target: What is learned to be written: ``sections`` (findings and impression where a study
+            has them), ``findings``, ``impression`` or ``report`` (the whole text).
         views: The films of a study that are shown: ``frontal`` for one, ``all`` for all.
         prompt_fields: What the prompt tells of the study beside the question, of
             ``orapo.data.conversation.PROMPT_FIELDS``.
@@ -98,6 +100,9 @@ class RunConfig:
     )
     judge_max_cost: float = field(default=0.0, metadata={"help": "stop below it; 0: no limit"})
     judge_structured: bool = field(default=True, metadata={"help": "ask for the JSON schema"})
+    target: str = field(
+        default="sections", metadata={"help": "sections, findings, impression or report"}
+    )
     views: str = field(default="frontal", metadata={"help": "films of a study: frontal or all"})
     prompt_fields: list[str] = field(
         default_factory=list, metadata={"help": "what the prompt tells of the study"}
@@ -107,6 +112,7 @@ class RunConfig:
     )
 
     def __post_init__(self) -> None:
+        check_target(self.target)
         check_views(self.views)
         self.prompt_fields = list(check_prompt_fields(self.prompt_fields or ()))
         if not 0 <= self.max_unreadable_share <= 1:
@@ -236,7 +242,9 @@ def train(run: RunConfig, config: OraPOConfig, resume: bool = False) -> Path:
         model,
         rewards,
         config,
-        train_dataset=training_dataset(studies, prompt_fields=run.prompt_fields, views=views),
+        train_dataset=training_dataset(
+            studies, target=check_target(run.target), prompt_fields=run.prompt_fields, views=views
+        ),
         set_aside=set_aside,
         processing_class=processor,
         callbacks=callbacks,

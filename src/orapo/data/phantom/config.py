@@ -15,7 +15,7 @@ LARGEST_FILM: Final = 1024
 
 @dataclass(frozen=True, slots=True)
 class Difficulty:
-    """How hard it is to learn the films from the reports (DESIGN 8).
+    """How hard it is to learn the films from the reports.
 
     Attributes:
         contrast: Multiplier of the contrast of every finding; 0 leaves nothing to see.
