@@ -32,6 +32,7 @@ def load_checkpoint(
         import torch
         from safetensors import SafetensorError
         from transformers import AutoModelForImageTextToText, AutoProcessor
+        from transformers.utils import logging
     except ModuleNotFoundError as error:
         raise MissingExtraError("generating reports", "train") from error
     folder = Path(name)
@@ -41,6 +42,8 @@ def load_checkpoint(
         raise OrapoError(f"{folder}: no such folder")
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     settings = {"trust_remote_code": remote_code}
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()  # the screen is for the command's own bars
     try:
         model = AutoModelForImageTextToText.from_pretrained(
             name, dtype=dtype, use_safetensors=True, **settings
@@ -49,4 +52,7 @@ def load_checkpoint(
     except (OSError, ValueError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0]
         raise OrapoError(f"{name}: the checkpoint can't be loaded ({reason})") from None
+    finally:
+        if shown:
+            logging.enable_progress_bar()
     return model.to(device).eval(), processor
