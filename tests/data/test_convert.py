@@ -87,7 +87,7 @@ def test_an_image_that_has_changed_is_copied_again_and_the_old_copy_removed(tmp_
 
 def test_another_conversion_or_folder_is_left_alone(tmp_path, source):
     run(source, tmp_path / "out", image_size=40)
-    with pytest.raises(OrapoError, match="holds another conversion"):
+    with pytest.raises(OrapoError, match="holds a conversion of other data"):
         run(source, tmp_path / "out", image_size=32)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("mine")

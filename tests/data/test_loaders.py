@@ -6,13 +6,17 @@ Each loader says everything that is wrong, where it stands, and leaves that out.
 import gzip
 import json
 import sys
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from orapo.data.conversation import study_prompt
 from orapo.data.datasets import load_dataset
-from orapo.data.loaded import LoadOptions
+from orapo.data.loaded import LoadOptions, Place
+from orapo.data.loading import Loading
 from orapo.data.mimic_cxr import split_report
+from orapo.data.study import Study
 from orapo.errors import OrapoError
 from orapo.labels import LABELS, NO_FINDING
 
@@ -391,3 +395,67 @@ def test_dicom_studies_need_the_extra_where_pydicom_is_missing(tmp_path, monkeyp
     monkeypatch.setitem(sys.modules, "orapo.data.dicom", None)
     with pytest.raises(OrapoError, match=r"pip install 'orapo\[dicom\]'"):
         load_dataset("dicom", tmp_path)
+
+
+UGLY = [
+    ("INDICATION: Cough.\n Findings: Large right effusion.", "Large right effusion.", ""),
+    (
+        "INDICATION: Cough. FINDINGS: Large effusion. IMPRESSION: Effusion.",
+        "Large effusion.",
+        "Effusion.",
+    ),
+    (
+        "HISTORY: 45M.\n CHEST, 2 VIEWS: Large right effusion seen.",
+        "Large right effusion seen.",
+        "",
+    ),
+    ("COMPARISON: ___.\n PA AND LATERAL CHEST, ___: Large effusion.", "Large effusion.", ""),
+    ("INDICATION: Cough.\n FINDINGS:Large effusion.", "Large effusion.", ""),
+    (
+        "PORTABLE AP CHEST: Large effusion.\n\n IMPRESSION: Effusion.",
+        "Large effusion.",
+        "Effusion.",
+    ),
+    ("  FINAL REPORT\n Large effusion.\n\n IMPRESSION: Effusion.", "Large effusion.", "Effusion."),
+    ("COMPARISON: None.\n\n TWO VIEWS OF THE CHEST: Clear lungs.", "Clear lungs.", ""),
+]
+
+
+@pytest.mark.parametrize(("text", "findings", "impression"), UGLY)
+def test_ugly_reports_are_cut_where_the_answer_begins_and_none_of_it_gets_into_a_prompt(
+    text, findings, impression
+):
+    sections = split_report(text)
+    assert (sections.findings, sections.impression) == (findings, impression)
+    study = Study(study_id="s", report=text, **sections._asdict())
+    prompt = study_prompt(study, ["indication", "history", "comparison"])
+    assert "effusion" not in prompt.lower()
+    assert "clear" not in prompt.lower()
+
+
+@pytest.mark.parametrize(
+    "history", ["Cough. Impression: Effusion.", "Fall. CHEST 2 VIEWS: clear.", "FINDINGS : large"]
+)
+def test_a_field_with_the_header_of_the_answer_is_left_out(history):
+    study = Study(study_id="s", history=history)
+    assert study_prompt(study, ["history"]) == study_prompt(study)
+
+
+def test_a_patients_studies_are_brought_into_the_order_of_time():
+    loading = Loading("x", LoadOptions(check_files=False))
+    for number, (study, patient, when) in enumerate(
+        [("b2", "b", "2"), ("a1", "a", "1"), ("b1", "b", "1"), ("c", "c", ""), ("b3", "b", "3")]
+    ):
+        place = Place(Path("t.csv"), number)
+        loading.add(place, study, [], {"Edema": 1}, when=when, patient_id=patient, report="Edema.")
+    loaded = loading.finish(Path("t.csv"))
+    assert [study.study_id for study in loaded.studies] == ["b1", "a1", "b2", "c", "b3"]
+    assert [place.line for place in loaded.places] == [2, 1, 0, 3, 4]
+
+
+def test_labels_that_say_nothing_are_read_from_the_text():
+    loading = Loading("x", LoadOptions(check_files=False))
+    blank = {"Edema": None}
+    loading.add(Place(Path("t.csv"), 1), "s", [], blank, report="Large effusion.")
+    (study,) = loading.finish(Path("t.csv")).studies
+    assert (study.labels["Pleural Effusion"], study.labels_source) == (1, "facts")

@@ -48,7 +48,12 @@ def sample(
             raise OrapoError(f"{manifest}: {loaded.fatal:,} problem(s); repair them first")
         studies = loaded.studies
         bars.add_task("drawing", total=None)
-        drawn = sample_studies(studies, size, seed, split=split, stratified=stratified)
+        chosen = {
+            study.study_id
+            for study in sample_studies(studies, size, seed, split=split, stratified=stratified)
+        }
+        # in the order of the source, in which a patient's studies stand by time
+        drawn = [study for study in studies if study.study_id in chosen]
     held_out = [study for study in studies if study.split != split] if with_held_out else []
     write_manifest(out, [*drawn, *held_out])
     source = [study for study in studies if study.split == split]

@@ -51,6 +51,7 @@ class _ViewRow(NamedTuple):
     split: str
     age: float | None
     sex: str
+    when: str
 
 
 def load_chexpert_plus(path: Path, options: LoadOptions) -> Loaded:
@@ -103,6 +104,7 @@ def load_chexpert_plus(path: Path, options: LoadOptions) -> Loaded:
                 split,
                 loading.age(place, row.get("age")),
                 sex_of(row.get("sex")),
+                _order(row.get("patient_report_date_order")),
             )
         )
     if labels_file is not None:
@@ -112,6 +114,12 @@ def load_chexpert_plus(path: Path, options: LoadOptions) -> Loaded:
             loading.tick("studies", number)
         _add(loading, study_id, views)
     return loading.finish(table)
+
+
+def _order(cell: object) -> str:
+    """Return the number of a patient's report, in time, as text that sorts; empty if it is none."""
+    number = str(cell or "").partition(".")[0]
+    return number.zfill(6) if number.isdecimal() else ""
 
 
 def _find_table(folder: Path) -> Path:
@@ -188,6 +196,7 @@ def _add(loading: Loading, study_id: str, views: list[_ViewRow]) -> None:
         study_id,
         [ViewImage(one.path, one.view) for one in views if loading.there(one.place, one.path)],
         None if labels is None else dict(zip(LABELS, labels, strict=True)),
+        when=min(one.when for one in views),
         patient_id=study_id.partition("_")[0],
         **main.texts._asdict(),
         age=main.age,

@@ -26,6 +26,12 @@ _SEXES: Final = {"F": "female", "M": "male"}
 _MARKS: Final = re.compile(r"<[^<>\s]*>|\[/?(?:INST|IMG\w*)\]", re.IGNORECASE)
 _WORD: Final = re.compile(r"\w+")
 _SENTENCE: Final = re.compile(r"[.;:!?]\s|\n")
+# A badly cut section that holds the header of the answer holds the answer.
+_ANSWER_HEADER: Final = re.compile(
+    r"\b(?:findings?|impressions?|conclusions?)\b\s*:"
+    r"|\b(?:chest|views?|radiographs?)\b[^.:;]{0,30}:",
+    re.IGNORECASE,
+)
 _SHORTEST_ANSWER: Final = 3
 """Words; what is shorter ("Normal.") stands in any text without giving an answer away."""
 _SHORTEST_SENTENCE: Final = 5
@@ -115,6 +121,8 @@ def _content(study: Study, name: str, previous: Study | None) -> str:
 
 def _holds_answer(content: str, study: Study, name: str) -> bool:
     """Say whether a text holds findings, impression or the whole report, or a sentence of them."""
+    if name != "previous" and _ANSWER_HEADER.search(content):
+        return True
     there = f" {_words(content)} "
     answers = (study.findings, study.impression, study.report)
     if any(_stands_in(answer, there, _SHORTEST_ANSWER) for answer in answers):

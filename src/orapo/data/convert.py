@@ -89,6 +89,7 @@ def convert(
         OrapoError: The folder holds something else or can't be written.
         RunFailedError: A process died.
     """
+    out = out.absolute()  # the manifest names images from its folder on, and so it must be known
     try:
         _claim(out, {"form": _FORM, "image_size": image_size, "made_from": made_from})
         jobs = list(_jobs(loaded, out, image_size))
@@ -126,7 +127,7 @@ def _claim(out: Path, record: dict[str, Any]) -> None:
     if path.is_file():
         if path.read_text(encoding="utf-8") != wanted:
             raise OrapoError(
-                f"{out}: holds another conversion, or this one of data that has changed; give an "
+                f"{out}: holds a conversion of other data or with other options; give an "
                 "empty folder"
             )
         return

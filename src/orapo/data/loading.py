@@ -56,6 +56,7 @@ class Loading:
         self.notes: Counter[str] = Counter()
         self._studies: list[Study] = []
         self._places: list[Place] = []
+        self._when: list[str] = []
         self._problems: list[Problem] = []
         self._fatal = 0
         self._taken: dict[str, Place] = {}
@@ -69,8 +70,23 @@ class Loading:
         if not self._studies:
             file = tables[0] if tables else Path()
             self.wrong(Place(file), "no study is left", "no_study")
+        self._order_in_time()
         notes = {name: count for name, count in self.notes.items() if count}
         return Loaded(self.source, self._studies, self._places, self._problems, notes)
+
+    def _order_in_time(self) -> None:
+        """Bring each patient's studies into the order of time, on the places that they have."""
+        of_patient: dict[str, list[int]] = {}
+        for index, study in enumerate(self._studies):
+            if study.patient_id and self._when[index]:
+                of_patient.setdefault(study.patient_id, []).append(index)
+        for indices in of_patient.values():
+            ordered = sorted(indices, key=self._when.__getitem__)
+            if ordered != indices:
+                studies = [self._studies[index] for index in ordered]
+                places = [self._places[index] for index in ordered]
+                for index, study, place in zip(indices, studies, places, strict=True):
+                    self._studies[index], self._places[index] = study, place
 
     def wrong(self, place: Place, sentence: str, kind: str, *, fatal: bool = True) -> None:
         """Note a problem; its sentence stays one, whatever stands in the data."""
@@ -182,13 +198,16 @@ class Loading:
 
     # --- images ------------------------------------------------------------------------------
 
-    def inside(self, place: Place, root: Path | str, text: object) -> str | None:
+    def inside(
+        self, place: Place, root: Path | str, text: object, *, absolute: bool = False
+    ) -> str | None:
         """Return the path of an image that a table names.
 
         Args:
             place: Of the record.
             root: The folder where relative paths start.
             text: What the table says. Backslashes count as slashes, whatever the system.
+            absolute: Whether an absolute path may lead anywhere, if no image root is given.
 
         Returns:
             The path, or None (and a problem) if it is empty or leaves the root.
@@ -206,7 +225,7 @@ class Loading:
         path = os.path.normpath(f"{root}/{plain}")
         if plain.startswith("/") or drive:
             path = plain if drive else os.path.normpath(plain)
-            if self.options.images is None and not drive:
+            if absolute and self.options.images is None and not drive:
                 return path
         if path != root and not path.startswith(root.rstrip("/") + "/"):
             self.wrong(place, f"image path {_short(text)!r} leaves the image root", "image_path")
@@ -237,6 +256,7 @@ class Loading:
         *,
         needs_report: bool = True,
         needs_image: bool = True,
+        when: str = "",
         **fields: Any,
     ) -> None:
         """Take a study up, unless something about it forbids that.
@@ -245,9 +265,10 @@ class Loading:
             place: Where it stands.
             study_id: Its identifier.
             images: Its views, in any order.
-            labels: What the data set says; None has FactS read them from the texts.
+            labels: What the data set says; where it says nothing, FactS reads the texts.
             needs_report: Whether a study without any text is left out.
             needs_image: Whether a study without any image is a problem.
+            when: Sorts a patient's studies by time; empty if that is not known.
             **fields: The other fields of `Study`.
         """
         if not self._claim(place, study_id):
@@ -255,8 +276,9 @@ class Loading:
         texts = [fields.get(name, "") for name in ("findings", "impression", "report")]
         if not self._usable(place, images, any(texts) or not needs_report, needs_image):
             return
-        by_facts = labels is None
-        if labels is None:
+        silent = labels is None or all(value is None for value in labels.values())
+        by_facts = silent and any(texts)
+        if labels is None or by_facts:
             labels = facts_labels(*texts)
             self.notes["labels_read_by_facts"] += 1
         ordered = sorted(images, key=lambda image: _ORDER[image.view])
@@ -273,7 +295,7 @@ class Loading:
         except ValidationError as error:
             self.wrong(place, schema_fault(error), "wrong_type")
             return
-        self._append(place, study)
+        self._append(place, study, when)
 
     def keep(self, place: Place, study: Study, *, needs_report: bool) -> None:
         """Take up a study that is made already, under the same conditions as `add`."""
@@ -305,12 +327,13 @@ class Loading:
             return False
         return True
 
-    def _append(self, place: Place, study: Study) -> None:
+    def _append(self, place: Place, study: Study, when: str = "") -> None:
         if study.labels_source == "dataset" and contradicts(study.labels):
             sentence = "No Finding is 1 together with another label that is 1"
             self.wrong(place, sentence, "contradiction", fatal=False)
         self._studies.append(study)
         self._places.append(place)
+        self._when.append(when)
 
 
 def view_of(text: str) -> View:

@@ -72,7 +72,7 @@ def load_manifest(path: Path, options: LoadOptions) -> Loaded:
             continue
         found = []
         for image, view in zip(study.images, views, strict=True):
-            whole = loading.inside(place, folder, str(image))
+            whole = loading.inside(place, folder, str(image), absolute=True)
             if whole is not None and loading.there(place, whole, str(image)):
                 found.append((Path(whole), view))
         given = study.labels_source == "dataset" and any(

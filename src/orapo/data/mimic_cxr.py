@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -15,7 +16,6 @@ SOURCE: Final = "mimic-cxr"
 PREFIX: Final = "mimic-cxr-2.0.0-"
 _REPORT_FOLDERS: Final = ("", "mimic-cxr-reports", "reports")
 
-_HEADER: Final = re.compile(r"(?:^|\n)[ \t]*([A-Z][A-Z ()/,-]+):\s", re.ASCII)
 _DICOM_ID: Final = re.compile(r"[\w.-]+", re.ASCII)
 # What radiologists call the sections.
 _SECTIONS: Final = {
@@ -49,6 +49,21 @@ _OTHERS: Final = frozenset(
      "NOTIFICATION", "RECOMMENDATION", "RECOMMENDATIONS", "RECOMMENDATION(S)", "WET READ",
      "ADDENDUM", "FINAL ADDENDUM", "FINAL REPORT", "PREAMBLE", "ATTENDING", "DOCTOR")
 )  # fmt: skip
+_NAMED: Final = "|".join(
+    re.escape(name).replace(r"\ ", r"\s+")
+    for name in sorted({*_SECTIONS, *_OTHERS} - {"CHEST", "REPORT", "STUDY", "DATE", "REASON",
+                                                 "DOCTOR", "SUMMARY", "OPINION", "EXAM"},
+                       key=len, reverse=True)
+)  # fmt: skip
+# Known names in any case, at the start of a line or of a sentence; anything in capitals at that of
+# a line.
+_HEADER: Final = re.compile(
+    rf"(?:^|\n|(?<=[.;])\s)[ \t]*((?i:{_NAMED}))\s*:"
+    r"|(?:^|\n)[ \t]*([A-Z](?:[A-Z0-9 _()&/,.-]*[A-Z_)])?)[ \t]*:",
+)
+# "CHEST, 2 VIEWS:", "PORTABLE AP CHEST:": what follows was seen on the film
+_FILM: Final = re.compile(r"\b(?:CHEST|VIEWS?|RADIOGRAPHS?|FILMS?|PORTABLE|X-?RAY)\b")
+_LETTERHEAD: Final = re.compile(r"\b(?:FINAL REPORT|PRELIMINARY REPORT)\b")
 _SAID: Final = ("findings", "impression")
 _BLANK_LINE: Final = re.compile(r"\n[ \t]*\n")
 
@@ -72,29 +87,35 @@ def split_report(text: str) -> Sections:
     header says so; of a report with neither findings nor impression, the last paragraph alone is.
     """
     parts: dict[str, list[str]] = {name: [] for name in Sections._fields}
-    loose: list[str] = []
     headers = list(_HEADER.finditer(text))
-    ends = [header.start() for header in headers[1:]] + [len(text)]
+    ends = [*(header.start() for header in headers[1:]), len(text)][: len(headers)]
+    before = _LETTERHEAD.sub(" ", text[: headers[0].start()] if headers else text)
+    loose = _BLANK_LINE.split(before)
     running: str | None = None
-    for header, end in zip(headers, ends, strict=False):
-        title = " ".join(header[1].split())
+    for header, end in zip(headers, ends, strict=True):
+        title = " ".join((header[1] or header[2]).upper().split())
         content = text[header.end() : end].strip()
-        if title in _SECTIONS:
-            running = _SECTIONS[title]
-        elif title in _OTHERS or running not in _SAID:
+        known = _SECTIONS.get(title)
+        if known is not None:
+            running = known
+        elif title in _OTHERS:
             running = None
-        else:
+        elif running in _SAID:  # "LUNGS:" below FINDINGS
             content = f"{title}: {content}"
+        elif _FILM.search(title):
+            running = "findings"
+        else:
+            running = None
         first, *rest = _BLANK_LINE.split(content)
         if running in _SAID:
             parts[running].append(_one_line(content))
-        else:
-            loose += [_one_line(part) for part in rest]
-            if running is not None:
-                parts[running].append(_one_line(first))
-    if not headers:
-        loose = [_one_line(part) for part in _BLANK_LINE.split(text)]
-    loose = [part for part in loose if part]
+            continue
+        if running is not None:
+            parts[running].append(_one_line(first))
+        elif title not in _OTHERS:
+            rest = [first, *rest]
+        loose += rest
+    loose = [part for part in map(_one_line, loose) if part]
     if not any(parts["findings"]):
         parts["findings"] = loose if any(parts["impression"]) else loose[-1:]
     return Sections(*("\n".join(filter(None, parts[name])) for name in Sections._fields))
@@ -110,6 +131,7 @@ class _View(NamedTuple):
     subject: str
     split: str
     projection: str
+    time: str
 
 
 def load_mimic_cxr(path: Path, options: LoadOptions) -> Loaded:
@@ -150,7 +172,7 @@ def load_mimic_cxr(path: Path, options: LoadOptions) -> Loaded:
             sentence = f"dicom_id {dicom_id} has no row in the table of splits"
             loading.wrong(place, sentence, "missing_row")
             continue
-        view = _View(place, dicom_id, subject, splits[dicom_id], row["ViewPosition"])
+        view = _View(place, dicom_id, subject, splits[dicom_id], row["ViewPosition"], _time(row))
         studies.setdefault(study, []).append(view)
     reports = _report_root(folder, options.reports)
     for number, (study, views) in enumerate(studies.items()):
@@ -158,6 +180,13 @@ def load_mimic_cxr(path: Path, options: LoadOptions) -> Loaded:
             loading.tick("reports", number)
         _add(loading, study, views, labels, options.images or folder, reports)
     return loading.finish(metadata)
+
+
+def _time(row: Mapping[str, str]) -> str:
+    """When a film was made, as text that sorts; dates are shifted, but a patient's order is kept."""
+    date, time = row.get("StudyDate") or "", row.get("StudyTime") or ""
+    # times are numbers without leading zeros: 90512.5 is five past nine
+    return f"{date} {time.partition('.')[0].zfill(6)}" if date else ""
 
 
 def _table(folder: Path, name: str) -> Path:
@@ -214,7 +243,7 @@ def _add(
     images: Path,
     reports: Path,
 ) -> None:
-    place, _, subject, split, _ = views[0]
+    place, _, subject, split, _, _ = views[0]
     if any(view.subject != subject for view in views):
         loading.wrong(place, f"study_id {study} belongs to several subjects", "duplicate_id")
         return
@@ -235,6 +264,7 @@ def _add(
         study,
         found,
         labels.get(study),
+        when=min(view.time for view in views),
         patient_id=subject,
         report=text.strip(),
         **sections._asdict(),

@@ -113,7 +113,7 @@ def _images(
     views = [view_of(str(view)) for view in _listed(row.get(columns.get("view", "view")))]
     found = []
     for index, path in enumerate(paths):
-        whole = loading.inside(place, root, path)
+        whole = loading.inside(place, root, path, absolute=True)
         if whole is not None and loading.there(place, whole, path):
             found.append(ViewImage(whole, views[index] if index < len(views) else ""))
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
@@ -43,7 +44,7 @@ def problems_of_the_whole(loaded: Loaded) -> Iterator[Problem]:
         sentence = f"{len(textless):,} studies of the split train have no report, this one first"
         yield Problem(textless[0], sentence, "training_without_report", True)
     if loaded.studies and not any(study.split == "train" for study in loaded.studies):
-        place = Place(loaded.places[0].file)
+        place = Place(Path(loaded.source))  # of no file: a place may be a film of a patient
         sentence = "no study of the split train: fit for evaluation, not for training"
         yield Problem(place, sentence, "no_training_study", False)
 

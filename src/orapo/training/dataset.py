@@ -20,6 +20,7 @@ from orapo.data.images import read_image
 from orapo.data.study import Study
 from orapo.errors import OrapoError
 from orapo.facts import label_report
+from orapo.labels import LabelValue
 
 FILM_ERROR: Final = "film_error"
 """Column that says why a row's film is blank; empty if it is not."""
@@ -59,6 +60,13 @@ def target_text(study: Study, target: Target) -> str:
     return text.strip()
 
 
+def study_labels(study: Study, target: Target = "sections") -> dict[str, LabelValue]:
+    """Return a study's labels, or what FactS reads from its text where it has none."""
+    if any(value is not None for value in study.labels.values()):
+        return study.labels
+    return label_report(target_text(study, target)).labels
+
+
 def training_dataset(
     studies: Sequence[Study],
     prompt: str = REPORT_PROMPT,
@@ -94,9 +102,6 @@ def training_dataset(
         if not text:
             what = "report" if target == "sections" else target
             raise OrapoError(f"study {study.study_id}: has no {what}")
-        labels = study.labels
-        if all(value is None for value in labels.values()):
-            labels = label_report(text).labels
         rows.append(
             {
                 "study_id": study.study_id,
@@ -107,7 +112,7 @@ def training_dataset(
                 ),
                 "image_paths": [str(path) for path in shown_films(study, views)],
                 "report": text,
-                "labels": dict(labels),
+                "labels": dict(study_labels(study, target)),
             }
         )
     dataset = Dataset.from_list(rows)

@@ -32,7 +32,7 @@ from orapo.facts import FactsEngine, FactSReward, RepetitionPenalty, RulesEngine
 from orapo.generation import Decoding, generate_reports, load_checkpoint
 from orapo.labels import CHEXPERT, UncertainPolicy
 from orapo.training.config import OraPOConfig
-from orapo.training.dataset import check_target, training_dataset
+from orapo.training.dataset import check_target, study_labels, training_dataset
 from orapo.training.films import SetAside, readable_studies
 from orapo.training.resume import last_checkpoint
 from orapo.training.trainer import OraPOTrainer
@@ -359,7 +359,7 @@ class _Probe(TrainerCallback):
             study_prompt(study, run.prompt_fields, previous=before.get(study.study_id))
             for study in studies
         ]
-        self.labels = [study.labels for study in studies]
+        self.labels = [study_labels(study, check_target(run.target)) for study in studies]
         self.films = [[read_image(path) for path in shown_films(study, views)] for study in studies]
         self.decoding = Decoding(
             max_new_tokens=config.max_completion_length or 256,
