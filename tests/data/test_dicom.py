@@ -152,6 +152,55 @@ def test_a_sigmoid_window_and_a_voi_table_are_applied(tmp_path):
     assert np.array_equal(pixels(changed(path, VOILUTSequence=[table])), 255 - RAMP)
 
 
+def voi_table(data, depth, vr="OW", count=None, first=0):
+    table = pydicom.Dataset()
+    table.add_new("LUTDescriptor", "US", [len(data) if count is None else count, first, depth])
+    table.add_new("LUTData", vr, data.tobytes() if vr == "OW" else data.tolist())
+    return table
+
+
+@pytest.mark.parametrize(("kind", "vr"), [("u1", "OW"), ("<u2", "OW"), ("<u2", "US")])
+@pytest.mark.parametrize("sequence", ["VOILUTSequence", "ModalityLUTSequence"])
+def test_a_table_of_8_bits_for_more_values_than_256_does_not_begin_anew(
+    tmp_path, kind, vr, sequence
+):
+    linear = (np.arange(4096) >> 4).astype(kind)
+    path = write(tmp_path / "film.dcm")
+    window = {"WindowCenter": 128, "WindowWidth": 256} if sequence[0] == "M" else NO_WINDOW
+    changed(path, **{sequence: [voi_table(linear, 8, vr)]}, **window)
+    assert np.abs(pixels(path) - RAMP).max() <= 1
+
+
+def test_a_table_starts_at_its_first_value_and_its_depth_is_white(tmp_path):
+    half = np.arange(0, 2048, dtype="<u2")  # of 4095: no more than grey
+    path = changed(write(tmp_path / "film.dcm"), VOILUTSequence=[voi_table(half, 12, first=1024)])
+    stored = np.round(RAMP * (4095 / 255))
+    assert np.abs(pixels(path) - np.clip(stored - 1024, 0, 2047) * (255 / 4095)).max() <= 1
+    odd = (np.arange(257) * 255 // 256).astype("u1")
+    table = voi_table(np.append(odd, 0).astype("u1"), 8, count=257)
+    path = changed(write(tmp_path / "odd.dcm", bits=8), VOILUTSequence=[table])
+    assert np.abs(pixels(path) - RAMP).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (
+            lambda: voi_table(np.zeros(100, "<u2"), 12, count=4096),
+            "200 bytes are not 4,096 entries",
+        ),
+        (lambda: voi_table(np.arange(256).astype("u1"), 12), "256 bytes are not 256 entries of 12"),
+        (lambda: voi_table(np.arange(4096, dtype="<u2"), 8), "entries are not of 8 bits"),
+        (lambda: voi_table(np.arange(4096, dtype="<u2"), 20), "entries are not of 20 bits"),
+        (pydicom.Dataset, "description or data"),
+    ],
+)
+def test_a_table_that_contradicts_itself_is_refused_in_a_sentence(tmp_path, table, message):
+    path = changed(write(tmp_path / "film.dcm"), VOILUTSequence=[table()])
+    with pytest.raises(OrapoError, match=rf"film\.dcm: its VOILUTSequence is broken \(.*{message}"):
+        read_image(path)
+
+
 def test_signed_values_and_rescale_do_not_wrap_around(tmp_path):
     signed = (RAMP * 16 - 2000).astype("<i2")
     path = changed(
