@@ -34,7 +34,7 @@ from orapo.paths import cache_folder
 
 LIST_FILE: Final = "unreadable.jsonl"
 
-_VERSION: Final = 1
+_VERSION: Final = 2
 """Raise it when `read_image` comes to refuse what it took."""
 _WORTH_A_PROCESS: Final = 2.0
 """Seconds; what takes less is done before other processes have started."""
