@@ -1,5 +1,6 @@
 """DICOM radiographs: the same picture whatever the file's way of storing it, or one sentence."""
 
+import hashlib
 import io
 import logging
 import re
@@ -25,12 +26,14 @@ from pydicom.uid import (  # noqa: E402
     RLELossless,
 )
 
+from orapo.data.datasets import load_dataset  # noqa: E402
 from orapo.data.dicom import (  # noqa: E402
     dicom_uid,
     header_of,
     load_dicom_folder,
     read_dicom,
     reading,
+    study_name,
     write_dicom,
 )
 from orapo.data.images import read_image  # noqa: E402
@@ -407,10 +410,23 @@ def test_files_of_one_examination_are_one_study_frontal_first(tmp_path):
     changed(write(tmp_path / "note.dcm", study_uid="b"), Modality="SR", PixelData=None)
     studies, problems = load_dicom_folder(tmp_path)
     assert problems == []
-    assert [study.study_id for study in studies] == [dicom_uid("a"), dicom_uid("b")]
+    assert [study.study_id for study in studies] == [
+        study_name(dicom_uid("a")),
+        study_name(dicom_uid("b")),
+    ]
     assert [image.name for image in studies[0].images] == ["2.dcm", "1.dcm"]
     assert studies[0].views == ("frontal", "lateral")
     assert (studies[1].views, studies[1].patient_id, studies[1].report) == (("",), "p2", "")
+
+
+def test_what_a_header_calls_a_study_gets_into_no_name_of_it(tmp_path):
+    write(tmp_path / "1.dcm", study_uid="1.2.840.99.20240131")
+    (study,), _ = load_dicom_folder(tmp_path)
+    digest = hashlib.sha256(b"1.2.840.99.20240131").hexdigest()
+    assert study.study_id == f"dicom-{digest[:12]}"
+    (loaded,) = load_dataset("dicom", tmp_path).studies
+    assert loaded.study_id == study.study_id
+    assert "20240131" not in loaded.model_dump_json()
 
 
 def test_files_that_are_in_no_study_are_named_with_the_reason(tmp_path):
