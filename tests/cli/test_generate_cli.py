@@ -106,14 +106,14 @@ def dicom_studies(tmp_path):
 
 
 def test_dicom_files_of_one_study_get_one_report(orapo, checkpoint, dicom_studies, tmp_path):
-    from orapo.data.dicom import dicom_uid
+    from orapo.data.dicom import dicom_uid, study_name
 
     Image.linear_gradient("L").save(dicom_studies / "film.png")
     (dicom_studies / "broken.dcm").write_bytes(bytes(128) + b"DICM")
     out = tmp_path / "out.jsonl"
     orapo("generate", dicom_studies, "--model", checkpoint, "--out", out, code=1)
     written = rows(out)
-    assert set(written) == {dicom_uid("a"), dicom_uid("b"), "film", "broken"}
+    assert set(written) == {*(study_name(dicom_uid(s)) for s in "ab"), "film", "broken"}
     assert [study for study, row in written.items() if row["error"]] == ["broken"]
     assert "broken.dcm" in written["broken"]["error"]
 

@@ -1,5 +1,6 @@
 """DICOM radiographs: the same picture whatever the file's way of storing it, or one sentence."""
 
+import hashlib
 import io
 import logging
 import re
@@ -25,12 +26,14 @@ from pydicom.uid import (  # noqa: E402
     RLELossless,
 )
 
+from orapo.data.datasets import load_dataset  # noqa: E402
 from orapo.data.dicom import (  # noqa: E402
     dicom_uid,
     header_of,
     load_dicom_folder,
     read_dicom,
     reading,
+    study_name,
     write_dicom,
 )
 from orapo.data.images import read_image  # noqa: E402
@@ -150,6 +153,55 @@ def test_a_sigmoid_window_and_a_voi_table_are_applied(tmp_path):
     table["LUTDescriptor"].VR, table["LUTData"].VR = "US", "OW"
     path = write(tmp_path / "b.dcm", bits=8)
     assert np.array_equal(pixels(changed(path, VOILUTSequence=[table])), 255 - RAMP)
+
+
+def voi_table(data, depth, vr="OW", count=None, first=0):
+    table = pydicom.Dataset()
+    table.add_new("LUTDescriptor", "US", [len(data) if count is None else count, first, depth])
+    table.add_new("LUTData", vr, data.tobytes() if vr == "OW" else data.tolist())
+    return table
+
+
+@pytest.mark.parametrize(("kind", "vr"), [("u1", "OW"), ("<u2", "OW"), ("<u2", "US")])
+@pytest.mark.parametrize("sequence", ["VOILUTSequence", "ModalityLUTSequence"])
+def test_a_table_of_8_bits_for_more_values_than_256_does_not_begin_anew(
+    tmp_path, kind, vr, sequence
+):
+    linear = (np.arange(4096) >> 4).astype(kind)
+    path = write(tmp_path / "film.dcm")
+    window = {"WindowCenter": 128, "WindowWidth": 256} if sequence[0] == "M" else NO_WINDOW
+    changed(path, **{sequence: [voi_table(linear, 8, vr)]}, **window)
+    assert np.abs(pixels(path) - RAMP).max() <= 1
+
+
+def test_a_table_starts_at_its_first_value_and_its_depth_is_white(tmp_path):
+    half = np.arange(0, 2048, dtype="<u2")  # of 4095: no more than grey
+    path = changed(write(tmp_path / "film.dcm"), VOILUTSequence=[voi_table(half, 12, first=1024)])
+    stored = np.round(RAMP * (4095 / 255))
+    assert np.abs(pixels(path) - np.clip(stored - 1024, 0, 2047) * (255 / 4095)).max() <= 1
+    odd = (np.arange(257) * 255 // 256).astype("u1")
+    table = voi_table(np.append(odd, 0).astype("u1"), 8, count=257)
+    path = changed(write(tmp_path / "odd.dcm", bits=8), VOILUTSequence=[table])
+    assert np.abs(pixels(path) - RAMP).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (
+            lambda: voi_table(np.zeros(100, "<u2"), 12, count=4096),
+            "200 bytes are not 4,096 entries",
+        ),
+        (lambda: voi_table(np.arange(256).astype("u1"), 12), "256 bytes are not 256 entries of 12"),
+        (lambda: voi_table(np.arange(4096, dtype="<u2"), 8), "entries are not of 8 bits"),
+        (lambda: voi_table(np.arange(4096, dtype="<u2"), 20), "entries are not of 20 bits"),
+        (pydicom.Dataset, "description or data"),
+    ],
+)
+def test_a_table_that_contradicts_itself_is_refused_in_a_sentence(tmp_path, table, message):
+    path = changed(write(tmp_path / "film.dcm"), VOILUTSequence=[table()])
+    with pytest.raises(OrapoError, match=rf"film\.dcm: its VOILUTSequence is broken \(.*{message}"):
+        read_image(path)
 
 
 def test_signed_values_and_rescale_do_not_wrap_around(tmp_path):
@@ -358,10 +410,23 @@ def test_files_of_one_examination_are_one_study_frontal_first(tmp_path):
     changed(write(tmp_path / "note.dcm", study_uid="b"), Modality="SR", PixelData=None)
     studies, problems = load_dicom_folder(tmp_path)
     assert problems == []
-    assert [study.study_id for study in studies] == [dicom_uid("a"), dicom_uid("b")]
+    assert [study.study_id for study in studies] == [
+        study_name(dicom_uid("a")),
+        study_name(dicom_uid("b")),
+    ]
     assert [image.name for image in studies[0].images] == ["2.dcm", "1.dcm"]
     assert studies[0].views == ("frontal", "lateral")
     assert (studies[1].views, studies[1].patient_id, studies[1].report) == (("",), "p2", "")
+
+
+def test_what_a_header_calls_a_study_gets_into_no_name_of_it(tmp_path):
+    write(tmp_path / "1.dcm", study_uid="1.2.840.99.20240131")
+    (study,), _ = load_dicom_folder(tmp_path)
+    digest = hashlib.sha256(b"1.2.840.99.20240131").hexdigest()
+    assert study.study_id == f"dicom-{digest[:12]}"
+    (loaded,) = load_dataset("dicom", tmp_path).studies
+    assert loaded.study_id == study.study_id
+    assert "20240131" not in loaded.model_dump_json()
 
 
 def test_files_that_are_in_no_study_are_named_with_the_reason(tmp_path):

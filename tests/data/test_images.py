@@ -63,6 +63,68 @@ def test_big_endian_16_bits_and_floats_are_read_alike(tmp_path, film):
         assert distance(tmp_path / name, Image.fromarray(bright)) < 1
 
 
+def png(path, values, colours):
+    """A 16-bit PNG of one of the kinds that Pillow doesn't write."""
+
+    def chunk(kind, data):
+        body = kind + data
+        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+
+    height, width, _ = values.shape
+    head = struct.pack(">IIBBBBB", width, height, 16, colours, 0, 0, 0)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    body = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + body)
+
+
+@pytest.mark.parametrize(("colours", "bands"), [(0, 1), (2, 3), (4, 2), (6, 4)])
+def test_16_bits_are_read_in_grey_and_refused_in_colour(tmp_path, film, colours, bands):
+    values = np.repeat(np.asarray(wide(film, 12))[..., None], bands, axis=2)
+    png(tmp_path / "film.png", values, colours)
+    if colours == 0:
+        assert distance(tmp_path / "film.png", film) < 6
+        return
+    with pytest.raises(
+        OrapoError, match=r"film\.png: 16 bits with colours or transparency [^\n]+$"
+    ):
+        read_image(tmp_path / "film.png")
+
+
+def tiff(path, values, photometric):
+    """A plain TIFF of 16 bits."""
+    height, width, bands = values.shape
+    data = values.astype("<u2").tobytes()
+    bits = struct.pack("<HHIHH", 258, 3, bands, 16, 0)
+    if bands == 3:
+        bits = struct.pack("<HHII", 258, 3, 3, 8)
+    tags = [
+        *(struct.pack("<HHII", tag, 4, 1, value) for tag, value in ((256, width), (257, height))),
+        *(bits, struct.pack("<HHIHH", 259, 3, 1, 1, 0)),
+        *(struct.pack("<HHIHH", 262, 3, 1, photometric, 0), struct.pack("<HHII", 273, 4, 1, 16)),
+        *(struct.pack("<HHIHH", 277, 3, 1, bands, 0), struct.pack("<HHII", 278, 4, 1, height)),
+        struct.pack("<HHII", 279, 4, 1, len(data)),
+    ]
+    head = b"II*\0" + struct.pack("<I", 16 + len(data)) + struct.pack("<4H", 16, 16, 16, 0)
+    path.write_bytes(head + data + struct.pack("<H", len(tags)) + b"".join(tags) + bytes(4))
+
+
+@pytest.mark.parametrize("bits", [12, 16])
+def test_16_bits_of_a_tiff_are_inverted_where_zero_is_white(tmp_path, film, bits):
+    stretched = np.asarray(film).copy()
+    stretched[0, :2] = (0, 255)
+    values = np.asarray(wide(stretched, bits))[..., None]
+    tiff(tmp_path / "one.tif", values, 1)
+    assert distance(tmp_path / "one.tif", Image.fromarray(stretched)) < 1
+    tiff(tmp_path / "zero.tif", 2**bits - 1 - values.astype(int), 0)
+    assert distance(tmp_path / "zero.tif", Image.fromarray(stretched)) < 1
+
+
+def test_16_bits_of_a_tiff_in_colour_are_refused(tmp_path, film):
+    tiff(tmp_path / "film.tif", np.repeat(np.asarray(wide(film, 12))[..., None], 3, axis=2), 2)
+    with pytest.raises(OrapoError, match=r"film\.tif: 16 bits with colours"):
+        read_image(tmp_path / "film.tif")
+
+
 def test_palette_indices_are_no_grey_values(tmp_path, film):
     order = np.random.default_rng(1).permutation(256).astype(np.uint8)
     coded = Image.fromarray(order[np.asarray(film)], mode="P")
@@ -155,6 +217,28 @@ def test_a_file_whose_end_was_never_written_is_refused(tmp_path, film, kind, opt
         path.write_bytes(data[:end] + bytes(len(data) - end))
         with pytest.raises(OrapoError, match=r"zeros\.png: "):
             read_image(path)
+
+
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.9])
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_blocks": 4}])
+def test_a_noisy_film_whose_second_half_was_never_written_is_refused(tmp_path, share, options):
+    noise = np.random.default_rng(0).integers(0, 256, (300, 400), dtype=np.uint8)
+    data = encoded(Image.fromarray(noise), tmp_path, "JPEG", **options)
+    path, end = tmp_path / "half.jpg", int(len(data) * share)
+    path.write_bytes(data[:end] + bytes(len(data) - end))
+    with pytest.raises(OrapoError, match=r"half\.jpg: "):
+        read_image(path)
+
+
+@pytest.mark.parametrize(
+    "after",
+    [b"", b"\n", bytes(2**16 - 1), bytes(2**16), bytes(200_000), b"made by X", b"x" + bytes(70)],
+)
+def test_what_follows_a_jpeg_pictures_end_does_no_harm(tmp_path, film, after):
+    data = encoded(film, tmp_path, "JPEG", quality=95)
+    for fill in range(3):  # the mark may lie across two parts that are read
+        (tmp_path / "film.jpg").write_bytes(data + after + bytes(fill))
+        assert distance(tmp_path / "film.jpg", film) < SMOOTH
 
 
 def test_one_wrong_byte_in_a_png_is_noticed(tmp_path, film):

@@ -1,8 +1,15 @@
 """Studies whose films can't be read: left out, counted, and never too many of them."""
 
+import contextlib
 import json
 import logging
 import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -101,6 +108,78 @@ def test_several_processes_find_the_same(studies, monkeypatch):
     monkeypatch.setattr(films, "_WORTH_A_PROCESS", -1.0)
     damage(studies[3])
     assert ids(readable_studies(studies, "all", SetAside(4), quiet=True)) == ["s0", "s1", "s2"]
+
+
+HANGS = """
+import multiprocessing, os, sys, threading, time
+from pathlib import Path
+from orapo.training import films
+
+def tell():
+    while len(children := multiprocessing.active_children()) < 2:
+        time.sleep(0.05)
+    print(*(child.pid for child in children), flush=True)
+
+if __name__ == "__main__":
+    films._WORTH_A_PROCESS = -1.0
+    os.sched_getaffinity = lambda pid: {0, 1}
+    threading.Thread(target=tell, daemon=True).start()
+    films._faults([Path(name) for name in sys.argv[1:]], quiet=True)
+"""
+
+
+@pytest.fixture
+def hanging(studies, tmp_path):
+    """A run whose other processes wait for films that never come, and those processes."""
+    script = tmp_path / "hangs.py"
+    script.write_text(HANGS)
+    paths = [studies[0].images[0]]
+    for i in range(40):
+        paths.append(tmp_path / f"{i}.png")
+        os.mkfifo(paths[-1])
+    process = subprocess.Popen(
+        [sys.executable, script, *paths], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    children = [int(pid) for pid in process.stdout.readline().split()]
+    yield process, children
+    for pid in (process.pid, *children):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    process.communicate()
+
+
+def alive(pid):
+    """Whether a process runs; one that nobody has asked about its end does not."""
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+
+
+linux = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="looks into /proc")
+
+
+@linux
+def test_a_killed_process_is_said_in_a_sentence(hanging):
+    process, children = hanging
+    os.kill(children[0], signal.SIGKILL)
+    for child in children[1:]:  # the pool ends it, unless it waits where it can't be
+        os.kill(child, signal.SIGTERM)
+    error = process.communicate(timeout=60)[1]
+    assert "RunFailedError: a process that reads films was killed" in error
+    assert "BrokenProcessPool" not in error
+
+
+@linux
+def test_the_other_processes_end_with_the_run(hanging):
+    process, children = hanging
+    time.sleep(1)
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 60
+    while any(map(alive, children)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not any(map(alive, children))
 
 
 def test_a_cache_that_is_broken_or_cannot_be_written_is_no_obstacle(studies, cache, monkeypatch):

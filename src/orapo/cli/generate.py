@@ -182,6 +182,7 @@ def _read(
 def _studies(paths: Sequence[Path]) -> list[Study]:
     """Make a study of each picture file, and of the DICOM files of one StudyInstanceUID.
 
+    The latter's name is a hash of that UID (`orapo.data.dicom.study_name`), which isn't written out.
     A DICOM file that belongs to no study stays one of its own, so that reading it says what is
     wrong with it.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import warnings
 from collections.abc import Iterator
@@ -23,6 +24,10 @@ DICOM_SUFFIXES: Final = (".dcm", ".dicom")
 # Named one by one: Pillow also knows formats that start other programs (EPS).
 _FORMATS: Final = ("PNG", "JPEG", "BMP", "TIFF", "GIF", "WEBP", "JPEG2000", "PPM")
 _BIT_DEPTHS: Final = (8, 10, 12, 14, 16)
+_BITS_PER_SAMPLE: Final = 258
+_PHOTOMETRIC: Final = 262
+_END_WITHIN: Final = 64
+"""Bytes; some programs write a few of their own after a JPEG picture's end, as in DICOM."""
 _TRUNCATED_SWITCH: Final = threading.Lock()
 
 
@@ -32,7 +37,7 @@ def read_image(path: Path | str) -> Image.Image:
     The content decides, not the file's name; DICOM files go to `orapo.data.dicom`. Pictures with
     more than 8 bits are scaled by the full range of the detector depth that holds their brightest
     pixel (10, 12, 14 or 16 bits), palettes expanded, transparency laid over black, CMYK converted,
-    the EXIF orientation applied.
+    the EXIF orientation applied. 16 bits with colours or transparency are refused.
 
     Args:
         path: The file.
@@ -55,8 +60,11 @@ def read_image(path: Path | str) -> Image.Image:
             warnings.simplefilter("ignore")
             with Image.open(path, formats=_FORMATS) as image:
                 _check(path, image)
+                _check_depth(path, image)
                 if image.format == "PNG":
                     _check_sums(path)
+                elif image.format in ("JPEG", "MPO"):
+                    _check_end(path)
                 with _whole_or_nothing():
                     image.load()
                 film = _grey(path, image)
@@ -149,6 +157,46 @@ def _check_sums(path: Path) -> None:
         image.verify()
 
 
+def _check_depth(path: Path, image: Image.Image) -> None:
+    """Refuse 16 bits with colours or transparency, of which Pillow keeps the upper 8.
+
+    Of a film that uses 12 bits of the 16 hardly anything but black would be left.
+    """
+    wide = False
+    if image.format == "PNG":
+        with path.open("rb") as file:
+            depth, colours = file.read(26)[24:26]  # of IHDR, which always comes first
+        wide = depth == 16 and colours in (2, 4, 6)
+    elif image.format == "TIFF":
+        bits = image.tag_v2.get(_BITS_PER_SAMPLE, (1,))  # type: ignore[attr-defined]
+        wide = len(bits) > 1 and max(bits) > 8
+    if wide:
+        raise OrapoError(
+            f"{path}: 16 bits with colours or transparency can't be read; save it as 16-bit grey"
+        )
+
+
+def _check_end(path: Path) -> None:
+    """Look for the mark that ends a JPEG picture, before zeros if such follow.
+
+    Decoders take zeros for more of the picture: a file whose second half was never written would
+    be passed on with half a film.
+    """
+    with path.open("rb") as file:
+        place = file.seek(0, os.SEEK_END)
+        end = b""
+        while place and not end:
+            start = max(0, place - 2**16)
+            file.seek(start)
+            end = file.read(place - start).rstrip(b"\0")
+            place = start
+        if len(end) < _END_WITHIN:  # it may begin in the part before
+            file.seek(max(0, place - _END_WITHIN))
+            end = file.read(min(place, _END_WITHIN)) + end
+    if b"\xff\xd9" not in end[-_END_WITHIN:]:
+        raise OrapoError(f"{path}: broken or truncated image (the picture's end is missing)")
+
+
 @contextmanager
 def _whole_or_nothing() -> Iterator[None]:
     """Keep Pillow from padding truncated files, whatever another library has set."""
@@ -164,9 +212,11 @@ def _whole_or_nothing() -> Iterator[None]:
 
 
 def _grey(path: Path, image: Image.Image) -> Image.Image:
+    white_is_zero = image.format == "TIFF" and image.tag_v2.get(_PHOTOMETRIC) == 0  # type: ignore[attr-defined]
     ImageOps.exif_transpose(image, in_place=True)
     if image.mode.startswith("I") or image.mode == "F":
-        return _from_wide(path, np.asarray(image))
+        film = _from_wide(path, np.asarray(image))
+        return ImageChops.invert(film) if white_is_zero else film  # Pillow does up to 8 bits
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         image = image.convert("RGBA")
         black = Image.new("RGBA", image.size, "black")

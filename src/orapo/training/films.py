@@ -15,11 +15,8 @@ import hashlib
 import json
 import logging
 import os
-import signal
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Final
 
@@ -30,11 +27,12 @@ from orapo.data.conversation import Views, shown_films
 from orapo.data.images import read_image
 from orapo.data.study import Study
 from orapo.errors import OrapoError, RunFailedError
+from orapo.facts.parallel import map_reports
 from orapo.paths import cache_folder
 
 LIST_FILE: Final = "unreadable.jsonl"
 
-_VERSION: Final = 1
+_VERSION: Final = 2
 """Raise it when `read_image` comes to refuse what it took."""
 _WORTH_A_PROCESS: Final = 2.0
 """Seconds; what takes less is done before other processes have started."""
@@ -139,11 +137,12 @@ def _tried(films: Sequence[Path]) -> Iterator[str | None]:
         yield _fault(film)
         if workers > 1 and time.monotonic() - start > _WORTH_A_PROCESS:
             break
-    left = list(rest)
-    if left:
-        # "spawn": a fork would copy torch's threads and a progress bar's in whatever state they are
-        with ProcessPoolExecutor(workers, get_context("spawn"), _leave_interrupts) as pool:
-            yield from pool.map(_fault, left, chunksize=16)
+    try:
+        yield from map_reports(_fault, rest, workers, batch_size=16)
+    except RunFailedError:  # its own sentence names an option that training hasn't
+        raise RunFailedError(
+            "a process that reads films was killed, perhaps for want of memory"
+        ) from None
 
 
 def _fault(film: Path) -> str | None:
@@ -152,11 +151,6 @@ def _fault(film: Path) -> str | None:
     except OrapoError as error:
         return str(error)
     return None
-
-
-def _leave_interrupts() -> None:
-    """Ctrl-C is for the process that waits for these; it ends them."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _key(film: Path) -> str | None:

@@ -12,6 +12,7 @@ from orapo.data.dicom.studies import (
     group_dicom,
     header_of,
     load_dicom_folder,
+    study_name,
 )
 from orapo.data.dicom.writing import dicom_uid, write_dicom
 
@@ -24,5 +25,6 @@ __all__ = [
     "header_of",
     "load_dicom_folder",
     "read_dicom",
+    "study_name",
     "write_dicom",
 ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import struct
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import get_frame
 from pydicom.errors import InvalidDicomError
 from pydicom.pixels import apply_modality_lut, get_decoder, pixel_array
-from pydicom.pixels.processing import apply_voi, apply_windowing
+from pydicom.pixels.processing import apply_windowing
 from pydicom.uid import (
     UID,
     DeflatedExplicitVRLittleEndian,
@@ -238,7 +237,10 @@ def _film(path: Path, dataset: Dataset, stored: np.ndarray) -> Image.Image:
     signed = int(dataset.get("PixelRepresentation") or 0) == 1
     if signed:
         values = np.where(values >= 2 ** (bits - 1), values - 2**bits, values)
-    seen = apply_modality_lut(values, dataset)
+    if dataset.get("ModalityLUTSequence"):
+        seen, _ = _by_table(path, dataset, "ModalityLUTSequence", values)
+    else:
+        seen = apply_modality_lut(values, dataset)
     padding = _padding(dataset, values, bits)
 
     def looked_up(grey: np.ndarray) -> Image.Image:
@@ -249,7 +251,7 @@ def _film(path: Path, dataset: Dataset, stored: np.ndarray) -> Image.Image:
             np.take(table, stored[rows], out=film[rows], mode="clip")
         return Image.fromarray(film)
 
-    if (grey := _windowed(dataset, seen)) is not None:
+    if (grey := _windowed(path, dataset, seen)) is not None:
         film = looked_up(grey)
         low, high = film.getextrema()
         if low != high:
@@ -284,13 +286,13 @@ def _padding(dataset: Dataset, values: np.ndarray, bits: int) -> np.ndarray:
     return (values >= min(ends)) & (values <= max(ends))
 
 
-def _windowed(dataset: Dataset, seen: np.ndarray) -> np.ndarray | None:
+def _windowed(path: Path, dataset: Dataset, seen: np.ndarray) -> np.ndarray | None:
     """Grey values from 0 to 255 by the file's own window or table; None if it has none that works."""
+    if dataset.get("VOILUTSequence"):
+        entries, top = _by_table(path, dataset, "VOILUTSequence", seen)
+        return None if entries.min() == entries.max() else entries * (255 / top)
     try:
-        if dataset.get("VOILUTSequence"):
-            grey = apply_voi(seen.astype(np.int64), dataset).astype(float)
-            low, high = grey.min(), grey.max()
-        elif "WindowCenter" in dataset and "WindowWidth" in dataset:
+        if "WindowCenter" in dataset and "WindowWidth" in dataset:
             # Where the window ends is what becomes of values far outside it.
             far = np.array([-1e12, 1e12])
             with np.errstate(over="ignore"):
@@ -299,11 +301,47 @@ def _windowed(dataset: Dataset, seen: np.ndarray) -> np.ndarray | None:
             grey = grey[:-2]
         else:
             return None
-    except (ValueError, TypeError, AttributeError, IndexError, KeyError, struct.error):
-        return None  # a window of no width, an unknown function, an empty table
+    except (ValueError, TypeError, AttributeError, IndexError, KeyError):
+        return None  # a window of no width, an unknown function
     if low == high or not np.isfinite(grey).all():
         return None
     return np.clip((grey - low) * (255 / (high - low)), 0, 255)
+
+
+def _by_table(
+    path: Path, dataset: Dataset, name: str, values: np.ndarray
+) -> tuple[np.ndarray, int]:
+    """Look values up in the first table of a sequence, and say the most that an entry can be.
+
+    pydicom's own functions count entries in as many bits as these have, so that a table of 8 bits
+    begins anew at its 257th, and take no table of 8 bits that stand two in a word.
+    """
+    item = dataset[name][0]
+    try:
+        count, first, depth = (int(number) for number in item.LUTDescriptor)
+        data = item["LUTData"].value
+        if not isinstance(data, bytes):
+            data = np.atleast_1d(np.asarray(data, np.int64) % 2**16).astype("<u2").tobytes()
+        elif item["LUTData"].VR != "OB" and dataset.original_encoding[1] is False:
+            data = np.frombuffer(data, ">u2").astype("<u2").tobytes()
+    except (ValueError, TypeError, AttributeError, KeyError):
+        raise OrapoError(f"{path}: its {name} is broken (description or data)") from None
+    count = count % 2**16 or 2**16
+    if len(data) in (count, count + count % 2) and depth == 8:
+        table = np.frombuffer(data, np.uint8, count)
+    elif len(data) == 2 * count:
+        table = np.frombuffer(data, "<u2")
+    else:
+        raise OrapoError(
+            f"{path}: its {name} is broken ({len(data):,} bytes are not {count:,} entries "
+            f"of {depth} bits)"
+        )
+    if not (depth == 8 or 10 <= depth <= 16) or table.max() >= 2**depth:
+        raise OrapoError(f"{path}: its {name} is broken (entries are not of {depth} bits)")
+    if first >= 2**15 and first > values.max():
+        first -= 2**16  # a negative number, written where an unsigned one should stand
+    places = np.rint(values).astype(np.int64) - first
+    return table[places.clip(0, count - 1)].astype(np.int64), 2**depth - 1
 
 
 def _stretched(seen: np.ndarray, counts: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -117,6 +118,15 @@ def _years(age: str) -> float | None:
     return years if years <= 150 else None
 
 
+def study_name(study_uid: str) -> str:
+    """Return the ``study_id`` of a StudyInstanceUID: ``dicom-`` and 12 digits of its SHA-256.
+
+    It is the same wherever the study is read, and leads back to the header only who has that: a
+    hospital's archive finds a patient by the UID itself.
+    """
+    return "dicom-" + hashlib.sha256(study_uid.encode()).hexdigest()[:12]
+
+
 def group_dicom(files: Iterable[Path]) -> tuple[list[Study], list[DicomProblem]]:
     """Make studies of files, each of those of one StudyInstanceUID, frontal views first.
 
@@ -124,7 +134,8 @@ def group_dicom(files: Iterable[Path]) -> tuple[list[Study], list[DicomProblem]]
         files: DICOM files; those that hold no picture by design are passed over.
 
     Returns:
-        Studies without report, by their first file, and the files that are in none.
+        Studies without report, by their first file and named by `study_name`, and the files that are
+        in none.
     """
     problems: list[DicomProblem] = []
     groups: dict[str, list[tuple[Path, DicomHeader]]] = {}
@@ -157,7 +168,7 @@ def _study(uid: str, members: list[tuple[Path, DicomHeader]]) -> Study:
     members = sorted(members, key=lambda m: (_ORDER[m[1].view], m[1].number, m[0]))
     headers = [header for _, header in members]
     return Study(
-        study_id=uid,
+        study_id=study_name(uid),
         patient_id=headers[0].patient_id,
         images=tuple(file for file, _ in members),
         views=tuple(header.view for header in headers),
