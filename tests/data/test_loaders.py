@@ -266,6 +266,19 @@ def test_mimic_is_read_from_its_tables_and_texts(tmp_path):
     ]
 
 
+def test_a_study_of_which_one_film_is_held_out_is_held_out(tmp_path):
+    mimic(tmp_path)
+    with gzip.open(tmp_path / "mimic-cxr-2.0.0-split.csv.gz", "at") as file:
+        file.write("zz-9,999,1000,train\n")
+    table = tmp_path / "mimic-cxr-2.0.0-split.csv.gz"
+    text = gzip.decompress(table.read_bytes())
+    table.write_bytes(gzip.compress(text.replace(b"aa-2,500,1000,train", b"aa-2,500,1000,test")))
+    loaded = load_dataset("mimic-cxr", tmp_path)
+    assert loaded.studies[0].split == "test"
+    assert loaded.notes["studies_whose_views_differ_in_split"] == 1
+    assert loaded.notes["split_rows_without_metadata"] == 1
+
+
 def test_reports_of_mimic_may_lie_elsewhere_and_labels_may_be_missing(tmp_path):
     folder, reports = tmp_path / "jpg", tmp_path / "reports"
     folder.mkdir()

@@ -201,7 +201,8 @@ def _add(loading: Loading, study_id: str, views: list[_ViewRow]) -> None:
         **main.texts._asdict(),
         age=main.age,
         sex=main.sex,
-        split=main.split,
+        # held out for one view, held out for all
+        split=max((one.split for one in views), key=("train", "validate", "test").index),
     )
 
 

@@ -64,6 +64,8 @@ _HEADER: Final = re.compile(
 # "CHEST, 2 VIEWS:", "PORTABLE AP CHEST:": what follows was seen on the film
 _FILM: Final = re.compile(r"\b(?:CHEST|VIEWS?|RADIOGRAPHS?|FILMS?|PORTABLE|X-?RAY)\b")
 _LETTERHEAD: Final = re.compile(r"\b(?:FINAL REPORT|PRELIMINARY REPORT)\b")
+HELD_OUT: Final = ("train", "validate", "test")
+"""Splits, the one that is most strictly held out last."""
 _SAID: Final = ("findings", "impression")
 _BLANK_LINE: Final = re.compile(r"\n[ \t]*\n")
 
@@ -174,6 +176,7 @@ def load_mimic_cxr(path: Path, options: LoadOptions) -> Loaded:
             continue
         view = _View(place, dicom_id, subject, splits[dicom_id], row["ViewPosition"], _time(row))
         studies.setdefault(study, []).append(view)
+    loading.notes["split_rows_without_metadata"] = len(splits.keys() - seen.keys())
     reports = _report_root(folder, options.reports)
     for number, (study, views) in enumerate(studies.items()):
         if number % 500 == 0:
@@ -249,6 +252,8 @@ def _add(
         return
     if any(view.split != split for view in views):
         loading.notes["studies_whose_views_differ_in_split"] += 1
+        # a film that is held out somewhere is held out: nothing of it may be trained on
+        split = max((view.split for view in views), key=HELD_OUT.index)
     inside = f"files/p{subject[:2]}/p{subject}/s{study}"
     text = _read_report(loading, place, reports / f"{inside}.txt")
     if text is None:

@@ -10,9 +10,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, overload
 
 import transformers
+from PIL import Image
 from transformers import TrainerCallback
 from trl import TrlParser
 
@@ -335,6 +336,25 @@ def _number(value: Any) -> Any:
         return None
 
 
+class _Films(Sequence[list[Image.Image]]):
+    """The films of studies, read when they are taken: a probe's films may not fit into memory."""
+
+    def __init__(self, paths: Sequence[Sequence[Path]]) -> None:
+        self._paths = paths
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    @overload
+    def __getitem__(self, index: int) -> list[Image.Image]: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[list[Image.Image]]: ...
+    def __getitem__(self, index: int | slice) -> list[Image.Image] | list[list[Image.Image]]:
+        if isinstance(index, slice):
+            return [self[place] for place in range(*index.indices(len(self)))]
+        return [read_image(path) for path in self._paths[index]]
+
+
 class _Probe(TrainerCallback):
     """Scores greedy reports on some held-out studies now and then (the paper's Figure 2)."""
 
@@ -360,7 +380,7 @@ class _Probe(TrainerCallback):
             for study in studies
         ]
         self.labels = [study_labels(study, check_target(run.target)) for study in studies]
-        self.films = [[read_image(path) for path in shown_films(study, views)] for study in studies]
+        self.films = _Films([shown_films(study, views) for study in studies])
         self.decoding = Decoding(
             max_new_tokens=config.max_completion_length or 256,
             batch_size=4 * config.per_device_train_batch_size,
