@@ -65,7 +65,7 @@ class DemoPlan:
             seed=seed,
             test_studies=128,
             probe_studies=48,
-            probe_every=40,
+            probe_every=80,
             steps=160,
             rollouts_per_study=2,  # what matters in so few steps is the number of studies seen
             base=BaseRecipe(
