@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
-from itertools import islice, tee
+from itertools import chain, islice, tee
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -77,11 +77,11 @@ def label(
             judge_model, judge_url, allow_remote, concurrency, timeout, retries, prices, max_cost,
             cache, no_schema, lexicon,
         )  # fmt: skip
-    texts = _texts(source, id_column, text_column)
-    first = next(texts, None)  # a missing file or column is said before anything is written
-    texts = _again(first, texts)
+    texts: Iterator[tuple[str, str]] = _texts(source, id_column, text_column)
+    # a missing file or column is said before anything is written
+    texts = chain([next(texts)], texts)
     how = [engine, judge_model, judge_url, id_column, text_column, __version__]
-    made_from = [file_identity(source), lexicon and file_identity_or_name(lexicon), *how]
+    made_from = [file_identity(source), lexicon and _lexicon_identity(lexicon), *how]
     kept = ResumableRows(out, made_from)
     try:
         with _progress() as progress:
@@ -107,7 +107,7 @@ def label(
         raise typer.Exit(1)
 
 
-def file_identity_or_name(lexicon: Path) -> Any:
+def _lexicon_identity(lexicon: Path) -> Any:
     """Return what tells a lexicon from another: its file, or the name of a set of the package."""
     return file_identity(lexicon) if lexicon.exists() else str(lexicon)
 
@@ -124,12 +124,6 @@ def _texts(source: Path, id_column: str, text_column: str) -> Iterator[tuple[str
     columns = [id_column, text_column]
     for row in read_rows(source, columns, only=columns):
         yield id_cell(source, row, id_column), text_cell(source, row, text_column)
-
-
-def _again(first: tuple[str, str] | None, rest: Iterator[tuple[str, str]]) -> Iterator[Any]:
-    if first is not None:
-        yield first
-    yield from rest
 
 
 def _read(
