@@ -10,11 +10,19 @@ time is linear in the sentence's length.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final
 
 from orapo.facts.fact import Polarity
-from orapo.facts.schema import Finding, Kind, Structure
+from orapo.facts.schema import Finding, Kind
+from orapo.facts.states import (
+    DENIED,
+    HEDGED,
+    NOT_STATED,
+    Draft,
+    Scope,
+    Subject,
+    state_structure,
+)
 from orapo.facts.vocabulary import Item, Vocabulary
 
 WINDOW: Final = 8
@@ -29,44 +37,6 @@ _ENDS_NAME: Final = _LINKS | {Kind.NEW_STATEMENT}
 _QUALIFIERS: Final = frozenset((Kind.PLACE, Kind.SEVERITY, Kind.ASSERTIVE, Kind.STATE))
 
 
-@dataclass(slots=True)
-class Draft:
-    """A statement about a finding, by the indices of its first and last token."""
-
-    finding: str
-    polarity: Polarity
-    first: int
-    last: int
-    item: int
-    modifiers: list[Item] = field(default_factory=list)
-    dropped: bool = False
-
-
-class _Scope(NamedTuple):
-    """What a cue does to the findings it reaches."""
-
-    denies: bool = False
-    hedges: bool = False
-    silent: bool = False
-
-
-_DENIED: Final = _Scope(denies=True)
-_HEDGED: Final = _Scope(hedges=True)
-_NOT_STATED: Final = _Scope(silent=True)
-
-
-class _Subject:
-    """The structures that a state is said of, and the states said of them so far."""
-
-    __slots__ = ("given_before", "modifiers", "states", "structures")
-
-    def __init__(self) -> None:
-        self.structures: list[Item] = []
-        self.states: list[tuple[Item, _Scope | None]] = []
-        self.modifiers: list[Item] = []  # the severity of the states
-        self.given_before = False
-
-
 class SentenceReader:
     """The state of reading one sentence."""
 
@@ -77,15 +47,15 @@ class SentenceReader:
         self.grammar = vocabulary.grammar
         self.drafts: list[Draft] = []  # findings, in order
         self.states: list[Draft] = []  # what is said of structures
-        self.scope: _Scope | None = None
+        self.scope: Scope | None = None
         self.used = False  # a finding was read in this scope
         self.closed = False  # ... and a verb followed it
         self.link: Kind | None = None  # the connector since the last finding or structure
         self.after_verb = False
         self.last: Draft | None = None  # the last finding of the statement
         self.qualifiers: list[Item] = []
-        self.subject = _Subject()
-        self.prestates: list[tuple[Item, _Scope | None]] = []
+        self.subject = Subject()
+        self.prestates: list[tuple[Item, Scope | None]] = []
         self.boundary = -1  # the item that began this statement
         self.some_dropped = False
 
@@ -124,7 +94,7 @@ class SentenceReader:
         self.prestates = []
         self.after_verb = False
 
-    def _open(self, scope: _Scope | None) -> None:
+    def _open(self, scope: Scope | None) -> None:
         self.scope, self.used, self.closed = scope, False, False
 
     def _starts_anew(self, index: int) -> bool:
@@ -167,27 +137,27 @@ class SentenceReader:
 
     def _cue(self, index: int, item: Item) -> None:
         scope = {
-            Kind.DENY_NEXT: _DENIED,
-            Kind.HEDGE_NEXT: _HEDGED,
-            Kind.HEDGE_EITHER: _HEDGED,
-            Kind.DENY_EITHER: _DENIED,
-        }.get(item.kind, _NOT_STATED)
+            Kind.DENY_NEXT: DENIED,
+            Kind.HEDGE_NEXT: HEDGED,
+            Kind.HEDGE_EITHER: HEDGED,
+            Kind.DENY_EITHER: DENIED,
+        }.get(item.kind, NOT_STATED)
         if self.scope is not None and not self._ends_scope(index, scope):
             return
         self._place_qualifiers()
         self._open(scope)
         self.after_verb = False
 
-    def _ends_scope(self, index: int, new: _Scope) -> bool:
+    def _ends_scope(self, index: int, new: Scope) -> bool:
         old = self.scope
-        if new.denies and old is _HEDGED:
+        if new.denies and old is HEDGED:
             return True
         if new.silent:
             return True
         if old is not None and old.silent:
             return self.link is not None or self.closed
         # "no suspicion for pneumonia", "without possible ..." stay denied
-        return new is _DENIED or self.closed or self._starts_anew(index)
+        return new is DENIED or self.closed or self._starts_anew(index)
 
     def _cue_either(self, index: int, item: Item) -> None:
         if self._finding_at_once(index):
@@ -252,7 +222,7 @@ class SentenceReader:
         if self.used and (self.link is Kind.WITH or (self.closed and self.link is not Kind.OR)):
             self._open(None)
         if self.after_verb and self.subject.structures and not self.subject.states:
-            self.subject = _Subject()  # "the lungs show ..."
+            self.subject = Subject()  # "the lungs show ..."
         finding = self._resolved(index, item)
         self.used = True
         self.prestates = []
@@ -412,56 +382,13 @@ class SentenceReader:
         """Turn the structures and the states said of them into statements."""
         subject = self.subject
         if subject.structures or subject.states:
-            self.subject = _Subject()
+            self.subject = Subject()
         if not subject.states:
             return
         # bounded, or a text of thousands of structures and states would take for ever
         del subject.states[:-LONGEST_LIST], subject.modifiers[LONGEST_LIST:]
         for structure in subject.structures:
-            self._state_structure(structure, subject)
-
-    def _state_structure(self, item: Item, subject: _Subject) -> None:
-        structure: Structure = item.data
-        known = [
-            (state, scope) for state, scope in subject.states if state.data in structure.states
-        ]
-        # what is said of its size beats "stable"
-        known = [pair for pair in known if pair[0].data != "stable"] or known[-1:]
-        by_finding: dict[str, list[tuple[Item, _Scope | None]]] = {}
-        for pair in known:
-            by_finding.setdefault(structure.states[pair[0].data][0], []).append(pair)
-        for name, said in by_finding.items():
-            polarity = self._stated_polarity(structure, said)
-            if polarity is None:
-                continue
-            first = min(item.first, *(state.first for state, _ in said))
-            last = max(item.last, *(state.last for state, _ in said))
-            modifiers = list(subject.modifiers)
-            if item.place is not None and item.place.side is not None:
-                modifiers.append(item)
-            self.states.append(Draft(name, polarity, first, last, -1, modifiers))
-
-    def _stated_polarity(
-        self, structure: Structure, said: list[tuple[Item, _Scope | None]]
-    ) -> Polarity | None:
-        """Return what the states said of one structure mean for one finding; the last one counts."""
-        polarity: Polarity | None = None
-        for state, scope in said:
-            before, (_, polarity) = polarity, structure.states[state.data]
-            if scope is not None:
-                if scope.silent or (scope.denies and polarity is Polarity.ABSENT):
-                    polarity = before
-                elif scope.denies:
-                    polarity = Polarity.ABSENT
-                elif polarity is Polarity.PRESENT:
-                    polarity = Polarity.UNCERTAIN
-            if before is not None and polarity is not before and self._alternative(state):
-                polarity = Polarity.UNCERTAIN  # "normal or mildly enlarged"
-        return polarity
-
-    def _alternative(self, state: Item) -> bool:
-        """Whether "or" or "to" stands before a state."""
-        return not {"or", "to"}.isdisjoint(self.tokens[max(0, state.first - 3) : state.first])
+            self.states += state_structure(structure, subject, self.tokens)
 
 
 # What each kind of phrase does; kinds without an entry (neutral ones) do nothing.

@@ -1,0 +1,104 @@
+"""What is said of structures: "heart size is normal", "the mediastinum may be widened".
+
+A structure of the lexicon knows for each state (normal, enlarged ...) the finding and the polarity
+that it means; here the states that a sentence says of it become statements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from orapo.facts.fact import Polarity
+from orapo.facts.schema import Structure
+from orapo.facts.vocabulary import Item
+
+
+@dataclass(slots=True)
+class Draft:
+    """A statement about a finding, by the indices of its first and last token."""
+
+    finding: str
+    polarity: Polarity
+    first: int
+    last: int
+    item: int
+    modifiers: list[Item] = field(default_factory=list)
+    dropped: bool = False
+
+
+class Scope(NamedTuple):
+    """What a cue does to the findings it reaches."""
+
+    denies: bool = False
+    hedges: bool = False
+    silent: bool = False
+
+
+DENIED: Final = Scope(denies=True)
+HEDGED: Final = Scope(hedges=True)
+NOT_STATED: Final = Scope(silent=True)
+
+
+class Subject:
+    """The structures that a state is said of, and the states said of them so far."""
+
+    __slots__ = ("given_before", "modifiers", "states", "structures")
+
+    def __init__(self) -> None:
+        self.structures: list[Item] = []
+        self.states: list[tuple[Item, Scope | None]] = []
+        self.modifiers: list[Item] = []  # the severity of the states
+        self.given_before = False
+
+
+def state_structure(item: Item, subject: Subject, tokens: Sequence[str]) -> Iterator[Draft]:
+    """Yield what the states of a subject say of one of its structures.
+
+    Args:
+        item: The structure.
+        subject: What is said of it and of those that it is named with.
+        tokens: Those of the sentence.
+    """
+    structure: Structure = item.data
+    known = [(state, scope) for state, scope in subject.states if state.data in structure.states]
+    # what is said of its size beats "stable"
+    known = [pair for pair in known if pair[0].data != "stable"] or known[-1:]
+    by_finding: dict[str, list[tuple[Item, Scope | None]]] = {}
+    for pair in known:
+        by_finding.setdefault(structure.states[pair[0].data][0], []).append(pair)
+    for name, said in by_finding.items():
+        polarity = _stated_polarity(structure, said, tokens)
+        if polarity is None:
+            continue
+        first = min(item.first, *(state.first for state, _ in said))
+        last = max(item.last, *(state.last for state, _ in said))
+        modifiers = list(subject.modifiers)
+        if item.place is not None and item.place.side is not None:
+            modifiers.append(item)
+        yield Draft(name, polarity, first, last, -1, modifiers)
+
+
+def _stated_polarity(
+    structure: Structure, said: list[tuple[Item, Scope | None]], tokens: Sequence[str]
+) -> Polarity | None:
+    """Return what the states said of one structure mean for one finding; the last one counts."""
+    polarity: Polarity | None = None
+    for state, scope in said:
+        before, (_, polarity) = polarity, structure.states[state.data]
+        if scope is not None:
+            if scope.silent or (scope.denies and polarity is Polarity.ABSENT):
+                polarity = before
+            elif scope.denies:
+                polarity = Polarity.ABSENT
+            elif polarity is Polarity.PRESENT:
+                polarity = Polarity.UNCERTAIN
+        if before is not None and polarity is not before and _alternative(state, tokens):
+            polarity = Polarity.UNCERTAIN  # "normal or mildly enlarged"
+    return polarity
+
+
+def _alternative(state: Item, tokens: Sequence[str]) -> bool:
+    """Whether "or" or "to" stands before a state."""
+    return not {"or", "to"}.isdisjoint(tokens[max(0, state.first - 3) : state.first])
