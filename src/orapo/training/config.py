@@ -40,6 +40,8 @@ class OraPOConfig(GRPOConfig):
         facts_beta: Weight of recall in FactS (F-beta); above 1 missing is worse than inventing.
         uncertain: What an uncertain label counts as in FactS: ``positive``, ``negative``,
             ``ignore``.
+        share_films: Whether a film that several rollouts of a batch look at is encoded once for all
+            of them (`orapo.training.shared_films`); the same loss, in less time.
         study_column: Column of the data set that identifies the study.
         report_column: Column of the data set that holds the radiologist's report y+.
     """
@@ -56,6 +58,9 @@ class OraPOConfig(GRPOConfig):
     )
     facts_beta: float = field(default=1.0, metadata={"help": "beta of FactS' F-beta"})
     uncertain: str = field(default="positive", metadata={"help": "positive, negative or ignore"})
+    share_films: bool = field(
+        default=True, metadata={"help": "encode a film once for all rollouts that look at it"}
+    )
     study_column: str = field(default="study_id", metadata={"help": "column of the study's id"})
     report_column: str = field(default="report", metadata={"help": "column of the report"})
 

@@ -45,6 +45,7 @@ from orapo.training.config import OraPOConfig
 from orapo.training.dataset import FILM_ERROR, require_columns
 from orapo.training.films import SetAside
 from orapo.training.oracle import OracleState
+from orapo.training.shared_films import encode_films_once
 
 
 class OraPOTrainer(GRPOTrainer):
@@ -97,6 +98,10 @@ class OraPOTrainer(GRPOTrainer):
             super().__init__(model, reward_funcs, args=args, **kwargs)
         self.beta = args.beta
         trl_contract.silence_report_text()
+        if args.share_films:
+            for each in (self.model, self.ref_model):
+                if each is not None:
+                    encode_films_once(each)
 
         self._set_aside = set_aside or SetAside(total=1)
         self.oracle = OracleState()
@@ -207,7 +212,7 @@ class OraPOTrainer(GRPOTrainer):
             batch["chosen_ids"], batch["chosen_mask"] = self._chosen.pad(
                 chosen, self.accelerator.device
             )
-            self._add_reference_logps(batch)
+            self._add_reference_logps(batch, [str(row[self.args.study_column]) for row in inputs])
         if self.args.method == "orapo" or bool(rewards.isnan().any()):
             batch["sample_weight"] = sample_weights(rewards, weight).flatten()[local]
         return batch
@@ -241,22 +246,31 @@ class OraPOTrainer(GRPOTrainer):
         return rejected_rollouts(rewards, reference) & filled.view_as(rewards)
 
     @torch.no_grad()
-    def _add_reference_logps(self, batch: dict[str, Any]) -> None:
-        """Add both answers' summed log-probabilities under the reference model to the batch."""
+    def _add_reference_logps(self, batch: dict[str, Any], study_ids: list[str]) -> None:
+        """Add both answers' summed log-probabilities under the reference model to the batch.
+
+        A report's is computed at the study's first visit and kept: the reference does not move.
+        """
         pairs = batch["pair_weight"] > 0
         index = batch["study_index"]
+        kept = {} if self.args.sync_ref_model else self.oracle.reference_logps
         chosen_rows = first_rows(index, pairs)
+        new_rows = [row for row in chosen_rows if study_ids[row] not in kept]
         known = "ref_per_token_logps" in batch and self.temperature == 1.0
         rejected_rows = [] if known else pairs.nonzero().flatten().tolist()
         with trl_contract.as_reference(self._policy(), self.ref_model) as model:
-            chosen, rejected = self._answer_logps(model, batch, chosen_rows, rejected_rows)
-        zeros = torch.zeros(len(index), dtype=chosen.dtype, device=chosen.device)
+            new, rejected = self._answer_logps(model, batch, new_rows, rejected_rows)
+        new_values = zip((study_ids[row] for row in new_rows), new.tolist(), strict=True)
+        for found in gather_object([dict(new_values)]):
+            kept.update(found)
+        chosen = new.new_tensor([kept[study_ids[row]] for row in chosen_rows])
         batch["ref_chosen_logps"] = spread(chosen, chosen_rows, index, pairs)
         if known:
             batch["ref_rejected_logps"] = (
                 batch["ref_per_token_logps"] * batch["completion_mask"]
             ).sum(dim=1)
         else:
+            zeros = torch.zeros(len(index), dtype=new.dtype, device=new.device)
             zeros[rejected_rows] = rejected
             batch["ref_rejected_logps"] = zeros
 
