@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, overload
 
@@ -49,7 +49,8 @@ class LogFile(TrainerCallback):
     def on_log(
         self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any
     ) -> None:
-        if state.is_world_process_zero and logs:
+        # a probe has its own file
+        if state.is_world_process_zero and logs and "probe/macro_f1" not in logs:
             seconds = round(time.monotonic() - self.start, 2)
             numbers = {name: _number(value) for name, value in logs.items()}
             self.lines.add({"step": state.global_step, "elapsed": seconds, **numbers})
@@ -82,7 +83,11 @@ class _Films(Sequence[list[Image.Image]]):
 
 
 class Probe(TrainerCallback):
-    """Scores greedy reports on some held-out studies now and then (the paper's Figure 2)."""
+    """Scores greedy reports on some held-out studies now and then (the paper's Figure 2).
+
+    Attributes:
+        announce: Gets the figures of every probe; by default nobody does.
+    """
 
     def __init__(
         self,
@@ -99,6 +104,7 @@ class Probe(TrainerCallback):
         keep: bool,
     ) -> None:
         self.lines = _JsonLines(path, keep)
+        self.announce: Callable[[dict[str, float]], object] = lambda figures: None
         self.every = every
         self.processor = processor
         self.uncertain = UncertainPolicy(config.uncertain)
@@ -139,11 +145,16 @@ class Probe(TrainerCallback):
         scores = clinical_scores(
             [label_report(text).labels for text in reports], self.labels, uncertain=self.uncertain
         )
+        per_label = {name: item["f1"] for name, item in scores.per_label.items()}
         self.lines.add(
             {
                 "step": step,
                 "macro_f1": scores.macro_f1,
-                "per_label": {name: item["f1"] for name, item in scores.per_label.items()},
+                "per_label": per_label,
                 "seconds": round(time.monotonic() - start, 2),
             }
+        )
+        self.announce(
+            {"probe/macro_f1": scores.macro_f1}
+            | {f"probe/{name}": value for name, value in per_label.items()}
         )

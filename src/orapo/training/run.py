@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import transformers
-from transformers import TrainerCallback
+from transformers import ProgressCallback, TrainerCallback
 from trl import TrlParser
 
 from orapo.data.conversation import check_prompt_fields, check_views
 from orapo.data.manifest import read_manifest
 from orapo.data.study import Study
-from orapo.errors import OrapoError
+from orapo.errors import OrapoError, RunFailedError
 from orapo.facts import FactsEngine, FactSReward, RepetitionPenalty, RulesEngine
 from orapo.generation import load_checkpoint
 from orapo.labels import CHEXPERT
@@ -27,6 +27,7 @@ from orapo.training.dataset import check_target, training_dataset
 from orapo.training.films import SetAside, readable_studies
 from orapo.training.resume import last_checkpoint
 from orapo.training.trainer import OraPOTrainer
+from orapo.training.watch import Bar
 
 LOG_FILE = "log.jsonl"
 PROBE_FILE = "probe.jsonl"
@@ -226,22 +227,21 @@ def train(run: RunConfig, config: OraPOConfig, resume: bool = False) -> Path:
         rewards.append(RepetitionPenalty())
         config.reward_weights = [1.0, run.repetition_weight]
     callbacks: list[TrainerCallback] = [LogFile(folder / LOG_FILE, keep=resume)]
+    probe = None
     if run.probe_every and run.probe_split:
-        probe = studies_of(manifest, run.probe_split)[: run.probe_studies]
-        callbacks.append(
-            Probe(
-                folder / PROBE_FILE,
-                probe,
-                run.probe_every,
-                config,
-                processor,
-                target=run.target,
-                views=views,
-                prompt_fields=run.prompt_fields,
-                max_unreadable_share=run.max_unreadable_share,
-                keep=resume,
-            )
+        probe = Probe(
+            folder / PROBE_FILE,
+            studies_of(manifest, run.probe_split)[: run.probe_studies],
+            run.probe_every,
+            config,
+            processor,
+            target=run.target,
+            views=views,
+            prompt_fields=run.prompt_fields,
+            max_unreadable_share=run.max_unreadable_share,
+            keep=resume,
         )
+        callbacks.append(probe)
     trainer = OraPOTrainer(
         model,
         rewards,
@@ -253,7 +253,18 @@ def train(run: RunConfig, config: OraPOConfig, resume: bool = False) -> Path:
         processing_class=processor,
         callbacks=callbacks,
     )
+    trainer.watch.folder = folder
+    if probe is not None:
+        probe.announce = trainer.announce
+    if not config.disable_tqdm:
+        trainer.remove_callback(ProgressCallback)
+        trainer.add_callback(Bar())
     trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
+    if trainer.watch.stopped is not None:
+        raise RunFailedError(
+            f"{trainer.watch.stopped}; what was learned is in the last checkpoint of {folder}, "
+            "--resume goes on from it"
+        )
     trainer.save_model(str(folder))
     processor.save_pretrained(folder)
     return folder

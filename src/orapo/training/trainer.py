@@ -26,6 +26,7 @@ from orapo.errors import OrapoError
 from orapo.facts import FactSReward
 from orapo.losses import (
     ln_dpo,
+    ln_margin,
     mixing_weight,
     pair_weights,
     rejected_rollouts,
@@ -46,6 +47,7 @@ from orapo.training.dataset import FILM_ERROR, require_columns
 from orapo.training.films import SetAside
 from orapo.training.oracle import OracleState
 from orapo.training.shared_films import encode_films_once
+from orapo.training.watch import PhaseClock, Watch, identical_share
 
 
 class OraPOTrainer(GRPOTrainer):
@@ -103,6 +105,9 @@ class OraPOTrainer(GRPOTrainer):
                 if each is not None:
                     encode_films_once(each)
 
+        self._clock = PhaseClock()
+        self.watch = Watch(args)
+        self.add_callback(self.watch)
         self._set_aside = set_aside or SetAside(total=1)
         self.oracle = OracleState()
         self._oracle_column = self._find_oracle_reward()
@@ -153,7 +158,8 @@ class OraPOTrainer(GRPOTrainer):
         TRL adds up what the reward functions gave and takes a missing part as 0. A rollout that
         FactS could not judge would then compete in its group on its length alone.
         """
-        rewards = super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
+        with self._clock.phase("reward"):
+            rewards = super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
         oracle = rewards[:, self._oracle_column]
         rewards[oracle.isnan()] = torch.nan
         if FILM_ERROR in inputs[0]:
@@ -178,9 +184,14 @@ class OraPOTrainer(GRPOTrainer):
         (N, L), ``ref_chosen_logps`` and ``ref_rejected_logps`` (N,). All have the batch first, so
         that TRL's shuffling and splitting carries them along.
         """
-        batch = super()._generate_and_score_completions(inputs)
-        if not self.model.training:
-            return batch
+        with self._clock.phase("generate"):
+            batch = super()._generate_and_score_completions(inputs)
+        if self.model.training:
+            with self._clock.phase("oracle"):
+                self._ask_oracle(inputs, batch)
+        return batch
+
+    def _ask_oracle(self, inputs: list[dict[str, Any]], batch: dict[str, Any]) -> None:
         # (B, K), all processes; in float64, since weights are cheap and their errors would show
         rewards = self._rewards.double().view(-1, self.num_generations)
         local = slice(
@@ -215,7 +226,8 @@ class OraPOTrainer(GRPOTrainer):
             self._add_reference_logps(batch, [str(row[self.args.study_column]) for row in inputs])
         if self.args.method == "orapo" or bool(rewards.isnan().any()):
             batch["sample_weight"] = sample_weights(rewards, weight).flatten()[local]
-        return batch
+        reports = identical_share(batch["completion_ids"], batch["completion_mask"])
+        self._log("completions/identical", torch.tensor(reports))
 
     def _choose_rejected(
         self,
@@ -328,6 +340,14 @@ class OraPOTrainer(GRPOTrainer):
 
     # ---------------------------------------------------------------- loss
 
+    def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any) -> Tensor:
+        """TRL's, with the seconds of its phases logged."""
+        with self._clock.phase("loss"):
+            loss = super().training_step(model, inputs, num_items_in_batch)
+        for name, seconds in self._clock.taken().items():
+            trl_contract.log_metric(self, f"seconds/{name}", seconds)
+        return loss
+
     def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> Tensor:
         """TRL's GRPO loss with each rollout weighted, plus the weighted DPO loss of the pairs.
 
@@ -358,18 +378,20 @@ class OraPOTrainer(GRPOTrainer):
             loss = super()._compute_loss(model, inputs)
             rejected_rows = pairs.nonzero().flatten().tolist()
             chosen, rejected = self._answer_logps(model, inputs, chosen_rows, rejected_rows)
-        dpo = ln_dpo(
+        margin = ln_margin(
             spread(chosen, chosen_rows, index, pairs)[pairs],
             rejected,
             inputs["ref_chosen_logps"][pairs],
             inputs["ref_rejected_logps"][pairs],
             inputs["chosen_mask"].sum(dim=1)[pairs],
             inputs["completion_mask"].sum(dim=1)[pairs],
-            self.args.dpo_tau,
         )
+        dpo = ln_dpo(margin, self.args.dpo_tau)
         # The mean over all rollouts: pair_weight holds K/n_i, see `losses.pair_weights`.
         dpo = (inputs["pair_weight"][pairs].to(precision) * dpo).sum() / len(pairs)
         self._log("loss/dpo", dpo.detach())
+        self._log("dpo/margin", margin.detach().mean())  # NaN without a pair, and then left out
+        self._log("dpo/accuracy", (margin.detach() > 0).float().mean())
         return loss + dpo / trl_contract.accumulation_steps(self)
 
     def _get_per_token_logps_and_entropies(
@@ -399,6 +421,10 @@ class OraPOTrainer(GRPOTrainer):
         return rollouts, entropies, aux_loss
 
     # ---------------------------------------------------------------- logs and checkpoints
+
+    def announce(self, figures: dict[str, float]) -> None:
+        """Hand figures to everything that logs, TRL's own of this step apart."""
+        self.callback_handler.on_log(self.args, self.state, self.control, figures)
 
     def _log(self, name: str, value: Tensor) -> None:
         mean = self.accelerator.gather(value.to(self.accelerator.device)).nanmean()
