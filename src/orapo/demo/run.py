@@ -180,7 +180,7 @@ def _recipes(
         probe_split="validate",
         probe_every=plan.probe_every,
         probe_studies=plan.probe_studies,
-        repetition_weight=plan.repetition_weight,
+        reward_terms=[f"repetition={plan.repetition_weight}"],
     )
     return {
         name: (run, plan.training_settings(method, str(out / name)))
