@@ -212,6 +212,42 @@ def test_the_order_of_rows_makes_no_difference_to_a_byte(orapo, data):
     assert (data / "a/metrics.json").read_bytes() == (data / "b/metrics.json").read_bytes()
 
 
+def test_words_are_compared_where_the_references_have_reports(orapo, data):
+    code, out, _ = orapo(*EVALUATE, "--out", "out")
+    assert code == 0
+    language = json.loads((data / "out/metrics.json").read_text())["detail"]["language"]
+    assert language["studies"] == 3
+    assert set(language["figures"]) == {"bleu1", "bleu2", "bleu3", "bleu4", "rouge_l", "cider"}
+    assert "rouge l" in out
+    assert "ROUGE-L without stemming" in (data / "out/report.html").read_text()
+    orapo(*EVALUATE, "--no-language", "--out", "none")
+    assert "language" not in json.loads((data / "none/metrics.json").read_text())["detail"]
+
+
+def test_references_without_reports_have_no_language_metrics(orapo, data):
+    columns = ("study_id", *LABELS)
+    with write_rows(data / "labels.csv", columns) as write:
+        for name, (_, labels) in REPORTS.items():
+            write({"study_id": name, **{label: labels.get(label, "") for label in LABELS}})
+    code, out, _ = orapo("evaluate", "p.jsonl", "--references", "labels.csv", "--out", "out")
+    assert code == 0
+    assert "Language metrics absent: no reference has a report." in " ".join(out.split())
+    code, _, err = orapo(
+        "compare", "p.jsonl", "p.jsonl", "--references", "labels.csv", "--language"
+    )
+    assert code == 2
+
+
+def test_compare_takes_words_in(orapo, data):
+    predictions(data / "q.jsonl", {name: text for name, (text, _) in REPORTS.items()})
+    options = ("--references", "manifest.jsonl", "--split", "test", "--resamples", "100")
+    orapo("compare", "q.jsonl", "p.jsonl", *options, "--language", "--out", "c.json")
+    result = json.loads((data / "c.json").read_text())
+    rouge = next(one for one in result["comparisons"] if one["figure"] == "rouge_l")
+    assert rouge["value_a"] == pytest.approx(1.0)
+    assert "q's rouge l is higher than p's by" in rouge["in_words"]
+
+
 def test_compare_says_in_words_which_system_is_better(orapo, data):
     predictions(data / "q.jsonl", {name: text for name, (text, _) in REPORTS.items()})
     options = ("--references", "manifest.jsonl", "--split", "test", "--resamples", "500")

@@ -78,6 +78,13 @@ def evaluate(
             "--allow-missing", help="Leave studies without a prediction out, not count as empty."
         ),
     ] = False,
+    language: Annotated[
+        bool | None,
+        typer.Option(
+            "--language/--no-language",
+            help="BLEU, ROUGE-L and CIDEr too; by default where the extra is installed.",
+        ),
+    ] = None,
     resamples: Annotated[int, typer.Option(min=1, metavar="N", help="Of the bootstrap.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of random row and bootstrap.")] = 0,
     as_json: Annotated[
@@ -157,6 +164,11 @@ def evaluate(
         metrics, read, predicted, truth, training, uncertain, resamples, seed
     )
     notes = _notes(metrics, truth, training)
+    words, absence = _language(reports, truth, language, resamples, seed)
+    if words is not None:
+        metrics["detail"]["language"] = words
+    if absence:
+        notes.append(absence)
     examples = _examples(reports, truth)
     unreadable = sum(one.image is None and bool(truth[one.study_id].images) for one in examples)
     if unreadable:
@@ -224,6 +236,34 @@ def _detail(
     detail["sameness"] = sameness([report.text for report in read.values()])
     detail["wording"] = wording(predicted, labels)
     return detail
+
+
+def _language(
+    reports: Mapping[str, str],
+    truth: Mapping[str, Reference],
+    wanted: bool | None,
+    resamples: int,
+    seed: int,
+) -> tuple[dict[str, Any] | None, str]:
+    """Return the language metrics, and what to say where there are none."""
+    from orapo.evaluation.bootstrap import Resampler
+    from orapo.evaluation.language import language_detail, language_figures
+
+    if wanted is False:
+        return None, ""
+    texts = {study: one for study, one in truth.items() if one.report.strip()}
+    if not texts:
+        return None, "Language metrics absent: no reference has a report."
+    try:
+        figures = language_figures(
+            [reports[study] for study in texts], [one.report for one in texts.values()]
+        )
+    except OrapoError as error:
+        if wanted:
+            raise
+        return None, f"Language metrics absent: {error}."
+    resampler = Resampler([one.patient_id for one in texts.values()], resamples, seed)
+    return {"studies": len(texts), **language_detail(figures, resampler)}, ""
 
 
 def _check_splits(
@@ -364,6 +404,9 @@ def _report_table(detail: Mapping[str, Any]) -> Table:
         if figure["value"] is not None:
             interval = f"{figure['low']:.3f} to {figure['high']:.3f}"
             table.add_row(name.replace("_", " "), f"{figure['value']:.3f}", interval)
+    for name, figure in detail.get("language", {}).get("figures", {}).items():
+        interval = f"{figure['low']:.3f} to {figure['high']:.3f}"
+        table.add_row(name.replace("_", " "), f"{figure['value']:.3f}", interval)
     for name, share in detail["sameness"].items():
         table.add_row(name.replace("_", " "), f"{share:.3f}", "")
     return table
