@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from orapo import cli
-from orapo.data.manifest import write_manifest
+from orapo.data.manifest import read_manifest, write_manifest
 from orapo.data.study import Study
 from orapo.data.tables import write_rows
 from orapo.labels import LABELS
@@ -210,6 +210,25 @@ def test_the_order_of_rows_makes_no_difference_to_a_byte(orapo, data):
     (data / "p.jsonl").write_text("\n".join(reversed(lines)) + "\n")
     orapo(*EVALUATE, "--out", "b")
     assert (data / "a/metrics.json").read_bytes() == (data / "b/metrics.json").read_bytes()
+
+
+def test_the_nearest_training_film_is_a_row_and_may_be_the_one_to_beat(orapo, data):
+    """The films of t1 to t3 are equal, so that one training report stands for all of them."""
+    studies = read_manifest(data / "manifest.jsonl")
+    with_films = [
+        one.model_copy(update={"images": studies[0].images})
+        for one in studies
+        if one.split == "train"
+    ]
+    write_manifest(data / "train.jsonl", with_films[1:2])  # "Left pleural effusion."
+    code, out, _ = orapo(*EVALUATE, "--train", "train.jsonl", "--out", "out")
+    assert code == 0
+    metrics = json.loads((data / "out/metrics.json").read_text())
+    effusion = metrics["nearest_image"]["per_label"]["Pleural Effusion"]
+    assert (effusion["recall"], effusion["precision"]) == (1, pytest.approx(1 / 3))
+    assert "Nearest training" in out
+    _, out, _ = orapo(*EVALUATE, "--train", "manifest.jsonl", "--out", "out")
+    assert "Absent rows: Nearest training film" in " ".join(out.split())
 
 
 def test_words_are_compared_where_the_references_have_reports(orapo, data):

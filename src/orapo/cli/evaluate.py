@@ -135,12 +135,14 @@ def evaluate(
             )
         predicted = [theirs.get(study, {}) for study in reports]
     scores = clinical_scores(predicted, labels, uncertain=uncertain)
+    nearest = _nearest(training, truth)
     trivial = trivial_scores(
         labels,
         [study.labels for study in training] if training else None,
         _training_reports(training),
         seed,
         uncertain,
+        nearest,
     )
     metrics: dict[str, Any] = {"model": scores.as_dict()}
     metrics |= {name: row.as_dict() for name, row in trivial.items()}
@@ -161,7 +163,7 @@ def evaluate(
         },
     }
     metrics["detail"] = _detail(
-        metrics, read, predicted, truth, training, uncertain, resamples, seed
+        metrics, read, predicted, truth, training, nearest, uncertain, resamples, seed
     )
     notes = _notes(metrics, truth, training)
     words, absence = _language(reports, truth, language, resamples, seed)
@@ -196,6 +198,7 @@ def _detail(
     predicted: Sequence[Mapping[str, LabelValue]],
     truth: Mapping[str, Reference],
     training: list[Reference] | None,
+    nearest: Sequence[Mapping[str, LabelValue]] | None,
     uncertain: UncertainPolicy,
     resamples: int,
     seed: int,
@@ -223,14 +226,15 @@ def _detail(
     )
     best = best_trivial(metrics)
     row = None if best is None else constant_row(best, _training_reports(training))
+    rows = nearest if best == "nearest_image" else None if row is None else [row] * len(labels)
     detail = detailed(
         evaluated,
-        None if row is None else label_matrix([row] * len(labels), "trivial row"),
+        None if rows is None else label_matrix(rows, "trivial row"),
         uncertain=uncertain,
         resamples=resamples,
         seed=seed,
     )
-    if row is not None:
+    if rows is not None:
         detail["lift"]["over"] = best
     detail["figures"] = FIGURES
     detail["sameness"] = sameness([report.text for report in read.values()])
@@ -282,6 +286,22 @@ def _check_splits(
         )
 
 
+def _nearest(
+    training: list[Reference] | None, truth: Mapping[str, Reference]
+) -> list[Mapping[str, LabelValue]] | None:
+    """Return the labels of the retrieval row, with a progress bar while films are read."""
+    from rich.progress import Progress
+
+    from orapo.evaluation.nearest import MOST_FILMS, nearest_labels
+
+    known = [(one.images[0], one.report) for one in training or () if one.images and one.report]
+    films = [one.images[0] if one.images else None for one in truth.values()]
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        total = min(len(known), MOST_FILMS) + sum(film is not None for film in films)
+        task = progress.add_task("Nearest training films", total=total, visible=bool(known))
+        return nearest_labels(known, films, lambda: progress.advance(task))
+
+
 def _training_reports(training: list[Reference] | None) -> list[str] | None:
     reports = [study.report for study in training or ()]
     return reports if any(text.strip() for text in reports) else None
@@ -301,7 +321,7 @@ def _notes(
     notes = []
     absent = [title for name, title in TRIVIAL_TITLES.items() if name not in metrics]
     if absent:
-        needed = "training reports" if training else "--train MANIFEST"
+        needed = "training reports and films" if training else "--train MANIFEST"
         notes.append(f"Absent rows: {', '.join(absent)} (they need {needed}).")
     shared = {study.study_id for study in training or ()} & truth.keys()
     if shared:

@@ -24,6 +24,7 @@ from orapo.demo.plan import METHODS, DemoPlan
 from orapo.demo.provenance import file_digest, read_record, surroundings, write_record
 from orapo.errors import OrapoError
 from orapo.evaluation import clinical_scores, trivial_scores
+from orapo.evaluation.nearest import nearest_labels
 from orapo.evaluation.plots import label_f1_curves, per_label_bars, zero_reward_curve
 from orapo.evaluation.report import ExampleStudy, write_report
 from orapo.evaluation.rows import result_rows
@@ -262,6 +263,10 @@ def _metrics(
         [study.report for study in train],
         seed=plan.seed,
         uncertain=UNCERTAIN,
+        nearest=nearest_labels(
+            [(study.images[0], study.report) for study in train],
+            [study.images[0] for study in test],
+        ),
     )
     metrics |= {name: scores.as_dict() for name, scores in trivial.items()}
     return metrics | {
