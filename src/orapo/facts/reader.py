@@ -23,7 +23,7 @@ from orapo.facts.states import (
     Subject,
     state_structure,
 )
-from orapo.facts.vocabulary import Item, Vocabulary
+from orapo.facts.vocabulary import Entry, Item, Vocabulary
 
 WINDOW: Final = 8
 """Words either side of a mention in which the lexicon's ``needs`` and ``unless`` are looked for."""
@@ -63,7 +63,7 @@ class SentenceReader:
         """Read all items."""
         steps = _STEPS
         for index, item in enumerate(self.items):
-            kind = item[0]
+            kind = item.kind
             if kind in steps:
                 steps[kind](self, index, item)
         self._place_qualifiers()
@@ -163,7 +163,8 @@ class SentenceReader:
         if self._finding_at_once(index):
             self._cue(index, item)
         elif item.kind is Kind.DENY_EITHER and self.last is None and self.subject.structures:
-            self._state(index, item._replace(kind=Kind.STATE, data="normal"))
+            normal = Entry(Kind.STATE, "normal", item.assertive, item.severity, item.place)
+            self._state(index, Item(normal, item.first, item.last))
         elif self.link is None or self._nothing_follows(index):
             self._cue_back(index, item)
 
