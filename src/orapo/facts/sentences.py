@@ -16,13 +16,14 @@ _ABBREVIATIONS: Final = frozenset(
 )
 _BREAK: Final = re.compile(
     r"""
-    (?=[.!?\n])(?:                                                # most characters end here
-      (?<![.!])(?<!\b[a-z])(?<!\b[A-Z])(?P<stop>[.!]+)(?=\s|$|["')\]])   # "... clear. " but not "C. diff"
-    | (?<=[a-z)])\.(?=[A-Z][a-z])                               # "clear.Heart"
-    | (?<=\w)\?+(?=\s|$)                                        # "pneumonia? "
-    | \n[ \t\r]*\n\s*                                           # an empty line
-    | \n(?=[ \t]*(?:\d{1,2}[.)]\s|[-*•]\s|[A-Z][A-Za-z/ ]{2,40}:))  # a list item or a heading
-    | (?P<line>\n)(?=[ \t]*[A-Z0-9])                            # a line, if the one before is short
+    [.!?\n](?:                                # most characters end here; those behind it look back
+      (?<=[.!])(?<![.!].)(?<!\b[a-z].)(?<!\b[A-Z].)[.!]*(?P<stop>)(?=\s|$|["')\]])
+                                              # "... clear. " but not "C. diff"
+    | (?<=[a-z)]\.)(?=[A-Z][a-z])             # "clear.Heart"
+    | (?<=\w\?)\?*(?=\s|$)                    # "pneumonia? "
+    | (?<=\n)[ \t\r]*\n\s*                    # an empty line
+    | (?<=\n)(?=[ \t]*(?:\d{1,2}[.)]\s|[-*•]\s|[A-Z][A-Za-z/ ]{2,40}:))  # a list item or a heading
+    | (?<=\n)(?P<line>)(?=[ \t]*[A-Z0-9])     # a line, if the one before is short
     )
     """,
     re.VERBOSE,
