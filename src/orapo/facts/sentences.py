@@ -17,8 +17,8 @@ _ABBREVIATIONS: Final = frozenset(
 _BREAK: Final = re.compile(
     r"""
     [.!?\n](?:                                # most characters end here; those behind it look back
-      (?<=[.!])(?<![.!].)(?<!\b[a-z].)(?<!\b[A-Z].)[.!]*(?P<stop>)(?=\s|$|["')\]])
-                                              # "... clear. " but not "C. diff"
+      (?<=[.!])(?<![.!].)(?<!\b[a-z].)(?<!\b[A-Z].)(?:(?<=[a-z]{7}.)(?P<end>)|(?P<stop>))
+      [.!]*(?=\s|$|["')\]])                   # "... clear. " but not "C. diff"
     | (?<=[a-z)]\.)(?=[A-Z][a-z])             # "clear.Heart"
     | (?<=\w\?)\?*(?=\s|$)                    # "pneumonia? "
     | (?<=\n)[ \t\r]*\n\s*                    # an empty line
@@ -49,7 +49,9 @@ def split_sentences(text: str) -> Iterator[Span]:
     start = line_start = 0
     for match in _BREAK.finditer(text):
         at, kind = match.start(), match.lastgroup
-        if kind == "line":
+        if kind == "end":  # of a word that is longer than any abbreviation
+            pass
+        elif kind == "line":
             length = at - max(line_start, start)
             line_start = match.end()
             if length >= WRAPPED_LINE:
@@ -67,7 +69,7 @@ def split_sentences(text: str) -> Iterator[Span]:
         if span is not None:
             yield span
         start = end
-        if kind != "stop" and "\n" in match.group():
+        if kind is None and "\n" in match.group():
             line_start = start
     span = _span(text, start, len(text))
     if span is not None:
