@@ -205,8 +205,9 @@ class SentenceReader:
 
     def _gap(self, last: int, first: int) -> int:
         """Count the words between two phrases, articles and "of" apart."""
-        if first - last - 1 > 2 * NEAR + 2:
-            return first - last - 1
+        words = first - last - 1
+        if not words or words > 2 * NEAR + 2:
+            return words
         return sum(token not in self.grammar.articles for token in self.tokens[last + 1 : first])
 
     def _cue_back(self, index: int, item: Item) -> None:
@@ -253,8 +254,8 @@ class SentenceReader:
             polarity = _PRESENT
             if self.scope is not None:
                 polarity = _ABSENT if self.scope.denies else _UNCERTAIN
-            draft = Draft(finding.name, polarity, item.first, item.last, index)
-            draft.modifiers += [*self.qualifiers, item]
+            modifiers = [*self.qualifiers, item]
+            draft = Draft(finding.name, polarity, item.first, item.last, index, modifiers)
             self.drafts.append(draft)
             self.last = draft
             if self.link in (_OR, _VERSUS) and polarity is _PRESENT:
