@@ -86,9 +86,9 @@ class SentenceReader:
         """Read all items."""
         steps = _STEPS
         for index, item in enumerate(self.items):
-            kind = item.kind
-            if kind in steps:
-                steps[kind](self, index, item)
+            step = steps.get(item.kind)
+            if step is not None:
+                step(self, index, item)
         self._place_qualifiers()
         self._finish_subject()
 
@@ -321,6 +321,8 @@ class SentenceReader:
 
     def _is_place(self, index: int, item: Item) -> bool:
         """Whether a structure only says where: "opacity in the lung", "similar to the prior exam"."""
+        if not item.first:
+            return False
         before = -1
         for other in reversed(self.items[max(0, index - LONGEST_LIST) : index]):
             if other.kind not in _QUALIFIERS:
@@ -335,8 +337,10 @@ class SentenceReader:
 
     def _names_next(self, index: int, item: Item) -> bool:
         """Whether a structure is part of a finding's name ("lung hyperinflation")."""
-        after = self.items[index + 1 : index + 2]
-        return bool(after) and after[0].kind is _FINDING and after[0].first == item.last + 1
+        if index + 1 == len(self.items):
+            return False
+        after = self.items[index + 1]
+        return after.kind is _FINDING and after.first == item.last + 1
 
     def _state_ahead(self, index: int) -> bool:
         """Whether a state is said of the structure here, behind it."""
