@@ -76,16 +76,20 @@ class RulesEngine:
         spans = list(reported_sentences(text, *sections))
         known = self._read
         readings = []
+        denied: set[str] = set()
+        readable = False
         for _, body, end, _ in spans:
             sentence = text[body:end]
-            readings.append(known[sentence] if sentence in known else self._reading(sentence))
+            reading = known[sentence] if sentence in known else self._reading(sentence)
+            readings.append(reading)
+            if not reading.silent:
+                readable = True
+                denied.update(reading.denied)
         details = partial(self._details, text, spans, readings)
         labels = self._labels(readings)
         if labels is None:
             labels = merge_labels(details().facts, self.label_set, self._weak)[0]
-        readable = not all(reading.silent for reading in readings)
-        denied = frozenset([label for reading in readings for label in reading.denied])
-        return ReportFacts(text, labels, self.label_set, readable, denied, details)
+        return ReportFacts(text, labels, self.label_set, readable, frozenset(denied), details)
 
     def _labels(self, readings: list[Reading]) -> dict[str, LabelValue] | None:
         """Merge what the sentences state, as `merge_labels` does their facts, but faster.
