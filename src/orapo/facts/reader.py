@@ -32,7 +32,7 @@ NEAR: Final = 2
 LONGEST_LIST: Final = 16
 """Phrases looked at when a cue reaches back over a list, or a state is looked for ahead."""
 
-# Members of an enum are slow to look up before Python 3.12, and these are for every phrase.
+# Looking up a member of an enum is slow before Python 3.12, and these are for every phrase.
 _FINDING: Final = Kind.FINDING
 _STRUCTURE: Final = Kind.STRUCTURE
 _ADJECTIVE: Final = Kind.ADJECTIVE
@@ -380,10 +380,8 @@ class SentenceReader:
             self._open(None)
         if item.severity is not None or item.place is not None:
             self.qualifiers.append(item)
-        if self.used and (self.link in (_COMMA, _AND) or self.closed):
-            scope = None
-        else:
-            scope = self.scope
+        ended = self.used and (self.link in (_COMMA, _AND) or self.closed)
+        scope = None if ended else self.scope
         if self._qualifies_next(index):
             self.prestates.append((item, scope))
             return
