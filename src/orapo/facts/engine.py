@@ -98,6 +98,7 @@ class RulesEngine:
             The labels; None if a sentence doubts another, which facts alone can tell.
         """
         label_set = self.label_set
+        beside = label_set.beside
         labels: dict[str, LabelValue] = dict(self._blank)
         weakly: list[Reading] = []
         normal, silent = True, True
@@ -110,6 +111,8 @@ class RulesEngine:
             if reading.abnormal:
                 normal = False
             for label, value in reading.stated.items():
+                if value and label not in beside:
+                    normal = False
                 # present beats uncertain beats absent, and all beat blank
                 if value == 1 or labels[label] is None or (value == -1 and labels[label] == 0):
                     labels[label] = value
@@ -121,11 +124,10 @@ class RulesEngine:
                 for label, value in reading.weakly.items():
                     if label not in stated:
                         labels[label] = stronger(labels[label], value)
+                        if value and label not in beside:
+                            normal = False
         if normal and not silent and label_set.no_finding is not None:
-            beside = label_set.beside
-            normal = not any(value and label not in beside for label, value in labels.items())
-            if normal:
-                labels[label_set.no_finding] = POSITIVE
+            labels[label_set.no_finding] = POSITIVE
         return labels
 
     def _details(self, text: str, spans: list[Span], readings: list[Reading]) -> Details:
