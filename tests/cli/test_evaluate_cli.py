@@ -251,10 +251,24 @@ def test_references_without_reports_have_no_language_metrics(orapo, data):
     code, out, _ = orapo("evaluate", "p.jsonl", "--references", "labels.csv", "--out", "out")
     assert code == 0
     assert "Language metrics absent: no reference has a report." in " ".join(out.split())
+    predictions(data / "q.jsonl", dict.fromkeys(REPORTS, "Edema."))
     code, _, err = orapo(
-        "compare", "p.jsonl", "p.jsonl", "--references", "labels.csv", "--language"
+        "compare", "p.jsonl", "q.jsonl", "--references", "labels.csv", "--language"
     )
+    assert "--language needs a report of every study" in " ".join(err.split())
     assert code == 2
+
+
+def test_without_radeval_the_rest_is_written_and_it_is_said_how_to_get_it(orapo, data, monkeypatch):
+    (data / "radeval.py").write_text("raise ImportError('none here')")
+    monkeypatch.setenv("PYTHONPATH", str(data))
+    code, out, _ = orapo(*EVALUATE, "--radeval", "radgraph,green", "--out", "out")
+    assert code == 0
+    assert "pip install 'orapo[radeval]'" in " ".join(out.split())
+    assert json.loads((data / "out/metrics.json").read_text())["detail"]["radeval"] == {}
+    assert (data / "out/report.html").is_file()
+    code, _, err = orapo(*EVALUATE, "--radeval", "crimson", "--out", "out")
+    assert (code, "'crimson'" in err) == (2, True)
 
 
 def test_compare_takes_words_in(orapo, data):

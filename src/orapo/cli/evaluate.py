@@ -85,6 +85,17 @@ def evaluate(
             help="BLEU, ROUGE-L and CIDEr too; by default where the extra is installed.",
         ),
     ] = None,
+    radeval: Annotated[
+        str | None,
+        typer.Option(
+            metavar="METRICS",
+            help="Scores through RadEval, which fetches weights: all, or a comma-separated list of "
+            "radgraph, f1chexbert, ratescore, radcliq, green, bertscore ...",
+        ),
+    ] = None,
+    radeval_python: Annotated[
+        str | None, typer.Option(metavar="PYTHON", help="The Python that RadEval is installed in.")
+    ] = None,
     resamples: Annotated[int, typer.Option(min=1, metavar="N", help="Of the bootstrap.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of random row and bootstrap.")] = 0,
     as_json: Annotated[
@@ -106,9 +117,11 @@ def evaluate(
         read_training,
         with_labels,
     )
+    from orapo.evaluation.radeval import radeval_metrics
     from orapo.evaluation.trivial import trivial_scores
     from orapo.facts import label_report
 
+    asked = radeval_metrics(radeval) if radeval else []
     if out.exists() and not out.is_dir():
         raise OrapoError(f"{out}: expected a folder, this is a file")
     reports = read_predictions(predictions)
@@ -171,6 +184,10 @@ def evaluate(
         metrics["detail"]["language"] = words
     if absence:
         notes.append(absence)
+    if asked:
+        scored, said = _radeval(reports, truth, asked, radeval_python, resamples, seed)
+        metrics["detail"]["radeval"] = scored
+        notes += said
     examples = _examples(reports, truth)
     unreadable = sum(one.image is None and bool(truth[one.study_id].images) for one in examples)
     if unreadable:
@@ -255,7 +272,7 @@ def _language(
 
     if wanted is False:
         return None, ""
-    texts = {study: one for study, one in truth.items() if one.report.strip()}
+    texts = _with_report(truth)
     if not texts:
         return None, "Language metrics absent: no reference has a report."
     try:
@@ -268,6 +285,36 @@ def _language(
         return None, f"Language metrics absent: {error}."
     resampler = Resampler([one.patient_id for one in texts.values()], resamples, seed)
     return {"studies": len(texts), **language_detail(figures, resampler)}, ""
+
+
+def _radeval(
+    reports: Mapping[str, str],
+    truth: Mapping[str, Reference],
+    metrics: Sequence[str],
+    python: str | None,
+    resamples: int,
+    seed: int,
+) -> tuple[dict[str, Any], list[str]]:
+    """Return RadEval's figures, and what to say of those that are absent."""
+    from orapo.evaluation.bootstrap import Resampler
+    from orapo.evaluation.radeval import radeval_detail, run_radeval
+
+    texts = _with_report(truth)
+    if not texts:
+        return {}, ["RadEval absent: no reference has a report."]
+    with Console(stderr=True).status("RadEval is scoring (its own process)"):
+        result = run_radeval(
+            [reports[study] for study in texts],
+            [one.report for one in texts.values()],
+            metrics,
+            python,
+        )
+    resampler = Resampler([one.patient_id for one in texts.values()], resamples, seed)
+    return radeval_detail(result, metrics, resampler)
+
+
+def _with_report(truth: Mapping[str, Reference]) -> dict[str, Reference]:
+    return {study: one for study, one in truth.items() if one.report.strip()}
 
 
 def _check_splits(
@@ -424,9 +471,11 @@ def _report_table(detail: Mapping[str, Any]) -> Table:
         if figure["value"] is not None:
             interval = f"{figure['low']:.3f} to {figure['high']:.3f}"
             table.add_row(name.replace("_", " "), f"{figure['value']:.3f}", interval)
-    for name, figure in detail.get("language", {}).get("figures", {}).items():
-        interval = f"{figure['low']:.3f} to {figure['high']:.3f}"
-        table.add_row(name.replace("_", " "), f"{figure['value']:.3f}", interval)
+    for part in ("language", "radeval"):
+        for name, figure in detail.get(part, {}).get("figures", {}).items():
+            known = figure["low"] is not None
+            interval = f"{figure['low']:.3f} to {figure['high']:.3f}" if known else ""
+            table.add_row(name.replace("_", " "), f"{figure['value']:.3f}", interval)
     for name, share in detail["sameness"].items():
         table.add_row(name.replace("_", " "), f"{share:.3f}", "")
     return table

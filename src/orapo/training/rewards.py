@@ -103,7 +103,7 @@ def reward_terms(terms: Sequence[str]) -> tuple[list[Reward], list[float]]:
     """
     rewards, weights = [], []
     for term in terms:
-        name, sign, weight = term.partition("=")
+        name, _, weight = term.partition("=")
         try:
             weights.append(float(weight))
         except ValueError:
