@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 pydicom = pytest.importorskip("pydicom")
-from pydicom.encaps import encapsulate  # noqa: E402
+from pydicom.encaps import encapsulate, get_frame  # noqa: E402
 from pydicom.uid import (  # noqa: E402
     MPEG2MPML,
     DeflatedExplicitVRLittleEndian,
@@ -305,6 +305,36 @@ def test_a_compressed_picture_cut_anywhere_is_refused(tmp_path, syntax):
         path.write_bytes(data[:end])
         with pytest.raises(OrapoError, match=r"film\.dcm: "):
             read_image(path)
+
+
+@pytest.mark.parametrize("share", [0.4, 0.6, 0.9])
+def test_a_jpeg_picture_cut_and_closed_with_an_end_mark_is_refused(tmp_path, share):
+    path = compressed(tmp_path / "film.dcm", JPEGBaseline8Bit)
+    dataset = pydicom.dcmread(path)
+    picture = get_frame(dataset.PixelData, 0, number_of_frames=1)
+    start = picture.index(b"\xff\xda") + 10
+    cut = picture[: start + int((len(picture) - start) * share)]
+    dataset.PixelData = encapsulate([cut + b"\xff\xd9"])
+    dataset.save_as(path)
+    with pytest.raises(OrapoError, match=r"film\.dcm: broken or truncated image"):
+        read_image(path)
+
+
+def test_a_jpeg_picture_of_another_size_is_refused_before_it_is_decoded(tmp_path):
+    path = compressed(tmp_path / "film.dcm", JPEGBaseline8Bit)
+    changed(path, Rows=20)
+    with pytest.raises(OrapoError, match=r"holds a picture of 60 x 40 pixels, not of 60 x 20"):
+        read_image(path)
+
+
+def test_a_jpeg_picture_needs_none_of_pydicoms_decoders(tmp_path, monkeypatch):
+    path = compressed(tmp_path / "film.dcm", JPEGBaseline8Bit)
+
+    class Nothing:
+        is_available = False
+
+    monkeypatch.setattr(reading, "get_decoder", lambda uid: Nothing)
+    assert np.abs(pixels(path) - RAMP).max() <= 3
 
 
 @pytest.mark.parametrize(
