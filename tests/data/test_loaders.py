@@ -15,7 +15,7 @@ from orapo.data.conversation import study_prompt
 from orapo.data.datasets import load_dataset
 from orapo.data.loaded import LoadOptions, Place
 from orapo.data.loading import Loading
-from orapo.data.mimic_cxr import split_report
+from orapo.data.report_sections import split_report
 from orapo.data.study import Study
 from orapo.errors import OrapoError
 from orapo.labels import LABELS, NO_FINDING
@@ -213,6 +213,85 @@ def test_findings_without_a_header_do_not_become_part_of_what_a_prompt_may_hold(
 def test_without_sections_the_last_paragraph_is_the_finding(text, findings, impression):
     sections = split_report(text)
     assert (sections.findings, sections.impression) == (findings, impression)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "DLP", "ATTENDING RADIOLOGIST", "CRITICAL RESULTS", "DICTATED BY", "NOTIFICATION",
+        "RECOMMENDATION(S)", "RECOMMENDATIONS", "ADDENDUM", "FINAL ADDENDUM", "WET READ",
+        "WET READ VERSION #1", "TECHNIQUE", "NOTE TO THE REFERRING PHYSICIAN",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("section", ["FINDINGS", "IMPRESSION"])
+def test_what_a_study_does_not_keep_is_swallowed_by_no_section(section, header):
+    text = f" {section}:\n\n Clear lungs.\n\n {header}:  Dr. ___ was told of a mass.\n\n"
+    sections = split_report(text)
+    assert getattr(sections, section.lower()) == "Clear lungs."
+    assert "mass" not in " ".join(sections)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "LUNGS",
+        "HEART AND MEDIASTINUM",
+        "LINES/TUBES",
+        "RIGHT PLEURA",
+        "OSSEOUS STRUCTURES",
+        "OTHER",
+    ],
+)
+def test_headers_of_what_a_film_shows_are_part_of_the_findings(header):
+    text = f" FINDINGS:\n\n DOSE: 1 mGy.\n {header}: As before.\n\n IMPRESSION: No change.\n"
+    assert split_report(text)[:2] == (f"{header}: As before.", "No change.")
+    text = f" HISTORY: Cough.\n {header}: As before.\n AIRWAYS: Clear.\n"
+    assert split_report(text).findings == f"{header}: As before.\nAIRWAYS: Clear."
+
+
+@pytest.mark.parametrize(
+    ("header", "section"),
+    [
+        ("FINDINGS AND IMPRESSION", "findings"),
+        ("FINDINGS/IMPRESSION", "findings"),
+        ("CONCLUSION", "impression"),
+        ("FINAL IMPRESSION", "impression"),
+        ("CLINICAL INDICATION FOR CHEST FILM", "indication"),
+        ("REASON FOR THIS EXAMINATION", "indication"),
+        ("UNDERLYING CLINICAL CONDITION", "history"),
+        ("COMPARISON FILMS", "comparison"),
+    ],
+)
+def test_a_section_has_one_name_whatever_it_is_called(header, section):
+    sections = split_report(f" {header}:  AP chest compared to ___:\n")
+    assert sections._asdict() == {
+        **dict.fromkeys(sections._fields, ""),
+        section: "AP chest compared to ___:",
+    }
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        " WET READ: ___ 5:16 PM\n  Large mass.\n ______\n",
+        " WET READ VERSION #1 ___ 5:16 PM\n\n  Large mass.\n\n",
+    ],
+)
+def test_a_first_reading_at_night_is_no_part_of_the_final_report(before):
+    text = f"{before}                                 FINAL REPORT\n Clear lungs.\n\n IMPRESSION: Clear.\n"
+    assert split_report(text)[:2] == ("Clear lungs.", "Clear.")
+
+
+def test_an_addendum_ends_the_impression():
+    text = (
+        " FINDINGS: Clear.\n IMPRESSION: Clear.\n\n FINAL ADDENDUM\n There is a mass after all.\n"
+    )
+    assert split_report(text)[:2] == ("Clear.", "Clear.")
+
+
+def test_an_unknown_header_before_the_impression_holds_no_findings():
+    text = " ORDER DETAILS:  Rule out a mass.\n\n IMPRESSION: Clear lungs.\n"
+    assert split_report(text)[:2] == ("", "Clear lungs.")
 
 
 def mimic(folder, with_labels=True):
