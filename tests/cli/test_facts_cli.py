@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 from fake_judge import FakeJudge
 from orapo.cli import cache, facts, label, reward
 from orapo.data.resumable import ResumableRows
-from orapo.data.tables import read_rows, write_rows
+from orapo.data.table_writing import write_rows
+from orapo.data.tables import read_rows
 from orapo.errors import OrapoError
 from orapo.labels import LABELS
 

@@ -5,12 +5,14 @@ Each loader says everything that is wrong, where it stands, and leaves that out.
 
 import gzip
 import json
+import os
 import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from orapo.data import mimic_cxr
 from orapo.data.conversation import study_prompt
 from orapo.data.datasets import load_dataset
 from orapo.data.loaded import LoadOptions, Place
@@ -343,6 +345,19 @@ def test_mimic_is_read_from_its_tables_and_texts(tmp_path):
         (6, "expected numbers as subject_id and study_id, and a dicom_id"),
         (7, f"report {tmp_path}/files/p10/p1003/s503.txt: no such file"),
     ]
+
+
+def test_a_report_that_is_no_text_is_a_problem_and_not_waited_for(tmp_path, monkeypatch):
+    mimic(tmp_path)
+    first, second = (tmp_path / f"files/p10/p100{i}/s50{i}.txt" for i in (0, 1))
+    first.unlink()
+    os.mkfifo(first)
+    second.write_text("x" * 2000)
+    monkeypatch.setattr(mimic_cxr, "LONGEST_LINE", 1000)
+    loaded = load_dataset("mimic-cxr", tmp_path)
+    sentences = [sentence for _, sentence in said(loaded)]
+    assert f"report {first}: is no ordinary file" in sentences
+    assert f"report {second}: longer than 1,000 bytes" in sentences
 
 
 def test_a_study_of_which_one_film_is_held_out_is_held_out(tmp_path):

@@ -18,7 +18,8 @@ from rich.table import Table
 from orapo import __version__
 from orapo.cli import reading
 from orapo.data.resumable import ResumableRows, file_identity
-from orapo.data.tables import id_cell, not_an_input, read_rows, table_format, text_cell, write_rows
+from orapo.data.table_writing import not_an_input, write_rows
+from orapo.data.tables import id_cell, read_rows, table_format, text_cell
 from orapo.errors import OrapoError
 from orapo.labels import LabelValue, format_label
 

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from orapo.data.loaded import Loaded, LoadOptions, Place, ViewImage
 from orapo.data.loading import Loading, view_of
 from orapo.data.report_sections import split_report
+from orapo.data.tables import LONGEST_LINE
 from orapo.errors import OrapoError
 from orapo.labels import LABELS, LabelValue
 
@@ -174,6 +175,13 @@ def _add(
 
 def _read_report(loading: Loading, place: Place, path: Path) -> str | None:
     try:
+        if path.exists() and not path.is_file():  # a pipe would be waited for
+            loading.wrong(place, f"report {path}: is no ordinary file", "broken_file")
+            return None
+        if path.stat().st_size > LONGEST_LINE:
+            sentence = f"report {path}: longer than {LONGEST_LINE:,} bytes"
+            loading.wrong(place, sentence, "broken_file")
+            return None
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         loading.wrong(place, f"report {path}: no such file", "missing_file")
