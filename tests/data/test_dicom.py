@@ -516,3 +516,23 @@ def test_a_folder_without_dicom_is_said(tmp_path):
     for path, message in ((tmp_path, "no DICOM file"), (tmp_path / "film.png", "no folder")):
         with pytest.raises(OrapoError, match=message):
             load_dicom_folder(path)
+
+
+def test_a_file_that_cannot_be_opened_is_named_with_the_others(tmp_path, monkeypatch):
+    for name in ("a.dcm", "b.dcm", "c.dcm"):
+        write(tmp_path / name)
+    opened = type(tmp_path).open
+
+    def refused(path, *arguments, **options):
+        if path.name == "a.dcm":
+            raise PermissionError(13, "Permission denied")
+        return opened(path, *arguments, **options)
+
+    monkeypatch.setattr(type(tmp_path), "open", refused)
+    (tmp_path / "c.dcm").write_bytes(b"")
+    (study,), problems = load_dicom_folder(tmp_path)
+    assert [file.name for file in study.images] == ["b.dcm"]
+    assert [str(problem) for problem in problems] == [
+        f"{tmp_path}/a.dcm: can't be read (Permission denied)",
+        f"{tmp_path}/c.dcm: the file is empty",
+    ]

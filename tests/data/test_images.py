@@ -405,6 +405,21 @@ def test_folders_give_their_images_sorted_and_leave_out_what_the_system_put_ther
         find_images([tmp_path / "empty"])
 
 
+def test_a_folder_that_cannot_be_opened_is_named_and_not_passed_over(tmp_path, film, monkeypatch):
+    (tmp_path / "closed").mkdir()
+    film.save(tmp_path / "film.png")
+    scandir = os.scandir
+
+    def refused(path):
+        if os.fspath(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", os.fspath(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    with pytest.raises(OrapoError, match=r"closed: can't be read \(Permission denied\)"):
+        find_images([tmp_path])
+
+
 def test_dicom_without_pydicom_names_the_extra(tmp_path, monkeypatch):
     (tmp_path / "film.dcm").write_bytes(bytes(128) + b"DICM")
     monkeypatch.setitem(sys.modules, "orapo.data.dicom", None)

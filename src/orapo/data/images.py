@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import warnings
@@ -314,12 +315,12 @@ def find_images(paths: list[Path]) -> list[Path]:
     DICOM files count too, also those without an ending, as archives write them.
 
     Raises:
-        OrapoError: A path does not exist, or a folder holds no image.
+        OrapoError: A path does not exist, or a folder holds no image or can't be opened.
     """
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            inside = sorted(file for file in path.rglob("*") if _looks_like_image(file))
+            inside = sorted(file for file in _files_below(path) if _looks_like_image(file))
             if not inside:
                 endings = ", ".join((*IMAGE_SUFFIXES, *DICOM_SUFFIXES))
                 raise OrapoError(f"{path}: no image files ({endings}) in it")
@@ -329,6 +330,17 @@ def find_images(paths: list[Path]) -> list[Path]:
         else:
             raise OrapoError(f"{path}: no such file")
     return found
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """Yield all files; a folder that can't be opened ends it, since its films would be missing."""
+
+    def refuse(error: OSError) -> None:
+        raise OrapoError(f"{error.filename}: can't be read ({error.strerror})")
+
+    for where, _, names in os.walk(folder, onerror=refuse):
+        for name in names:
+            yield Path(where, name)
 
 
 def _looks_like_image(file: Path) -> bool:
