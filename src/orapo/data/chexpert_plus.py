@@ -80,10 +80,7 @@ def load_chexpert_plus(path: Path, options: LoadOptions) -> Loaded:
             sentence = "path_to_image is not of the form split/patient/study/view.jpg"
             loading.wrong(place, sentence, "image_path")
             continue
-        first = seen.setdefault(name, place)
-        if first is not place:
-            sentence = f"{name} stands already in line {first.line}"
-            loading.wrong(place, sentence, "duplicate_id")
+        if not loading.is_new(seen, name, place):
             continue
         split = loading.split(place, row["split"])
         if split is None:

@@ -61,10 +61,7 @@ def load_mimic_cxr(path: Path, options: LoadOptions) -> Loaded:
             sentence = "expected numbers as subject_id and study_id, and a dicom_id"
             loading.wrong(place, sentence, "wrong_type")
             continue
-        first = seen.setdefault(dicom_id, place)
-        if first is not place:
-            sentence = f"dicom_id {dicom_id} stands already in line {first.line}"
-            loading.wrong(place, sentence, "duplicate_id")
+        if not loading.is_new(seen, dicom_id, place, "dicom_id "):
             continue
         if dicom_id not in splits:
             sentence = f"dicom_id {dicom_id} has no row in the table of splits"
