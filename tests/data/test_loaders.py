@@ -145,6 +145,31 @@ def test_a_missing_image_tree_is_one_problem_and_none_if_images_are_not_looked_a
     assert load_dataset("chexpert-plus", folder, LoadOptions(check_files=False)).problems == []
 
 
+@pytest.mark.parametrize(
+    "tree",
+    [
+        "PNG/PNG/train",
+        "PNG/PNG_train/train",
+        "PNG_train/PNG_train/train",
+        "PNG_train/train",
+        "train",
+    ],
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_the_tree_is_the_one_that_holds_the_films(tmp_path, tree, first):
+    names = [f"patient{i}/study1/view{j}_frontal" for i in (1, 2) for j in (1, 2)]
+    rows = [f"train/{name}.jpg,Frontal,train,{TEXT},,,," for name in names]
+    folder = chexpert_plus(tmp_path, rows, films=False)
+    suffix = "jpg" if tree == "train" else "png"
+    for empty in ("PNG/train", "PNG_train", "DICOM_train"):
+        (folder / empty).mkdir(parents=True, exist_ok=True)
+    for name in names if first else names[1:]:
+        film(folder / tree / f"{name}.{suffix}")
+    loaded = load_dataset("chexpert-plus", folder)
+    assert sum(len(study.images) for study in loaded.studies) == (4 if first else 3)
+    assert len(loaded.problems) == (0 if first else 1)
+
+
 def test_the_dicom_tree_is_taken_where_there_are_no_pngs(tmp_path):
     rows = [f"train/patient1/study1/view1_frontal.jpg,Frontal,train,{TEXT},,,,"]
     folder = chexpert_plus(tmp_path, rows, films=False)
