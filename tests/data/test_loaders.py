@@ -385,6 +385,25 @@ def test_a_report_that_is_no_text_is_a_problem_and_not_waited_for(tmp_path, monk
     assert f"report {second}: longer than 1,000 bytes" in sentences
 
 
+@pytest.mark.parametrize("text", [" FINAL REPORT\n", " EXAMINATION: CHEST\n\n INDICATION: Mass?\n"])
+def test_a_report_of_headers_alone_is_an_empty_one(tmp_path, text):
+    mimic(tmp_path)
+    (tmp_path / "files/p10/p1000/s500.txt").write_text(text)
+    loaded = load_dataset("mimic-cxr", tmp_path)
+    assert [study.study_id for study in loaded.studies] == ["501"]
+    (problem,) = [one for one in loaded.problems if one.kind == "empty_report"]
+    assert not problem.fatal
+    assert "without findings and impression; the study is left out" in problem.sentence
+
+
+def test_a_message_stays_one_line_and_gives_no_orders_to_a_terminal(tmp_path):
+    film(tmp_path / "a.png")
+    row = '"1\n\x1b[31m2",a.png,Clear lungs.\n'
+    (tmp_path / "table.csv").write_text("study_id,image_path,report\n" + row + row)
+    ((_, sentence),) = said(load_dataset("table", tmp_path / "table.csv"))
+    assert sentence == "study_id 1  [31m2 stands already in line 3"
+
+
 def test_a_study_of_which_one_film_is_held_out_is_held_out(tmp_path):
     mimic(tmp_path)
     with gzip.open(tmp_path / "mimic-cxr-2.0.0-split.csv.gz", "at") as file:

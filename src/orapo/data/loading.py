@@ -92,6 +92,8 @@ class Loading:
         """Note a problem; its sentence stays one, whatever stands in the data."""
         if len(sentence) > _LONGEST_SENTENCE:
             sentence = f"{sentence[:_LONGEST_SENTENCE]}..."
+        if not sentence.isprintable():  # line breaks, and what a terminal would obey
+            sentence = "".join(c if c.isprintable() else " " for c in sentence)
         self._problems.append(Problem(place, sentence, kind, fatal))
         self._fatal += fatal
 

@@ -157,6 +157,10 @@ def _add(
         if loading.there(view.place, film):
             found.append(ViewImage(film, view_of(view.projection)))
     sections = split_report(text)
+    if not (sections.findings or sections.impression):
+        sentence = "has a report without findings and impression; the study is left out"
+        loading.wrong(place, sentence, "empty_report", fatal=False)
+        return
     loading.add(
         place,
         study,
