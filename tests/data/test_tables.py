@@ -166,6 +166,23 @@ def test_where_a_table_stops_being_utf_8_is_said(tmp_path):
     assert [row.values for row in read_rows(path, encoding="latin-1")] == [{"a": "é"}]
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "punycode"])
+def test_an_encoding_that_is_not_the_files_is_one_sentence(tmp_path, encoding):
+    path = tmp_path / "t.csv"
+    path.write_text("study_id,report\n1,Clear lungs.\n")
+    with pytest.raises(OrapoError, match=rf"t\.csv[^\n]*: not {encoding} text \([^\n]+$"):
+        list(read_rows(path, encoding=encoding))
+
+
+@pytest.mark.parametrize("length", [(1 << 20) - 1, 1 << 20, (1 << 20) + 1])
+def test_the_place_is_right_where_a_character_lies_across_two_parts(tmp_path, length):
+    path = tmp_path / "t.csv"
+    start = b"a\n" + b"x" * (length - 4) + b"\n"
+    path.write_bytes(start + "é\n".encode() + b"\xff\n")
+    with pytest.raises(OrapoError, match=f"line 4: .* at position {length + 2}"):
+        rows_of(path)
+
+
 @pytest.mark.parametrize("name", ["table.csv", "table.csv.gz", "table.jsonl", "table.jsonl.gz"])
 @pytest.mark.parametrize("filling", ["a", " ", "\0"])
 def test_a_line_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch, name, filling):

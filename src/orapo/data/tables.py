@@ -102,7 +102,7 @@ def read_rows(
         for row in rows:
             empty = False
             yield row
-    except UnicodeDecodeError as error:
+    except UnicodeError as error:
         if kind == ".parquet":
             raise OrapoError(f"{path}: holds text that is not UTF-8") from None
         raise OrapoError(f"{path}{_first_undecodable(path, encoding, error)}") from None
@@ -139,20 +139,24 @@ def _lines(path: Path, file: IO[str]) -> Iterator[str]:
         yield line
 
 
-def _first_undecodable(path: Path, encoding: str, error: UnicodeDecodeError) -> str:
+def _first_undecodable(path: Path, encoding: str, error: UnicodeError) -> str:
     """Say where a file stops being text of the encoding: the reader knows its own buffer only."""
     name = "UTF-8" if encoding.lower().replace("-", "") == "utf8" else encoding
-    what = f"not {name} text (byte 0x{error.object[error.start]:02x}"
     advice = "save the file as UTF-8, or name its encoding where there is an option for it"
-    offset = 0
+    if not isinstance(error, UnicodeDecodeError):  # UTF-16 without its mark
+        return f": not {name} text ({error}); {advice}"
+    what = f"not {name} text (byte 0x{error.object[error.start]:02x}"
+    decoder = codecs.getincrementaldecoder(encoding)()
+    offset, line = 0, 1
     with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
-        lines = iter(lambda: file.readline(LONGEST_LINE), b"")
-        for line, content in enumerate(lines, start=1):
+        while piece := file.read(1 << 20):
+            offset -= len(decoder.getstate()[0])  # the beginning of a character
             try:
-                content.decode(encoding)
+                line += decoder.decode(piece).count("\n")
             except UnicodeDecodeError as found:
+                line += found.object[: found.start].count(b"\n")
                 return f", line {line}: {what} at position {offset + found.start}); {advice}"
-            offset += len(content)
+            offset += len(decoder.getstate()[0]) + len(piece)
     return f": {what}); {advice}"
 
 
