@@ -147,16 +147,16 @@ def _first_undecodable(path: Path, encoding: str, error: UnicodeError) -> str:
         return f": not {name} text ({error}); {advice}"
     what = f"not {name} text (byte 0x{error.object[error.start]:02x}"
     decoder = codecs.getincrementaldecoder(encoding)()
-    offset, line = 0, 1
+    done, line = 0, 1
     with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
         while piece := file.read(1 << 20):
-            offset -= len(decoder.getstate()[0])  # the beginning of a character
+            start = done - len(decoder.getstate()[0])  # with the beginning of a character
             try:
                 line += decoder.decode(piece).count("\n")
             except UnicodeDecodeError as found:
                 line += found.object[: found.start].count(b"\n")
-                return f", line {line}: {what} at position {offset + found.start}); {advice}"
-            offset += len(decoder.getstate()[0]) + len(piece)
+                return f", line {line}: {what} at position {start + found.start}); {advice}"
+            done += len(piece)
     return f": {what}); {advice}"
 
 
