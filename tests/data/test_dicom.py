@@ -320,6 +320,25 @@ def test_a_jpeg_picture_cut_and_closed_with_an_end_mark_is_refused(tmp_path, sha
         read_image(path)
 
 
+def test_a_jpeg_2000_file_with_a_box_of_no_length_is_not_looked_at_forever(tmp_path):
+    path = compressed(tmp_path / "film.dcm", JPEG2000Lossless)
+    stream = io.BytesIO()
+    ramp().save(stream, "JPEG2000", no_jp2=False)
+    for data, message in ((stream.getvalue(), None), (_with_empty_box(stream.getvalue()), "boxes")):
+        dataset = pydicom.dcmread(path)
+        dataset.PixelData = encapsulate([data])
+        dataset.save_as(path)
+        if message is None:
+            assert np.array_equal(pixels(path), RAMP)
+            continue
+        with pytest.raises(OrapoError, match=r"film\.dcm: PixelData is broken \(JPEG 2000 boxes\)"):
+            read_image(path)
+
+
+def _with_empty_box(data):
+    return data[:12] + bytes(4) + data[16:]
+
+
 def test_a_jpeg_picture_of_another_size_is_refused_before_it_is_decoded(tmp_path):
     path = compressed(tmp_path / "film.dcm", JPEGBaseline8Bit)
     changed(path, Rows=20)

@@ -48,6 +48,7 @@ _OTHER_PARTS: Final = (
     *("WRIST", "HAND", "FINGER", "THUMB", "CSPINE", "LSPINE", "SSPINE", "COCCYX", "EXTREMITY"),
 )
 _PLAIN: Final = (*(ExplicitVRLittleEndian, ImplicitVRLittleEndian, DeflatedExplicitVRLittleEndian),)
+_JP2: Final = b"\0\0\0\x0cjP  "
 _FAMILIES: Final = (
     ("JPEG 2000", "pylibjpeg pylibjpeg-openjpeg"),
     ("JPEG-LS", "pyjpegls"),
@@ -178,10 +179,26 @@ def _check_pixels(path: Path, dataset: Dataset) -> None:
         # Decoders fill up what is missing of a JPEG picture; each ends with the mark FFD9.
         if syntax != RLELossless and b"\xff\xd9" not in data[-64:]:
             raise OrapoError(f"{path}: PixelData is truncated (the picture's end is missing)")
+        _check_boxes(path, data)
         return
     there, needed = len(dataset.PixelData), rows * columns * bits // 8
     if there < needed:
         raise OrapoError(f"{path}: PixelData is truncated ({there:,} of {needed:,} bytes)")
+
+
+def _check_boxes(path: Path, data: bytes) -> None:
+    """Refuse a JPEG 2000 file, as it stands in DICOM by mistake, with a box of no length.
+
+    pydicom looks for the picture from box to box, and would stay at that one forever.
+    """
+    if not data.startswith(_JP2):
+        return
+    place = len(_JP2) + 4
+    while place < len(data) and data[place + 4 : place + 8] != b"jp2c":
+        length = int.from_bytes(data[place : place + 4], "big")
+        if length < 8:
+            raise OrapoError(f"{path}: PixelData is broken (JPEG 2000 boxes)")
+        place += length
 
 
 def _check_decoder(path: Path, syntax: UID) -> None:
