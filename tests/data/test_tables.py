@@ -219,6 +219,16 @@ def test_a_column_that_stands_twice_is_refused_in_every_format(tmp_path):
         rows_of(tmp_path / "table.csv")
 
 
+@pytest.mark.parametrize(
+    "line", ['{"study_id": "1", "study_id": "2"}', '{"a": [{"b": 1, "b": 1}]}']
+)
+def test_a_key_that_stands_twice_in_an_object_is_a_fault(tmp_path, line):
+    path = tmp_path / "table.jsonl"
+    path.write_text(line + "\n")
+    with pytest.raises(OrapoError, match=r"line 1: broken JSON \(a key stands twice\)"):
+        rows_of(path)
+
+
 def test_a_pipe_is_not_waited_for(tmp_path):
     path = tmp_path / "table.csv"
     os.mkfifo(path)

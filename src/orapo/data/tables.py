@@ -224,7 +224,7 @@ def _read_jsonl(
                 continue
             number += 1
             try:
-                values = json.loads(text)
+                values = _JSON.decode(text)
             except (ValueError, RecursionError) as error:
                 why = getattr(error, "msg", "a number of too many digits")
                 why = "nested too deep" if isinstance(error, RecursionError) else why
@@ -242,6 +242,16 @@ def _read_jsonl(
             yield Row(line, values, number)
     if number == 0 and path.stat().st_size == 0:
         raise OrapoError(f"{path}: the file is empty")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) != len(pairs):  # Python's own would let the last one win
+        raise json.JSONDecodeError("a key stands twice", "", 0)
+    return values
+
+
+_JSON: Final = json.JSONDecoder(object_pairs_hook=_object)
 
 
 def _encodable(values: dict[str, Any]) -> bool:
