@@ -432,7 +432,7 @@ def _write(
     notes: list[str],
     uncertain: UncertainPolicy,
 ) -> None:
-    from orapo.data.tables import write_rows
+    from orapo.data.table_writing import write_rows
     from orapo.evaluation.plots import per_label_bars
     from orapo.evaluation.report import write_report
     from orapo.evaluation.rows import best_trivial, result_rows

@@ -25,7 +25,8 @@ from orapo.data.images import find_images, is_dicom, read_image
 from orapo.data.manifest import read_manifest
 from orapo.data.resumable import ResumableRows, file_identity
 from orapo.data.study import Study
-from orapo.data.tables import not_an_input, table_format, write_rows
+from orapo.data.table_writing import not_an_input, write_rows
+from orapo.data.tables import table_format
 from orapo.errors import MissingExtraError, OrapoError
 
 if TYPE_CHECKING:

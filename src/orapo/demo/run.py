@@ -18,7 +18,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from orapo.data.manifest import read_manifest
 from orapo.data.phantom import PHANTOM_VERSION, write_phantom
 from orapo.data.study import Study
-from orapo.data.tables import read_rows, write_rows
+from orapo.data.table_writing import write_rows
+from orapo.data.tables import read_rows
 from orapo.demo.arms import WEIGHTS_FILE, ArmResult, train_arms
 from orapo.demo.plan import METHODS, DemoPlan
 from orapo.demo.provenance import file_digest, read_record, surroundings, write_record
