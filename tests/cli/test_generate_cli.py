@@ -134,13 +134,13 @@ def test_the_model_is_shown_one_view_or_all_and_told_what_was_asked_for(
     ]
     write_manifest(tmp_path / "studies.jsonl", studies)
     calls = []
-    real = orapo_generation.generate_reports
+    real = orapo_generation.sample_reports
 
-    def watched(model, processor, films, decoding, prompts):
+    def watched(model, processor, films, prompts, study_ids, decoding):
         calls.append(([len(row) for row in films], films[0][0].getpixel((0, 0)), prompts))
-        return real(model, processor, films, decoding, prompts)
+        return real(model, processor, films, prompts, study_ids, decoding)
 
-    monkeypatch.setattr(orapo_generation, "generate_reports", watched)
+    monkeypatch.setattr(orapo_generation, "sample_reports", watched)
     common = ("generate", "--data", tmp_path / "studies.jsonl", "--model", checkpoint)
     orapo(*common, "--out", tmp_path / "one.jsonl")
     fields = ("--views", "all", "--prompt-fields", "history,age")
@@ -193,25 +193,25 @@ def test_an_interrupted_run_goes_on_and_ends_with_the_same_reports(
     options = ("--temperature", 1, "--batch-size", 1, "--max-new-tokens", 12)
     whole, cut = tmp_path / "whole.jsonl", tmp_path / "cut.jsonl"
     orapo("generate", films, "--model", checkpoint, "--out", whole, *options)
-    written = generate._written
+    real = orapo_generation.sample_reports
 
-    def interrupted(model, processor, studies, decoding):
-        if studies[0].study_id == "film2":
+    def interrupted(model, processor, films, prompts, study_ids, decoding):
+        if study_ids == ["film2"]:
             raise KeyboardInterrupt
-        return written(model, processor, studies, decoding)
+        return real(model, processor, films, prompts, study_ids, decoding)
 
-    monkeypatch.setattr(generate, "_written", interrupted)
+    monkeypatch.setattr(orapo_generation, "sample_reports", interrupted)
     orapo("generate", films, "--model", checkpoint, "--out", cut, *options, code=130)
     assert not cut.exists()
     seen = []
 
-    def watched(model, processor, studies, decoding):
-        seen.append(studies[0].study_id)
-        return written(model, processor, studies, decoding)
+    def watched(model, processor, films, prompts, study_ids, decoding):
+        seen.append(study_ids)
+        return real(model, processor, films, prompts, study_ids, decoding)
 
-    monkeypatch.setattr(generate, "_written", watched)
+    monkeypatch.setattr(orapo_generation, "sample_reports", watched)
     orapo("generate", films, "--model", checkpoint, "--out", cut, *options)
-    assert seen == ["film2"]
+    assert seen == [["film2"]]
     assert cut.read_text() == whole.read_text()
 
 

@@ -6,7 +6,6 @@ made of them like of everything else.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -15,17 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orapo.facts import RepetitionPenalty, ReportFacts, score_reports
+from orapo.facts.comparison import EARLIER_FILMS
 from orapo.facts.fact import Fact, Polarity
 from orapo.labels import LABELS, NO_FINDING, LabelValue, UncertainPolicy
-
-EARLIER_FILMS: Final = re.compile(
-    r"\b(?:unchanged|stable|interval|(?:as )?compared (?:to|with)|in comparison|similar to|"
-    r"(?:prior|previous|earlier|last) (?:exam|examination|study|film|radiograph|x-?ray|ct)s?|"
-    r"again (?:seen|noted|demonstrated|identified)|persist\w*|worsen\w*|improv\w*|resolv\w*|"
-    r"(?:in|de)creased? since|no longer (?:seen|visible))\b",
-    re.IGNORECASE,
-)
-"""Words that compare with an earlier film; a model that was shown none invents them."""
 
 FIGURES: Final = {
     "facts_reward": "FactS (b = 1, uncertain positive) against the reference labels",
