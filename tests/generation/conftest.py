@@ -1,8 +1,6 @@
-"""A checkpoint on disk and a manifest of drawn studies."""
+"""A checkpoint on disk."""
 
 import pytest
-
-from orapo.data.phantom import PhantomConfig, write_phantom
 
 
 @pytest.fixture
@@ -11,11 +9,3 @@ def checkpoint(tiny_model, tiny_processor, tmp_path):
     tiny_model.save_pretrained(folder)
     tiny_processor.save_pretrained(folder)
     return folder
-
-
-@pytest.fixture
-def manifest(tmp_path):
-    """40 studies, one of them with a film that can't be read."""
-    path = write_phantom(tmp_path / "phantom", {"test": 40}, 0, PhantomConfig(size=32))
-    sorted((tmp_path / "phantom").rglob("*.png"))[17].write_bytes(b"no film")
-    return path

@@ -130,7 +130,9 @@ def sample_reports(
             "logits_processor": [draws],
             "num_return_sequences": decoding.samples,
             # `draws` leaves one token, so a checkpoint's own ways of sampling have no say
-            "temperature": 1.0, "top_k": 0, "top_p": 1.0,
+            "temperature": 1.0,
+            "top_k": 0,
+            "top_p": 1.0,
         }
     try:
         texts = [
