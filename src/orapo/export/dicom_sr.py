@@ -119,7 +119,7 @@ def structured_report(
         for name in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"):
             setattr(stand_in, name, uid(name))
         evidence = [_evidence(stand_in, with_patient=False)]
-    document = EnhancedSR(
+    document: Any = EnhancedSR(
         evidence=evidence,
         content=_content(draft, [reference_of(header) for header in headers], uid("device")),
         series_instance_uid=uid("series"),

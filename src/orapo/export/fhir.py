@@ -287,7 +287,7 @@ def read_fhir_bundle(path: Path) -> FhirReport:
     labels = CHEXPERT.blank()
     references: list[Reference] = []
     for entry in bundle.entry or ():
-        resource = entry.resource
+        resource: Any = entry.resource
         kind = resource.get_resource_type()
         if kind == "DiagnosticReport":
             status = str(resource.status)
