@@ -93,6 +93,7 @@ def evaluate(
     from orapo.evaluation.clinical import clinical_scores
     from orapo.evaluation.inputs import (
         match_studies,
+        read_earlier_given,
         read_labels,
         read_predictions,
         read_references,
@@ -153,8 +154,9 @@ def evaluate(
             **{name: version(name) for name in ("orapo", "numpy", "scikit-learn")},
         },
     }
+    earlier = read_earlier_given(predictions)
     metrics["detail"] = _detail(
-        metrics, read, predicted, truth, training, uncertain, resamples, seed
+        metrics, read, predicted, truth, training, earlier, uncertain, resamples, seed
     )
     notes = _notes(metrics, truth, training)
     examples = _examples(reports, truth)
@@ -184,6 +186,7 @@ def _detail(
     predicted: Sequence[Mapping[str, LabelValue]],
     truth: Mapping[str, Reference],
     training: list[Reference] | None,
+    earlier: frozenset[str],
     uncertain: UncertainPolicy,
     resamples: int,
     seed: int,
@@ -205,7 +208,9 @@ def _detail(
     evaluated = Evaluated(
         predicted=label_matrix(predicted, "prediction"),
         reference=label_matrix(labels, "reference"),
-        figures=report_figures(list(read.values()), labels, texts),
+        figures=report_figures(
+            list(read.values()), labels, texts, [study in earlier for study in read]
+        ),
         patients=[reference.patient_id for reference in truth.values()],
         groups={kind: [one.groups.get(kind, "") for one in truth.values()] for kind in kinds},
     )

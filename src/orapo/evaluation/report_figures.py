@@ -30,6 +30,7 @@ FIGURES: Final = {
     "side_agreement": "matched findings with a side on both texts: share with the same side",
     "severity_agreement": "matched findings with a severity on both texts: share with the same one",
     "earlier_films": "share of reports that compare with an earlier film",
+    "invented_comparisons": "share of reports that do so though the model was given no earlier study",
 }
 
 
@@ -37,6 +38,7 @@ def report_figures(
     reports: Sequence[ReportFacts],
     references: Sequence[Mapping[str, LabelValue]],
     reference_texts: Sequence[ReportFacts | None],
+    earlier_given: Sequence[bool] | None = None,
 ) -> dict[str, NDArray[np.float64]]:
     """Return the figures of `FIGURES`, (studies,) each.
 
@@ -44,12 +46,15 @@ def report_figures(
         reports: What was read from the generated reports.
         references: The studies' labels.
         reference_texts: What was read from the reference reports; None where there is none.
+        earlier_given: Whether the model was given an earlier study of the patient, for each report;
+            by default it never was.
     """
+    given = [False] * len(reports) if earlier_given is None else earlier_given
     scores = score_reports(reports, references, uncertain=UncertainPolicy.POSITIVE)
     repeated = RepetitionPenalty()
     columns: dict[str, list[float]] = {name: [] for name in FIGURES}
-    for report, labels, text, score in zip(
-        reports, references, reference_texts, scores, strict=True
+    for report, labels, text, score, earlier in zip(
+        reports, references, reference_texts, scores, given, strict=True
     ):
         if score is None:
             raise ValueError("the policy 'positive' scores every report")
@@ -58,6 +63,7 @@ def report_figures(
         ]
         normal = not any(labels.get(n) in (1, -1) for n in LABELS if n != NO_FINDING)
         sides, severities = _agreement(report, text)
+        compares = EARLIER_FILMS.search(report.text) is not None
         for name, value in (
             ("facts_reward", score.reward),
             ("hallucinated", score.fp - score.contradictions),
@@ -69,7 +75,8 @@ def report_figures(
             ("normal_false_alarm", bool(claims) if normal else np.nan),
             ("side_agreement", sides),
             ("severity_agreement", severities),
-            ("earlier_films", EARLIER_FILMS.search(report.text) is not None),
+            ("earlier_films", compares),
+            ("invented_comparisons", np.nan if earlier else compares),
         ):
             columns[name].append(float(value))
     return {name: np.array(values) for name, values in columns.items()}
