@@ -8,8 +8,8 @@ from PIL import Image
 
 pytest.importorskip("torch")
 
-from orapo.generation import Decoding  # noqa: E402
-from orapo.generation.vllm_engine import VllmWriter  # noqa: E402
+from orapo.generation import Decoding
+from orapo.generation.vllm_engine import VllmWriter
 
 
 class SamplingParams:
