@@ -12,6 +12,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from orapo.losses import (
     ema,
     ln_dpo,
+    ln_margin,
     mix,
     mixing_weight,
     pair_weights,
@@ -85,7 +86,7 @@ def test_ln_dpo_is_the_equation(data, count, tau):
     pc, pr, rc, rr = (data.draw(floats(count)) for _ in range(4))
     lengths = arrays(np.float64, count, elements=st.integers(1, 80).map(float))
     lc, lr = data.draw(lengths), data.draw(lengths)
-    got = ln_dpo(*(torch.from_numpy(x) for x in (pc, pr, rc, rr, lc, lr)), tau)
+    got = ln_dpo(ln_margin(*(torch.from_numpy(x) for x in (pc, pr, rc, rr, lc, lr))), tau)
     for n in range(count):
         margin = tau * ((pc[n] - rc[n]) / lc[n] - (pr[n] - rr[n]) / lr[n])
         # log1p(exp(-m)), written so that no large exponent is taken

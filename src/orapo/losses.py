@@ -59,16 +59,15 @@ def mixing_weight(zrr: Tensor, w_min: float, w_max: float, gamma: float) -> Tens
     return torch.where(zrr.isnan(), torch.zeros_like(weight), weight)
 
 
-def ln_dpo(
+def ln_margin(
     policy_chosen: Tensor,
     policy_rejected: Tensor,
     ref_chosen: Tensor,
     ref_rejected: Tensor,
     len_chosen: Tensor,
     len_rejected: Tensor,
-    tau: float,
 ) -> Tensor:
-    """Length-normalised DPO loss of N pairs: -log sigmoid(tau * (D+ - D-)).
+    """Length-normalised margin D+ - D- of N pairs, in nats a token; above 0 y+ is preferred.
 
     D = (log pi_theta(y|x,p) - log pi_ref(y|x,p)) / |y|.
 
@@ -79,14 +78,26 @@ def ln_dpo(
         ref_rejected: (N,) log-probabilities of y- under the reference model.
         len_chosen: (N,) tokens of y+, the end token counted.
         len_rejected: (N,) tokens of y-, at least 1.
+
+    Returns:
+        (N,) margins.
+    """
+    delta_chosen = (policy_chosen - ref_chosen) / len_chosen
+    delta_rejected = (policy_rejected - ref_rejected) / len_rejected
+    return delta_chosen - delta_rejected
+
+
+def ln_dpo(margin: Tensor, tau: float) -> Tensor:
+    """Length-normalised DPO loss of N pairs: -log sigmoid(tau * (D+ - D-)).
+
+    Args:
+        margin: (N,) as `ln_margin` gives it.
         tau: Temperature of the preference.
 
     Returns:
         (N,) loss of each pair, in nats.
     """
-    delta_chosen = (policy_chosen - ref_chosen) / len_chosen
-    delta_rejected = (policy_rejected - ref_rejected) / len_rejected
-    return -F.logsigmoid(tau * (delta_chosen - delta_rejected))
+    return -F.logsigmoid(tau * margin)
 
 
 def mix(grpo: Tensor, dpo: Tensor, weight: Tensor) -> Tensor:

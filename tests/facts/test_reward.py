@@ -208,10 +208,18 @@ def test_an_unknown_report_in_a_group_has_no_score():
         score_reports([label_report(""), None], [{}])
 
 
-def test_unreadable_reports_are_counted_under_their_own_name():
+def test_what_the_scores_of_a_generation_are_made_of_is_logged():
     seen = {}
-    FactSReward()(["the the", "Edema."], labels=[{"Edema": 1}] * 2, log_metric=seen.__setitem__)
-    assert seen == {"facts/unreadable": 0.5, "facts/unknown": 0}
+    texts = ["the the", "Edema.", "No edema.", "Normal chest."]
+    FactSReward()(texts, labels=[{"Edema": 1}] * 4, log_metric=seen.__setitem__)
+    assert seen == {
+        "facts/unknown": 0,
+        "facts/unreadable": 0.25,
+        "facts/no_finding": 0.5,  # what denies edema alone finds nothing either
+        "facts/precision": 0.25,
+        "facts/recall": 0.25,
+        "facts/contradictions": 0.25,
+    }
 
 
 def test_verdicts_say_why():

@@ -401,6 +401,47 @@ def test_the_oracle_s_memory_is_in_the_checkpoint(
     assert again.oracle["s0"] == pytest.approx(0.5 * SMOOTHED["s0"] + 0.5 * 2 / 4)
 
 
+def test_a_report_meets_the_reference_model_once(
+    tiny_model, tiny_processor, tiny_dataset, tmp_path, monkeypatch
+):
+    """Its log-probability there never changes, so that later visits, and a resumed run, know it."""
+    scored = []
+    score = OraPOTrainer._answer_logps
+
+    def spy(self, model, batch, chosen_rows, rejected_rows):
+        if model is self.ref_model:
+            scored.append(len(chosen_rows))
+        return score(self, model, batch, chosen_rows, rejected_rows)
+
+    monkeypatch.setattr(OraPOTrainer, "_answer_logps", spy)
+    saving = {"save_strategy": "steps", "save_steps": 2}
+    trainer = make_trainer(
+        tiny_model, tiny_processor, tiny_dataset, tmp_path, FIRST, max_steps=2, **saving
+    )
+    trainer.train()
+    assert scored == [4, 0]
+    batch, ids = trainer.generation, [row["study_id"] for row in trainer.generation_inputs]
+    with torch.no_grad():
+        anew, _ = score(trainer, trainer.ref_model, batch, list(range(len(ids))), [])
+    pairs = batch["pair_weight"] > 0
+    torch.testing.assert_close(batch["ref_chosen_logps"][pairs], anew[pairs])
+
+    again = make_trainer(tiny_model, tiny_processor, tiny_dataset, tmp_path, FIRST, max_steps=3)
+    again.train(resume_from_checkpoint=True)
+    assert scored == [4, 0, 0]
+    assert again.oracle.reference_logps == trainer.oracle.reference_logps
+
+
+def test_a_reference_that_is_synchronised_is_asked_every_time(
+    tiny_model, tiny_processor, tiny_dataset, tmp_path
+):
+    trainer = make_trainer(
+        tiny_model, tiny_processor, tiny_dataset, tmp_path, FIRST, sync_ref_model=True
+    )
+    trainer.train()
+    assert trainer.oracle.reference_logps == {}
+
+
 @pytest.mark.parametrize(
     "window", [{"steps_per_generation": 4, "gradient_accumulation_steps": 1}, {"num_iterations": 4}]
 )

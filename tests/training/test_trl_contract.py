@@ -26,6 +26,7 @@ def test_the_installed_trl_is_of_the_tested_range():
 # Every method that OraPOTrainer overrides, with the arguments it counts on.
 OVERRIDDEN = {
     "_calculate_rewards": "inputs, prompts, completions, completion_ids_list",
+    "training_step": "model, inputs, num_items_in_batch",
     "_generate_and_score_completions": "inputs",
     "_compute_loss": "model, inputs",
     "_get_per_token_logps_and_entropies": (

@@ -9,7 +9,7 @@ from typing import Any
 from orapo.facts.engine import FactsEngine, label_report
 from orapo.facts.fact import ReportFacts
 from orapo.facts.score import ContradictionRule, FactsScore, Reference, score_reports
-from orapo.labels import CHEXPERT, LabelSet, UncertainPolicy, parse_label
+from orapo.labels import CHEXPERT, POSITIVE, LabelSet, UncertainPolicy, parse_label
 
 Completion = str | Sequence[Mapping[str, Any]]
 """A completion as TRL hands it over: its text, or a list of messages."""
@@ -87,8 +87,7 @@ class FactSReward:
             completions: N texts, or N lists of messages.
             labels: N references, or None.
             report: N reference texts, used where ``labels`` has nothing or only blanks.
-            log_metric: TRL's; gets the share of completions from which no fact could be read, and
-                of those that the engine failed on.
+            log_metric: TRL's; gets what the scores are made of, see `_figures`.
             **columns: Anything else that TRL passes; not used.
 
         Returns:
@@ -96,9 +95,9 @@ class FactSReward:
         """
         reports, scores = self._score(completions, labels, report, explain=False)
         if log_metric is not None and scores:
-            unreadable = sum(score is not None and not score.readable for score in scores)
-            log_metric("facts/unreadable", unreadable / len(scores))
-            log_metric("facts/unknown", sum(r is None for r in reports) / len(scores))
+            label_set = CHEXPERT if self.engine is None else self.engine.label_set
+            for name, value in _figures(reports, scores, label_set.no_finding).items():
+                log_metric(f"facts/{name}", value)
         return [None if score is None else score.reward for score in scores]
 
     def explain(
@@ -170,6 +169,32 @@ class FactSReward:
         if self.engine is None:
             return [label_report(text) for text in texts]
         return list(self.engine.read_many(texts))
+
+
+def _figures(
+    reports: Sequence[ReportFacts | None],
+    scores: Sequence[FactsScore | None],
+    normal_label: str | None,
+) -> dict[str, float]:
+    """Means over a generation.
+
+    ``unknown``: share of reports that the engine failed on; ``unreadable``: share from which no fact
+    could be read; ``no_finding``: share of the read ones that say that all is normal; ``precision``,
+    ``recall`` and ``contradictions`` (positive labels denied, a report) of the scored ones.
+    """
+    read = [report for report in reports if report is not None]
+    scored = [score for score in scores if score is not None]
+    figures = {
+        "unknown": 1 - len(read) / len(reports),
+        "unreadable": sum(not score.readable for score in scored) / len(scores),
+    }
+    if read and normal_label is not None:
+        normal = sum(report.labels.get(normal_label) == POSITIVE for report in read)
+        figures["no_finding"] = normal / len(read)
+    if scored:
+        for name in ("precision", "recall", "contradictions"):
+            figures[name] = sum(getattr(score, name) for score in scored) / len(scored)
+    return figures
 
 
 class RepetitionPenalty:

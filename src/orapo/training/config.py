@@ -40,6 +40,10 @@ class OraPOConfig(GRPOConfig):
         facts_beta: Weight of recall in FactS (F-beta); above 1 missing is worse than inventing.
         uncertain: What an uncertain label counts as in FactS: ``positive``, ``negative``,
             ``ignore``.
+        max_unknown: Share of unknown rewards, over the last steps, above which the run stops with a
+            checkpoint.
+        share_films: Whether a film that several rollouts of a batch look at is encoded once for all
+            of them (`orapo.training.shared_films`); the same loss, in less time.
         study_column: Column of the data set that identifies the study.
         report_column: Column of the data set that holds the radiologist's report y+.
     """
@@ -56,6 +60,12 @@ class OraPOConfig(GRPOConfig):
     )
     facts_beta: float = field(default=1.0, metadata={"help": "beta of FactS' F-beta"})
     uncertain: str = field(default="positive", metadata={"help": "positive, negative or ignore"})
+    max_unknown: float = field(
+        default=0.2, metadata={"help": "share of unknown rewards that stops the run"}
+    )
+    share_films: bool = field(
+        default=True, metadata={"help": "encode a film once for all rollouts that look at it"}
+    )
     study_column: str = field(default="study_id", metadata={"help": "column of the study's id"})
     report_column: str = field(default="report", metadata={"help": "column of the report"})
 
@@ -75,6 +85,7 @@ class OraPOConfig(GRPOConfig):
         self._one_of("uncertain", tuple(policy.value for policy in UncertainPolicy))
         self._within("zrr_alpha", 0, 1)
         self._within("w_min", 0, 1)
+        self._within("max_unknown", 0, 1)
         self._within("w_max", self.w_min, 1)
         for name in ("zrr_gamma", "dpo_tau", "facts_beta"):
             if not getattr(self, name) > 0:

@@ -1,4 +1,4 @@
-"""The oracle's memory: the smoothed zero-reward rate of every study, kept over the whole run."""
+"""The oracle's memory of every study: its smoothed zero-reward rate, its report's log-probability."""
 
 from __future__ import annotations
 
@@ -25,9 +25,15 @@ class OracleState:
 
     A run that stops with a generation half used samples the same prompts once more when it goes on.
     Their visit is counted already, so the state also holds whom the present generation counted.
+
+    Attributes:
+        reference_logps: Summed log-probability of a study's report under the reference model, by
+            study id. It belongs to the state because a batch of other studies would round it
+            otherwise, and a resumed run would part from an unbroken one.
     """
 
     def __init__(self) -> None:
+        self.reference_logps: dict[str, float] = {}
         self._smoothed: dict[str, float] = {}
         self._counted: set[str] = set()  # in the last generation
         self._repeated: set[str] = set()  # counted before the run was resumed
@@ -76,8 +82,9 @@ class OracleState:
             position: Micro-batches that the generation in progress has given; 0 if it is used up.
         """
         state = {
-            "version": 2,
+            "version": 3,
             "smoothed_zrr": self._smoothed,
+            "reference_logps": self.reference_logps,
             "position": position,
             "counted": sorted(self._counted) if position else [],
         }
@@ -99,6 +106,8 @@ class OracleState:
         try:
             state = json.loads(path.read_text())
             self._smoothed = {str(k): float(v) for k, v in state["smoothed_zrr"].items()}
+            known = state.get("reference_logps", {})  # earlier versions computed them anew
+            self.reference_logps = {str(k): float(v) for k, v in known.items()}
             # version 1 knew nothing of generations in progress
             self._repeated = {str(name) for name in state.get("counted", ())}
             return int(state.get("position", 0))

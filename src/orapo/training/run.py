@@ -2,41 +2,32 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import time
 import warnings
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, NoReturn, overload
+from typing import Any, NoReturn
 
 import transformers
-from PIL import Image
-from transformers import TrainerCallback
+from transformers import ProgressCallback, TrainerCallback
 from trl import TrlParser
 
-from orapo.data.conversation import (
-    check_prompt_fields,
-    check_views,
-    previous_studies,
-    shown_films,
-    study_prompt,
-)
-from orapo.data.images import read_image
+from orapo.data.conversation import check_prompt_fields, check_views
 from orapo.data.manifest import read_manifest
 from orapo.data.study import Study
-from orapo.errors import OrapoError
-from orapo.evaluation import clinical_scores
-from orapo.facts import FactsEngine, FactSReward, RepetitionPenalty, RulesEngine, label_report
-from orapo.generation import Decoding, generate_reports, load_checkpoint
-from orapo.labels import CHEXPERT, UncertainPolicy
+from orapo.errors import OrapoError, RunFailedError
+from orapo.facts import FactsEngine, FactSReward, RepetitionPenalty, RulesEngine
+from orapo.generation import load_checkpoint
+from orapo.labels import CHEXPERT
+from orapo.training.callbacks import LogFile, Probe
 from orapo.training.config import OraPOConfig
-from orapo.training.dataset import check_target, study_labels, training_dataset
+from orapo.training.dataset import check_target, training_dataset
 from orapo.training.films import SetAside, readable_studies
 from orapo.training.resume import last_checkpoint
 from orapo.training.trainer import OraPOTrainer
+from orapo.training.watch import Bar
 
 LOG_FILE = "log.jsonl"
 PROBE_FILE = "probe.jsonl"
@@ -235,10 +226,22 @@ def train(run: RunConfig, config: OraPOConfig, resume: bool = False) -> Path:
     if run.repetition_weight:
         rewards.append(RepetitionPenalty())
         config.reward_weights = [1.0, run.repetition_weight]
-    callbacks: list[TrainerCallback] = [_LogFile(folder / LOG_FILE, keep=resume)]
+    callbacks: list[TrainerCallback] = [LogFile(folder / LOG_FILE, keep=resume)]
+    probe = None
     if run.probe_every and run.probe_split:
-        probe = studies_of(manifest, run.probe_split)[: run.probe_studies]
-        callbacks.append(_Probe(folder / PROBE_FILE, probe, run, config, processor, keep=resume))
+        probe = Probe(
+            folder / PROBE_FILE,
+            studies_of(manifest, run.probe_split)[: run.probe_studies],
+            run.probe_every,
+            config,
+            processor,
+            target=run.target,
+            views=views,
+            prompt_fields=run.prompt_fields,
+            max_unreadable_share=run.max_unreadable_share,
+            keep=resume,
+        )
+        callbacks.append(probe)
     trainer = OraPOTrainer(
         model,
         rewards,
@@ -250,7 +253,18 @@ def train(run: RunConfig, config: OraPOConfig, resume: bool = False) -> Path:
         processing_class=processor,
         callbacks=callbacks,
     )
+    trainer.watch.folder = folder
+    if probe is not None:
+        probe.announce = trainer.announce
+    if not config.disable_tqdm:
+        trainer.remove_callback(ProgressCallback)
+        trainer.add_callback(Bar())
     trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
+    if trainer.watch.stopped is not None:
+        raise RunFailedError(
+            f"{trainer.watch.stopped}; what was learned is in the last checkpoint of {folder}, "
+            "--resume goes on from it"
+        )
     trainer.save_model(str(folder))
     processor.save_pretrained(folder)
     return folder
@@ -295,128 +309,6 @@ def quiet_libraries() -> None:
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     logging.getLogger("trl").setLevel(logging.ERROR)
-
-
-class _JsonLines:
-    """A file of JSON lines that is whole after every line."""
-
-    def __init__(self, path: Path, keep: bool) -> None:
-        self.path = path
-        if not keep:
-            path.unlink(missing_ok=True)
-
-    def add(self, record: dict[str, Any]) -> None:
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
-
-
-class _LogFile(TrainerCallback):
-    """Writes what TRL logs, step by step; numbers only, never a report's text."""
-
-    def __init__(self, path: Path, keep: bool) -> None:
-        self.lines = _JsonLines(path, keep)
-        self.start = time.monotonic()
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.start = time.monotonic()
-
-    def on_log(
-        self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any
-    ) -> None:
-        if state.is_world_process_zero and logs:
-            seconds = round(time.monotonic() - self.start, 2)
-            numbers = {name: _number(value) for name, value in logs.items()}
-            self.lines.add({"step": state.global_step, "elapsed": seconds, **numbers})
-
-
-def _number(value: Any) -> Any:
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return None
-
-
-class _Films(Sequence[list[Image.Image]]):
-    """The films of studies, read when they are taken: a probe's films may not fit into memory."""
-
-    def __init__(self, paths: Sequence[Sequence[Path]]) -> None:
-        self._paths = paths
-
-    def __len__(self) -> int:
-        return len(self._paths)
-
-    @overload
-    def __getitem__(self, index: int) -> list[Image.Image]: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[list[Image.Image]]: ...
-    def __getitem__(self, index: int | slice) -> list[Image.Image] | list[list[Image.Image]]:
-        if isinstance(index, slice):
-            return [self[place] for place in range(*index.indices(len(self)))]
-        return [read_image(path) for path in self._paths[index]]
-
-
-class _Probe(TrainerCallback):
-    """Scores greedy reports on some held-out studies now and then (the paper's Figure 2)."""
-
-    def __init__(
-        self,
-        path: Path,
-        studies: Sequence[Study],
-        run: RunConfig,
-        config: OraPOConfig,
-        processor: Any,
-        keep: bool,
-    ) -> None:
-        self.lines = _JsonLines(path, keep)
-        self.every = run.probe_every
-        self.processor = processor
-        self.uncertain = UncertainPolicy(config.uncertain)
-        views = check_views(run.views)
-        unlisted = SetAside(len(studies), run.max_unreadable_share)
-        studies = readable_studies(studies, views, unlisted, quiet=True)
-        before = previous_studies(studies)
-        self.prompts = [
-            study_prompt(study, run.prompt_fields, previous=before.get(study.study_id))
-            for study in studies
-        ]
-        self.labels = [study_labels(study, check_target(run.target)) for study in studies]
-        self.films = _Films([shown_films(study, views) for study in studies])
-        self.decoding = Decoding(
-            max_new_tokens=config.max_completion_length or 256,
-            batch_size=4 * config.per_device_train_batch_size,
-        )
-
-    def on_step_end(
-        self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any
-    ) -> None:
-        if state.global_step % self.every == 0 and state.is_world_process_zero:
-            self._score(state.global_step, model)
-
-    def on_train_begin(
-        self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any
-    ) -> None:
-        if state.global_step == 0 and state.is_world_process_zero:
-            self._score(0, model)
-
-    def _score(self, step: int, model: Any) -> None:
-        start = time.monotonic()
-        training = model.training
-        model.eval()
-        reports = list(
-            generate_reports(model, self.processor, self.films, self.decoding, self.prompts)
-        )
-        model.train(training)
-        scores = clinical_scores(
-            [label_report(text).labels for text in reports], self.labels, uncertain=self.uncertain
-        )
-        self.lines.add(
-            {
-                "step": step,
-                "macro_f1": scores.macro_f1,
-                "per_label": {name: item["f1"] for name, item in scores.per_label.items()},
-                "seconds": round(time.monotonic() - start, 2),
-            }
-        )
 
 
 def recipe_text(run: RunConfig, settings: dict[str, Any]) -> str:

@@ -26,6 +26,7 @@ from orapo.errors import OrapoError
 from orapo.facts import FactSReward
 from orapo.losses import (
     ln_dpo,
+    ln_margin,
     mixing_weight,
     pair_weights,
     rejected_rollouts,
@@ -45,6 +46,8 @@ from orapo.training.config import OraPOConfig
 from orapo.training.dataset import FILM_ERROR, require_columns
 from orapo.training.films import SetAside
 from orapo.training.oracle import OracleState
+from orapo.training.shared_films import encode_films_once
+from orapo.training.watch import PhaseClock, Watch, identical_share
 
 
 class OraPOTrainer(GRPOTrainer):
@@ -97,7 +100,14 @@ class OraPOTrainer(GRPOTrainer):
             super().__init__(model, reward_funcs, args=args, **kwargs)
         self.beta = args.beta
         trl_contract.silence_report_text()
+        if args.share_films:
+            for each in (self.model, self.ref_model):
+                if each is not None:
+                    encode_films_once(each)
 
+        self._clock = PhaseClock()
+        self.watch = Watch(args)
+        self.add_callback(self.watch)
         self._set_aside = set_aside or SetAside(total=1)
         self.oracle = OracleState()
         self._oracle_column = self._find_oracle_reward()
@@ -148,7 +158,8 @@ class OraPOTrainer(GRPOTrainer):
         TRL adds up what the reward functions gave and takes a missing part as 0. A rollout that
         FactS could not judge would then compete in its group on its length alone.
         """
-        rewards = super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
+        with self._clock.phase("reward"):
+            rewards = super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
         oracle = rewards[:, self._oracle_column]
         rewards[oracle.isnan()] = torch.nan
         if FILM_ERROR in inputs[0]:
@@ -173,9 +184,14 @@ class OraPOTrainer(GRPOTrainer):
         (N, L), ``ref_chosen_logps`` and ``ref_rejected_logps`` (N,). All have the batch first, so
         that TRL's shuffling and splitting carries them along.
         """
-        batch = super()._generate_and_score_completions(inputs)
-        if not self.model.training:
-            return batch
+        with self._clock.phase("generate"):
+            batch = super()._generate_and_score_completions(inputs)
+        if self.model.training:
+            with self._clock.phase("oracle"):
+                self._ask_oracle(inputs, batch)
+        return batch
+
+    def _ask_oracle(self, inputs: list[dict[str, Any]], batch: dict[str, Any]) -> None:
         # (B, K), all processes; in float64, since weights are cheap and their errors would show
         rewards = self._rewards.double().view(-1, self.num_generations)
         local = slice(
@@ -207,10 +223,11 @@ class OraPOTrainer(GRPOTrainer):
             batch["chosen_ids"], batch["chosen_mask"] = self._chosen.pad(
                 chosen, self.accelerator.device
             )
-            self._add_reference_logps(batch)
+            self._add_reference_logps(batch, [str(row[self.args.study_column]) for row in inputs])
         if self.args.method == "orapo" or bool(rewards.isnan().any()):
             batch["sample_weight"] = sample_weights(rewards, weight).flatten()[local]
-        return batch
+        reports = identical_share(batch["completion_ids"], batch["completion_mask"])
+        self._log("completions/identical", torch.tensor(reports))
 
     def _choose_rejected(
         self,
@@ -241,22 +258,31 @@ class OraPOTrainer(GRPOTrainer):
         return rejected_rollouts(rewards, reference) & filled.view_as(rewards)
 
     @torch.no_grad()
-    def _add_reference_logps(self, batch: dict[str, Any]) -> None:
-        """Add both answers' summed log-probabilities under the reference model to the batch."""
+    def _add_reference_logps(self, batch: dict[str, Any], study_ids: list[str]) -> None:
+        """Add both answers' summed log-probabilities under the reference model to the batch.
+
+        A report's is computed at the study's first visit and kept: the reference does not move.
+        """
         pairs = batch["pair_weight"] > 0
         index = batch["study_index"]
+        kept = {} if self.args.sync_ref_model else self.oracle.reference_logps
         chosen_rows = first_rows(index, pairs)
+        new_rows = [row for row in chosen_rows if study_ids[row] not in kept]
         known = "ref_per_token_logps" in batch and self.temperature == 1.0
         rejected_rows = [] if known else pairs.nonzero().flatten().tolist()
         with trl_contract.as_reference(self._policy(), self.ref_model) as model:
-            chosen, rejected = self._answer_logps(model, batch, chosen_rows, rejected_rows)
-        zeros = torch.zeros(len(index), dtype=chosen.dtype, device=chosen.device)
+            new, rejected = self._answer_logps(model, batch, new_rows, rejected_rows)
+        new_values = zip((study_ids[row] for row in new_rows), new.tolist(), strict=True)
+        for found in gather_object([dict(new_values)]):
+            kept.update(found)
+        chosen = new.new_tensor([kept[study_ids[row]] for row in chosen_rows])
         batch["ref_chosen_logps"] = spread(chosen, chosen_rows, index, pairs)
         if known:
             batch["ref_rejected_logps"] = (
                 batch["ref_per_token_logps"] * batch["completion_mask"]
             ).sum(dim=1)
         else:
+            zeros = torch.zeros(len(index), dtype=new.dtype, device=new.device)
             zeros[rejected_rows] = rejected
             batch["ref_rejected_logps"] = zeros
 
@@ -314,6 +340,14 @@ class OraPOTrainer(GRPOTrainer):
 
     # ---------------------------------------------------------------- loss
 
+    def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any) -> Tensor:
+        """TRL's, with the seconds of its phases logged."""
+        with self._clock.phase("loss"):
+            loss = super().training_step(model, inputs, num_items_in_batch)
+        for name, seconds in self._clock.taken().items():
+            trl_contract.log_metric(self, f"seconds/{name}", seconds)
+        return loss
+
     def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> Tensor:
         """TRL's GRPO loss with each rollout weighted, plus the weighted DPO loss of the pairs.
 
@@ -344,18 +378,20 @@ class OraPOTrainer(GRPOTrainer):
             loss = super()._compute_loss(model, inputs)
             rejected_rows = pairs.nonzero().flatten().tolist()
             chosen, rejected = self._answer_logps(model, inputs, chosen_rows, rejected_rows)
-        dpo = ln_dpo(
+        margin = ln_margin(
             spread(chosen, chosen_rows, index, pairs)[pairs],
             rejected,
             inputs["ref_chosen_logps"][pairs],
             inputs["ref_rejected_logps"][pairs],
             inputs["chosen_mask"].sum(dim=1)[pairs],
             inputs["completion_mask"].sum(dim=1)[pairs],
-            self.args.dpo_tau,
         )
+        dpo = ln_dpo(margin, self.args.dpo_tau)
         # The mean over all rollouts: pair_weight holds K/n_i, see `losses.pair_weights`.
         dpo = (inputs["pair_weight"][pairs].to(precision) * dpo).sum() / len(pairs)
         self._log("loss/dpo", dpo.detach())
+        self._log("dpo/margin", margin.detach().mean())  # NaN without a pair, and then left out
+        self._log("dpo/accuracy", (margin.detach() > 0).float().mean())
         return loss + dpo / trl_contract.accumulation_steps(self)
 
     def _get_per_token_logps_and_entropies(
@@ -385,6 +421,10 @@ class OraPOTrainer(GRPOTrainer):
         return rollouts, entropies, aux_loss
 
     # ---------------------------------------------------------------- logs and checkpoints
+
+    def announce(self, figures: dict[str, float]) -> None:
+        """Hand figures to everything that logs, TRL's own of this step apart."""
+        self.callback_handler.on_log(self.args, self.state, self.control, figures)
 
     def _log(self, name: str, value: Tensor) -> None:
         mean = self.accelerator.gather(value.to(self.accelerator.device)).nanmean()

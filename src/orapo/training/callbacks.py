@@ -1,0 +1,160 @@
+"""What a run leaves beside its weights: a line of figures a step, and probes of what it writes."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, overload
+
+from PIL import Image
+from transformers import TrainerCallback
+
+from orapo.data.conversation import Views, previous_studies, shown_films, study_prompt
+from orapo.data.images import read_image
+from orapo.data.study import Study
+from orapo.evaluation import clinical_scores
+from orapo.facts import label_report
+from orapo.generation import Decoding, generate_reports
+from orapo.labels import UncertainPolicy
+from orapo.training.config import OraPOConfig
+from orapo.training.dataset import check_target, study_labels
+from orapo.training.films import SetAside, readable_studies
+
+
+class _JsonLines:
+    """A file of JSON lines that is whole after every line."""
+
+    def __init__(self, path: Path, keep: bool) -> None:
+        self.path = path
+        if not keep:
+            path.unlink(missing_ok=True)
+
+    def add(self, record: dict[str, Any]) -> None:
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(record) + "\n")
+
+
+class LogFile(TrainerCallback):
+    """Writes what TRL logs, step by step; numbers only, never a report's text."""
+
+    def __init__(self, path: Path, keep: bool) -> None:
+        self.lines = _JsonLines(path, keep)
+        self.start = time.monotonic()
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.start = time.monotonic()
+
+    def on_log(
+        self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any
+    ) -> None:
+        # a probe has its own file
+        if state.is_world_process_zero and logs and "probe/macro_f1" not in logs:
+            seconds = round(time.monotonic() - self.start, 2)
+            numbers = {name: _number(value) for name, value in logs.items()}
+            self.lines.add({"step": state.global_step, "elapsed": seconds, **numbers})
+
+
+def _number(value: Any) -> Any:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return None
+
+
+class _Films(Sequence[list[Image.Image]]):
+    """The films of studies, read when they are taken: a probe's films may not fit into memory."""
+
+    def __init__(self, paths: Sequence[Sequence[Path]]) -> None:
+        self._paths = paths
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    @overload
+    def __getitem__(self, index: int) -> list[Image.Image]: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[list[Image.Image]]: ...
+    def __getitem__(self, index: int | slice) -> list[Image.Image] | list[list[Image.Image]]:
+        if isinstance(index, slice):
+            return [self[place] for place in range(*index.indices(len(self)))]
+        return [read_image(path) for path in self._paths[index]]
+
+
+class Probe(TrainerCallback):
+    """Scores greedy reports on some held-out studies now and then (the paper's Figure 2).
+
+    Attributes:
+        announce: Gets the figures of every probe; by default nobody does.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        studies: Sequence[Study],
+        every: int,
+        config: OraPOConfig,
+        processor: Any,
+        *,
+        target: str,
+        views: Views,
+        prompt_fields: Sequence[str],
+        max_unreadable_share: float,
+        keep: bool,
+    ) -> None:
+        self.lines = _JsonLines(path, keep)
+        self.announce: Callable[[dict[str, float]], object] = lambda figures: None
+        self.every = every
+        self.processor = processor
+        self.uncertain = UncertainPolicy(config.uncertain)
+        unlisted = SetAside(len(studies), max_unreadable_share)
+        studies = readable_studies(studies, views, unlisted, quiet=True)
+        before = previous_studies(studies)
+        self.prompts = [
+            study_prompt(study, prompt_fields, previous=before.get(study.study_id))
+            for study in studies
+        ]
+        self.labels = [study_labels(study, check_target(target)) for study in studies]
+        self.films = _Films([shown_films(study, views) for study in studies])
+        self.decoding = Decoding(
+            max_new_tokens=config.max_completion_length or 256,
+            batch_size=4 * config.per_device_train_batch_size,
+        )
+
+    def on_step_end(
+        self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any
+    ) -> None:
+        if state.global_step % self.every == 0 and state.is_world_process_zero:
+            self._score(state.global_step, model)
+
+    def on_train_begin(
+        self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any
+    ) -> None:
+        if state.global_step == 0 and state.is_world_process_zero:
+            self._score(0, model)
+
+    def _score(self, step: int, model: Any) -> None:
+        start = time.monotonic()
+        training = model.training
+        model.eval()
+        reports = list(
+            generate_reports(model, self.processor, self.films, self.decoding, self.prompts)
+        )
+        model.train(training)
+        scores = clinical_scores(
+            [label_report(text).labels for text in reports], self.labels, uncertain=self.uncertain
+        )
+        per_label = {name: item["f1"] for name, item in scores.per_label.items()}
+        self.lines.add(
+            {
+                "step": step,
+                "macro_f1": scores.macro_f1,
+                "per_label": per_label,
+                "seconds": round(time.monotonic() - start, 2),
+            }
+        )
+        self.announce(
+            {"probe/macro_f1": scores.macro_f1}
+            | {f"probe/{name}": value for name, value in per_label.items()}
+        )
