@@ -47,17 +47,23 @@ class StudyDraws:
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """Return (rows, vocabulary) scores, -inf but for the token drawn."""
         step = len(self.log_likelihood)
-        logits = scores.float()
-        kept = logits / self._temperature
-        if self._top_p < 1:
-            from transformers import TopPLogitsWarper
-
-            kept = TopPLogitsWarper(self._top_p)(input_ids, kept)
-        mass = kept.softmax(-1)
+        likelihood = scores.float().log_softmax(-1)
+        mass = self._mass(input_ids, likelihood)
         total = mass.cumsum(-1)
         draw = self._draws[:, step : step + 1].to(total.device) * total[:, -1:]
         token = torch.searchsorted(total, draw, right=True)
         # A number next to 1 can round to the whole sum, beyond the last token.
         token = torch.where(token < mass.shape[-1], token, mass.argmax(-1, keepdim=True))
-        self.log_likelihood.append(logits.log_softmax(-1).gather(-1, token).squeeze(-1))
+        self.log_likelihood.append(likelihood.gather(-1, token).squeeze(-1))
         return torch.full_like(scores, -torch.inf).scatter(-1, token, 0.0)
+
+    def _mass(self, input_ids: Tensor, likelihood: Tensor) -> Tensor:
+        """Return (rows, vocabulary) probabilities that tokens are drawn with."""
+        if self._temperature == 1 and self._top_p >= 1:
+            return likelihood.exp()
+        kept = likelihood / self._temperature
+        if self._top_p < 1:
+            from transformers import TopPLogitsWarper
+
+            kept = TopPLogitsWarper(self._top_p)(input_ids, kept)
+        return kept.softmax(-1)

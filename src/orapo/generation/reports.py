@@ -125,15 +125,11 @@ def sample_reports(
             for sample in range(decoding.samples)
         ]
         draws = StudyDraws(seeds, decoding.max_new_tokens, decoding.temperature, decoding.top_p)
-        settings = {
-            "do_sample": True,
-            "logits_processor": [draws],
-            "num_return_sequences": decoding.samples,
-            # `draws` leaves one token, so a checkpoint's own ways of sampling have no say
-            "temperature": 1.0,
-            "top_k": 0,
-            "top_p": 1.0,
-        }
+        settings["logits_processor"] = [draws]  # it leaves one token, which greedy decoding takes
+        if decoding.samples > 1:
+            # transformers repeats a study in sampling alone; all but the one token stay impossible
+            settings |= {"do_sample": True, "num_return_sequences": decoding.samples}
+            settings |= {"temperature": 1.0, "top_k": 0, "top_p": 1.0}
     try:
         texts = [
             processor.apply_chat_template(
