@@ -54,6 +54,9 @@ def test_side_and_severity_agree_among_matched_findings(generated, reference, si
         ("Interval removal of the tube.", 1),
         ("Cardiomegaly. Small effusion.", 0),
         ("Lungs are clear.", 0),
+        ("No prior study is available.", 0),
+        ("Heart size is normal, without previous films.", 0),
+        ("Nothing new since the prior study.", 1),
     ],
 )
 def test_earlier_films_are_noticed(text, mentions):

@@ -220,6 +220,23 @@ def test_every_label_has_a_code_that_dicom_can_hold():
     assert len(set(LABEL_CODES.values())) == len(LABELS)
 
 
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        ("org/model", "org/model"),
+        ("/home/doe/models/a", "a"),
+        ("./run", "run"),
+        ("~/run/", "run"),
+        ("C:\\users\\doe\\run", "run"),
+        ("", ""),
+    ],
+)
+def test_folders_of_a_model_are_not_exported(films, model, name):
+    one = Draft("s", REPORT, {}, model)
+    assert one.model_name == name
+    assert "doe" not in str(structured_report(one)) + json.dumps(fhir_bundle(one))
+
+
 @pytest.mark.parametrize("name", ["../../etc/passwd", "", "a/b", ".hidden", "ü", "x" * 300, "a b"])
 def test_file_names_of_studies_lead_nowhere_else(name):
     made = FileNames().of(name)

@@ -171,7 +171,7 @@ def _write_csv(drafts: Iterator[Draft], out: Path) -> int:
     with write_rows(out, columns) as write:
         for draft in drafts:
             labels = {name: format_label(draft.labels.get(name)) for name in LABELS}
-            origin = {"model": draft.model, "revision": draft.revision, "notice": NOTICE}
+            origin = {"model": draft.model_name, "revision": draft.revision, "notice": NOTICE}
             write({"study_id": draft.study_id, "report": draft.text, **labels, **origin})
             written += 1
     return written

@@ -128,7 +128,7 @@ def structured_report(
         instance_number=1,
         manufacturer="orapo",
         # a short string, in which a backslash would begin another one
-        manufacturer_model_name=sr_text(draft.model)[0].replace("\\", "/")[:64] or None,
+        manufacturer_model_name=sr_text(draft.model_name)[0].replace("\\", "/")[:64] or None,
         is_complete=False,
         is_final=False,
         is_verified=False,
@@ -188,7 +188,7 @@ def _content(draft: Draft, references: Sequence[Reference], device_uid: str) -> 
         observer_identifying_attributes=DeviceObserverIdentifyingAttributes(
             uid=device_uid,
             name="orapo",
-            model_name=sr_text(draft.model)[0] or "unknown",
+            model_name=sr_text(draft.model_name)[0] or "unknown",
             serial_number=draft.revision or None,
         ),
     )

@@ -29,7 +29,7 @@ class Draft:
         study_id: Its study.
         text: The report, as the model wrote it.
         labels: All 14 labels: those of the table, else what FactS reads from the text.
-        model: What wrote it; empty if the table doesn't say.
+        model: What wrote it, as the table has it; empty if it doesn't say.
         revision: Which weights that had.
         films: The files that the model was shown, where the table names them.
         record: All that the table says of it, as plain JSON values.
@@ -42,6 +42,13 @@ class Draft:
     revision: str = ""
     films: tuple[Path, ...] = ()
     record: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def model_name(self) -> str:
+        """The model without the folders that it lies in, which nobody else need know."""
+        parts = [part for part in re.split(r"[/\\]", self.model) if part]
+        on_hub = len(parts) == 2 and not self.model.startswith((".", "~", "/"))
+        return self.model if on_hub else (parts or [""])[-1]
 
 
 def read_drafts(path: Path) -> Iterator[Draft | str]:

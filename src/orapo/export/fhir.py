@@ -191,7 +191,7 @@ def _report(
 
 
 def _device(draft: Draft) -> dict[str, Any]:
-    model = fhir_string(draft.model)[0].strip() or "unknown"
+    model = fhir_string(draft.model_name)[0].strip() or "unknown"
     device: dict[str, Any] = {
         "resourceType": "Device",
         "deviceName": [{"name": model, "type": "model-name"}],

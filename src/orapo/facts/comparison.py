@@ -7,7 +7,7 @@ from typing import Final
 
 EARLIER_FILMS: Final = re.compile(
     r"\b(?:unchanged|stable|interval|(?:as )?compared (?:to|with)|in comparison|similar to|"
-    r"(?:prior|previous|earlier|last) (?:exam|examination|study|film|radiograph|x-?ray|ct)s?|"
+    r"(?<!\bno )(?<!\bwithout )(?:prior|previous|earlier|last) (?:exam|examination|study|film|radiograph|x-?ray|ct)s?|"
     r"again (?:seen|noted|demonstrated|identified)|persist\w*|worsen\w*|improv\w*|resolv\w*|"
     r"(?:in|de)creased? since|no longer (?:seen|visible))\b",
     re.IGNORECASE,
