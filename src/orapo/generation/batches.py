@@ -52,6 +52,8 @@ def written_rows(
     Raises:
         RunFailedError: The memory does not hold a batch.
     """
+    if done >= len(studies):
+        return
     processes = processes or Processes()
     starts = range(done // batch_size * batch_size, len(studies), batch_size)
     mine = list(starts)[processes.index :: processes.count]
@@ -101,23 +103,48 @@ def _batch_rows(
         for asked, shown in zip(batch, films, strict=True)
         if not isinstance(shown, OrapoError)
     ]
+    found: dict[str, dict[str, Any]] = {}
     try:
-        samples = write(
-            [shown for _, shown in readable],
-            [asked.prompt for asked, _ in readable],
-            [asked.study_id for asked, _ in readable],
-        )
+        for asked, samples in _samples(readable, write):
+            if isinstance(samples, ValueError):
+                reason = f"the model's processor refuses it ({_first_line(samples)})"
+                found[asked.study_id] = error_row(asked, reason, provenance)
+            else:
+                found[asked.study_id] = report_row(asked, samples, selection, provenance)
     except (RuntimeError, MemoryError) as error:  # torch's OutOfMemoryError is a RuntimeError
         if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
             raise RunFailedError(
                 f"out of memory with {len(readable)} studies at a time; a smaller --batch-size helps"
             ) from None
         raise
-    found = {
-        asked.study_id: report_row(asked, each, selection, provenance)
-        for (asked, _), each in zip(readable, samples, strict=True)
-    }
     return [
         found.get(asked.study_id) or error_row(asked, str(shown), provenance)
         for asked, shown in zip(batch, films, strict=True)
     ]
+
+
+def _samples(
+    readable: Sequence[tuple[Asked, list[Image.Image]]], write: Writer
+) -> Iterator[tuple[Asked, list[Sample] | ValueError]]:
+    """Write a batch; where a processor refuses it, study by study, so that one spoils no other.
+
+    Processors refuse films of odd shapes and prompts that are too long, each with a ValueError.
+    """
+    try:
+        written = write(
+            [films for _, films in readable],
+            [asked.prompt for asked, _ in readable],
+            [asked.study_id for asked, _ in readable],
+        )
+    except ValueError as error:
+        if len(readable) == 1:
+            yield readable[0][0], error
+        else:
+            for one in readable:
+                yield from _samples([one], write)
+        return
+    yield from zip([asked for asked, _ in readable], written, strict=True)
+
+
+def _first_line(error: ValueError) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
