@@ -293,3 +293,15 @@ def test_compare_says_in_words_which_system_is_better(orapo, data):
     assert 0 < pair["p"] <= pair["p_holm"] <= 1
     code, _, err = orapo("compare", "p.jsonl", *options)
     assert (code, "two systems or more" in err) == (2, True)
+
+
+def test_comparisons_count_as_invented_unless_an_earlier_study_was_given(orapo, data):
+    lines = [json.loads(line) for line in (data / "p.jsonl").read_text().splitlines()]
+    for given, value in (("", 1.0), ("report and film", None)):
+        rows = [{**line, "report": "Stable.", "earlier_study": given} for line in lines]
+        (data / "q.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        words = [word if word != "p.jsonl" else "q.jsonl" for word in EVALUATE]
+        orapo(*words, "--out", "out", "--resamples", "20")
+        figures = metrics_of(data)["detail"]["reports"]
+        assert figures["invented_comparisons"]["value"] == value
+        assert figures["earlier_films"]["value"] == 1

@@ -111,6 +111,7 @@ def evaluate(
     from orapo.evaluation.clinical import clinical_scores
     from orapo.evaluation.inputs import (
         match_studies,
+        read_earlier_given,
         read_labels,
         read_predictions,
         read_references,
@@ -175,8 +176,18 @@ def evaluate(
             **{name: version(name) for name in ("orapo", "numpy", "scikit-learn")},
         },
     }
+    earlier = read_earlier_given(predictions)
     metrics["detail"] = _detail(
-        metrics, read, predicted, truth, training, nearest, uncertain, resamples, seed
+        metrics,
+        read,
+        predicted,
+        truth,
+        training,
+        nearest,
+        earlier,
+        uncertain,
+        resamples,
+        seed,
     )
     notes = _notes(metrics, truth, training)
     words, absence = _language(reports, truth, language, resamples, seed)
@@ -216,6 +227,7 @@ def _detail(
     truth: Mapping[str, Reference],
     training: list[Reference] | None,
     nearest: Sequence[Mapping[str, LabelValue]] | None,
+    earlier: frozenset[str],
     uncertain: UncertainPolicy,
     resamples: int,
     seed: int,
@@ -237,7 +249,9 @@ def _detail(
     evaluated = Evaluated(
         predicted=label_matrix(predicted, "prediction"),
         reference=label_matrix(labels, "reference"),
-        figures=report_figures(list(read.values()), labels, texts),
+        figures=report_figures(
+            list(read.values()), labels, texts, [study in earlier for study in read]
+        ),
         patients=[reference.patient_id for reference in truth.values()],
         groups={kind: [one.groups.get(kind, "") for one in truth.values()] for kind in kinds},
     )

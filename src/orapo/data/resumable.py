@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,6 +17,20 @@ def file_identity(path: Path) -> list[Any]:
     """Return what tells a file from its changed self: its full name, size and time of change."""
     facts = path.stat()
     return [str(path.resolve()), facts.st_size, facts.st_mtime_ns]
+
+
+def make_folder_of(out: Path) -> None:
+    """Make the folder of a file to come, so that a wrong place is said before any work is done.
+
+    Raises:
+        OrapoError: It can't be made, or not be written in.
+    """
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OrapoError(f"{out}: can't be written ({error.strerror})") from None
+    if not os.access(out.parent, os.W_OK):
+        raise OrapoError(f"{out}: can't be written (no permission in its folder)")
 
 
 class ResumableRows:
@@ -39,8 +54,8 @@ class ResumableRows:
         text = json.dumps(made_from, default=str)
         key = hashlib.sha256(text.encode()).hexdigest()
         self.done = self.added = 0
+        make_folder_of(out)
         try:
-            out.parent.mkdir(parents=True, exist_ok=True)
             end = self._whole_lines(key)
             self._file = self.path.open("r+b" if end else "wb")
             if end:

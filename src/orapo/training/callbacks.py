@@ -15,6 +15,7 @@ from orapo.data.conversation import Views, previous_studies, shown_films, study_
 from orapo.data.images import read_image
 from orapo.data.study import Study
 from orapo.evaluation import clinical_scores
+from orapo.evaluation.detail import macro_f1_interval
 from orapo.facts import label_report
 from orapo.generation import Decoding, generate_reports
 from orapo.labels import UncertainPolicy
@@ -116,6 +117,7 @@ class Probe(TrainerCallback):
             for study in studies
         ]
         self.labels = [study_labels(study, check_target(target)) for study in studies]
+        self.patients = [study.patient_id for study in studies]
         self.films = _Films([shown_films(study, views) for study in studies])
         self.decoding = Decoding(
             max_new_tokens=config.max_completion_length or 256,
@@ -142,14 +144,15 @@ class Probe(TrainerCallback):
             generate_reports(model, self.processor, self.films, self.decoding, self.prompts)
         )
         model.train(training)
-        scores = clinical_scores(
-            [label_report(text).labels for text in reports], self.labels, uncertain=self.uncertain
-        )
+        read = [label_report(text).labels for text in reports]
+        scores = clinical_scores(read, self.labels, uncertain=self.uncertain)
+        interval = macro_f1_interval(read, self.labels, self.patients, uncertain=self.uncertain)
         per_label = {name: item["f1"] for name, item in scores.per_label.items()}
         self.lines.add(
             {
                 "step": step,
                 "macro_f1": scores.macro_f1,
+                "macro_f1_interval": [interval.low, interval.high],
                 "per_label": per_label,
                 "seconds": round(time.monotonic() - start, 2),
             }

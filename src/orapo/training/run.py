@@ -22,6 +22,7 @@ from orapo.facts import FactsEngine, FactSReward, RulesEngine
 from orapo.generation import load_checkpoint
 from orapo.labels import CHEXPERT
 from orapo.training.callbacks import LogFile, Probe
+from orapo.training.card import write_card
 from orapo.training.config import OraPOConfig
 from orapo.training.dataset import check_target, training_dataset
 from orapo.training.films import SetAside, readable_studies
@@ -195,7 +196,7 @@ def train(run: RunConfig, config: OraPOConfig, resume: bool = False) -> Path:
     """Train as the recipe says.
 
     Writes into ``config.output_dir``: the checkpoint (safetensors, processor, chat template),
-    ``log.jsonl`` (one line a step) and ``probe.jsonl`` (one line a probe).
+    ``log.jsonl`` (one line a step), ``probe.jsonl`` (one line a probe) and a model card.
 
     Args:
         run: Model and data.
@@ -267,6 +268,7 @@ def train(run: RunConfig, config: OraPOConfig, resume: bool = False) -> Path:
         )
     trainer.save_model(str(folder))
     processor.save_pretrained(folder)
+    write_card(folder, run, config, studies, trainer)
     return folder
 
 
