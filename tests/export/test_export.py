@@ -14,7 +14,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from orapo.cli import export as export_command
-from orapo.data.tables import read_rows, write_rows
+from orapo.data.table_writing import write_rows
+from orapo.data.tables import read_rows
 from orapo.errors import MissingExtraError, OrapoError
 from orapo.export.codes import LABEL_CODES
 from orapo.export.draft import NOTICE, Draft, FileNames, as_json, as_text, read_drafts
