@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from orapo.data.tables import not_an_input
+from orapo.data.table_writing import not_an_input
 from orapo.errors import MissingExtraError, OrapoError
 
 if TYPE_CHECKING:
@@ -160,7 +160,8 @@ def _content(
 
 def _write_csv(drafts: Iterator[Draft], out: Path) -> int:
     """Write the table of studies: report, 14 labels, model; the notice in each row."""
-    from orapo.data.tables import table_format, write_rows
+    from orapo.data.table_writing import write_rows
+    from orapo.data.tables import table_format
     from orapo.export.draft import NOTICE
     from orapo.labels import LABELS, format_label
 

@@ -18,7 +18,7 @@ from orapo.data.conversation import check_prompt_fields, check_views
 from orapo.data.manifest import read_manifest
 from orapo.data.study import Study
 from orapo.errors import OrapoError, RunFailedError
-from orapo.facts import FactsEngine, FactSReward, RepetitionPenalty, RulesEngine
+from orapo.facts import FactsEngine, FactSReward, RulesEngine
 from orapo.generation import load_checkpoint
 from orapo.labels import CHEXPERT
 from orapo.training.callbacks import LogFile, Probe
@@ -27,6 +27,7 @@ from orapo.training.config import OraPOConfig
 from orapo.training.dataset import check_target, training_dataset
 from orapo.training.films import SetAside, readable_studies
 from orapo.training.resume import last_checkpoint
+from orapo.training.rewards import reward_terms
 from orapo.training.trainer import OraPOTrainer
 from orapo.training.watch import Bar
 
@@ -45,7 +46,7 @@ class RunConfig:
         probe_split: Split on which greedy reports are scored during training; none if empty.
         probe_every: Steps between probes; 0 for none.
         probe_studies: Studies of a probe, from the split's beginning.
-        repetition_weight: Weight of the repetition term beside FactS; 0 leaves it out.
+        reward_terms: What is rewarded beside FactS, ``name=weight`` each (`training.rewards`).
         engine: What reads the reports for the reward: ``rules`` or ``llm``.
         lexicon: The rules' own TOML file; CheXpert's labels are expected.
         judge_model: The llm engine's model; ``judge_url`` says where it is.
@@ -75,7 +76,9 @@ class RunConfig:
     probe_split: str = field(default="", metadata={"help": "split to score during training"})
     probe_every: int = field(default=0, metadata={"help": "steps between probes; 0 for none"})
     probe_studies: int = field(default=200, metadata={"help": "studies of a probe"})
-    repetition_weight: float = field(default=0.0, metadata={"help": "weight of repetition"})
+    reward_terms: list[str] = field(
+        default_factory=list, metadata={"help": "rewards beside FactS, name=weight each"}
+    )
     engine: str = field(default="rules", metadata={"help": "reads reports: rules or llm"})
     lexicon: str = field(default="", metadata={"help": "TOML file that adds to the rules"})
     judge_model: str = field(default="", metadata={"help": "the llm engine's model"})
@@ -221,12 +224,9 @@ def train(run: RunConfig, config: OraPOConfig, resume: bool = False) -> Path:
     with config.main_process_first(desc="reading every film once"):  # the others find its notes
         studies = readable_studies(studies, views, set_aside, config.disable_tqdm or not first)
     model, processor = load_checkpoint(run.model, device="cpu" if config.use_cpu else None)
-    rewards: list[Any] = [
-        FactSReward(config.facts_beta, config.uncertain, engine=_reward_engine(run))
-    ]
-    if run.repetition_weight:
-        rewards.append(RepetitionPenalty())
-        config.reward_weights = [1.0, run.repetition_weight]
+    terms, weights = reward_terms(run.reward_terms or ())
+    facts = FactSReward(config.facts_beta, config.uncertain, engine=_reward_engine(run))
+    config.reward_weights = [1.0, *weights]
     callbacks: list[TrainerCallback] = [LogFile(folder / LOG_FILE, keep=resume)]
     probe = None
     if run.probe_every and run.probe_split:
@@ -245,7 +245,7 @@ def train(run: RunConfig, config: OraPOConfig, resume: bool = False) -> Path:
         callbacks.append(probe)
     trainer = OraPOTrainer(
         model,
-        rewards,
+        [facts, *terms],
         config,
         train_dataset=training_dataset(
             studies, target=check_target(run.target), prompt_fields=run.prompt_fields, views=views
