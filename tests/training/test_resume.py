@@ -16,7 +16,7 @@ from transformers import (
 from orapo import OrapoError
 from orapo.models.tiny import build_model
 from orapo.training import OraPOConfig, OraPOTrainer
-from orapo.training.resume import last_checkpoint, restore_weights
+from orapo.training.resume import restore_weights
 from orapo.training.run import RunConfig, train
 
 TEXT = {
@@ -180,12 +180,6 @@ def test_a_folder_without_weights_is_refused(tiny_model, tmp_path):
     tiny_model.config.save_pretrained(tmp_path)
     with pytest.raises(OrapoError, match="can't be loaded"):
         restore_weights(tiny_model, tmp_path)
-
-
-def test_the_last_checkpoint_is_that_of_the_most_steps(tmp_path):
-    for step in (9, 10):
-        (tmp_path / f"checkpoint-{step}").mkdir()
-    assert last_checkpoint(tmp_path) == tmp_path / "checkpoint-10"
 
 
 @pytest.mark.parametrize("folder", ["empty", "missing"])

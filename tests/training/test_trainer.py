@@ -10,7 +10,8 @@ from trl import GRPOTrainer
 from trl.trainer import grpo_trainer
 
 from orapo import OrapoError
-from orapo.training import OraPOConfig, OraPOTrainer
+from orapo.training import OraPOConfig, OraPOTrainer, loop_state
+from orapo.training.checkpoints import mark_whole
 
 K = 4
 NAN = math.nan
@@ -446,10 +447,14 @@ def test_a_reference_that_is_synchronised_is_asked_every_time(
     "window", [{"steps_per_generation": 4, "gradient_accumulation_steps": 1}, {"num_iterations": 4}]
 )
 @pytest.mark.parametrize("step", [1, 3])
-def test_a_generation_repeated_by_a_resume_is_counted_once(
-    tiny_model, tiny_processor, tiny_dataset, tmp_path, window, step
+@pytest.mark.parametrize("saved", [True, False])
+def test_a_generation_that_a_resume_goes_on_with_or_repeats_is_counted_once(
+    tiny_model, tiny_processor, tiny_dataset, tmp_path, window, step, saved
 ):
-    """One generation gives four steps; the run stops within the second one."""
+    """One generation gives four steps; the run stops within the second one.
+
+    Without its rollouts (a checkpoint of another number of processes) its prompts are sampled anew.
+    """
     if "steps_per_generation" in window:
         window = {**window, "per_device_train_batch_size": K}
     settings = {"save_strategy": "steps", "save_steps": 4 + step, **window}
@@ -464,21 +469,27 @@ def test_a_generation_repeated_by_a_resume_is_counted_once(
     )
     trainer.train()
     assert rates(trainer) == pytest.approx(SMOOTHED)
+    if not saved:
+        checkpoint = tmp_path / f"checkpoint-{4 + step}"
+        (checkpoint / loop_state.FILE_NAME).unlink()
+        mark_whole(checkpoint)
 
     reward = TableReward([FIRST, SECOND])
     again = make_trainer(
         tiny_model, tiny_processor, tiny_dataset, tmp_path, reward, max_steps=8, **window
     )
     again.train(resume_from_checkpoint=True)
-    assert len(reward.visits) == 1  # the rest of the second generation, sampled anew
-    assert sorted(reward.visits[0]) == sorted(trainer.reward_funcs[0].visits[1])
+    assert len(reward.visits) == (not saved)
+    if not saved:  # the rest of the second generation, sampled anew
+        assert sorted(reward.visits[0]) == sorted(trainer.reward_funcs[0].visits[1])
     assert rates(again) == pytest.approx(SMOOTHED)
 
+    tables = [SECOND] if saved else [FIRST, SECOND]
     more = make_trainer(
-        tiny_model, tiny_processor, tiny_dataset, tmp_path, [FIRST, SECOND], max_steps=9, **window
+        tiny_model, tiny_processor, tiny_dataset, tmp_path, tables, max_steps=9, **window
     )
     more.train(resume_from_checkpoint=True)
-    assert len(more.reward_funcs[0].visits) == 2  # and then the third generation counts
+    assert len(more.reward_funcs[0].visits) == len(tables)  # and then the third generation counts
     assert more.oracle["s0"] == pytest.approx(0.5 * SMOOTHED["s0"] + 0.5 * 3 / 4)
 
 

@@ -1,0 +1,92 @@
+"""What the training loop holds in memory between two steps, and a kill would take with it.
+
+transformers saves weights, optimiser and random states. Beside them live a generation that is half
+used (``num_iterations`` or ``steps_per_generation`` above what one step takes), which can't be
+sampled again with weights that have moved, and the means that are logged over several steps.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+
+from orapo.errors import OrapoError
+from orapo.training import trl_contract
+
+FILE_NAME: Final = "loop_state.json"
+
+logger = logging.getLogger(__name__)
+
+
+def save(trainer: Any, folder: Path) -> None:
+    """Write the state into a checkpoint's folder; every process calls it.
+
+    Raises:
+        OSError, RuntimeError: The disk is full.
+    """
+    args = trainer.args
+    means = trl_contract.running_means(trainer)
+    means["loss"] = trainer.accelerator.gather(means["loss"]).flatten().tolist()
+    if trl_contract.generation_position(trainer):
+        folder.mkdir(parents=True, exist_ok=True)
+        torch.save(trl_contract.generation(trainer), folder / _generation_file(args.process_index))
+    if args.should_save:
+        state = {"version": 1, "processes": args.world_size, "means": means}
+        part = folder / f".{FILE_NAME}.part"
+        part.write_text(json.dumps(state), encoding="utf-8")
+        os.replace(part, folder / FILE_NAME)
+
+
+def load_generation(trainer: Any, folder: Path) -> bool:
+    """Give the trainer the half-used generation of a checkpoint.
+
+    Returns:
+        Whether it is there; False if the checkpoint is of an earlier version or of another number of
+        processes, so that its prompts are sampled anew.
+    """
+    if _read(folder).get("processes") != trainer.args.world_size:
+        logger.warning(
+            "%s: not of %d process(es); its half-used generation is sampled anew",
+            folder,
+            trainer.args.world_size,
+        )
+        return False
+    path = folder / _generation_file(trainer.args.process_index)
+    try:
+        generation = torch.load(path, map_location=trainer.accelerator.device, weights_only=True)
+    except (OSError, RuntimeError, EOFError) as error:
+        raise OrapoError(f"{path}: can't be read ({type(error).__name__})") from None
+    trl_contract.resume_generation_buffer(trainer, generation)
+    return True
+
+
+def load_means(trainer: Any, folder: Path) -> None:
+    """Go on with the means that the checkpoint's run had begun; call it when the loop has begun."""
+    means = _read(folder).get("means")
+    if means is None:
+        return
+    losses = means.pop("loss")
+    # with another number of processes every one takes the mean: the mean over them is the same
+    own = len(losses) == trainer.args.world_size
+    loss = losses[trainer.args.process_index] if own else sum(losses) / len(losses)
+    trl_contract.resume_means(trainer, loss=loss, **means)
+
+
+def _generation_file(process: int) -> str:
+    return f"generation_{process}.pt"
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    path = folder / FILE_NAME
+    try:
+        state = json.loads(path.read_text(encoding="utf-8"))
+        return dict(state)
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, TypeError):
+        raise OrapoError(f"{path}: broken; take an earlier checkpoint") from None
