@@ -85,6 +85,11 @@ def fault(folder: Path) -> str | None:
     return None
 
 
+def whole_checkpoints(run: Path) -> list[Path]:
+    """Return the whole checkpoints in a run's folder, by step."""
+    return [folder for folder in all_checkpoints(run) if fault(folder) is None]
+
+
 def last_checkpoint(run: Path) -> Path:
     """Return the whole checkpoint of the most steps in a run's folder; warns of torn ones.
 
@@ -113,7 +118,7 @@ def rotate(run: Path, limit: int | None, keep: Collection[Path] = ()) -> None:
     if not limit or limit < 0:
         return
     found = all_checkpoints(run)
-    whole = [folder for folder in found if fault(folder) is None]
+    whole = whole_checkpoints(run)
     if not whole:
         return
     spared = {path.resolve() for path in (*keep, whole[-1])}
@@ -148,7 +153,7 @@ def saving(folder: Path, run: Path) -> Iterator[None]:
             raise
         if _NAME.fullmatch(folder.name) and fault(folder) is not None:
             remove(folder)
-        whole = [path for path in all_checkpoints(run) if fault(path) is None]
+        whole = whole_checkpoints(run)
         kept = f"kept: {whole[-1]}, go on from it with --resume" if whole else "none is there yet"
         what = f"{folder}: can't be written ({_reason(error)})"
         raise RunFailedError(f"{what}; checkpoints: {kept}") from error

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from accelerate.utils import is_peft_model
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, TrainerCallback
 from trl import GRPOTrainer
 
 from orapo.errors import OrapoError
@@ -29,7 +29,6 @@ class ResumableTrainer(GRPOTrainer):
     args: OraPOConfig
     oracle: OracleState
     _sampler: Any = None
-    _resumed_from: Path | None = None  # until the loop has begun
 
     def train(self, resume_from_checkpoint: str | bool | None = None, **kwargs: Any) -> Any:
         """Train as transformers does; True goes on from the last whole checkpoint.
@@ -69,9 +68,13 @@ class ResumableTrainer(GRPOTrainer):
             self.accelerator.wait_for_everyone()
             if self.args.should_save:
                 checkpoints.mark_whole(folder)
+        self._rotate(folder)
+
+    def _rotate(self, newest: Path) -> None:
         if self.args.should_save:
             best = self.state.best_model_checkpoint
-            checkpoints.rotate(run, self.args.save_total_limit, [Path(best)] if best else [])
+            kept = [newest, Path(best)] if best else [newest]
+            checkpoints.rotate(newest.parent, self.args.save_total_limit, kept)
 
     @contextmanager
     def _no_rotation(self) -> Iterator[None]:
@@ -124,7 +127,9 @@ class ResumableTrainer(GRPOTrainer):
         super()._load_optimizer_and_scheduler(checkpoint)
         if checkpoint is None:
             return
-        folder = self._resumed_from = Path(checkpoint)
+        folder = Path(checkpoint)
+        self.add_callback(_GoesOn(self, folder))
+        self._rotate(folder)  # a kill may have kept it from being done
         position = self.oracle.load(folder)
         trl_contract.skip_epochs(self._sampler, int(self.state.epoch or 0))
         if self.args.ignore_data_skip:  # the run goes on with other studies
@@ -135,12 +140,21 @@ class ResumableTrainer(GRPOTrainer):
             self.oracle.forget_generation()
 
     def _run_epoch(self, *args: Any, **kwargs: Any) -> None:
-        """As transformers', from where the checkpoint's loop was; none if no step is left."""
-        folder, self._resumed_from = self._resumed_from, None
-        if folder is not None:
-            loop_state.load_means(self, folder)
-            if self.state.global_step >= self.state.max_steps:
-                # killed after its last step: transformers would take one more
-                self.control.should_training_stop = True
-                return
-        super()._run_epoch(*args, **kwargs)
+        """As transformers', but no step beyond the last: a run may be killed after that."""
+        if self.state.global_step >= self.state.max_steps:
+            self.control.should_training_stop = True
+        else:
+            super()._run_epoch(*args, **kwargs)
+
+
+class _GoesOn(TrainerCallback):
+    """Restores what the loop empties when it begins; once."""
+
+    def __init__(self, trainer: ResumableTrainer, folder: Path) -> None:
+        self._trainer = trainer
+        self._folder = folder
+
+    def on_train_begin(self, *args: Any, **kwargs: Any) -> None:
+        self._trainer.model.train()  # the log of a run without a step left would be evaluation's
+        loop_state.load_means(self._trainer, self._folder)
+        self._trainer.remove_callback(self)

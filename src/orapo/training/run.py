@@ -22,7 +22,7 @@ from orapo.facts import FactsEngine, FactSReward, RulesEngine
 from orapo.generation import load_checkpoint
 from orapo.labels import CHEXPERT
 from orapo.training.callbacks import LogFile, Probe
-from orapo.training.checkpoints import all_checkpoints, last_checkpoint, saving
+from orapo.training.checkpoints import last_checkpoint, saving, whole_checkpoints
 from orapo.training.config import OraPOConfig
 from orapo.training.dataset import check_target, training_dataset
 from orapo.training.films import SetAside, readable_studies
@@ -220,7 +220,7 @@ def train(
     """
     folder = Path(config.output_dir)
     checkpoint = last_checkpoint(folder) if resume else None
-    if not resume and (earlier := all_checkpoints(folder)):
+    if not resume and (earlier := whole_checkpoints(folder)):
         raise OrapoError(
             f"{folder}: holds {earlier[-1].name} of an earlier run; go on from it with --resume, or "
             "train into another output_dir"
