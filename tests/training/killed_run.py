@@ -46,12 +46,15 @@ EVENTS = ("os.rename", "os.remove", "os.mkdir", "shutil.rmtree")
 class Points:
     """Counts the points that this process passes, and ends it at one of them."""
 
-    def __init__(self, folder: Path, kill_at: int | None, note: Path) -> None:
-        self.folder, self.kill_at, self.note, self.passed = str(folder), kill_at, note, 0
+    def __init__(self, folder: Path, kill: tuple[str, int] | None, note: Path) -> None:
+        self.folder, self.kill_at, self.note = str(folder), kill, note
+        self.passed = {"any": 0, "torn": 0}
 
-    def here(self) -> bool:
-        self.passed += 1
-        return self.passed == self.kill_at
+    def here(self, *kinds: str) -> bool:
+        kinds = ("any", *kinds)
+        for kind in kinds:
+            self.passed[kind] += 1
+        return any((kind, self.passed[kind]) == self.kill_at for kind in kinds)
 
     def kill(self, name: str) -> None:
         self.note.write_text(name)
@@ -78,7 +81,7 @@ class Points:
 
         def wrapped(value, file, *args, **kwargs):
             result = real(value, file, *args, **kwargs)
-            if self.here():
+            if self.here("torn"):
                 os.truncate(file, os.path.getsize(file) // 2)
                 self.kill(f"torn {Path(file).name}")
             return result
@@ -97,7 +100,7 @@ class Points:
         add = callbacks._JsonLines.add
 
         def half_a_line(lines, record):
-            if self.here():
+            if self.here("torn"):
                 text = json.dumps(record)
                 with lines.path.open("a") as file:
                     file.write(text[: len(text) // 2])
@@ -118,11 +121,16 @@ class Points:
                 self.point(f"{event} {Path(path).name}")
 
 
-def attempt(recipe: Path, folder: Path, kill_at: int | None) -> tuple[int | None, int | str]:
+def attempt(recipe: Path, folder: Path, kill: tuple[str, int] | None) -> tuple[int | None, str]:
     """Train, or go on with it, in a process of its own.
 
+    Args:
+        recipe: As of `orapo train --config`.
+        folder: The run's.
+        kill: At which point of which kind to kill it: of any, or of those that leave half a file.
+
     Returns:
-        The signal that ended it, or None; and where that was, or how many points it passed.
+        The signal that ended it, or None; and where that was, or how many points it passed (JSON).
     """
     note = folder.with_suffix(".note")
     process = os.fork()
@@ -132,7 +140,7 @@ def attempt(recipe: Path, folder: Path, kill_at: int | None) -> tuple[int | None
         os.dup2(said, 1)
         os.dup2(said, 2)
         try:
-            points = Points(folder, kill_at, note)
+            points = Points(folder, kill, note)
             points.install()
             sys.argv = ["orapo", "train", "--quiet", "--config", str(recipe)]
             sys.argv += ["--output_dir", str(folder)]
@@ -142,7 +150,7 @@ def attempt(recipe: Path, folder: Path, kill_at: int | None) -> tuple[int | None
                 cli.main()
             except SystemExit as end:
                 code = end.code or 0
-            note.write_text(str(points.passed))
+            note.write_text(json.dumps(points.passed))
         finally:
             os._exit(code)
     _, status = os.waitpid(process, 0)
@@ -150,7 +158,7 @@ def attempt(recipe: Path, folder: Path, kill_at: int | None) -> tuple[int | None
         return os.WTERMSIG(status), note.read_text()
     if os.WEXITSTATUS(status) != 0:
         raise SystemExit(f"{folder.with_suffix('.txt')}: ended with {os.WEXITSTATUS(status)}")
-    return None, int(note.read_text())
+    return None, note.read_text()
 
 
 def without_clocks(path: Path) -> list[dict]:
@@ -194,14 +202,15 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     rng = random.Random(options.seed)
-    _, total = attempt(options.recipe, options.folder / "unbroken", None)
+    total = json.loads(attempt(options.recipe, options.folder / "unbroken", None)[1])
     expected = outcome(options.folder / "unbroken")
     kills, runs, equal = [], 0, 0
     while len(kills) < options.kills:
         folder = options.folder / f"killed-{runs}"
         while True:
-            kill_at = rng.randint(1, total // 2) if len(kills) < options.kills else None
-            ended_by, where = attempt(options.recipe, folder, kill_at)
+            kind = ("any", "torn")[len(kills) % 2]
+            kill = (kind, rng.randint(1, total[kind] // 2)) if len(kills) < options.kills else None
+            ended_by, where = attempt(options.recipe, folder, kill)
             if ended_by is None:
                 break
             assert ended_by == signal.SIGKILL, ended_by

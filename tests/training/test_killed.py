@@ -63,8 +63,8 @@ def recipe(request, tiny_model, tiny_processor, tmp_path):
 
 
 def test_ten_kills_change_no_bit_of_weights_state_and_logs(recipe, tmp_path):
-    """Two recipes, twenty kills; those in the midst of a file leave half of it."""
-    command = [sys.executable, DRIVER, recipe, tmp_path, "--kills", "10", "--seed", "4"]
+    """Two recipes, twenty kills; every other one in the midst of a file."""
+    command = [sys.executable, DRIVER, recipe, tmp_path, "--kills", "10", "--seed", "0"]
     done = subprocess.run(
         [str(word) for word in command],
         env={**os.environ, "ORAPO_CACHE": str(tmp_path / "cache")},
@@ -75,5 +75,4 @@ def test_ten_kills_change_no_bit_of_weights_state_and_logs(recipe, tmp_path):
     found = json.loads(done.stdout)
     assert found["equal"] == found["runs"], done.stderr
     assert len(found["kills"]) == 10
-    assert any(point.startswith("torn ") for point in found["kills"])
-    assert any("step" in point for point in found["kills"])
+    assert sum(point.startswith("torn ") for point in found["kills"]) >= 5
