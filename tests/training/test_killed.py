@@ -9,8 +9,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from orapo.data.phantom import PhantomConfig, write_phantom
-
 DRIVER = Path(__file__).with_name("killed_run.py")
 RUNS = {
     # an epoch a step, so that each has another order of the studies; two micro-batches a step
@@ -35,30 +33,9 @@ RUNS = {
 
 
 @pytest.fixture(params=RUNS)
-def recipe(request, tiny_model, tiny_processor, tmp_path):
-    base = tmp_path / "base"
-    tiny_model.save_pretrained(base)
-    tiny_processor.save_pretrained(base)
-    splits = {"train": 6, "validate": 2}
-    settings = {
-        "model": str(base),
-        "data": str(write_phantom(tmp_path / "phantom", splits, 0, PhantomConfig(size=32))),
-        "output_dir": str(tmp_path / "run"),
-        "probe_split": "validate",
-        "probe_every": 3,
-        "repetition_weight": 0.5,
-        "num_generations": 2,
-        "per_device_train_batch_size": 4,
-        "max_completion_length": 8,
-        "learning_rate": 1e-3,
-        "use_cpu": True,
-        "bf16": False,
-        "gradient_checkpointing": False,
-        "report_to": "none",
-        **RUNS[request.param],
-    }
+def recipe(request, run_settings, tmp_path):
     path = tmp_path / "recipe.yaml"
-    path.write_text(yaml.safe_dump(settings))
+    path.write_text(yaml.safe_dump({**run_settings, **RUNS[request.param]}))
     return path
 
 

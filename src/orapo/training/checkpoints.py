@@ -8,6 +8,7 @@ deleted in its favour.
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -16,7 +17,7 @@ import shutil
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from safetensors import SafetensorError
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
@@ -164,11 +165,14 @@ def _is_of_writing(error: RuntimeError) -> bool:
     return "PytorchStreamWriter" in str(error) or "inline_container" in str(error)
 
 
-def _reason(error: Any) -> str:
-    text = getattr(error, "strerror", None) or str(error)
-    if "StorageFull" in text or "No space left" in text:
-        return "No space left on device"
-    return str(text).strip().splitlines()[0] if text else type(error).__name__
+def _reason(error: Exception) -> str:
+    # The errors of safetensors and torch are of no class or number of the system's.
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if isinstance(error, RuntimeError):
+        return "torch could not write to the end of a file; is the disk full?"
+    text = str(error)
+    return os.strerror(errno.ENOSPC) if "StorageFull" in text else text.strip().splitlines()[0]
 
 
 def _to_disk(path: Path) -> None:
