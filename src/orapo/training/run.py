@@ -236,6 +236,12 @@ def train(
     set_aside = SetAside(len(studies), run.max_unreadable_share, folder if first else None)
     with config.main_process_first(desc="reading every film once"):  # the others find its notes
         studies = readable_studies(studies, views, set_aside, config.disable_tqdm or not first)
+    together = config.generation_batch_size // config.num_generations
+    if len(studies) < together:
+        raise OrapoError(
+            f"{manifest}: {len(studies)} studies to train on, fewer than the {together} of one "
+            "generation; lower per_device_train_batch_size or gradient_accumulation_steps"
+        )
     model, processor = load_checkpoint(run.model, device="cpu" if config.use_cpu else None)
     terms, weights = reward_terms(run.reward_terms or ())
     facts = FactSReward(config.facts_beta, config.uncertain, engine=_reward_engine(run))
