@@ -57,8 +57,11 @@ def load_generation(trainer: Any, folder: Path) -> bool:
         )
         return False
     path = folder / _generation_file(trainer.args.process_index)
+    device = trainer.accelerator.device
+    if device.type == "cpu":  # torch knows no "cpu:0"
+        device = torch.device("cpu")
     try:
-        generation = torch.load(path, map_location=trainer.accelerator.device, weights_only=True)
+        generation = torch.load(path, map_location=device, weights_only=True)
     except (OSError, RuntimeError, EOFError) as error:
         raise OrapoError(f"{path}: can't be read ({type(error).__name__})") from None
     trl_contract.resume_generation_buffer(trainer, generation)
