@@ -109,6 +109,7 @@ def make_trainer(model, processor, dataset, tmp_path, rewards=REWARDS, **setting
         reward,
         args,
         train_dataset=dataset,
+        eval_dataset=dataset if "eval_strategy" in settings else None,
         processing_class=processor,
     )
     trainer.recorder = Recorder()
@@ -562,6 +563,59 @@ def test_evaluation_leaves_the_oracle_alone(tiny_model, tiny_processor, tiny_dat
     )
     trainer.evaluate(tiny_dataset)
     assert len(trainer.oracle) == 0
+
+
+def test_evaluation_within_training_leaves_the_oracle_alone(
+    tiny_model, tiny_processor, tiny_dataset, tmp_path
+):
+    class OtherInEvaluation(TableReward):
+        def __call__(self, *args, **columns):
+            self.tables = [FIRST if self.trainer.model.training else SECOND]
+            self.seen = getattr(self, "seen", 0) + (not self.trainer.model.training)
+            return super().__call__(*args, **columns)
+
+    reward = OtherInEvaluation(FIRST)
+    trainer = make_trainer(
+        tiny_model,
+        tiny_processor,
+        tiny_dataset,
+        tmp_path,
+        reward,
+        max_steps=2,
+        per_device_eval_batch_size=K,
+        eval_strategy="steps",
+        eval_steps=1,
+    )
+    reward.trainer = trainer
+    trainer.train()
+    assert reward.seen == 2 * len(tiny_dataset)
+    assert rates(trainer) == {"s0": 2 / 4, "s1": 0, "s2": 1, "s3": pytest.approx(1 / 3)}
+    assert sum("eval_loss" in line for line in trainer.state.log_history) == 2
+
+
+def test_the_loss_in_evaluation_is_that_of_trl(tiny_model, tiny_processor, tiny_dataset, tmp_path):
+    tokenizer = tiny_processor.tokenizer
+    silent = {*range(12, 330), *tokenizer.all_special_ids} - {tokenizer.eos_token_id}
+    settings = {
+        "beta": 0.0,
+        "per_device_eval_batch_size": K,
+        "generation_kwargs": {"suppress_tokens": sorted(silent)},
+    }
+    plain = copy.deepcopy(tiny_model)
+    ours = make_trainer(tiny_model, tiny_processor, tiny_dataset, tmp_path, **settings)
+    trl = GRPOTrainer(
+        plain,
+        TableReward(REWARDS),
+        ours.args,
+        train_dataset=tiny_dataset,
+        processing_class=tiny_processor,
+    )
+    losses = []
+    for trainer in (ours, trl):
+        disturb(trainer.model)
+        torch.manual_seed(0)
+        losses.append(trainer.evaluate(tiny_dataset.select([0, 1, 2]))["eval_loss"])
+    assert losses[0] == losses[1] != 0
 
 
 def test_placeholders_cannot_be_sampled(tiny_model, tiny_processor, tiny_dataset, tmp_path):
