@@ -11,8 +11,9 @@ import yaml
 from two_processes import run_as_two
 
 from orapo import cli
-from orapo.training import OraPOTrainer
+from orapo.training import OraPOTrainer, interruption
 from orapo.training.checkpoints import whole_checkpoints
+from orapo.training.interruption import StopOnSignal
 
 SIGNALLED = Path(__file__).with_name("signalled_run.py")
 
@@ -97,11 +98,25 @@ import os, signal
 from orapo.training.interruption import StopOnSignal
 with StopOnSignal():
     os.kill(os.getpid(), signal.SIGTERM)
-    os.kill(os.getpid(), signal.SIGINT)
+    os.kill(os.getpid(), signal.SIGTERM)
     while True:
         pass
 """
-    assert subprocess.run([sys.executable, "-c", code]).returncode == -signal.SIGINT
+    assert subprocess.run([sys.executable, "-c", code]).returncode == -signal.SIGTERM
+
+
+def test_ctrl_c_and_the_sigterm_of_whoever_started_the_run_are_one(monkeypatch):
+    said = []
+    clock = iter([100.0, 100.5, 103.0])
+    monkeypatch.setattr(interruption.time, "monotonic", lambda: next(clock))
+    raised = []
+    monkeypatch.setattr(interruption.signal, "raise_signal", raised.append)
+    with StopOnSignal(said.append):
+        signal.getsignal(signal.SIGINT)(signal.SIGINT, None)
+        signal.getsignal(signal.SIGTERM)(signal.SIGTERM, None)
+        assert (len(said), raised) == (1, [])
+        signal.getsignal(signal.SIGTERM)(signal.SIGTERM, None)  # later: meant as a second one
+        assert raised == [signal.SIGTERM]
 
 
 def test_two_processes_stop_after_the_same_step_whichever_got_the_signal(run_settings, tmp_path):

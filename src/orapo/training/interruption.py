@@ -22,8 +22,8 @@ from orapo.training.checkpoints import checkpoint_folder
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 _ONE_STOP: Final = 2.0
-"""Seconds in which signals count as one: of several processes each gets Ctrl-C from the terminal
-and once more from the launcher."""
+"""Seconds in which signals count as one: a process that another has started gets Ctrl-C from the
+terminal, and then SIGTERM, or the same again, from the one that has started it."""
 
 
 class Interrupted(Exception):  # noqa: N818  (it is no error)
@@ -43,8 +43,8 @@ class Interrupted(Exception):  # noqa: N818  (it is no error)
 class StopOnSignal(TrainerCallback):
     """Inside ``with``, lets a signal end a training after the step in progress.
 
-    A second signal ends the process at once. Add it as the last callback, and enter it around
-    ``train``.
+    The same signal again ends the process at once; under a launcher of several processes, and of the
+    other signal, only after two seconds. Add it as the last callback, and enter it around ``train``.
 
     Args:
         say: Called with a line for the user when a signal comes.
@@ -76,8 +76,7 @@ class StopOnSignal(TrainerCallback):
             self._signum, self._since = signum, now
             if int(os.environ.get("WORLD_SIZE", "1")) == 1:
                 # The system itself ends the process then, whatever library holds it up.
-                for each in SIGNALS:
-                    signal.signal(each, signal.SIG_DFL)
+                signal.signal(signum, signal.SIG_DFL)
             self._say(
                 f"{signal.Signals(signum).name}: finishing this step and saving; "
                 "a second one stops at once"
