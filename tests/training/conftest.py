@@ -18,7 +18,7 @@ def run_settings(tiny_model, tiny_processor, tmp_path):
         "output_dir": str(tmp_path / "run"),
         "probe_split": "validate",
         "probe_every": 3,
-        "repetition_weight": 0.5,
+        "reward_terms": ["repetition=0.5"],
         "num_generations": 2,
         "per_device_train_batch_size": 4,
         "max_completion_length": 8,

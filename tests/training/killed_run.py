@@ -31,7 +31,7 @@ from torch.optim.optimizer import (
 from transformers import modeling_utils
 
 from orapo import cli
-from orapo.training import OraPOTrainer, callbacks
+from orapo.training import OraPOTrainer, json_lines
 from orapo.training import run as _everything  # noqa: F401  (imported before the forks)
 from orapo.training.checkpoints import whole_checkpoints
 
@@ -39,6 +39,7 @@ from orapo.training.checkpoints import whole_checkpoints
 CLOCKS = {
     *("elapsed", "seconds", "step_time"),
     *("train_runtime", "train_samples_per_second", "train_steps_per_second"),
+    *(f"seconds/{phase}" for phase in ("generate", "reward", "oracle", "loss")),
 }
 EVENTS = ("os.rename", "os.remove", "os.mkdir", "shutil.rmtree")
 
@@ -97,7 +98,7 @@ class Points:
         self.tearing(modeling_utils, "safe_save_file")
         register_optimizer_step_pre_hook(lambda *_: self.point("before the optimiser's step"))
         register_optimizer_step_post_hook(lambda *_: self.point("after the optimiser's step"))
-        add = callbacks._JsonLines.add
+        add = json_lines.JsonLines.add
 
         def half_a_line(lines, record):
             if self.here("torn"):
@@ -107,7 +108,7 @@ class Points:
                 self.kill(f"torn {lines.path.name}")
             add(lines, record)
 
-        callbacks._JsonLines.add = half_a_line
+        json_lines.JsonLines.add = half_a_line
         sys.addaudithook(self.audit)
 
     def audit(self, event: str, args: tuple) -> None:
@@ -162,7 +163,7 @@ def attempt(recipe: Path, folder: Path, kill: tuple[str, int] | None) -> tuple[i
 
 
 def without_clocks(path: Path) -> list[dict]:
-    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
     return [{key: value for key, value in line.items() if key not in CLOCKS} for line in lines]
 
 
@@ -181,6 +182,7 @@ def outcome(folder: Path) -> dict:
         "checkpoints": [path.name for path in whole_checkpoints(folder)],
         "log": without_clocks(folder / "log.jsonl"),
         "probe": without_clocks(folder / "probe.jsonl"),
+        "warnings": without_clocks(folder / "warnings.jsonl"),
         "state": state,
         "history": history,
         "files": {

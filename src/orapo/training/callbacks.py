@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final, overload
+from typing import Any, overload
 
 from PIL import Image
 from transformers import TrainerCallback
@@ -19,59 +17,17 @@ from orapo.evaluation import clinical_scores
 from orapo.facts import label_report
 from orapo.generation import Decoding, generate_reports
 from orapo.labels import UncertainPolicy
-from orapo.training.checkpoints import saving
 from orapo.training.config import OraPOConfig
 from orapo.training.dataset import check_target, study_labels
 from orapo.training.films import SetAside, readable_studies
-
-_AT_THE_END: Final = "train_runtime"
-"""In the line that closes a run alone; its step is that of the last checkpoint."""
-
-
-class _JsonLines:
-    """A file of JSON lines with a step each, whole after every line."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def add(self, record: dict[str, Any]) -> None:
-        with saving(self.path, self.path.parent), self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
-
-    def cut(self, step: int) -> dict[str, Any]:
-        """Drop what was written after a checkpoint, also a line that a kill left unfinished.
-
-        Args:
-            step: That of the checkpoint; 0 drops everything.
-
-        Returns:
-            The last line that is left; empty if there is none.
-        """
-        if not step:
-            self.path.unlink(missing_ok=True)
-        if not self.path.is_file():
-            return {}
-        kept: list[dict[str, Any]] = []
-        for line in self.path.read_text(encoding="utf-8").splitlines():
-            try:
-                record = json.loads(line)
-            except ValueError:
-                break
-            if record["step"] > step or _AT_THE_END in record:
-                break
-            kept.append(record)
-        part = self.path.with_name(f".{self.path.name}.part")
-        with saving(self.path, self.path.parent):
-            part.write_text("".join(json.dumps(record) + "\n" for record in kept), "utf-8")
-            os.replace(part, self.path)
-        return kept[-1] if kept else {}
+from orapo.training.json_lines import JsonLines
 
 
 class LogFile(TrainerCallback):
     """Writes what TRL logs, step by step; numbers only, never a report's text."""
 
     def __init__(self, path: Path) -> None:
-        self.lines = _JsonLines(path)
+        self.lines = JsonLines(path)
         self.start = time.monotonic()
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -137,7 +93,7 @@ class Probe(TrainerCallback):
         prompt_fields: Sequence[str],
         max_unreadable_share: float,
     ) -> None:
-        self.lines = _JsonLines(path)
+        self.lines = JsonLines(path)
         self.announce: Callable[[dict[str, float]], object] = lambda figures: None
         self.every = every
         self.processor = processor

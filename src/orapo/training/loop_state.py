@@ -2,7 +2,8 @@
 
 transformers saves weights, optimiser and random states. Beside them live a generation that is half
 used (``num_iterations`` or ``steps_per_generation`` above what one step takes), which can't be
-sampled again with weights that have moved, and the means that are logged over several steps.
+sampled again with weights that have moved, the means that are logged over several steps, and the
+last figures that warnings look at.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ def save(trainer: Any, folder: Path) -> None:
         torch.save(trl_contract.generation(trainer), folder / _generation_file(args.process_index))
     if args.should_save:
         state = {"version": 1, "processes": args.world_size, "means": means}
+        state["watch"] = trainer.watch.saved()
         part = folder / f".{FILE_NAME}.part"
         part.write_text(json.dumps(state), encoding="utf-8")
         os.replace(part, folder / FILE_NAME)
@@ -68,11 +70,13 @@ def load_generation(trainer: Any, folder: Path) -> bool:
     return True
 
 
-def load_means(trainer: Any, folder: Path) -> None:
-    """Go on with the means that the checkpoint's run had begun; call it when the loop has begun."""
-    means = _read(folder).get("means")
-    if means is None:
+def load_figures(trainer: Any, folder: Path) -> None:
+    """Go on with the figures of the checkpoint's run; call it when the loop has begun."""
+    state = _read(folder)
+    if "means" not in state:
         return
+    trainer.watch.restore(state["watch"])
+    means = state["means"]
     losses = means.pop("loss")
     # with another number of processes every one takes the mean: the mean over them is the same
     own = len(losses) == trainer.args.world_size

@@ -2,7 +2,7 @@
 
 What transformers and TRL leave out of a checkpoint, or don't restore: a mark that it is whole
 (`checkpoints`), weights of classes with other names on the disk (`resume`), the order of the data
-after the first epoch, a half-used generation and the running means of the log (`loop_state`), and
+after the first epoch, a half-used generation and the running figures of the log (`loop_state`), and
 the oracle's memory (`oracle`).
 """
 
@@ -21,6 +21,7 @@ from orapo.errors import OrapoError
 from orapo.training import checkpoints, loop_state, resume, trl_contract
 from orapo.training.config import OraPOConfig
 from orapo.training.oracle import OracleState
+from orapo.training.watch import Watch
 
 
 class ResumableTrainer(GRPOTrainer):
@@ -28,6 +29,7 @@ class ResumableTrainer(GRPOTrainer):
 
     args: OraPOConfig
     oracle: OracleState
+    watch: Watch
     _sampler: Any = None
 
     def train(self, resume_from_checkpoint: str | bool | None = None, **kwargs: Any) -> Any:
@@ -156,5 +158,5 @@ class _GoesOn(TrainerCallback):
 
     def on_train_begin(self, *args: Any, **kwargs: Any) -> None:
         self._trainer.model.train()  # the log of a run without a step left would be evaluation's
-        loop_state.load_means(self._trainer, self._folder)
+        loop_state.load_figures(self._trainer, self._folder)
         self._trainer.remove_callback(self)
