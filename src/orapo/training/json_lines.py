@@ -20,6 +20,11 @@ class JsonLines:
         self.path = path
 
     def add(self, record: dict[str, Any]) -> None:
+        """Append a line.
+
+        Raises:
+            RunFailedError: The disk is full.
+        """
         with saving(self.path, self.path.parent), self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
 
