@@ -8,6 +8,7 @@ import shutil
 
 import pytest
 import yaml
+from safetensors import SafetensorError
 from transformers import Trainer
 
 from orapo import OrapoError
@@ -151,8 +152,8 @@ def test_the_checkpoint_before_goes_only_when_the_new_one_is_whole(recipe, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("limit", "reason"),
-    [(60_000, "File ?[tT]oo ?[lL]arge"), (100_000, "torch could not")],  # weights, optimiser
+    ("limit", "reason"),  # of the tokenizer, of the weights, and of the optimiser
+    [(8_000, "File too large"), (60_000, "File ?[tT]oo ?[lL]arge"), (100_000, "torch could not")],
 )
 def test_a_full_disk_is_one_sentence_and_the_checkpoint_before_goes_on(
     recipe, tmp_path, monkeypatch, limit, reason
@@ -177,23 +178,41 @@ def test_a_full_disk_is_one_sentence_and_the_checkpoint_before_goes_on(
     message = str(failure.value)
     assert str(run / "checkpoint-4") in message
     assert re.search(rf"can't be written \(.*{reason}", message)
-    assert f"kept: {run / 'checkpoint-2'}, go on from it with --resume" in message
+    assert f"kept: {run / 'checkpoint-2'}, --resume goes on from it" in message
     assert names(checkpoints.all_checkpoints(run)) == ["checkpoint-2"]
     train(*recipe(max_steps=4, save_total_limit=1), resume=True)
     assert names(checkpoints.all_checkpoints(run)) == ["checkpoint-4"]
 
 
-def full(*args, **kwargs):
-    raise OSError(28, "No space left on device")
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(28, "No space left on device"),
+        Exception("No space left on device (os error 28)"),  # tokenizers
+        SafetensorError('I/O error: Os { code: 28, kind: StorageFull, message: "..." }'),
+    ],
+)
+def test_every_library_s_way_to_say_that_the_disk_is_full_is_understood(
+    recipe, tmp_path, monkeypatch, error
+):
+    def full(*args):
+        raise error
 
-
-def test_a_disk_that_is_full_for_our_own_files_too(recipe, tmp_path, monkeypatch):
-    monkeypatch.setattr(loop_state.os, "replace", full)
+    monkeypatch.setattr(loop_state, "save", full)
     with pytest.raises(
-        RunFailedError, match=r"checkpoint-2: .*No space left on device.*none is there"
+        RunFailedError, match=r"checkpoint-2: .*No space left on device.*no checkpoint is there"
     ):
         train(*recipe())
     assert not (tmp_path / "run" / "checkpoint-2").exists()
+
+
+def test_any_other_error_while_saving_is_left_as_it_is(recipe, tmp_path, monkeypatch):
+    def fails(*args):
+        raise RuntimeError("CUDA error")
+
+    monkeypatch.setattr(loop_state, "save", fails)
+    with pytest.raises(RuntimeError, match="CUDA error"):
+        train(*recipe())
 
 
 def test_an_earlier_run_s_checkpoints_are_not_trained_over(recipe):

@@ -149,30 +149,37 @@ def saving(folder: Path, run: Path) -> Iterator[None]:
     """
     try:
         yield
-    except (OSError, SafetensorError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and not _is_of_writing(error):
+    except Exception as error:
+        if not _is_of_writing(error):
             raise
         if _NAME.fullmatch(folder.name) and fault(folder) is not None:
             remove(folder)
         whole = whole_checkpoints(run)
-        kept = f"kept: {whole[-1]}, go on from it with --resume" if whole else "none is there yet"
-        what = f"{folder}: can't be written ({_reason(error)})"
-        raise RunFailedError(f"{what}; checkpoints: {kept}") from error
+        kept = f"kept: {whole[-1]}, --resume goes on from it" if whole else "no checkpoint is there"
+        raise RunFailedError(f"{folder}: can't be written ({_reason(error)}); {kept}") from error
 
 
-def _is_of_writing(error: RuntimeError) -> bool:
-    # torch.save's own; what else is a RuntimeError is no matter of the disk
+def _is_of_writing(error: Exception) -> bool:
+    # Each library has its own way to say that the system refused: tokenizers raises a bare Exception
+    # with "(os error 28)", torch.save a RuntimeError of its writer, which holds no reason at all.
+    if isinstance(error, OSError | SafetensorError):
+        return True
+    return "(os error " in str(error) or _is_of_torch_save(error)
+
+
+def _is_of_torch_save(error: Exception) -> bool:
     return "PytorchStreamWriter" in str(error) or "inline_container" in str(error)
 
 
 def _reason(error: Exception) -> str:
-    # The errors of safetensors and torch are of no class or number of the system's.
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    if isinstance(error, RuntimeError):
-        return "torch could not write to the end of a file; is the disk full?"
     text = str(error)
-    return os.strerror(errno.ENOSPC) if "StorageFull" in text else text.strip().splitlines()[0]
+    if _is_of_torch_save(error):
+        return "torch could not write to the end of a file; is the disk full?"
+    if "StorageFull" in text:  # of safetensors
+        return os.strerror(errno.ENOSPC)
+    return text.strip().splitlines()[0] if text.strip() else type(error).__name__
 
 
 def _to_disk(path: Path) -> None:
