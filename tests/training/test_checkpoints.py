@@ -5,6 +5,7 @@ import logging
 import re
 import resource
 import shutil
+from pathlib import Path
 
 import pytest
 import yaml
@@ -213,6 +214,18 @@ def test_any_other_error_while_saving_is_left_as_it_is(recipe, tmp_path, monkeyp
     monkeypatch.setattr(loop_state, "save", fails)
     with pytest.raises(RuntimeError, match="CUDA error"):
         train(*recipe())
+
+
+def test_other_studies_than_those_of_the_checkpoint_are_said(recipe, run_settings, caplog):
+    """A film that has become unreadable, a manifest that was changed: another order of everything."""
+    train(*recipe(max_steps=2))
+    train(*recipe(max_steps=3), resume=True)
+    assert "other studies" not in caplog.text
+    manifest = Path(run_settings["data"])
+    lines = manifest.read_text().splitlines()
+    manifest.write_text("\n".join([lines[1], lines[0], *lines[2:]]) + "\n")
+    train(*recipe(max_steps=4), resume=True)
+    assert "checkpoint-3: trained on other studies, or in another order" in caplog.text
 
 
 def test_an_earlier_run_s_checkpoints_are_not_trained_over(recipe):

@@ -8,6 +8,7 @@ last figures that warnings look at.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
+from datasets import Dataset
 
 from orapo.errors import OrapoError
 from orapo.training import trl_contract
@@ -39,6 +41,7 @@ def save(trainer: Any, folder: Path) -> None:
     if args.should_save:
         state = {"version": 1, "processes": args.world_size, "means": means}
         state["watch"] = trainer.watch.saved()
+        state["studies"] = _studies(trainer)
         part = folder / f".{FILE_NAME}.part"
         part.write_text(json.dumps(state), encoding="utf-8")
         os.replace(part, folder / FILE_NAME)
@@ -75,6 +78,11 @@ def load_figures(trainer: Any, folder: Path) -> None:
     state = _read(folder)
     if "means" not in state:
         return
+    if state["studies"] != _studies(trainer):
+        logger.warning(
+            "%s: trained on other studies, or in another order; going on, but not to the same end",
+            folder,
+        )
     trainer.watch.restore(state["watch"])
     means = state["means"]
     losses = means.pop("loss")
@@ -82,6 +90,15 @@ def load_figures(trainer: Any, folder: Path) -> None:
     own = len(losses) == trainer.args.world_size
     loss = losses[trainer.args.process_index] if own else sum(losses) / len(losses)
     trl_contract.resume_means(trainer, loss=loss, **means)
+
+
+def _studies(trainer: Any) -> str | None:
+    """Return a digest of the studies in their order; None for data without their ids."""
+    data, column = trainer.train_dataset, trainer.args.study_column
+    if not isinstance(data, Dataset) or column not in data.column_names:
+        return None
+    ids = [str(study_id) for study_id in data.with_format(None)[column]]  # reads no film
+    return hashlib.sha256(json.dumps(ids).encode()).hexdigest()
 
 
 def _generation_file(process: int) -> str:
