@@ -100,5 +100,6 @@ class DemoPlan:
             "gradient_checkpointing": False,
             "report_to": "none",
             "logging_steps": 1,
-            "save_strategy": "no",
+            "save_steps": 50,
+            "save_total_limit": 1,
         }
