@@ -81,7 +81,9 @@ def test_it_writes_metrics_tables_and_page(orapo, data):
     effusion = next(r for r in rows if (r["row"], r["label"]) == ("model", "Pleural Effusion"))
     assert (float(effusion["f1"]), effusion["support"]) == (1.0, "1")
     page = (data / "out/report.html").read_text()
-    assert page.count("data:image/png;base64,") == 4  # the plot and three films
+    assert page.count("data:image/png;base64,") == 2  # plots
+    # three samples, and the two studies among them with errors
+    assert page.count("data:image/jpeg;base64,") == 5
     assert "0.556" in out
 
 
@@ -118,7 +120,7 @@ def test_films_that_are_gone_do_not_stop_the_scores(orapo, data):
     (data / "film.png").unlink()
     code, out, _ = orapo(*EVALUATE, "--out", "out")
     assert code == 0
-    assert "Sample studies whose film can't be read: 3." in out
+    assert "Studies of the page whose film can't be read: 3." in out
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import shlex
 import sys
@@ -22,13 +21,8 @@ from orapo.errors import OrapoError
 from orapo.labels import LabelValue, UncertainPolicy
 
 if TYPE_CHECKING:
-    from PIL import Image
-
     from orapo.evaluation.inputs import Reference
-    from orapo.evaluation.report import ExampleStudy
     from orapo.facts import ReportFacts
-
-SAMPLE_FILMS = 8
 
 
 def add_to(app: typer.Typer) -> None:
@@ -96,6 +90,9 @@ def evaluate(
     radeval_python: Annotated[
         str | None, typer.Option(metavar="PYTHON", help="The Python that RadEval is installed in.")
     ] = None,
+    worst: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Studies with most errors, shown in the page.")
+    ] = 20,
     resamples: Annotated[int, typer.Option(min=1, metavar="N", help="Of the bootstrap.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of random row and bootstrap.")] = 0,
     as_json: Annotated[
@@ -118,6 +115,7 @@ def evaluate(
         read_training,
         with_labels,
     )
+    from orapo.evaluation.output import sample_studies, worst_studies, write_evaluation
     from orapo.evaluation.radeval import radeval_metrics
     from orapo.evaluation.trivial import trivial_scores
     from orapo.facts import label_report
@@ -199,11 +197,15 @@ def evaluate(
         scored, said = _radeval(reports, truth, asked, radeval_python, resamples, seed)
         metrics["detail"]["radeval"] = scored
         notes += said
-    examples = _examples(reports, truth)
-    unreadable = sum(one.image is None and bool(truth[one.study_id].images) for one in examples)
+    samples = sample_studies(reports, truth)
+    bad = worst_studies(reports, truth, predicted, worst, uncertain)
+    unreadable = {
+        one.study_id for one in [*samples, *bad] if one.image is None and truth[one.study_id].images
+    }
     if unreadable:
-        notes.append(f"Sample studies whose film can't be read: {unreadable}.")
-    _write(out, metrics, examples, notes, uncertain)
+        notes.append(f"Studies of the page whose film can't be read: {len(unreadable)}.")
+    command = shlex.join(["orapo", *sys.argv[1:]])
+    write_evaluation(out, metrics, samples, bad, notes, uncertain, command)
     if as_json:
         typer.echo(json.dumps(metrics, indent=2))
         return
@@ -409,71 +411,6 @@ def _notes(
     if read:
         notes.append(f"References whose labels FactS read from their report: {read}.")
     return notes
-
-
-def _examples(reports: Mapping[str, str], truth: Mapping[str, Reference]) -> list[ExampleStudy]:
-    """Take studies at even distances over the sorted ids: no picking of good or bad ones."""
-    from orapo.evaluation.report import ExampleStudy
-
-    studies = [name for name, one in truth.items() if one.images or one.report]
-    step = max(1, len(studies) // SAMPLE_FILMS)
-    return [
-        ExampleStudy(
-            study_id=name,
-            image=_film(truth[name].images),
-            reference_text=truth[name].report,
-            reference_labels=truth[name].labels,
-            generated={"model": reports[name]},
-        )
-        for name in studies[::step][:SAMPLE_FILMS]
-    ]
-
-
-def _film(images: Sequence[Path]) -> Image.Image | None:
-    """Return the first film; None if it can't be read, for the scores do not need it."""
-    from orapo.data.images import read_image
-
-    try:
-        return read_image(images[0]) if images else None
-    except OrapoError:
-        return None
-
-
-def _write(
-    out: Path,
-    metrics: Mapping[str, Any],
-    examples: list[ExampleStudy],
-    notes: list[str],
-    uncertain: UncertainPolicy,
-) -> None:
-    from orapo.data.table_writing import write_rows
-    from orapo.evaluation.plots import per_label_bars
-    from orapo.evaluation.report import write_report
-    from orapo.evaluation.rows import best_trivial, result_rows
-
-    rows = result_rows(metrics)
-    columns = ("row", "label", "precision", "recall", "f1", "support", "predicted")
-    with write_rows(out / "per_label.csv", columns) as write:
-        for name, row in rows.items():
-            for label, score in row["per_label"].items():
-                write({"row": name, "label": label, **score})
-    shown = [name for name in ("model", best_trivial(metrics)) if name]
-    plot = out / "per_label.png"
-    per_label_bars({name: rows[name]["per_label"] for name in shown}, plot)
-    # The command holds this run's paths; metrics.json is the same for the same input and seed.
-    command = shlex.join(["orapo", *sys.argv[1:]])
-    write_report(
-        out / "report.html",
-        {**metrics, "command": command},
-        {"F1 of each label": plot},
-        examples,
-        [*notes, "Sample films are taken at even distances over the sorted study ids."],
-        uncertain=uncertain,
-    )
-    # Last, so that a metrics.json says that the rest is whole.
-    part = out / ".metrics.json.part"
-    part.write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
-    os.replace(part, out / "metrics.json")
 
 
 def _report_table(detail: Mapping[str, Any]) -> Table:

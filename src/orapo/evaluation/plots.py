@@ -40,6 +40,10 @@ _LOOKS: Final[dict[str, _Look]] = {
     "grpo_facts": _Look("#D55E00", "--"),
     "base": _Look("#7f7f7f", ":"),
     "all_positive": _Look("#CC9A00", "-."),
+    "all_negative": _Look("#009E73", "-."),
+    "most_frequent": _Look("#CC79A7", ":"),
+    "prevalence_random": _Look("#56B4E9", "--"),
+    "nearest_image": _Look("#8C6D00", "-"),
 }
 _FURTHER_LOOKS: Final = (
     _Look("#009E73", "-."),
@@ -181,6 +185,62 @@ def per_label_bars(rows: Mapping[str, Mapping[str, Mapping[str, Any]]], path: Pa
     axes.set_xlabel(f"F1 (in brackets: positive references{note})")
     _title(figure, "F1 of each label")
     figure.legend(loc="outside upper right", ncols=min(4, max(1, len(rows))), frameon=False)
+    _save(figure, path)
+
+
+def trade_off(rows: Mapping[str, Mapping[str, Any]], labelled: str | None, path: Path) -> None:
+    """Plot precision against recall: a large mark a row (macro), small ones the labels of one row.
+
+    A report has no threshold, so a system is a point, not a curve. Grey lines join points of equal
+    F1.
+
+    Args:
+        rows: Row name to its scores (``macro_precision, macro_recall, per_label``).
+        labelled: The row whose labels are shown; None: no labels.
+        path: The PNG file to write.
+    """
+    figure, axes = _figure(5.6)
+    recall = np.linspace(0.01, 1, 200)
+    for f1 in (0.2, 0.4, 0.6, 0.8):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            precision = f1 * recall / (2 * recall - f1)
+        shown = (precision > 0) & (precision <= 1)
+        axes.plot(recall[shown], precision[shown], color="#bbbbbb", linewidth=1, zorder=1)
+        axes.annotate(
+            f"F1 {f1}", (0.995, f1 / (2 - f1)), fontsize=8, color="#777777", ha="right", va="bottom"
+        )
+    looks = _looks(rows)
+    if labelled is not None:
+        for label, score in rows[labelled]["per_label"].items():
+            if score["support"]:
+                place = (score["recall"], score["precision"])
+                axes.plot(*place, "o", color=looks[labelled].colour, markersize=4, alpha=0.6)
+                axes.annotate(
+                    label,
+                    place,
+                    xytext=(4, 2),
+                    textcoords="offset points",
+                    fontsize=7.5,
+                    color=_INK,
+                )
+    for name, row in rows.items():
+        axes.plot(
+            row["macro_recall"],
+            row["macro_precision"],
+            "s" if name in TRIVIAL_TITLES else "D",
+            color=looks[name].colour,
+            markersize=9,
+            markeredgecolor="white",
+            linestyle="none",
+            label=row_title(name),
+            zorder=3,
+        )
+    axes.set_xlim(0, 1.02)
+    axes.set_ylim(0, 1.02)
+    axes.set_xlabel("Recall")
+    axes.set_ylabel("Precision")
+    _title(figure, "Precision against recall (macro; small: labels)")
+    figure.legend(loc="outside lower center", ncols=3, frameon=False)
     _save(figure, path)
 
 

@@ -1,12 +1,13 @@
-"""The evaluation as one self-contained HTML page (no script, no request to anywhere).
+"""The evaluation as one self-contained HTML page that makes no request to anywhere.
 
 Report texts are untrusted: the template engine escapes them, and the page's own security policy
-forbids scripts and requests.
+forbids requests and every script but the page's own, by its hash.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import jinja2
+import markupsafe
 from PIL import Image
 
 from orapo.data.images import read_image
@@ -88,6 +90,8 @@ class _ExampleView:
     study_id: str
     image: str | None
     labels: tuple[str, ...]
+    concerned: tuple[str, ...]
+    errors: tuple[str, ...]
     reference_text: str
     models: tuple[_ModelText, ...] = field(default_factory=tuple)
 
@@ -99,6 +103,7 @@ def write_report(
     examples: Sequence[ExampleStudy],
     notes: Sequence[str] = (),
     *,
+    worst: Sequence[ExampleStudy] = (),
     title: str = "Evaluation of chest X-ray reports",
     uncertain: UncertainPolicy = UncertainPolicy.POSITIVE,
 ) -> None:
@@ -115,6 +120,7 @@ def write_report(
         plots: Title to PNG file.
         examples: Studies to show, with their reports coloured by FactS' verdicts.
         notes: Sentences for the reader, e.g. which rows are absent and why.
+        worst: The studies with most errors, worst first, in a section of their own.
         title: The page's heading.
         uncertain: What -1 counts as in the colouring (FactS' default: positive).
 
@@ -130,7 +136,13 @@ def write_report(
     )
     rows = result_rows(metrics)
     best = best_trivial(metrics)
+    # As it stands in the page: the policy lets this script run and no other one.
+    script = environment.get_template("report.js").render()
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     page = environment.get_template("report.html.j2").render(
+        script=markupsafe.Markup(script),
+        script_hash=digest,
+        worst=[_example(study, uncertain) for study in worst],
         title=title,
         rows=rows,
         trivial=TRIVIAL_TITLES,
@@ -211,6 +223,20 @@ def _settings(
 
 def _example(study: ExampleStudy, uncertain: UncertainPolicy) -> _ExampleView:
     reference = label_report(study.reference_text)
+    models = tuple(
+        _model_text(name, label_report(text), reference, study.reference_labels, uncertain)
+        for name, text in study.generated.items()
+    )
+    wrong = {
+        "missed": {label for model in models for label in model.outcome.missed},
+        "false alarm": {label for model in models for label in model.outcome.false_alarms},
+    }
+    denied = any(
+        piece.verdict is Verdict.CONTRADICTION for model in models for piece in model.pieces
+    )
+    errors = [kind for kind, labels in wrong.items() if labels]
+    found = {label for model in models for label in model.outcome.found}
+    concerned = wrong["missed"] | wrong["false alarm"] | found
     return _ExampleView(
         study_id=study.study_id,
         image=None if study.image is None else _film_address(study.image),
@@ -219,11 +245,10 @@ def _example(study: ExampleStudy, uncertain: UncertainPolicy) -> _ExampleView:
             for name in LABELS
             if study.reference_labels.get(name) in (1, -1)
         ),
+        concerned=tuple(label for label in LABELS if label in concerned),
+        errors=tuple([*errors, "contradiction"] if denied else errors),
         reference_text=study.reference_text,
-        models=tuple(
-            _model_text(name, label_report(text), reference, study.reference_labels, uncertain)
-            for name, text in study.generated.items()
-        ),
+        models=models,
     )
 
 
@@ -255,12 +280,12 @@ def _film_address(film: Image.Image | Path) -> str:
     grey = read_image(film) if isinstance(film, Path) else film.convert("L")
     grey.thumbnail((_MAX_PIXELS, _MAX_PIXELS))
     buffer = io.BytesIO()
-    grey.save(buffer, format="PNG")
-    return _address(buffer.getvalue())
+    grey.save(buffer, format="JPEG", quality=85)
+    return _address(buffer.getvalue(), "jpeg")
 
 
-def _address(png: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
+def _address(picture: bytes, kind: str = "png") -> str:
+    return f"data:image/{kind};base64," + base64.b64encode(picture).decode("ascii")
 
 
 def _write(path: Path, page: str) -> None:

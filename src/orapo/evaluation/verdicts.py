@@ -43,6 +43,8 @@ class Piece(NamedTuple):
     text: str
     verdict: AnyVerdict | None
     """None where nothing was read: white space, and sentences without a fact."""
+    evidence: tuple[str, ...] = ()
+    """What was read from it, a fact each: ``"pleural effusion: present (left, small)"``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +151,15 @@ def _pieces(
         if sentence.start > done:
             pieces.append(Piece(report.text[done : sentence.start], None))
         worst = min(found.get(index, ()), key=order.index, default=None)
-        pieces.append(Piece(report.text[sentence.start : sentence.end], worst))
+        evidence = tuple(_in_words(fact) for fact in report.facts if fact.sentence == index)
+        pieces.append(Piece(report.text[sentence.start : sentence.end], worst, evidence))
         done = sentence.end
     if done < len(report.text):
         pieces.append(Piece(report.text[done:], None))
     return tuple(pieces)
+
+
+def _in_words(fact: Fact) -> str:
+    said = [part for part in (fact.laterality, fact.severity, fact.location) if part]
+    place = f" ({', '.join(dict.fromkeys(said))})" if said else ""
+    return f"{fact.finding}: {fact.polarity.value}{place}"

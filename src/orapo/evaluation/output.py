@@ -1,0 +1,111 @@
+"""The files of an evaluation: metrics.json, tables, plots, and the page with the studies it shows."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from orapo.data.images import read_image
+from orapo.data.table_writing import write_rows
+from orapo.errors import OrapoError
+from orapo.evaluation.inputs import Reference
+from orapo.evaluation.plots import per_label_bars, trade_off
+from orapo.evaluation.report import ExampleStudy, write_report
+from orapo.evaluation.rows import best_trivial, result_rows
+from orapo.evaluation.verdicts import label_outcome
+from orapo.labels import LabelValue, UncertainPolicy
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+SAMPLE_FILMS: Final = 8
+
+
+def sample_studies(
+    reports: Mapping[str, str], truth: Mapping[str, Reference]
+) -> list[ExampleStudy]:
+    """Take studies at even distances over the sorted ids: no picking of good or bad ones."""
+    studies = [name for name, one in truth.items() if one.images or one.report]
+    step = max(1, len(studies) // SAMPLE_FILMS)
+    return [_shown(name, reports, truth) for name in studies[::step][:SAMPLE_FILMS]]
+
+
+def worst_studies(
+    reports: Mapping[str, str],
+    truth: Mapping[str, Reference],
+    predicted: Sequence[Mapping[str, LabelValue]],
+    count: int,
+    uncertain: UncertainPolicy,
+) -> list[ExampleStudy]:
+    """Take the studies with most wrong labels, missed and false alarms together; none without."""
+    wrong = {}
+    for (name, reference), labels in zip(truth.items(), predicted, strict=True):
+        outcome = label_outcome(labels, reference.labels, uncertain=uncertain)
+        wrong[name] = len(outcome.missed) + len(outcome.false_alarms)
+    worst = sorted((name for name in wrong if wrong[name]), key=lambda name: (-wrong[name], name))
+    return [_shown(name, reports, truth) for name in worst[:count]]
+
+
+def _shown(name: str, reports: Mapping[str, str], truth: Mapping[str, Reference]) -> ExampleStudy:
+    return ExampleStudy(
+        study_id=name,
+        image=_film(truth[name].images),
+        reference_text=truth[name].report,
+        reference_labels=truth[name].labels,
+        generated={"model": reports[name]},
+    )
+
+
+def _film(images: Sequence[Path]) -> Image.Image | None:
+    """Return the first film; None if it can't be read, for the scores do not need it."""
+    try:
+        return read_image(images[0]) if images else None
+    except OrapoError:
+        return None
+
+
+def write_evaluation(
+    out: Path,
+    metrics: Mapping[str, Any],
+    samples: Sequence[ExampleStudy],
+    worst: Sequence[ExampleStudy],
+    notes: Sequence[str],
+    uncertain: UncertainPolicy,
+    command: str,
+) -> None:
+    """Write all files into ``out``; metrics.json last, so that it says that the rest is whole.
+
+    Args:
+        out: The folder.
+        metrics: What metrics.json holds; the same for the same input and seed.
+        samples: Studies of the page, at even distances.
+        worst: Those with most errors.
+        notes: Sentences for the reader.
+        uncertain: What -1 counts as.
+        command: How the evaluation was called; it stands in the page alone, for it holds paths.
+    """
+    rows = result_rows(metrics)
+    columns = ("row", "label", "precision", "recall", "f1", "support", "predicted")
+    with write_rows(out / "per_label.csv", columns) as write:
+        for name, row in rows.items():
+            for label, score in row["per_label"].items():
+                write({"row": name, "label": label, **score})
+    shown = [name for name in ("model", best_trivial(metrics)) if name]
+    bars, points = out / "per_label.png", out / "trade_off.png"
+    per_label_bars({name: rows[name]["per_label"] for name in shown}, bars)
+    trade_off(rows, "model", points)
+    write_report(
+        out / "report.html",
+        {**metrics, "command": command},
+        {"F1 of each label": bars, "Precision against recall": points},
+        samples,
+        [*notes, "Sample studies are taken at even distances over the sorted study ids."],
+        worst=worst,
+        uncertain=uncertain,
+    )
+    part = out / ".metrics.json.part"
+    part.write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+    os.replace(part, out / "metrics.json")
