@@ -499,11 +499,15 @@ def recipe(checkpoint, tmp_path):
 def test_a_recipe_trains_to_a_checkpoint_that_writes_reports(orapo, recipe, films, tmp_path):
     orapo("train", "--quiet", "--config", recipe)
     run = tmp_path / "run"
-    log = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    log = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in log if "loss/dpo" in line] == [1, 2]
     assert all(0 <= line["oracle/zero_reward_share"] <= 1 for line in log[:2])
     probes = [json.loads(line) for line in (run / "probe.jsonl").read_text().splitlines()]
     assert [probe["step"] for probe in probes] == [0, 2]
+    page = (run / "samples.html").read_text()
+    assert "Held-out studies at step 2" in page
+    assert page.count('<article class="study') == 2
+    assert page.count("data:image/jpeg") == 2
     out = tmp_path / "out.jsonl"
     orapo("generate", films, "--model", run, "--out", out, "--max-new-tokens", 6)
     assert len(rows(out)) == 3
@@ -522,7 +526,7 @@ def test_unreadable_films_stop_a_run_only_when_they_are_too_many(orapo, recipe, 
 
 def test_a_field_on_the_command_line_wins(orapo, recipe, tmp_path):
     orapo("train", "--quiet", "--config", recipe, "--method", "grpo", "--max_steps", 1)
-    log = (tmp_path / "run" / "log.jsonl").read_text()
+    log = (tmp_path / "run" / "metrics.jsonl").read_text()
     assert "oracle/zero_reward_share" in log
     assert "loss/dpo" not in log
 
@@ -554,7 +558,9 @@ def test_a_judge_can_give_the_reward_and_its_failures_are_unknown(
             "train", "--quiet", "--config", recipe, *options, "--max_steps", 1, "--max_unknown", 1
         )
         assert judge.calls
-    log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    log = [
+        json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    ]
     assert log[0]["oracle/unknown_rewards"] == log[0]["facts/unknown"]
 
 

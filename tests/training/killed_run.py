@@ -180,7 +180,7 @@ def outcome(folder: Path) -> dict:
     files += sorted(last.glob("generation_*.pt"))
     return {
         "checkpoints": [path.name for path in whole_checkpoints(folder)],
-        "log": without_clocks(folder / "log.jsonl"),
+        "log": without_clocks(folder / "metrics.jsonl"),
         "probe": without_clocks(folder / "probe.jsonl"),
         "warnings": without_clocks(folder / "warnings.jsonl"),
         "state": state,

@@ -236,9 +236,9 @@ def test_an_earlier_run_s_checkpoints_are_not_trained_over(recipe):
 
 def test_a_run_that_lost_only_its_last_moments_is_finished_without_a_step(recipe, tmp_path):
     run = train(*recipe(max_steps=4, num_iterations=3))
-    log, weights = (run / "log.jsonl").read_text(), (run / "model.safetensors").read_bytes()
+    log, weights = (run / "metrics.jsonl").read_text(), (run / "model.safetensors").read_bytes()
     (run / "model.safetensors").unlink()
-    with (run / "log.jsonl").open("a") as file:
+    with (run / "metrics.jsonl").open("a") as file:
         file.write('{"step": 5, "lo')
     train(*recipe(max_steps=4, num_iterations=3), resume=True)
     assert (run / "model.safetensors").read_bytes() == weights
@@ -251,4 +251,4 @@ def test_a_run_that_lost_only_its_last_moments_is_finished_without_a_step(recipe
             for line in lines
         ]
 
-    assert figures((run / "log.jsonl").read_text()) == figures(log)
+    assert figures((run / "metrics.jsonl").read_text()) == figures(log)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, Final, overload
 
 from PIL import Image
 from transformers import TrainerCallback
@@ -15,11 +15,12 @@ from orapo.data.images import read_image
 from orapo.data.study import Study
 from orapo.evaluation import clinical_scores
 from orapo.evaluation.detail import macro_f1_interval
+from orapo.evaluation.report import ExampleStudy, write_report
 from orapo.facts import label_report
 from orapo.generation import Decoding, generate_reports
 from orapo.labels import UncertainPolicy
 from orapo.training.config import OraPOConfig
-from orapo.training.dataset import check_target, study_labels
+from orapo.training.dataset import check_target, study_labels, target_text
 from orapo.training.films import SetAside, readable_studies
 from orapo.training.json_lines import JsonLines
 
@@ -74,8 +75,15 @@ class _Films(Sequence[list[Image.Image]]):
         return [read_image(path) for path in self._paths[index]]
 
 
+SAMPLES_FILE: Final = "samples.html"
+SAMPLES: Final = 8
+
+
 class Probe(TrainerCallback):
     """Scores greedy reports on some held-out studies now and then (the paper's Figure 2).
+
+    Beside its file of figures it leaves a page with films and reports of a few of them, the same ones
+    every time; nothing of it leaves the machine.
 
     Attributes:
         announce: Gets the figures of every probe; by default nobody does.
@@ -106,6 +114,8 @@ class Probe(TrainerCallback):
             study_prompt(study, prompt_fields, previous=before.get(study.study_id))
             for study in studies
         ]
+        self.names = [study.study_id for study in studies]
+        self.references = [target_text(study, check_target(target)) for study in studies]
         self.labels = [study_labels(study, check_target(target)) for study in studies]
         self.patients = [study.patient_id for study in studies]
         self.films = _Films([shown_films(study, views) for study in studies])
@@ -151,7 +161,29 @@ class Probe(TrainerCallback):
                 "seconds": round(time.monotonic() - start, 2),
             }
         )
+        self._show(step, reports)
         self.announce(
             {"probe/macro_f1": scores.macro_f1}
             | {f"probe/{name}": value for name, value in per_label.items()}
+        )
+
+    def _show(self, step: int, reports: Sequence[str]) -> None:
+        places = range(0, len(reports), max(1, len(reports) // SAMPLES))
+        shown = [
+            ExampleStudy(
+                self.names[place],
+                self.films[place][0] if self.films[place] else None,
+                self.references[place],
+                self.labels[place],
+                {"model": reports[place]},
+            )
+            for place in list(places)[:SAMPLES]
+        ]
+        write_report(
+            self.lines.path.with_name(SAMPLES_FILE),
+            {},
+            {},
+            shown,
+            title=f"Held-out studies at step {step}",
+            uncertain=self.uncertain,
         )

@@ -42,6 +42,8 @@ class OraPOConfig(GRPOConfig):
             ``ignore``.
         max_unknown: Share of unknown rewards, over the last steps, above which the run stops with a
             checkpoint.
+        log_samples: Whether rollouts go to the screen and to ``report_to`` (TRL's ``log_completions``);
+            they hold what a report holds.
         share_films: Whether a film that several rollouts of a batch look at is encoded once for all
             of them (`orapo.training.shared_films`); the same loss, in less time.
         study_column: Column of the data set that identifies the study.
@@ -62,6 +64,9 @@ class OraPOConfig(GRPOConfig):
     uncertain: str = field(default="positive", metadata={"help": "positive, negative or ignore"})
     max_unknown: float = field(
         default=0.2, metadata={"help": "share of unknown rewards that stops the run"}
+    )
+    log_samples: bool = field(
+        default=False, metadata={"help": "show rollouts on the screen and to report_to"}
     )
     share_films: bool = field(
         default=True, metadata={"help": "encode a film once for all rollouts that look at it"}
@@ -95,6 +100,8 @@ class OraPOConfig(GRPOConfig):
                 f"method orapo needs loss_type {' or '.join(EXACT_LOSS_TYPES)}, not "
                 f"{self.loss_type}: others divide the weights of the mix out again"
             )
+        if self.log_samples:
+            self.log_completions: bool = True
         super().__post_init__()
 
     def _one_of(self, name: str, allowed: tuple[str, ...]) -> None:

@@ -32,7 +32,7 @@ from orapo.training.rewards import reward_terms
 from orapo.training.trainer import OraPOTrainer
 from orapo.training.watch import Bar
 
-LOG_FILE = "log.jsonl"
+LOG_FILE = "metrics.jsonl"
 PROBE_FILE = "probe.jsonl"
 
 
@@ -202,7 +202,7 @@ def train(
     """Train as the recipe says.
 
     Writes into ``config.output_dir``: the checkpoint (safetensors, processor, chat template),
-    ``log.jsonl`` (one line a step), ``probe.jsonl`` (one line a probe) and a model card.
+    ``metrics.jsonl`` (one line a step), ``probe.jsonl`` (one line a probe) and a model card.
 
     Args:
         run: Model and data.
