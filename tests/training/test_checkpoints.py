@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from checkpoints import BUILDERS, FILM_TOKENS, write_checkpoint
-from conftest import CORPUS
 from PIL import Image
 from typer.testing import CliRunner
 
+from checkpoints import BUILDERS, FILM_TOKENS
+from conftest import CORPUS
 from orapo import OrapoError
 from orapo.cli import COMMANDS, app
 from orapo.data.images import read_image
@@ -27,18 +27,6 @@ from orapo.training.trl_contract import image_tokens
 KINDS = list(BUILDERS)
 LORA = {"use_peft": True, "lora_r": 2, "lora_dropout": 0.0}
 FILMS = [1, 2, 1, 3]  # views of the four studies
-
-
-@pytest.fixture(scope="session")
-def checkpoints(tmp_path_factory):
-    folder, made = tmp_path_factory.mktemp("checkpoints"), {}
-
-    def get(kind):
-        if kind not in made:
-            made[kind] = write_checkpoint(kind, folder / kind, CORPUS * 20)
-        return made[kind]
-
-    return get
 
 
 @pytest.fixture(scope="session")
@@ -214,9 +202,7 @@ def test_films_reach_their_study_after_shuffling_and_splitting(
     expected = expected_films(trainer.processing_class, manifest)
     seen = forward_inputs(trainer)
     trainer.train()
-    (image,) = image_tokens(trainer) - {
-        getattr(trainer.model.config, "video_token_id", None) or -1
-    }
+    (image,) = image_tokens(trainer) - {getattr(trainer.model.config, "video_token_id", None) or -1}
     orders, rows = set(), 0
     for given in seen:
         texts = trainer.processing_class.batch_decode(given["input_ids"])
@@ -241,9 +227,7 @@ def test_a_long_prompt_loses_no_film(kind, checkpoints, manifest, tmp_path):
     tokenizer.model_max_length, tokenizer.truncation_side = 8, "left"
     trainer.train()
     ids = trainer.generation["prompt_ids"]
-    (image,) = image_tokens(trainer) - {
-        getattr(trainer.model.config, "video_token_id", None) or -1
-    }
+    (image,) = image_tokens(trainer) - {getattr(trainer.model.config, "video_token_id", None) or -1}
     ages = [int(text.split("Age: ")[1][:2]) for text in tokenizer.batch_decode(ids)]
     assert (ids == image).sum(1).tolist() == [FILMS[age - 40] * FILM_TOKENS for age in ages]
 
@@ -305,7 +289,7 @@ def test_a_class_trains_checkpoints_resumes_and_generates(
     )
     call("train", "--config", file)
     run = tmp_path / "run"
-    through, processor = load_checkpoint(run, device="cpu")
+    through, _ = load_checkpoint(run, device="cpu")
     base, _ = load_checkpoint(checkpoints(kind), device="cpu")
     assert through.state_dict().keys() == base.state_dict().keys()
     assert any(not v.equal(base.state_dict()[n]) for n, v in through.state_dict().items())

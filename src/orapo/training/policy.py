@@ -61,10 +61,45 @@ def load_policy(run: RunConfig, config: OraPOConfig) -> tuple[Any, Any, Any]:
         options=options,
     )
     limit_pixels(processor, run.min_pixels, run.max_pixels)
-    return model, processor, _adapter(run)
+    return model, processor, lora_config(run)
 
 
-def _adapter(run: RunConfig) -> Any:
+def load_config(run: RunConfig) -> Any:
+    """Load the model's config alone.
+
+    Raises:
+        OrapoError: There is none.
+    """
+    from transformers import AutoConfig
+
+    return _read(AutoConfig, run)
+
+
+def load_processor(run: RunConfig) -> Any:
+    """Load the model's processor alone, with the recipe's film size.
+
+    Raises:
+        OrapoError: There is none.
+    """
+    from transformers import AutoProcessor
+
+    processor = _read(AutoProcessor, run)
+    limit_pixels(processor, run.min_pixels, run.max_pixels)
+    return processor
+
+
+def _read(kind: Any, run: RunConfig) -> Any:
+    folder = Path(run.model)
+    revision = {} if folder.is_dir() else {"revision": run.model_revision}
+    try:
+        return kind.from_pretrained(run.model, **revision)
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise OrapoError(f"{run.model}: its configuration can't be loaded ({reason})") from None
+
+
+def lora_config(run: RunConfig) -> Any:
+    """Return the adapter's configuration; None trains all weights."""
     adapter = get_peft_config(run)
     if adapter is not None and not (run.lora_target_modules or run.lora_target_parameters):
         adapter.target_modules = "all-linear"  # PEFT knows no other default of these models
