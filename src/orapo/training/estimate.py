@@ -7,6 +7,7 @@ space of kernels, the CUDA context) is the part ``reserve``. All figures are of 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -82,7 +83,9 @@ def meta_model(config: Any, adapter: Any = None) -> Any:
     """
     from transformers import AutoModelForImageTextToText
 
-    with torch.device("meta"):
+    with torch.device("meta"), warnings.catch_warnings():
+        # of fields that transformers renames while both names work
+        warnings.simplefilter("ignore", FutureWarning)
         model = AutoModelForImageTextToText.from_config(config)
         if adapter is None:
             return model
