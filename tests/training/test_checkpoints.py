@@ -66,7 +66,7 @@ def recipe(checkpoint, manifest, folder, **fields):
         "prompt_fields": ["age"],
         "use_cpu": True,
         "bf16": False,
-        "activation_checkpointing": False,
+        "gradient_checkpointing": False,
         "report_to": "none",
         "save_strategy": "no",
         "disable_tqdm": True,
@@ -137,7 +137,7 @@ def test_every_trainable_parameter_moves_and_no_frozen_one_does(
 def test_bf16_and_gradient_checkpointing_train_the_same_parameters(
     kind, checkpoints, manifest, tmp_path
 ):
-    fields = {"bf16": True, "activation_checkpointing": True, "dtype": "bfloat16", **LORA}
+    fields = {"bf16": True, "gradient_checkpointing": True, "dtype": "bfloat16", **LORA}
     trainer = make_trainer(recipe(checkpoints(kind), manifest, tmp_path, **fields), mixed)
     assert trainer.model.get_base_model().dtype == torch.bfloat16
     before = values(trainer)
@@ -150,7 +150,7 @@ def test_gradient_checkpointing_leaves_the_gradients_as_they_are(checkpoints, ma
     ends = []
     for checkpointing in (False, True):
         file = recipe(
-            checkpoints("qwen2.5-vl"), manifest, tmp_path, activation_checkpointing=checkpointing
+            checkpoints("qwen2.5-vl"), manifest, tmp_path, gradient_checkpointing=checkpointing
         )
         trainer = make_trainer(file, mixed)
         trainer.train()

@@ -48,7 +48,7 @@ def settings(folder, **fields):
             "gradient_accumulation_steps": 2,
             "max_completion_length": 4,
             "bf16": False,
-            "activation_checkpointing": False,
+            "gradient_checkpointing": False,
             "report_to": "none",
             "save_strategy": "no",
             "disable_tqdm": True,
