@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -308,33 +309,22 @@ def test_a_broken_film_is_counted_as_a_training_would(checkpoints, phantom, tmp_
 
 
 @pytest.mark.parametrize(
-    ("text", "processes", "sharded", "deepspeed"),
+    ("name", "processes", "sharded", "engine"),
     [
-        ("num_processes: 4\ndistributed_type: MULTI_GPU\n", 4, "nothing", False),
-        (
-            "num_processes: 4\ndistributed_type: DEEPSPEED\ndeepspeed_config: {zero_stage: 2}\n",
-            4,
-            "gradients",
-            True,
-        ),
-        (
-            "num_processes: 2\ndistributed_type: DEEPSPEED\ndeepspeed_config: {zero_stage: 3}\n",
-            2,
-            "weights",
-            True,
-        ),
-        ("num_processes: 8\ndistributed_type: FSDP\n", 8, "weights", False),
+        ("4gpus", 4, "nothing", ""),
+        ("6gpus", 6, "nothing", ""),
+        ("zero2", 8, "gradients", "deepspeed"),
+        ("zero3", 8, "weights", "deepspeed"),
+        ("fsdp", 8, "weights", "fsdp"),
     ],
 )
-def test_an_accelerate_file_says_how_weights_are_spread(
-    text, processes, sharded, deepspeed, tmp_path
-):
-    file = tmp_path / "accelerate.yaml"
-    file.write_text(text)
+def test_an_accelerate_file_says_how_weights_are_spread(name, processes, sharded, engine):
+    file = Path(__file__).parents[2] / "recipes" / "accelerate" / f"{name}.yaml"
     machine = hardware(24, file)
     assert machine.processes == processes
     assert machine.sharded == sharded
-    assert machine.deepspeed == deepspeed
+    assert machine.engine == engine
+    assert machine.checkpointing == (engine == "fsdp")
     assert machine.gpu == 24 * GIB
 
 

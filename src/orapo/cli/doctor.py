@@ -157,9 +157,7 @@ def installed_extras(requirements: Iterable[str]) -> list[Extra]:
             version = metadata.version(wanted.name)
         except metadata.PackageNotFoundError:
             version = None
-        packages.setdefault(extra, []).append(
-            Package(wanted.name, str(wanted.specifier), version)
-        )
+        packages.setdefault(extra, []).append(Package(wanted.name, str(wanted.specifier), version))
     return [
         Extra(name, PURPOSES.get(name, f"the extra [{name}]"), tuple(members))
         for name, members in packages.items()

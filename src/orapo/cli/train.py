@@ -62,6 +62,9 @@ def train(
     if quiet or as_json:
         runs.quiet_libraries()
         arguments += ["--disable_tqdm", "true"]
+    if dry_run:
+        runs.quiet_libraries()
+        arguments += runs.without_gpu()
     run, settings = runs.read_recipe(arguments)
     if dry_run:
         from orapo.training.dry_run import dry_run as look

@@ -46,14 +46,16 @@ class Hardware:
         gpu_name: Which it is.
         processes: GPUs that train.
         sharded: What is spread over them, see `orapo.training.estimate.Engine`.
-        deepspeed: Whether DeepSpeed keeps the optimiser.
+        engine: ``deepspeed``, ``fsdp``, or empty.
+        checkpointing: Whether FSDP computes activations again.
     """
 
     gpu: float
     gpu_name: str
     processes: int = 1
     sharded: str = "nothing"
-    deepspeed: bool = False
+    engine: str = ""
+    checkpointing: bool = False
 
 
 def hardware(memory: float | None = None, accelerate: Path | None = None) -> Hardware:
@@ -82,11 +84,14 @@ def hardware(memory: float | None = None, accelerate: Path | None = None) -> Har
         processes = int(settings.get("num_processes", 1))
         kind = str(settings.get("distributed_type", "NO"))
         stage = int((settings.get("deepspeed_config") or {}).get("zero_stage", 0))
+        fsdp = settings.get("fsdp_config") or {}
     except (OSError, ValueError, AttributeError, yaml.YAMLError):
         raise OrapoError(f"{accelerate}: can't be read as an accelerate file (YAML)") from None
     by_stage = {1: "optimiser", 2: "gradients", 3: "weights"}
     sharded = "weights" if kind == "FSDP" else by_stage.get(stage, "nothing")
-    return Hardware(gpu, name, processes, sharded, deepspeed=kind == "DEEPSPEED")
+    engine = kind.lower() if kind in ("DEEPSPEED", "FSDP") else ""
+    again = bool(fsdp.get("fsdp_activation_checkpointing"))
+    return Hardware(gpu, name, processes, sharded, engine, again)
 
 
 @dataclass(frozen=True)
@@ -244,13 +249,15 @@ def _engine(run: RunConfig, config: OraPOConfig, model_config: Any, machine: Har
     return Engine(
         processes=machine.processes,
         sharded=machine.sharded,
-        weight_size=size,
+        # accelerate makes the weights float32 before FSDP spreads them, for mixed precision
+        weight_size=4 if machine.engine == "fsdp" and narrow else size,
+        reference_size=size,
         compute_size=2 if narrow else size,
         bits=4 if run.load_in_4bit else 8 if run.load_in_8bit else None,
         optimizer=str(getattr(config.optim, "value", config.optim)),
-        master_weights=machine.deepspeed,
+        master_weights=machine.engine == "deepspeed",
         reference=not run.use_peft and (config.method == "orapo" or config.beta != 0),
-        checkpointing=checkpointing(config),
+        checkpointing=checkpointing(config) or machine.checkpointing,
         eager=run.attn_implementation == "eager",
         generates=mode,
         vllm_share=config.vllm_gpu_memory_utilization if mode == "colocate" else 0.0,

@@ -179,7 +179,8 @@ class Engine:
         processes: GPUs that train.
         sharded: What is spread over them: ``nothing``, ``optimiser`` (ZeRO-1), ``gradients`` (and
             the former: ZeRO-2) or ``weights`` (and both: ZeRO-3, FSDP).
-        weight_size: Bytes of a weight as loaded.
+        weight_size: Bytes of a weight.
+        reference_size: Of the reference model's, if that is another.
         compute_size: Bytes of a value in a forward pass.
         bits: 4 or 8 where linear layers are quantised.
         optimizer: Its name.
@@ -195,6 +196,7 @@ class Engine:
     processes: int = 1
     sharded: str = "nothing"
     weight_size: int = 2
+    reference_size: int | None = None
     compute_size: int = 2
     bits: int | None = None
     optimizer: str = "adamw"
@@ -256,6 +258,7 @@ def _standing(shape: ModelShape, engine: Engine) -> list[Part]:
     if engine.bits:
         rest = shape.parameters - shape.quantisable
         weights = rest * engine.weight_size + shape.quantisable * _QUANTISED[engine.bits]
+    reference = shape.parameters * (engine.reference_size or engine.weight_size)
     # PEFT keeps adapters in float32; TRL makes them bfloat16 on a quantised model and under ZeRO-3.
     narrow = engine.bits is not None or (engine.sharded == "weights" and engine.master_weights)
     adapter_size = 2 if narrow else 4
@@ -272,7 +275,7 @@ def _standing(shape: ModelShape, engine: Engine) -> list[Part]:
         Part("LoRA weights", shape.adapter * adapter_size / by_weights, "always"),
         Part("gradients", shape.trainable * size / by_gradients, "always"),
         Part("optimiser states", states / by_optimiser, "always"),
-        Part("reference model", weights / by_weights if engine.reference else 0, "always"),
+        Part("reference model", reference / by_weights if engine.reference else 0, "always"),
     ]
 
 

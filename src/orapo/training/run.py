@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
 
+import torch
 import transformers
 from transformers import ProgressCallback, TrainerCallback
 from trl import ModelConfig, TrlParser
@@ -345,6 +346,11 @@ def _reward_engine(run: RunConfig) -> FactsEngine | None:
     if engine.label_set != CHEXPERT:
         raise OrapoError(f"{run.lexicon}: brings another label set; training scores CheXpert's")
     return engine
+
+
+def without_gpu() -> list[str]:
+    """Return what lets a recipe for GPUs be read where there is none."""
+    return [] if torch.cuda.is_available() else ["--use_cpu", "true"]
 
 
 def quiet_libraries() -> None:
