@@ -351,6 +351,30 @@ def test_four_bits_without_their_library_name_the_extra(
         make_trainer(file)
 
 
+def test_a_base_in_four_bits_trains_its_adapter_alone(checkpoints, manifest, tmp_path):
+    pytest.importorskip("bitsandbytes")
+    fields = {"load_in_4bit": True, "bf16": True, "gradient_checkpointing": True, **LORA}
+    trainer = make_trainer(recipe(checkpoints("qwen2.5-vl"), manifest, tmp_path, **fields), mixed)
+    layers = {type(module).__name__ for module in trainer.model.modules()}
+    assert "Linear4bit" in layers
+    before = values(trainer)
+    trainer.train()
+    assert moved(trainer, before) == {
+        name for name, p in trainer.model.named_parameters() if p.requires_grad
+    }
+
+
+def test_under_zero_3_the_reference_is_read_from_the_policys_folder(
+    checkpoints, manifest, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("orapo.training.trainer.is_deepspeed_zero3_enabled", lambda: True)
+    folder = checkpoints("qwen2.5-vl")
+    trainer = make_trainer(recipe(folder, manifest, tmp_path), mixed)
+    base = load_checkpoint(folder, device="cpu")[0].state_dict()
+    for name, value in trainer.ref_model.state_dict().items():
+        torch.testing.assert_close(value, base[name], rtol=0, atol=0, msg=name)
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [

@@ -19,6 +19,7 @@ import torch
 from accelerate.utils import gather_object, is_peft_model
 from torch import Tensor
 from transformers import PreTrainedModel
+from transformers.integrations import is_deepspeed_zero3_enabled
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 from trl import GRPOTrainer
 
@@ -93,7 +94,10 @@ class OraPOTrainer(GRPOTrainer):
             require_columns(kwargs.get("train_dataset"), (args.study_column, args.report_column))
         adapter = kwargs.get("peft_config") is not None or is_peft_model(model)
         needed = args.method == "orapo" or args.beta != 0
-        in_memory = isinstance(model, PreTrainedModel) and not adapter
+        # Under ZeRO-3 a process holds a part of each weight, which can't be copied: TRL reads the
+        # reference from the policy's folder there.
+        whole = isinstance(model, PreTrainedModel) and not is_deepspeed_zero3_enabled()
+        in_memory = whole and not adapter
         # Copied before TRL patches its forward function: a patched one stays bound to the policy.
         reference = copy.deepcopy(model) if needed and in_memory else None
         with trl_contract.reference_model(args, needed, reference):
