@@ -79,7 +79,7 @@ def checkpoints(tmp_path_factory):
         from checkpoints import write_checkpoint
 
         if kind not in made:
-            made[kind] = write_checkpoint(kind, folder / kind, CORPUS * 20)
+            made[kind] = write_checkpoint(kind, folder / kind)
         return made[kind]
 
     return get

@@ -13,12 +13,17 @@ from typer.testing import CliRunner
 import orapo.generation as orapo_generation
 from fake_judge import FakeJudge
 from orapo.cli import generate, train
-from orapo.data.conversation import REPORT_PROMPT
+from orapo.data.conversation import EARLIER_FILM, REPORT_PROMPT
 from orapo.data.manifest import write_manifest
 from orapo.data.phantom import PhantomConfig, write_phantom
 from orapo.data.study import Study
 from orapo.data.tables import read_rows
-from orapo.errors import OrapoError, RunFailedError
+from orapo.errors import MissingExtraError, OrapoError, RunFailedError
+from orapo.evaluation.inputs import read_labels
+from orapo.export.draft import read_drafts
+from orapo.facts import label_report
+from orapo.generation import Sample, checkpoint_revision
+from orapo.labels import LABELS
 
 BENCH = os.environ.get("ORAPO_BENCH")
 
@@ -134,13 +139,13 @@ def test_the_model_is_shown_one_view_or_all_and_told_what_was_asked_for(
     ]
     write_manifest(tmp_path / "studies.jsonl", studies)
     calls = []
-    real = orapo_generation.generate_reports
+    real = orapo_generation.sample_reports
 
-    def watched(model, processor, films, decoding, prompts):
+    def watched(model, processor, films, prompts, study_ids, decoding):
         calls.append(([len(row) for row in films], films[0][0].getpixel((0, 0)), prompts))
-        return real(model, processor, films, decoding, prompts)
+        return real(model, processor, films, prompts, study_ids, decoding)
 
-    monkeypatch.setattr(orapo_generation, "generate_reports", watched)
+    monkeypatch.setattr(orapo_generation, "sample_reports", watched)
     common = ("generate", "--data", tmp_path / "studies.jsonl", "--model", checkpoint)
     orapo(*common, "--out", tmp_path / "one.jsonl")
     fields = ("--views", "all", "--prompt-fields", "history,age")
@@ -168,6 +173,221 @@ def test_what_a_model_must_not_or_cannot_be_told_or_shown_is_refused(
         orapo("generate", films, "--model", "x/y", "--out", tmp_path / "out.jsonl", *options)
 
 
+def test_every_row_says_where_its_report_comes_from(orapo, checkpoint, films, tmp_path):
+    out = tmp_path / "out.jsonl"
+    options = ("--samples", 4, "--max-new-tokens", 12, "--seed", 7, "--top-p", 0.9)
+    orapo("generate", films, "--model", checkpoint, "--out", out, *options)
+    for name, row in rows(out).items():
+        assert row["model"] == str(checkpoint)
+        assert row["revision"] == checkpoint_revision(checkpoint)
+        assert row["revision"].startswith("sha256:")
+        assert row["prompt"] == REPORT_PROMPT
+        assert row["films"] == [str(films / f"{name}.png")]
+        wanted = {"seed": 7, "samples": 4, "temperature": 1.0, "top_p": 0.9, "select": "consensus"}
+        assert row["decoding"].items() >= wanted.items()
+        assert "transformers" in row["decoding"]["engine"]
+        assert {label: row[label] for label in LABELS} == label_report(row["report"]).labels
+        assert row["samples"] == 4
+        assert set(row["votes"]) == set(LABELS)
+        assert 0 <= row["chosen"] < 4
+        assert row["log_likelihood"] < 0
+        assert row["cut"] in (True, False)
+
+
+def test_other_weights_are_another_revision(checkpoint, tiny_model):
+    before = checkpoint_revision(checkpoint)
+    tiny_model.lm_head.weight.data += 1
+    tiny_model.save_pretrained(checkpoint)
+    assert checkpoint_revision(checkpoint) != before
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_tables_without_nesting_hold_the_same_as_jsonl(
+    orapo, checkpoint, films, tmp_path, monkeypatch, ending
+):
+    text = "Small left pleural effusion. No pneumothorax."
+
+    def said(model, processor, films, prompts, study_ids, decoding):
+        return [[Sample(text)] for _ in films]
+
+    monkeypatch.setattr(orapo_generation, "sample_reports", said)
+    (films / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
+    flat, nested = tmp_path / f"out.{ending}", tmp_path / "out.jsonl"
+    for out in (flat, nested):
+        orapo("generate", films, "--model", checkpoint, "--out", out, code=1)
+    drafts = [list(read_drafts(out)) for out in (flat, nested)]
+    assert [d if isinstance(d, str) else (d.text, d.labels, d.films) for d in drafts[0]] == [
+        d if isinstance(d, str) else (d.text, d.labels, d.films) for d in drafts[1]
+    ]
+    assert drafts[0][0] == "broken"
+    first = drafts[0][1]
+    assert (first.labels["Pleural Effusion"], first.labels["Pneumothorax"]) == (1, 0)
+    assert first.record["facts"][0]["finding"] == "pleural effusion"
+    assert first.record["facts"][0]["laterality"] == "left"
+    assert first.record["decoding"]["temperature"] == 0
+    assert list(read_labels(flat)["film0"].values()) == list(first.labels.values())
+
+
+@pytest.mark.parametrize(
+    ("select", "chosen"), [("first", 0), ("consensus", 1), ("best-likelihood", 2)]
+)
+def test_one_of_several_samples_is_chosen_and_votes_are_counted(
+    orapo, checkpoint, films, tmp_path, monkeypatch, select, chosen
+):
+    texts = ("The lungs are clear.", "Left pleural effusion.", "Pleural effusion. Cardiomegaly.")
+
+    def said(model, processor, films, prompts, study_ids, decoding):
+        samples = [Sample(text, -3.0 + n) for n, text in enumerate((*texts, texts[1]))]
+        samples[2] = Sample(texts[2], 0.5)
+        return [samples for _ in films]
+
+    monkeypatch.setattr(orapo_generation, "sample_reports", said)
+    out = tmp_path / "out.jsonl"
+    options = ("--samples", 4, "--select", select)
+    orapo("generate", films, "--model", checkpoint, "--out", out, *options)
+    row = rows(out)["film0"]
+    assert row["report"] == texts[chosen]
+    assert (row["votes"]["Pleural Effusion"], row["votes"]["Cardiomegaly"]) == (3, 1)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--samples", 2, "--temperature", 0), "needs a --temperature above 0"),
+        (("--top-p", 0), "top-p must be above 0"),
+        (("--previous-image", "old.png"), "are for one study, not 3"),
+    ],
+)
+def test_impossible_decoding_is_refused(orapo, films, tmp_path, options, message):
+    with pytest.raises(OrapoError, match=message):
+        orapo("generate", films, "--model", "x/y", "--out", tmp_path / "out.jsonl", *options)
+
+
+def test_vllm_that_is_not_installed_is_named_by_its_extra(orapo, checkpoint, films, tmp_path):
+    options = ("--backend", "vllm", "--out", tmp_path / "out.jsonl")
+    with pytest.raises(MissingExtraError, match=r"\[vllm\]"):
+        orapo("generate", films, "--model", checkpoint, *options)
+
+
+def test_memory_that_does_not_suffice_is_one_sentence_and_rows_are_kept(
+    orapo, checkpoint, films, tmp_path, monkeypatch
+):
+    def full(model, processor, films, prompts, study_ids, decoding):
+        if study_ids == ["film0"]:
+            return [[Sample("Clear.")]]
+        raise RuntimeError("CUDA out of memory. Tried to allocate ...")
+
+    monkeypatch.setattr(orapo_generation, "sample_reports", full)
+    out = tmp_path / "out.jsonl"
+    with pytest.raises(RunFailedError, match="a smaller --batch-size helps"):
+        orapo("generate", films, "--model", checkpoint, "--out", out, "--batch-size", 1)
+    assert (tmp_path / ".out.jsonl.rows").read_text().count("film0") == 2  # its id and its film
+
+
+# ---------------------------------------------------------------- an earlier study
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """What the model is given, study by study; it says that all is stable."""
+    calls = []
+
+    def said(model, processor, films, prompts, study_ids, decoding):
+        calls.extend(zip(study_ids, films, prompts, strict=True))
+        return [[Sample("Stable cardiomegaly.")] for _ in films]
+
+    monkeypatch.setattr(orapo_generation, "sample_reports", said)
+    return calls
+
+
+def test_an_earlier_film_and_report_are_shown_and_allow_comparisons(
+    orapo, checkpoint, films, tmp_path, asked
+):
+    (tmp_path / "old.txt").write_text("Mild cardiomegaly <image>.\n")
+    out = tmp_path / "out.jsonl"
+    alone = ("generate", films / "film0.png", "--model", checkpoint, "--out", out)
+    given = ("--previous-image", films / "film1.png", "--previous-report", tmp_path / "old.txt")
+    said = orapo(*alone)
+    assert "1 of 1 reports compare with an earlier film" in said
+    assert rows(out)["film0"]["invented_comparisons"] == ["Stable"]
+    said = orapo(*alone, *given)
+    assert "compare with" not in said
+    row = rows(out)["film0"]
+    assert row["invented_comparisons"] == []
+    assert row["earlier_study"] == "report and film"
+    (_, before, _), (_, shown, prompt) = asked
+    assert (len(before), len(shown)) == (1, 2)
+    with Image.open(films / "film1.png") as old:
+        assert shown[1].tobytes() == old.convert("L").tobytes()
+    lines = prompt.splitlines()
+    assert lines == [REPORT_PROMPT, EARLIER_FILM, "Previous: Mild cardiomegaly ."]
+    orapo(*alone, "--previous-image", films / "film1.png")
+    assert asked[-1][2] == f"{REPORT_PROMPT}\n{EARLIER_FILM}"
+    assert rows(out)["film0"]["earlier_study"] == "film"
+
+
+def test_the_study_before_comes_from_the_manifest(orapo, checkpoint, films, tmp_path, asked):
+    studies = [
+        Study(
+            study_id=f"s{i}",
+            patient_id=patient,
+            images=(films / f"film{i}.png",),
+            report=f"Report of study {i}.",
+            split=split,
+        )
+        for i, (patient, split) in enumerate((("a", "train"), ("a", "test"), ("b", "test")))
+    ]
+    write_manifest(tmp_path / "studies.jsonl", studies)
+    out = tmp_path / "out.jsonl"
+    common = ("generate", "--data", tmp_path / "studies.jsonl", "--model", checkpoint, "--out", out)
+    orapo(*common, "--previous-films", "--prompt-fields", "previous")
+    given = {name: (len(shown), prompt) for name, shown, prompt in asked}
+    assert given == {
+        "s1": (2, f"{REPORT_PROMPT}\n{EARLIER_FILM}\nPrevious: Report of study 0."),
+        "s2": (1, REPORT_PROMPT),
+    }
+    written = rows(out)
+    assert (written["s1"]["earlier_study"], written["s2"]["earlier_study"]) == (
+        "report and film",
+        "",
+    )
+    assert (written["s1"]["invented_comparisons"], written["s2"]["invented_comparisons"]) == (
+        [],
+        ["Stable"],
+    )
+
+
+def test_the_study_before_of_dicom_files_is_the_patients_earlier_one_by_date(
+    orapo, checkpoint, tmp_path, asked
+):
+    pydicom = pytest.importorskip("pydicom")
+    from orapo.data.dicom import dicom_uid, study_name, write_dicom
+
+    folder = tmp_path / "dicom"
+    folder.mkdir()
+    dates = {"1new": ("p", "20240101"), "2old": ("p", "20200101"), "3undated": ("p", "")}
+    dates |= {"4other": ("q", "20210101")}
+    for number, (name, (patient, date)) in enumerate(dates.items()):
+        write_dicom(
+            Image.linear_gradient("L").rotate(90 * number),
+            folder / f"{name}.dcm",
+            patient_id=patient,
+            study_uid=name,
+            series_uid=name,
+            instance_uid=name,
+        )
+        header = pydicom.dcmread(folder / f"{name}.dcm")
+        header.StudyDate = date
+        header.save_as(folder / f"{name}.dcm")
+    out = tmp_path / "out.jsonl"
+    orapo("generate", folder, "--model", checkpoint, "--out", out, "--previous-films")
+    shown = {name: films for name, films, _ in asked}
+    counts = {name: len(shown[study_name(dicom_uid(name))]) for name in dates}
+    assert counts == {"1new": 2, "2old": 1, "3undated": 1, "4other": 1}
+    new, old = (shown[study_name(dicom_uid(name))] for name in ("1new", "2old"))
+    assert new[1].tobytes() == old[0].tobytes()
+
+
 def test_the_same_seed_samples_the_same_reports(orapo, checkpoint, films, tmp_path):
     def sampled(name, seed):
         out = tmp_path / name
@@ -193,25 +413,25 @@ def test_an_interrupted_run_goes_on_and_ends_with_the_same_reports(
     options = ("--temperature", 1, "--batch-size", 1, "--max-new-tokens", 12)
     whole, cut = tmp_path / "whole.jsonl", tmp_path / "cut.jsonl"
     orapo("generate", films, "--model", checkpoint, "--out", whole, *options)
-    written = generate._written
+    real = orapo_generation.sample_reports
 
-    def interrupted(model, processor, studies, decoding):
-        if studies[0].study_id == "film2":
+    def interrupted(model, processor, films, prompts, study_ids, decoding):
+        if study_ids == ["film2"]:
             raise KeyboardInterrupt
-        return written(model, processor, studies, decoding)
+        return real(model, processor, films, prompts, study_ids, decoding)
 
-    monkeypatch.setattr(generate, "_written", interrupted)
+    monkeypatch.setattr(orapo_generation, "sample_reports", interrupted)
     orapo("generate", films, "--model", checkpoint, "--out", cut, *options, code=130)
     assert not cut.exists()
     seen = []
 
-    def watched(model, processor, studies, decoding):
-        seen.append(studies[0].study_id)
-        return written(model, processor, studies, decoding)
+    def watched(model, processor, films, prompts, study_ids, decoding):
+        seen.append(study_ids)
+        return real(model, processor, films, prompts, study_ids, decoding)
 
-    monkeypatch.setattr(generate, "_written", watched)
+    monkeypatch.setattr(orapo_generation, "sample_reports", watched)
     orapo("generate", films, "--model", checkpoint, "--out", cut, *options)
-    assert seen == ["film2"]
+    assert seen == [["film2"]]
     assert cut.read_text() == whole.read_text()
 
 
@@ -330,10 +550,27 @@ def test_a_judge_can_give_the_reward_and_its_failures_are_unknown(
     judge = FakeJudge(lambda text, attempt: "wrong schema" if len(text) % 2 else None)
     with judge.serving() as url:
         options = ("--engine", "llm", "--judge_model", "judge", "--judge_url", url)
-        orapo("train", "--quiet", "--config", recipe, *options, "--max_steps", 1)
-    assert judge.calls
+        orapo(
+            "train", "--quiet", "--config", recipe, *options, "--max_steps", 1, "--max_unknown", 1
+        )
+        assert judge.calls
     log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
     assert log[0]["oracle/unknown_rewards"] == log[0]["facts/unknown"]
+
+
+def test_a_judge_that_fails_too_often_stops_the_run_with_a_checkpoint(
+    orapo, recipe, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("ORAPO_CACHE", str(tmp_path / "cache"))
+    judge = FakeJudge(lambda text, attempt: "wrong schema")
+    with judge.serving() as url:
+        options = ("--engine", "llm", "--judge_model", "judge", "--judge_url", url)
+        with pytest.raises(RunFailedError, match="100% of the last rewards are unknown"):
+            orapo("train", "--quiet", "--config", recipe, *options, "--judge_retries", 0)
+    (checkpoint,) = (tmp_path / "run").glob("checkpoint-*")
+    assert (checkpoint / "oracle_state.json").is_file()
+    (warning,) = (tmp_path / "run" / "warnings.jsonl").read_text().splitlines()
+    assert json.loads(warning)["kind"] == "unknown"
 
 
 @pytest.mark.parametrize(

@@ -54,10 +54,22 @@ def test_side_and_severity_agree_among_matched_findings(generated, reference, si
         ("Interval removal of the tube.", 1),
         ("Cardiomegaly. Small effusion.", 0),
         ("Lungs are clear.", 0),
+        ("No prior study is available.", 0),
+        ("Heart size is normal, without previous films.", 0),
+        ("Nothing new since the prior study.", 1),
     ],
 )
 def test_earlier_films_are_noticed(text, mentions):
     assert figures(text, {})["earlier_films"] == mentions
+
+
+def test_comparing_is_inventing_only_where_no_earlier_study_was_given():
+    texts = ["Stable cardiomegaly.", "Stable cardiomegaly.", "Cardiomegaly."]
+    read = [label_report(text) for text in texts]
+    columns = report_figures(read, [{}] * 3, [None] * 3, [False, True, False])
+    assert list(columns["earlier_films"]) == [1, 1, 0]
+    assert list(columns["invented_comparisons"]) == pytest.approx([1, math.nan, 0], nan_ok=True)
+    assert figures(texts[0], {})["invented_comparisons"] == 1
 
 
 def test_collapse_shows_in_how_alike_the_reports_are():

@@ -10,8 +10,7 @@ from peft import LoraConfig
 from torch.autograd.graph import saved_tensors_hooks
 from transformers import AutoConfig, Qwen2_5_VLConfig
 
-from checkpoints import BUILDERS
-from conftest import CORPUS
+from checkpoints import BUILDERS, CORPUS
 from orapo import OrapoError
 from orapo.data.phantom import PhantomConfig, write_phantom
 from orapo.generation import load_checkpoint

@@ -25,6 +25,9 @@ PURPOSES: Final = {
     "llm": "a language model as judge (engine: llm)",
     "quantization": "load_in_4bit, load_in_8bit",
     "vllm": "rollouts by vLLM (use_vllm); in an environment of its own",
+    "fhir": "export --format fhir",
+    "language": "evaluate: language metrics",
+    "radeval": "evaluate: RadEval",
     "deepspeed": "ZeRO (recipes/accelerate/zero2.yaml, zero3.yaml)",
 }
 """What each extra is for; "" is the core."""

@@ -2,34 +2,49 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from PIL import Image
 from rich.console import Console
 from rich.progress import Progress
 
+from orapo import __version__
 from orapo.data.conversation import (
     PROMPT_FIELDS,
+    Views,
     check_prompt_fields,
     check_views,
     previous_studies,
-    shown_films,
-    study_prompt,
 )
-from orapo.data.images import find_images, is_dicom, read_image
+from orapo.data.images import find_images
 from orapo.data.manifest import read_manifest
-from orapo.data.resumable import ResumableRows, file_identity
+from orapo.data.resumable import ResumableRows, make_folder_of
 from orapo.data.study import Study
-from orapo.data.tables import not_an_input, table_format, write_rows
-from orapo.errors import MissingExtraError, OrapoError
+from orapo.data.table_writing import not_an_input
+from orapo.data.tables import table_format
+from orapo.errors import OrapoError
+from orapo.generation.inputs import Asked, ask, earlier_of_files, named_before, studies_of_files
+from orapo.generation.processes import Processes, running_processes
+from orapo.generation.reports import Selection
 
 if TYPE_CHECKING:
     from orapo.generation import Decoding
+    from orapo.generation.batches import Writer
+    from orapo.generation.rows import Provenance
+
+SAMPLING = "Several reports a study"
+EARLIER = "An earlier study of the patient"
+
+
+class Backend(StrEnum):
+    """What runs the model."""
+
+    HF = "hf"
+    VLLM = "vllm"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -55,9 +70,29 @@ def generate(
         int, typer.Option(min=1, metavar="N", help="Longest report, in tokens.")
     ] = 256,
     temperature: Annotated[
-        float, typer.Option(min=0, metavar="T", help="0 decodes greedily.")
-    ] = 0.0,
-    seed: Annotated[int, typer.Option(metavar="N", help="Of sampling, for one batch size.")] = 0,
+        float | None,
+        typer.Option(
+            min=0, metavar="T", help="0 decodes greedily; by default 0, or 1 for several samples."
+        ),
+    ] = None,
+    top_p: Annotated[
+        float,
+        typer.Option(
+            metavar="P", help="Sample from the smallest set of tokens with this probability."
+        ),
+    ] = 1.0,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of sampling.")] = 0,
+    samples: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Of each study.", rich_help_panel=SAMPLING)
+    ] = 1,
+    select: Annotated[
+        Selection,
+        typer.Option(
+            help="Which becomes the report: the one that agrees best with the others under FactS, "
+            "the first, or the likeliest.",
+            rich_help_panel=SAMPLING,
+        ),
+    ] = Selection.CONSENSUS,
     views: Annotated[
         str, typer.Option(metavar="frontal|all", help="Films of a study: one or all.")
     ] = "frontal",
@@ -68,6 +103,25 @@ def generate(
             help="What the prompt tells of a study, with commas: " + ", ".join(PROMPT_FIELDS) + ".",
         ),
     ] = "",
+    previous_films: Annotated[
+        bool,
+        typer.Option(
+            "--previous-films",
+            help="Show the first film of the patient's study before, too.",
+            rich_help_panel=EARLIER,
+        ),
+    ] = False,
+    previous_image: Annotated[
+        Path | None,
+        typer.Option(help="Earlier film of the one study given.", rich_help_panel=EARLIER),
+    ] = None,
+    previous_report: Annotated[
+        Path | None,
+        typer.Option(
+            help="Text file of the earlier report of the one study given.", rich_help_panel=EARLIER
+        ),
+    ] = None,
+    backend: Annotated[Backend, typer.Option(help="What runs the model.")] = Backend.HF,
     trust_remote_code: Annotated[
         bool,
         typer.Option("--trust-remote-code", help="Run code that comes with the checkpoint."),
@@ -75,59 +129,188 @@ def generate(
 ) -> None:
     """Write a report for each study. An unreadable image is an error row, not the end.
 
-    Interrupted and called again, it goes on where it stopped. Exit code 1: there are error rows.
+    Interrupted and called again, it goes on where it stopped. `accelerate launch -m orapo generate`
+    spreads it over processes. Exit code 1: there are error rows.
     """
     if bool(images) == (data is not None):
         raise OrapoError("give images or --data MANIFEST, one of the two")
     table_format(out)
     not_an_input(out, data)
+    make_folder_of(out)
+    if temperature is None:
+        temperature = 0.0 if samples == 1 else 1.0
+    if samples > 1 and temperature == 0:
+        raise OrapoError("--samples above 1 needs a --temperature above 0: all would be the same")
+    if not 0 < top_p <= 1:
+        raise OrapoError(f"--top-p must be above 0 and at most 1, not {top_p:g}")
     shown, fields = check_views(views), check_prompt_fields(prompt_fields)
+    if previous_image is not None or previous_report is not None:
+        studies = _with_named_before(images, shown, fields, previous_image, previous_report)
+    else:
+        studies = _asked(images, data, split, shown, fields, previous_films)
+
+    from orapo.generation import Decoding
+
+    processes = running_processes()
+    if backend is Backend.VLLM and processes.count > 1:
+        raise OrapoError("--backend vllm runs in one process; vLLM has its own way to many GPUs")
+    decoding = Decoding(
+        max_new_tokens=max_new_tokens,
+        temperature=temperature,
+        batch_size=batch_size,
+        seed=seed,
+        samples=samples,
+        top_p=top_p,
+    )
+    try:
+        load = _load_vllm if backend is Backend.VLLM else _load
+        write, provenance = load(model, studies, decoding, select, processes, trust_remote_code)
+        if processes.first:
+            _write(studies, write, decoding, select, provenance, out, processes)
+        else:
+            _help(studies, write, decoding, select, provenance, processes)
+    except OrapoError:
+        if processes.first:
+            raise
+        raise typer.Exit(2) from None  # the first one says it
+    finally:
+        processes.leave()
+
+
+def _asked(
+    images: list[Path] | None,
+    data: Path | None,
+    split: str,
+    views: Views,
+    fields: Sequence[str],
+    earlier_films: bool,
+) -> list[Asked]:
+    """Find the studies, and the study before of each where the model is to be given it."""
+    before: Mapping[str, Study] = {}
+    wanted = earlier_films or "previous" in fields
     if data is not None:
-        records = [s for s in read_manifest(data) if not split or s.split == split]
+        everything = read_manifest(data)
+        records = [study for study in everything if not split or study.split == split]
         if not records:
             raise OrapoError(f"{data}: no study of split {split!r}")
+        before = previous_studies(everything) if wanted else {}
     else:
-        records = _studies(find_images(images or []))
-    before = previous_studies(records)
-    studies = [
-        _Asked(
-            record.study_id,
-            shown_films(record, shown),
-            study_prompt(record, fields, previous=before.get(record.study_id)),
+        records = studies_of_files(find_images(images or []))
+        before = earlier_of_files(records) if wanted else {}
+    return ask(records, views, fields, before=before, earlier_films=earlier_films)
+
+
+def _with_named_before(
+    images: list[Path] | None,
+    views: Views,
+    fields: Sequence[str],
+    film: Path | None,
+    report: Path | None,
+) -> list[Asked]:
+    """Put the one study that is given, and its earlier one."""
+    records = studies_of_files(find_images(images or [])) if images else []
+    if len(records) != 1:
+        raise OrapoError(
+            f"--previous-image and --previous-report are for one study, not {len(records)}; "
+            "for a manifest there are --previous-films and --prompt-fields previous"
         )
-        for record in records
-    ]
+    told = (*fields, "previous") if report is not None else fields
+    before = named_before(records[0], film, report)
+    return ask(records, views, check_prompt_fields(told), before=before, earlier_films=True)
 
-    from orapo.generation import Decoding, load_checkpoint
 
-    decoding = Decoding(
-        max_new_tokens=max_new_tokens, temperature=temperature, batch_size=batch_size, seed=seed
-    )
-    weights = Path(model) / "model.safetensors"
-    kept = ResumableRows(
-        out,
-        [
-            *(model, file_identity(weights) if weights.is_file() else None, repr(decoding)),
-            [(s.study_id, [str(path) for path in s.films], s.prompt) for s in studies],
-        ],
-    )
+def _load(
+    model: str,
+    studies: Sequence[Asked],
+    decoding: Decoding,
+    select: Selection,
+    processes: Processes,
+    remote_code: bool,
+) -> tuple[Writer, Provenance]:
+    """Load a checkpoint with transformers."""
+    from orapo.generation import checkpoint_revision, load_checkpoint, sample_reports
+    from orapo.generation.rows import Provenance, decoding_settings
+
+    loaded, processor = load_checkpoint(model, device=processes.device, remote_code=remote_code)
+    import torch
+    import transformers
+
+    software = {
+        "engine": f"transformers {transformers.__version__}, torch {torch.__version__}",
+        "device": loaded.device.type,
+        "dtype": str(loaded.dtype).removeprefix("torch."),
+        "orapo": __version__,
+    }
+    write = partial(sample_reports, loaded, processor, decoding=decoding)
+    revision = checkpoint_revision(model, remote_code=remote_code)
+    return write, Provenance(model, revision, decoding_settings(decoding, select, software))
+
+
+def _load_vllm(
+    model: str,
+    studies: Sequence[Asked],
+    decoding: Decoding,
+    select: Selection,
+    processes: Processes,
+    remote_code: bool,
+) -> tuple[Writer, Provenance]:
+    """Load a checkpoint with vLLM."""
+    from orapo.generation import checkpoint_revision
+    from orapo.generation.rows import Provenance, decoding_settings
+    from orapo.generation.vllm_engine import VllmWriter
+
+    most = max((len(study.films) for study in studies), default=1)
+    writer = VllmWriter(model, decoding, most_films=most, remote_code=remote_code)
+    software = {"engine": f"vllm {writer.version}", "orapo": __version__}
+    revision = checkpoint_revision(model, remote_code=remote_code)
+    return writer, Provenance(model, revision, decoding_settings(decoding, select, software))
+
+
+def _help(
+    studies: Sequence[Asked],
+    write: Writer,
+    decoding: Decoding,
+    select: Selection,
+    provenance: Provenance,
+    processes: Processes,
+) -> None:
+    """Do this process's share; the first one keeps the rows."""
+    from orapo.generation.batches import written_rows
+
+    done, size = processes.from_first(0), decoding.batch_size
+    for _ in written_rows(studies, write, size, select, provenance, done=done, processes=processes):
+        pass
+
+
+def _write(
+    studies: Sequence[Asked],
+    write: Writer,
+    decoding: Decoding,
+    select: Selection,
+    provenance: Provenance,
+    out: Path,
+    processes: Processes,
+) -> None:
+    """Write the reports, keep them as they come, and make the table in the end."""
+    from orapo.generation.batches import written_rows
+    from orapo.generation.rows import write_table
+
+    asked = [[s.study_id, [str(path) for path in s.films], s.prompt] for s in studies]
+    origin = [provenance.model, provenance.revision, provenance.decoding]
+    kept = ResumableRows(out, [origin, asked])
     console = Console(stderr=True)
     try:
-        loaded, processor = load_checkpoint(model, remote_code=trust_remote_code)
+        done, size = processes.from_first(kept.done), decoding.batch_size
         with Progress(console=console) as progress:
-            task = progress.add_task("Writing reports", total=len(studies), completed=kept.done)
-            for start in range(kept.done, len(studies), batch_size):
-                batch = studies[start : start + batch_size]
-                # a seed for each batch: the same reports, whether interrupted or not
-                for row in _written(loaded, processor, batch, replace(decoding, seed=seed + start)):
+            task = progress.add_task("Writing reports", total=len(studies), completed=done)
+            for rows in written_rows(
+                studies, write, size, select, provenance, done=done, processes=processes
+            ):
+                for row in rows:
                     kept.add(row)
                 kept.flush()
-                progress.advance(task, len(batch))
-        failed = 0
-        with write_rows(out, ("study_id", "report", "error")) as write:
-            for row in kept.rows():
-                write(row)
-                failed += bool(row["error"])
+                progress.advance(task, len(rows))
+        counts = write_table(out, kept.rows())
         kept.discard()
     except BaseException:
         kept.close()
@@ -136,90 +319,14 @@ def generate(
         else:
             kept.discard()
         raise
-    typer.echo(f"{len(studies) - failed} reports: {out}")
-    if failed:
-        console.print(f"orapo: {failed} of {len(studies)} studies could not be read; see {out}")
+    typer.echo(f"{counts['reports']} reports: {out}")
+    for name, sentence in (
+        ("cut", f"cut off at --max-new-tokens {decoding.max_new_tokens}"),
+        ("invented_comparisons", "compare with an earlier film that the model was not given"),
+    ):
+        if counts[name]:
+            console.print(f"orapo: {counts[name]} of {len(studies)} reports {sentence}")
+    if counts["errors"]:
+        number = f"{counts['errors']} of {len(studies)}"
+        console.print(f"orapo: {number} studies could not be read; see {out}")
         raise typer.Exit(1)
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """A study as the model gets it."""
-
-    study_id: str
-    films: tuple[Path, ...]
-    prompt: str
-
-
-def _written(
-    model: Any, processor: Any, studies: Sequence[_Asked], decoding: Decoding
-) -> Iterator[dict[str, str]]:
-    """Yield a row for each study of a batch; what could not be read is an error row."""
-    from orapo.generation import generate_reports
-
-    errors: dict[str, str] = {}
-    readable = list(_read(studies, errors))
-    films, prompts = [films for _, films in readable], [study.prompt for study, _ in readable]
-    texts = generate_reports(model, processor, films, decoding, prompts)
-    reports = dict(zip((study.study_id for study, _ in readable), texts, strict=True))
-    for study in studies:
-        report, error = reports.get(study.study_id, ""), errors.get(study.study_id, "")
-        yield {"study_id": study.study_id, "report": report, "error": error}
-
-
-def _read(
-    studies: Sequence[_Asked], errors: dict[str, str]
-) -> Iterator[tuple[_Asked, list[Image.Image]]]:
-    for study in studies:
-        try:
-            if not study.films:
-                raise OrapoError(f"study {study.study_id}: has no image")
-            yield study, [read_image(path) for path in study.films]
-        except OrapoError as error:
-            errors[study.study_id] = str(error)
-
-
-def _studies(paths: Sequence[Path]) -> list[Study]:
-    """Make a study of each picture file, and of the DICOM files of one StudyInstanceUID.
-
-    The latter's name is a hash of that UID (`orapo.data.dicom.study_name`), which isn't written out.
-    A DICOM file that belongs to no study stays one of its own, so that reading it says what is
-    wrong with it.
-
-    Raises:
-        OrapoError: Two images have the same name.
-    """
-    dicom = [path for path in paths if _is_dicom(path)]
-    grouped: list[Study] = []
-    if dicom:
-        try:
-            from orapo.data.dicom import group_dicom
-        except ModuleNotFoundError as error:
-            raise MissingExtraError(f"{dicom[0]}: reading DICOM", "dicom") from error
-        grouped, problems = group_dicom(dicom)
-        taken = set(dicom) - {problem.file for problem in problems}
-        paths = [path for path in paths if path not in taken]
-    return [*grouped, *_named(paths)]
-
-
-def _is_dicom(path: Path) -> bool:
-    try:
-        return is_dicom(path)
-    except OrapoError:  # missing or empty: an error row, as of any other file
-        return False
-
-
-def _named(paths: Sequence[Path]) -> list[Study]:
-    """Name each image's study by its file, without the ending where that is unambiguous.
-
-    Raises:
-        OrapoError: Two images have the same name.
-    """
-    stems = Counter(path.stem for path in paths)
-    seen: dict[str, Path] = {}
-    for path in paths:
-        study_id = path.stem if stems[path.stem] == 1 else path.name
-        if study_id in seen:
-            raise OrapoError(f"{path} and {seen[study_id]}: two images of the same name")
-        seen[study_id] = path
-    return [Study(study_id=study_id, images=(path,)) for study_id, path in seen.items()]

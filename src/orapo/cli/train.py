@@ -54,6 +54,7 @@ def train(
     """Train with OraPO or GRPO; any field of the recipe can be given as --field value."""
     try:
         from orapo.training import run as runs
+        from orapo.training.interruption import Interrupted
     except ModuleNotFoundError as error:
         raise MissingExtraError("training", "train") from error
     if not dry_run and (gpu_memory or accelerate_file or step_seconds or as_json):
@@ -79,7 +80,17 @@ def train(
         else:
             _show(found)
         return
-    folder = runs.train(run, settings, resume=resume)
+    first = settings.process_index == 0
+
+    def say(line: str) -> None:
+        if first:
+            typer.echo(f"orapo: {line}", err=True)
+
+    try:
+        folder = runs.train(run, settings, resume=resume, say=say)
+    except Interrupted as stop:
+        say(f"{stop}; go on with: orapo train --config {config} --resume")
+        raise typer.Exit(128 + stop.signum) from None
     typer.echo(f"Checkpoint, {runs.LOG_FILE} and {runs.PROBE_FILE}: {folder}")
 
 

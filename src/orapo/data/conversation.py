@@ -17,6 +17,7 @@ from orapo.errors import OrapoError
 
 REPORT_PROMPT: Final = "Write the report of this chest film."
 PROMPT_FIELDS: Final = ("indication", "history", "comparison", "age", "sex", "previous")
+EARLIER_FILM: Final = "The last image is an earlier film of the same patient."
 ANSWER_FIELDS: Final = ("findings", "impression", "report", "labels")
 Views = Literal["frontal", "all"]
 
@@ -77,6 +78,7 @@ def study_prompt(
     *,
     text: str = REPORT_PROMPT,
     previous: Study | None = None,
+    earlier_film: bool = False,
 ) -> str:
     """Build the prompt of a study.
 
@@ -85,6 +87,7 @@ def study_prompt(
         fields: Of `PROMPT_FIELDS`; what a study lacks is left out.
         text: What the model is asked.
         previous: The same patient's study before, for the field ``previous``.
+        earlier_film: Whether its film is shown after those of the study; the prompt says so.
 
     Returns:
         The question, and a line a field.
@@ -92,7 +95,7 @@ def study_prompt(
     Raises:
         OrapoError: A field is unknown, or would give the answer away.
     """
-    lines = [text]
+    lines = [text, EARLIER_FILM] if earlier_film else [text]
     for name in check_prompt_fields(fields):
         content = _content(study, name, previous)
         if content and not _holds_answer(content, study, name):

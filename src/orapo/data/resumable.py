@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,20 @@ def file_identity(path: Path) -> list[Any]:
     """Return what tells a file from its changed self: its full name, size and time of change."""
     facts = path.stat()
     return [str(path.resolve()), facts.st_size, facts.st_mtime_ns]
+
+
+def make_folder_of(out: Path) -> None:
+    """Make the folder of a file to come, so that a wrong place is said before any work is done.
+
+    Raises:
+        OrapoError: It can't be made, or not be written in.
+    """
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OrapoError(f"{out}: can't be written ({error.strerror})") from None
+    if not os.access(out.parent, os.W_OK):
+        raise OrapoError(f"{out}: can't be written (no permission in its folder)")
 
 
 class ResumableRows:
@@ -38,8 +54,8 @@ class ResumableRows:
         text = json.dumps(made_from, default=str)
         key = hashlib.sha256(text.encode()).hexdigest()
         self.done = self.added = 0
+        make_folder_of(out)
         try:
-            out.parent.mkdir(parents=True, exist_ok=True)
             end = self._whole_lines(key)
             self._file = self.path.open("r+b" if end else "wb")
             if end:
@@ -70,17 +86,36 @@ class ResumableRows:
         return end
 
     def add(self, row: Mapping[str, Any]) -> None:
-        """Keep a row."""
-        self._file.write(json.dumps(row).encode() + b"\n")
+        """Keep a row.
+
+        Raises:
+            OrapoError: The file can't be written.
+        """
+        with self._writing():
+            self._file.write(json.dumps(row).encode() + b"\n")
         self.added += 1
 
     def flush(self) -> None:
-        """Hand what was added to the operating system: a killed process loses none of it."""
-        self._file.flush()
+        """Hand what was added to the operating system: a killed process loses none of it.
+
+        Raises:
+            OrapoError: The file can't be written.
+        """
+        with self._writing():
+            self._file.flush()
 
     def close(self) -> None:
         """Flush and close the file; it stays."""
-        self._file.close()
+        # What a full disk has no room for was said by `flush`, and must not hide that error.
+        with suppress(OSError):
+            self._file.close()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise OrapoError(f"{self.path}: can't be written ({error.strerror})") from None
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield all rows, those of earlier runs first."""

@@ -10,8 +10,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from orapo.evaluation.bootstrap import LEVEL, Interval, Resampler
-from orapo.evaluation.clinical import LabelMatrix
+from orapo.evaluation.bootstrap import LEVEL, RESAMPLES, Interval, Resampler
+from orapo.evaluation.clinical import LabelMatrix, label_matrix
 from orapo.evaluation.counts import (
     CONVENTIONS,
     SCORES,
@@ -22,7 +22,7 @@ from orapo.evaluation.counts import (
     counts_by_policy,
     label_figures,
 )
-from orapo.labels import LABELS, UncertainPolicy
+from orapo.labels import LABELS, LabelValue, UncertainPolicy
 
 SMALLEST_GROUP: Final = 10
 """Studies below which a subgroup gets no row of its own."""
@@ -105,7 +105,8 @@ def detailed(
             evaluated.figures,
             resampler.interval(
                 lambda weights: np.stack(
-                    [_mean(values, weights) for values in evaluated.figures.values()], axis=1
+                    [mean_over_studies(values, weights) for values in evaluated.figures.values()],
+                    axis=1,
                 )
             ),
             strict=True,
@@ -123,6 +124,34 @@ def detailed(
         result["lift"] = {**lift.as_dict(), "figure": headline.name}
     result["subgroups"] = _subgroups(evaluated, uncertain, resamples, seed)
     return result
+
+
+def macro_f1_interval(
+    predicted: Sequence[Mapping[str, LabelValue]],
+    reference: Sequence[Mapping[str, LabelValue]],
+    patients: Sequence[str],
+    *,
+    uncertain: UncertainPolicy,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Interval:
+    """Return the macro-F1 over the labels with support, with its interval over patients.
+
+    Args:
+        predicted: Labels of the generated reports.
+        reference: Labels of the same studies.
+        patients: Whose study each is; empty where unknown.
+        uncertain: What -1 counts as.
+        resamples: Of the bootstrap.
+        seed: Of the bootstrap.
+    """
+    matrices = label_matrix(predicted, "prediction"), label_matrix(reference, "reference")
+    counts = counts_by_policy(*matrices)[uncertain]
+    headline = _headline(uncertain)
+    (interval,) = Resampler(patients, resamples, seed).interval(
+        lambda weights: convention_figures(counts, headline, weights)["f1"]
+    )
+    return interval
 
 
 def _headline(uncertain: UncertainPolicy) -> Convention:
@@ -144,7 +173,7 @@ def _intervals(
     return table
 
 
-def _mean(values: NDArray[np.float64], weights: Weights) -> NDArray[np.float64]:
+def mean_over_studies(values: NDArray[np.float64], weights: Weights) -> NDArray[np.float64]:
     """Weighted mean over the studies to which a figure applies; NaN if there are none."""
     applies = ~np.isnan(values)
     total = weights @ applies.astype(np.float64)
@@ -195,7 +224,8 @@ def _macro_and_reward(
     counts: Counts, headline: Convention, reward: NDArray[np.float64], weights: Weights
 ) -> NDArray[np.float64]:
     return np.stack(
-        [convention_figures(counts, headline, weights)["f1"], _mean(reward, weights)], axis=1
+        [convention_figures(counts, headline, weights)["f1"], mean_over_studies(reward, weights)],
+        axis=1,
     )
 
 

@@ -60,6 +60,22 @@ def read_predictions(path: Path) -> dict[str, str]:
     return dict(sorted(reports.items()))
 
 
+def read_earlier_given(path: Path) -> frozenset[str]:
+    """Return the studies for which a model was given an earlier one of the patient.
+
+    They have a text in the column ``earlier_study``, as ``orapo generate`` writes it.
+
+    Raises:
+        OrapoError: As :func:`read_predictions`.
+    """
+    rows = read_rows(path, ("study_id",), only=("study_id", "earlier_study"))
+    return frozenset(
+        id_cell(path, row, "study_id")
+        for row in rows
+        if text_cell(path, row, "earlier_study").strip()
+    )
+
+
 def read_references(path: Path, split: str | None = None) -> dict[str, Reference]:
     """Read references: a manifest, or a table with ``study_id`` and labels or reports.
 

@@ -6,7 +6,6 @@ made of them like of everything else.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -15,17 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orapo.facts import RepetitionPenalty, ReportFacts, score_reports
+from orapo.facts.comparison import EARLIER_FILMS
 from orapo.facts.fact import Fact, Polarity
 from orapo.labels import LABELS, NO_FINDING, LabelValue, UncertainPolicy
-
-EARLIER_FILMS: Final = re.compile(
-    r"\b(?:unchanged|stable|interval|(?:as )?compared (?:to|with)|in comparison|similar to|"
-    r"(?:prior|previous|earlier|last) (?:exam|examination|study|film|radiograph|x-?ray|ct)s?|"
-    r"again (?:seen|noted|demonstrated|identified)|persist\w*|worsen\w*|improv\w*|resolv\w*|"
-    r"(?:in|de)creased? since|no longer (?:seen|visible))\b",
-    re.IGNORECASE,
-)
-"""Words that compare with an earlier film; a model that was shown none invents them."""
 
 FIGURES: Final = {
     "facts_reward": "FactS (b = 1, uncertain positive) against the reference labels",
@@ -39,6 +30,7 @@ FIGURES: Final = {
     "side_agreement": "matched findings with a side on both texts: share with the same side",
     "severity_agreement": "matched findings with a severity on both texts: share with the same one",
     "earlier_films": "share of reports that compare with an earlier film",
+    "invented_comparisons": "share of reports that do so though the model was given no earlier study",
 }
 
 
@@ -46,6 +38,7 @@ def report_figures(
     reports: Sequence[ReportFacts],
     references: Sequence[Mapping[str, LabelValue]],
     reference_texts: Sequence[ReportFacts | None],
+    earlier_given: Sequence[bool] | None = None,
 ) -> dict[str, NDArray[np.float64]]:
     """Return the figures of `FIGURES`, (studies,) each.
 
@@ -53,12 +46,15 @@ def report_figures(
         reports: What was read from the generated reports.
         references: The studies' labels.
         reference_texts: What was read from the reference reports; None where there is none.
+        earlier_given: Whether the model was given an earlier study of the patient, for each report;
+            by default it never was.
     """
+    given = [False] * len(reports) if earlier_given is None else earlier_given
     scores = score_reports(reports, references, uncertain=UncertainPolicy.POSITIVE)
     repeated = RepetitionPenalty()
     columns: dict[str, list[float]] = {name: [] for name in FIGURES}
-    for report, labels, text, score in zip(
-        reports, references, reference_texts, scores, strict=True
+    for report, labels, text, score, earlier in zip(
+        reports, references, reference_texts, scores, given, strict=True
     ):
         if score is None:
             raise ValueError("the policy 'positive' scores every report")
@@ -67,6 +63,7 @@ def report_figures(
         ]
         normal = not any(labels.get(n) in (1, -1) for n in LABELS if n != NO_FINDING)
         sides, severities = _agreement(report, text)
+        compares = EARLIER_FILMS.search(report.text) is not None
         for name, value in (
             ("facts_reward", score.reward),
             ("hallucinated", score.fp - score.contradictions),
@@ -78,7 +75,8 @@ def report_figures(
             ("normal_false_alarm", bool(claims) if normal else np.nan),
             ("side_agreement", sides),
             ("severity_agreement", severities),
-            ("earlier_films", EARLIER_FILMS.search(report.text) is not None),
+            ("earlier_films", compares),
+            ("invented_comparisons", np.nan if earlier else compares),
         ):
             columns[name].append(float(value))
     return {name: np.array(values) for name, values in columns.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -115,3 +116,28 @@ def _with_adapter(model: Any, folder: Path) -> Any:
         raise MissingExtraError("loading an adapter", "train") from error
     # Merged: generation then costs what it costs without one.
     return PeftModel.from_pretrained(model, str(folder)).merge_and_unload()
+
+
+def checkpoint_revision(name: str | Path, *, remote_code: bool = False) -> str:
+    """Say which weights a checkpoint has.
+
+    Args:
+        name: A checkpoint's folder, or a name on the hub that is loaded already.
+        remote_code: Run code that comes with the checkpoint.
+
+    Returns:
+        ``sha256:`` and the digest of a folder's safetensors files; the commit of a hub's checkpoint,
+        empty if transformers does not say it.
+    """
+    folder = Path(name)
+    if not folder.is_dir():
+        from transformers import AutoConfig
+
+        config = AutoConfig.from_pretrained(name, trust_remote_code=remote_code)
+        return str(getattr(config, "_commit_hash", None) or "")
+    files = sorted(folder.glob("*.safetensors"))
+    digest = hashlib.sha256()
+    for file in files:
+        with file.open("rb") as content:
+            digest.update(file.name.encode() + hashlib.file_digest(content, "sha256").digest())
+    return f"sha256:{digest.hexdigest()}" if files else ""

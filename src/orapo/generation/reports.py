@@ -1,14 +1,23 @@
-"""From films to reports, batch by batch."""
+"""From films to reports, batch by batch, with transformers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from PIL import Image
 
 from orapo.data.conversation import REPORT_PROMPT, user_message
+
+
+class Selection(StrEnum):
+    """How one of N samples is chosen."""
+
+    FIRST = "first"
+    CONSENSUS = "consensus"
+    LIKELIHOOD = "best-likelihood"
 
 
 @dataclass(frozen=True)
@@ -20,7 +29,9 @@ class Decoding:
         temperature: 0 decodes greedily; above 0 samples.
         batch_size: Studies at a time.
         prompt: What the model is asked.
-        seed: Of sampling.
+        seed: Of sampling; a study's reports depend on it and on the study's id, not on the batch.
+        samples: Reports of each study.
+        top_p: The smallest set of tokens with this mass is sampled from; 1 for all.
     """
 
     max_new_tokens: int = 256
@@ -28,6 +39,24 @@ class Decoding:
     batch_size: int = 16
     prompt: str = REPORT_PROMPT
     seed: int = 0
+    samples: int = 1
+    top_p: float = 1.0
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One report as a model wrote it.
+
+    Attributes:
+        text: The report.
+        log_likelihood: Mean log-probability of its tokens, its end among them, at temperature 1;
+            None where it was decoded greedily.
+        cut: Whether it was cut off at ``max_new_tokens``.
+    """
+
+    text: str
+    log_likelihood: float | None = None
+    cut: bool = False
 
 
 def generate_reports(
@@ -43,48 +72,108 @@ def generate_reports(
         model: As ``load_checkpoint`` gives it.
         processor: Its processor.
         studies: The films of each study.
-        decoding: How.
+        decoding: How; one sample a study. Studies are named by their place when they are sampled.
         prompts: What the model is asked about each study; by default the same, ``decoding.prompt``.
 
     Yields:
         The reports, in order, as their batches are done.
     """
+    asked = [decoding.prompt] * len(studies) if prompts is None else list(prompts)
+    for start in range(0, len(studies), decoding.batch_size):
+        films = [list(shown) for shown in studies[start : start + decoding.batch_size]]
+        part = slice(start, start + len(films))
+        names = [str(place) for place in range(len(studies))[part]]
+        for samples in sample_reports(model, processor, films, asked[part], names, decoding):
+            yield samples[0].text
+
+
+def sample_reports(
+    model: Any,
+    processor: Any,
+    films: Sequence[Sequence[Image.Image]],
+    prompts: Sequence[str],
+    study_ids: Sequence[str],
+    decoding: Decoding,
+) -> list[list[Sample]]:
+    """Write ``decoding.samples`` reports for each study of one batch.
+
+    Args:
+        model: As ``load_checkpoint`` gives it.
+        processor: Its processor.
+        films: The films of each study.
+        prompts: What the model is asked about each.
+        study_ids: Their names, which seed the sampling.
+        decoding: How; ``batch_size`` is not looked at.
+
+    Returns:
+        The samples of each study.
+    """
     import torch
 
-    asked = [decoding.prompt] * len(studies) if prompts is None else list(prompts)
-    tokenizer = processor.tokenizer
+    if not films:
+        return []
+    tokenizer, ends = processor.tokenizer, model.generation_config.eos_token_id
     padding_side, tokenizer.padding_side = tokenizer.padding_side, "left"
-    settings: dict[str, Any] = {"do_sample": decoding.temperature > 0}
+    settings: dict[str, Any] = {"do_sample": False}
+    draws = None
     if decoding.temperature > 0:
-        settings["temperature"] = decoding.temperature
-        torch.manual_seed(decoding.seed)
+        from orapo.generation.draws import StudyDraws, study_seed
+
+        seeds = [
+            study_seed(decoding.seed, name, sample)
+            for name in study_ids
+            for sample in range(decoding.samples)
+        ]
+        draws = StudyDraws(seeds, decoding.max_new_tokens, decoding.temperature, decoding.top_p)
+        settings["logits_processor"] = [draws]  # it leaves one token, which greedy decoding takes
+        if decoding.samples > 1:
+            # transformers repeats a study in sampling alone; all but the one token stay impossible
+            settings |= {"do_sample": True, "num_return_sequences": decoding.samples}
+            settings |= {"temperature": 1.0, "top_k": 0, "top_p": 1.0}
     try:
-        for start in range(0, len(studies), decoding.batch_size):
-            batch = [list(films) for films in studies[start : start + decoding.batch_size]]
-            texts = [
-                processor.apply_chat_template(
-                    user_message(prompt, len(films)), add_generation_prompt=True
-                )
-                for prompt, films in zip(asked[start : start + len(batch)], batch, strict=True)
-            ]
-            inputs = processor(images=batch, text=texts, return_tensors="pt", padding=True)
-            inputs = inputs.to(model.device)
-            with torch.inference_mode():
-                output = model.generate(
-                    **inputs,
-                    max_new_tokens=decoding.max_new_tokens,
-                    suppress_tokens=placeholder_tokens(model, tokenizer),
-                    **settings,
-                )
-            answers = output[:, inputs["input_ids"].shape[1] :]
-            for text in processor.batch_decode(answers, skip_special_tokens=True):
-                yield text.strip()
+        texts = [
+            processor.apply_chat_template(
+                user_message(prompt, len(shown)), add_generation_prompt=True
+            )
+            for prompt, shown in zip(prompts, films, strict=True)
+        ]
+        shown_films = [list(shown) for shown in films]
+        inputs = processor(images=shown_films, text=texts, return_tensors="pt", padding=True)
+        inputs = inputs.to(model.device)
+        with torch.inference_mode():
+            output = model.generate(
+                **inputs,
+                max_new_tokens=decoding.max_new_tokens,
+                suppress_tokens=placeholder_tokens(ends, tokenizer),
+                **settings,
+            )
     finally:
         tokenizer.padding_side = padding_side
+    answers = output[:, inputs["input_ids"].shape[1] :]
+    last = torch.tensor(sorted(end_tokens(ends)), device=answers.device)
+    lengths = [
+        int(ended.int().argmax()) + 1 if ended.any() else 0 for ended in torch.isin(answers, last)
+    ]
+    likelihood = None if draws is None else torch.stack(draws.log_likelihood, dim=1)
+    written = []
+    for row, text in enumerate(processor.batch_decode(answers, skip_special_tokens=True)):
+        length = lengths[row] or answers.shape[1]
+        mean = None if likelihood is None else float(likelihood[row, :length].mean())
+        written.append(Sample(text.strip(), mean, cut=not lengths[row]))
+    each = decoding.samples if draws is not None else 1
+    return [written[start : start + each] for start in range(0, len(written), each)]
 
 
-def placeholder_tokens(model: Any, tokenizer: Any) -> list[int]:
-    """Special tokens that have no place in a report: all but those that end it."""
-    ends = model.generation_config.eos_token_id
-    ends = {ends} if isinstance(ends, int) else set(ends or ())
-    return sorted(set(tokenizer.all_special_ids) - ends - {tokenizer.eos_token_id})
+def end_tokens(ends: int | Sequence[int] | None) -> set[int]:
+    """Return the tokens that end a report, of a generation config's ``eos_token_id``."""
+    return {ends} if isinstance(ends, int) else set(ends or ())
+
+
+def placeholder_tokens(ends: int | Sequence[int] | None, tokenizer: Any) -> list[int]:
+    """Return special tokens that have no place in a report: all but those that end it.
+
+    Args:
+        ends: A generation config's ``eos_token_id``.
+        tokenizer: Names the special tokens.
+    """
+    return sorted(set(tokenizer.all_special_ids) - end_tokens(ends) - {tokenizer.eos_token_id})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,40 +14,33 @@ from orapo.data.conversation import Views, previous_studies, shown_films, study_
 from orapo.data.images import read_image
 from orapo.data.study import Study
 from orapo.evaluation import clinical_scores
+from orapo.evaluation.detail import macro_f1_interval
 from orapo.facts import label_report
 from orapo.generation import Decoding, generate_reports
 from orapo.labels import UncertainPolicy
 from orapo.training.config import OraPOConfig
 from orapo.training.dataset import check_target, study_labels
 from orapo.training.films import SetAside, readable_studies
-
-
-class _JsonLines:
-    """A file of JSON lines that is whole after every line."""
-
-    def __init__(self, path: Path, keep: bool) -> None:
-        self.path = path
-        if not keep:
-            path.unlink(missing_ok=True)
-
-    def add(self, record: dict[str, Any]) -> None:
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
+from orapo.training.json_lines import JsonLines
 
 
 class LogFile(TrainerCallback):
     """Writes what TRL logs, step by step; numbers only, never a report's text."""
 
-    def __init__(self, path: Path, keep: bool) -> None:
-        self.lines = _JsonLines(path, keep)
+    def __init__(self, path: Path) -> None:
+        self.lines = JsonLines(path)
         self.start = time.monotonic()
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Start anew, or behind the lines before the checkpoint."""
         self.start = time.monotonic()
+        if state.is_world_process_zero:
+            self.start -= self.lines.cut(state.global_step).get("elapsed", 0)
 
     def on_log(
         self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any
     ) -> None:
+        """Write a line; ``elapsed`` counts the seconds of training, without what a kill lost."""
         # a probe has its own file
         if state.is_world_process_zero and logs and "probe/macro_f1" not in logs:
             seconds = round(time.monotonic() - self.start, 2)
@@ -87,6 +79,8 @@ class Probe(TrainerCallback):
 
     Attributes:
         announce: Gets the figures of every probe; by default nobody does.
+        together: Whether all processes write the reports: where each holds a part of the weights
+            (FSDP, ZeRO-3), one alone would wait for the others for ever. The first one scores.
     """
 
     def __init__(
@@ -101,10 +95,10 @@ class Probe(TrainerCallback):
         views: Views,
         prompt_fields: Sequence[str],
         max_unreadable_share: float,
-        keep: bool,
     ) -> None:
-        self.lines = _JsonLines(path, keep)
+        self.lines = JsonLines(path)
         self.announce: Callable[[dict[str, float]], object] = lambda figures: None
+        self.together = False
         self.every = every
         self.processor = processor
         self.uncertain = UncertainPolicy(config.uncertain)
@@ -116,25 +110,32 @@ class Probe(TrainerCallback):
             for study in studies
         ]
         self.labels = [study_labels(study, check_target(target)) for study in studies]
+        self.patients = [study.patient_id for study in studies]
         self.films = _Films([shown_films(study, views) for study in studies])
         self.decoding = Decoding(
             max_new_tokens=config.max_completion_length or 256,
             batch_size=4 * config.per_device_train_batch_size,
         )
 
-    def on_step_end(
-        self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any
-    ) -> None:
-        if state.global_step % self.every == 0 and state.is_world_process_zero:
-            self._score(state.global_step, model)
-
     def on_train_begin(
         self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any
     ) -> None:
-        if state.global_step == 0 and state.is_world_process_zero:
-            self._score(0, model)
+        """Score the model that training begins with, once."""
+        if state.is_world_process_zero:
+            self.lines.cut(state.global_step)
+        if state.global_step == 0:
+            self._probe(state, model)
 
-    def _score(self, step: int, model: Any) -> None:
+    def on_step_end(
+        self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any
+    ) -> None:
+        """Score the model if it is time."""
+        if state.global_step % self.every == 0:
+            self._probe(state, model)
+
+    def _probe(self, state: Any, model: Any) -> None:
+        if not (state.is_world_process_zero or self.together):
+            return
         start = time.monotonic()
         training = model.training
         model.eval()
@@ -142,14 +143,19 @@ class Probe(TrainerCallback):
             generate_reports(model, self.processor, self.films, self.decoding, self.prompts)
         )
         model.train(training)
-        scores = clinical_scores(
-            [label_report(text).labels for text in reports], self.labels, uncertain=self.uncertain
-        )
+        if state.is_world_process_zero:
+            self._score(state.global_step, reports, start)
+
+    def _score(self, step: int, reports: Sequence[str], start: float) -> None:
+        read = [label_report(text).labels for text in reports]
+        scores = clinical_scores(read, self.labels, uncertain=self.uncertain)
+        interval = macro_f1_interval(read, self.labels, self.patients, uncertain=self.uncertain)
         per_label = {name: item["f1"] for name, item in scores.per_label.items()}
         self.lines.add(
             {
                 "step": step,
                 "macro_f1": scores.macro_f1,
+                "macro_f1_interval": [interval.low, interval.high],
                 "per_label": per_label,
                 "seconds": round(time.monotonic() - start, 2),
             }

@@ -35,6 +35,7 @@ class DicomHeader:
         age: In years.
         sex: ``F``, ``M`` or empty.
         has_picture: False for structured reports, presentation states and the like.
+        taken: StudyDate and StudyTime, which sort as texts; empty where there is no date.
     """
 
     study_uid: str = field(repr=False)
@@ -45,6 +46,7 @@ class DicomHeader:
     age: float | None = field(repr=False)
     sex: Literal["F", "M", ""] = field(repr=False)
     has_picture: bool
+    taken: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class DicomProblem:
 _HEADER_TAGS: Final = [
     *("StudyInstanceUID", "SOPInstanceUID", "PatientID", "PatientAge", "PatientSex", "Modality"),
     *("ViewPosition", "PatientOrientation", "InstanceNumber", "BodyPartExamined"),
+    *("StudyDate", "StudyTime"),
 ]
 
 
@@ -93,6 +96,7 @@ def header_of(path: Path | str) -> DicomHeader:
             age=_years(str(dataset.get("PatientAge") or "")),
             sex="F" if sex == "F" else "M" if sex == "M" else "",
             has_picture=picture,
+            taken=_taken(dataset),
         )
 
 
@@ -108,6 +112,11 @@ def _view(dataset: Dataset) -> View:
     if along_rows.startswith(("L", "R")):
         return "frontal"
     return "lateral" if along_rows.startswith(("A", "P")) else ""
+
+
+def _taken(dataset: Dataset) -> str:
+    date, time = (str(dataset.get(name) or "") for name in ("StudyDate", "StudyTime"))
+    return date + time if date.isdecimal() and len(date) == 8 else ""
 
 
 def _years(age: str) -> float | None:
@@ -193,7 +202,15 @@ def load_dicom_folder(path: Path) -> tuple[list[Study], list[DicomProblem]]:
     """
     if not path.is_dir():
         raise OrapoError(f"{path}: is no folder")
-    files = [file for file in find_images([path]) if os.path.getsize(file) == 0 or is_dicom(file)]
+    files = [file for file in find_images([path]) if _may_be_dicom(file)]
     if not files:
         raise OrapoError(f"{path}: no DICOM file in it")
     return group_dicom(files)
+
+
+def _may_be_dicom(file: Path) -> bool:
+    """Whether it is to be looked at: what is empty or can't be opened is named with the others."""
+    try:
+        return os.path.getsize(file) == 0 or is_dicom(file)
+    except (OSError, OrapoError):
+        return True

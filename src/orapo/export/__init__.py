@@ -1,0 +1,1 @@
+"""Generated reports in the formats that hospitals and laboratories read; each marked as a draft."""

@@ -1,0 +1,107 @@
+"""Generation with vLLM, for GPUs; the same samples in, the same `Sample` out.
+
+Written after vLLM's documented offline API (``LLM.generate`` with ``multi_modal_data`` and a
+``SamplingParams`` a prompt). Its random numbers are its own: with the same seed it writes other
+samples than transformers, but the same ones again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from PIL import Image
+
+from orapo.data.conversation import user_message
+from orapo.errors import MissingExtraError
+from orapo.generation.reports import Decoding, Sample, placeholder_tokens
+
+_NEVER = -100.0
+"""What is added to the logit of a token that has no place in a report; the least that is allowed."""
+
+
+class VllmWriter:
+    """Writes batches of reports.
+
+    Args:
+        name: Folder of a checkpoint, or its name on the hub.
+        decoding: How.
+        most_films: Most films that a study shows.
+        remote_code: Run code that comes with the checkpoint.
+
+    Raises:
+        MissingExtraError: vLLM is not installed.
+    """
+
+    def __init__(
+        self, name: str, decoding: Decoding, *, most_films: int = 1, remote_code: bool = False
+    ) -> None:
+        try:
+            import vllm
+        except ModuleNotFoundError as error:
+            raise MissingExtraError("generating with vLLM", "vllm") from error
+        from transformers import AutoProcessor, GenerationConfig
+
+        self.version = str(vllm.__version__)
+        self._parameters = vllm.SamplingParams
+        self._decoding = decoding
+        self._processor = AutoProcessor.from_pretrained(name, trust_remote_code=remote_code)
+        self._llm = vllm.LLM(
+            model=name,
+            trust_remote_code=remote_code,
+            limit_mm_per_prompt={"image": max(1, most_films)},
+            seed=decoding.seed,
+        )
+        config = GenerationConfig.from_pretrained(name)
+        suppressed = placeholder_tokens(config.eos_token_id, self._processor.tokenizer)
+        self._bias = dict.fromkeys(suppressed, _NEVER)
+
+    def __call__(
+        self,
+        films: Sequence[Sequence[Image.Image]],
+        prompts: Sequence[str],
+        study_ids: Sequence[str],
+    ) -> list[list[Sample]]:
+        """Return the samples of each study of a batch; see `orapo.generation.sample_reports`."""
+        asked: list[dict[str, Any]] = []
+        parameters: list[Any] = []
+        for shown, prompt, name in zip(films, prompts, study_ids, strict=True):
+            text = self._processor.apply_chat_template(
+                user_message(prompt, len(shown)), add_generation_prompt=True, tokenize=False
+            )
+            # vLLM's own `n` would make a sample depend on how many there are
+            for sample in range(self._decoding.samples):
+                images = [film.convert("RGB") for film in shown]
+                asked.append({"prompt": text, "multi_modal_data": {"image": images}})
+                parameters.append(self._sampling(name, sample))
+        outputs = self._llm.generate(asked, sampling_params=parameters, use_tqdm=False)
+        written = [self._sample(output.outputs[0]) for output in outputs]
+        each = self._decoding.samples
+        return [written[start : start + each] for start in range(0, len(written), each)]
+
+    def _sampling(self, study_id: str, sample: int) -> Any:
+        import numpy as np
+
+        from orapo.generation.draws import study_seed
+
+        decoding = self._decoding
+        seed = int(
+            np.random.default_rng(study_seed(decoding.seed, study_id, sample)).integers(2**31)
+        )
+        return self._parameters(
+            temperature=decoding.temperature,
+            top_p=decoding.top_p,
+            max_tokens=decoding.max_new_tokens,
+            seed=seed,
+            logprobs=0 if decoding.temperature > 0 else None,  # 0: of the tokens drawn alone
+            logit_bias=self._bias or None,
+        )
+
+    def _sample(self, completion: Any) -> Sample:
+        total, count = completion.cumulative_logprob, len(completion.token_ids)
+        sampled = self._decoding.temperature > 0 and total is not None and count > 0
+        return Sample(
+            completion.text.strip(),
+            float(total) / count if sampled else None,
+            cut=completion.finish_reason == "length",
+        )
