@@ -29,7 +29,7 @@ app = typer.Typer(
 COMMANDS: Final = (
     *("demo", "facts", "label", "reward", "cache", "data", "train", "generate", "evaluate"),
     "compare",
-    "export",
+    *("export", "serve"),
 )
 
 
