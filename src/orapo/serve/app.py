@@ -236,7 +236,6 @@ def create_app(
     )
     async def reports(request: Request) -> ReportAnswer:
         """Write a draft report for the films of one study."""
-
         progress = written(request)
         await anext(progress)  # from here on the upload is there, and `receive` tells of the end
 

@@ -184,8 +184,13 @@ class ModelWorker:
         shown = read_films(job.order.uploads, self.model.views)
         study_id = described(job.order.uploads)
 
+        last = ""
+
         def watch(text: str) -> bool:
-            job.tell(("text", text))
+            nonlocal last
+            if text != last:  # it stands still while other samples go on
+                job.tell(("text", text))
+                last = text
             late = time.monotonic() - started > self._seconds
             return late or job.cancelled.is_set() or self._closing.is_set()
 
