@@ -87,7 +87,7 @@ export function showLabels(body, facts, labels, votes, samples) {
       const meter = make("meter", { min: 0, max: samples, value: count, "aria-hidden": "true" });
       row.append(make("td", {}, `${count} of ${samples}`, meter));
     }
-    row.append(make("td", {}, ...seen));
+    row.append(make("td", { class: "evidence" }, ...seen));
     return row;
   }));
   for (const column of document.querySelectorAll("th.votes")) column.hidden = !several;

@@ -25,6 +25,7 @@ function say(id, error) {
 async function addFilms(files) {
   say("film-faults");
   const faults = [];
+  const before = state.films.length;
   for (const file of files) {
     if (state.films.length >= state.about.films) {
       faults.push(`No more than ${state.about.films} films.`);
@@ -41,7 +42,7 @@ async function addFilms(files) {
     }
   }
   $("film-faults").textContent = faults.join(" ");
-  await showFilm(state.films.length - 1);
+  await showFilm(Math.min(before, state.films.length - 1));
 }
 
 async function showFilm(index) {
@@ -290,7 +291,7 @@ async function start() {
     button.addEventListener("click", () => exportAs(format));
     return button;
   }));
-  $("report").maxLength = $("reference").maxLength = about.characters;
+
   showLabels($("labels"), null, about.labels, null, 1);
   changed(); // a reloaded page may keep its text
 }
