@@ -15,7 +15,7 @@ from orapo.export.files import CSV_COLUMNS, ENDINGS, Format, csv_row, file_conte
 from orapo.facts import label_report, score_report
 from orapo.facts.fact import report_as_json
 from orapo.generation.rows import Provenance
-from orapo.labels import CHEXPERT
+from orapo.labels import CHEXPERT, LABELS
 from orapo.serve.schemas import (
     ExportRequest,
     FactsAnswer,
@@ -61,8 +61,8 @@ def score_of(asked: ScoreRequest) -> ScoreAnswer:
     if asked.labels is not None:
         try:
             labels = CHEXPERT.complete(asked.labels)
-        except ValueError as error:
-            raise OrapoError(str(error)[:200]) from None
+        except ValueError:
+            raise OrapoError(f"a label is unknown; known are {', '.join(LABELS)}") from None
     else:
         reference = label_report(asked.reference or "")
         labels = reference.labels

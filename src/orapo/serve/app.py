@@ -425,6 +425,8 @@ def _add_faults(app: FastAPI) -> None:
         faults: Sequence[Any] = error.errors() if isinstance(error, RequestValidationError) else []
         place = ".".join(str(part) for part in faults[0]["loc"]) if faults else "body"
         reason = str(faults[0]["msg"]) if faults else "not valid"
-        return JSONResponse({"detail": f"{place[:100]}: {reason[:200]}"}, 422)
+        # a name that was sent can hold what UTF-8 can't
+        detail = f"{place[:100]}: {reason[:200]}".encode("ascii", "replace").decode()
+        return JSONResponse({"detail": detail}, 422)
 
     app.add_exception_handler(RequestValidationError, unfit)

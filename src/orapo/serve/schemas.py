@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from orapo.export.files import Format
 from orapo.facts import Polarity, Verdict
@@ -13,6 +13,18 @@ from orapo.labels import UncertainPolicy
 
 Span = tuple[int, int]
 """First character and one past the last, in Unicode code points of the report."""
+
+
+def _encodable(text: str) -> str:
+    """Refuse halves of characters (lone surrogates), which JSON can hold and UTF-8 can't."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("holds half a character (a lone surrogate)") from None
+    return text
+
+
+Text = Annotated[str, AfterValidator(_encodable)]
 
 
 class Sentence(BaseModel):
@@ -56,7 +68,7 @@ class FactsRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    text: str = Field(examples=["Small left pleural effusion. No pneumothorax."])
+    text: Text = Field(examples=["Small left pleural effusion. No pneumothorax."])
 
 
 class ScoreRequest(BaseModel):
@@ -64,8 +76,8 @@ class ScoreRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    report: str
-    reference: str | None = None
+    report: Text
+    reference: Text | None = None
     labels: dict[str, Literal[1, 0, -1] | None] | None = None
     facts_beta: float = Field(default=1.0, gt=0, le=1000, allow_inf_nan=False)
     uncertain: UncertainPolicy = UncertainPolicy.POSITIVE
@@ -109,9 +121,9 @@ class ExportRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    report: str
+    report: Text
     format: Format
-    study_id: str = Field(default="report", min_length=1, max_length=200)
+    study_id: Text = Field(default="report", min_length=1, max_length=200)
     source: Literal["model", "edited", "own"] = Field(
         default="own",
         description="The text is this server's model's, the same edited, or no model's.",
