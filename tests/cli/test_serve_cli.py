@@ -11,10 +11,10 @@ from typer.testing import CliRunner
 
 pytest.importorskip("fastapi")
 
-import httpx2  # noqa: E402
+import httpx2
 
-from orapo.cli import serve  # noqa: E402
-from orapo.errors import OrapoError  # noqa: E402
+from orapo.cli import serve
+from orapo.errors import OrapoError
 
 
 def refused(*options):

@@ -8,7 +8,7 @@ from PIL import Image
 
 pytest.importorskip("torch")
 
-from orapo.generation import Decoding, sample_reports  # noqa: E402
+from orapo.generation import Decoding, sample_reports
 
 FILM = Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16))
 DECODING = Decoding(max_new_tokens=12, temperature=1.0, samples=3)

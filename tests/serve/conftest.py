@@ -4,11 +4,11 @@ import pytest
 
 pytest.importorskip("fastapi")
 
-from fake_server import FakeWriter  # noqa: E402
+from fake_server import FakeWriter
 
-from orapo.generation.rows import Provenance  # noqa: E402
-from orapo.serve.app import create_app  # noqa: E402
-from orapo.serve.inference import ServedModel  # noqa: E402
+from orapo.generation.rows import Provenance
+from orapo.serve.app import create_app
+from orapo.serve.inference import ServedModel
 
 
 @pytest.fixture

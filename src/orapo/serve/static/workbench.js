@@ -187,6 +187,7 @@ $("restore").addEventListener("click", () => {
 
 let reading = null;
 let timer = 0;
+let unread = false; // whether the fault that is shown is that a text could not be read
 
 function changed() {
   const text = $("report").value;
@@ -209,9 +210,12 @@ async function read(text) {
         : null,
     ]);
     Object.assign(state, { facts, score });
-    if (!state.writing) say("report-faults");
+    // a fault of the writing stays, until that is tried again
+    if (unread) say("report-faults");
+    unread = false;
     show(text);
   } catch (error) {
+    unread = error.name !== "AbortError";
     say("report-faults", error);
   } finally {
     if (reading === mine) reading = null;
