@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import logging
 import socket
+import warnings
 from typing import Annotated
 
 import typer
@@ -126,6 +127,10 @@ def serve(
         application = create_app(served, limits=limits, token=token, names=names)
         logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
         logging.getLogger("orapo.serve").setLevel(logging.INFO)
+        # What pydicom and Pillow say of files quotes them. `orapo.data` keeps that back file by
+        # file, by settings of the whole process, which two threads would take from each other.
+        logging.getLogger("pydicom").setLevel(logging.CRITICAL)
+        warnings.simplefilter("ignore")
         config = uvicorn.Config(
             application,
             log_config=None,

@@ -215,7 +215,7 @@ async function read(text) {
     unread = false;
     show(text);
   } catch (error) {
-    unread = error.name !== "AbortError";
+    unread ||= error.name !== "AbortError";
     say("report-faults", error);
   } finally {
     if (reading === mine) reading = null;
