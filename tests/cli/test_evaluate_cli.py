@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from orapo import cli
-from orapo.data.manifest import write_manifest
+from orapo.data.manifest import read_manifest, write_manifest
 from orapo.data.study import Study
-from orapo.data.tables import write_rows
+from orapo.data.table_writing import write_rows
 from orapo.labels import LABELS
 
 REPORTS = {
@@ -210,6 +210,75 @@ def test_the_order_of_rows_makes_no_difference_to_a_byte(orapo, data):
     (data / "p.jsonl").write_text("\n".join(reversed(lines)) + "\n")
     orapo(*EVALUATE, "--out", "b")
     assert (data / "a/metrics.json").read_bytes() == (data / "b/metrics.json").read_bytes()
+
+
+def test_the_nearest_training_film_is_a_row_and_may_be_the_one_to_beat(orapo, data):
+    """The films of t1 to t3 are equal, so that one training report stands for all of them."""
+    studies = read_manifest(data / "manifest.jsonl")
+    with_films = [
+        one.model_copy(update={"images": studies[0].images})
+        for one in studies
+        if one.split == "train"
+    ]
+    write_manifest(data / "train.jsonl", with_films[1:2])  # "Left pleural effusion."
+    code, out, _ = orapo(*EVALUATE, "--train", "train.jsonl", "--out", "out")
+    assert code == 0
+    metrics = json.loads((data / "out/metrics.json").read_text())
+    effusion = metrics["nearest_image"]["per_label"]["Pleural Effusion"]
+    assert (effusion["recall"], effusion["precision"]) == (1, pytest.approx(1 / 3))
+    assert "Nearest training" in out
+    _, out, _ = orapo(*EVALUATE, "--train", "manifest.jsonl", "--out", "out")
+    assert "Absent rows: Nearest training film" in " ".join(out.split())
+
+
+def test_words_are_compared_where_the_references_have_reports(orapo, data):
+    code, out, _ = orapo(*EVALUATE, "--out", "out")
+    assert code == 0
+    language = json.loads((data / "out/metrics.json").read_text())["detail"]["language"]
+    assert language["studies"] == 3
+    assert set(language["figures"]) == {"bleu1", "bleu2", "bleu3", "bleu4", "rouge_l", "cider"}
+    assert "rouge l" in out
+    assert "ROUGE-L without stemming" in (data / "out/report.html").read_text()
+    orapo(*EVALUATE, "--no-language", "--out", "none")
+    assert "language" not in json.loads((data / "none/metrics.json").read_text())["detail"]
+
+
+def test_references_without_reports_have_no_language_metrics(orapo, data):
+    columns = ("study_id", *LABELS)
+    with write_rows(data / "labels.csv", columns) as write:
+        for name, (_, labels) in REPORTS.items():
+            write({"study_id": name, **{label: labels.get(label, "") for label in LABELS}})
+    code, out, _ = orapo("evaluate", "p.jsonl", "--references", "labels.csv", "--out", "out")
+    assert code == 0
+    assert "Language metrics absent: no reference has a report." in " ".join(out.split())
+    predictions(data / "q.jsonl", dict.fromkeys(REPORTS, "Edema."))
+    code, _, err = orapo(
+        "compare", "p.jsonl", "q.jsonl", "--references", "labels.csv", "--language"
+    )
+    assert "--language needs a report of every study" in " ".join(err.split())
+    assert code == 2
+
+
+def test_without_radeval_the_rest_is_written_and_it_is_said_how_to_get_it(orapo, data, monkeypatch):
+    (data / "radeval.py").write_text("raise ImportError('none here')")
+    monkeypatch.setenv("PYTHONPATH", str(data))
+    code, out, _ = orapo(*EVALUATE, "--radeval", "radgraph,green", "--out", "out")
+    assert code == 0
+    assert "pip install 'orapo[radeval]'" in " ".join(out.split())
+    assert json.loads((data / "out/metrics.json").read_text())["detail"]["radeval"] == {}
+    assert (data / "out/report.html").is_file()
+    code, _, err = orapo(*EVALUATE, "--radeval", "crimson", "--out", "out")
+    assert (code, "'crimson'" in err) == (2, True)
+
+
+def test_compare_takes_words_in(orapo, data):
+    predictions(data / "q.jsonl", {name: text for name, (text, _) in REPORTS.items()})
+    options = ("--references", "manifest.jsonl", "--split", "test", "--resamples", "100")
+    orapo("compare", "q.jsonl", "p.jsonl", *options, "--language", "--out", "c.json")
+    result = json.loads((data / "c.json").read_text())
+    rouge = next(one for one in result["comparisons"] if one["figure"] == "rouge_l")
+    assert rouge["value_a"] == pytest.approx(1.0)
+    assert "q's rouge l is higher than p's by" in rouge["in_words"]
 
 
 def test_compare_says_in_words_which_system_is_better(orapo, data):

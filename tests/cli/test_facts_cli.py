@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 from fake_judge import FakeJudge
 from orapo.cli import cache, facts, label, reward
 from orapo.data.resumable import ResumableRows
-from orapo.data.tables import read_rows, write_rows
+from orapo.data.table_writing import write_rows
+from orapo.data.tables import read_rows
 from orapo.errors import OrapoError
 from orapo.labels import LABELS
 
@@ -200,6 +201,31 @@ def test_an_interrupted_label_run_goes_on_where_it_stopped(orapo, tmp_path, monk
     assert read == [str(n) for n in range(450, 500)]
     assert [row.values["study_id"] for row in read_rows(out)] == [str(n) for n in range(500)]
     assert not rows.exists()
+
+
+def test_ids_that_stand_twice_are_counted_and_said(orapo, tmp_path):
+    rows = [{"study_id": name, "report": "Edema."} for name in ("1", "2", "1", " 1 ")]
+    source, out = table(tmp_path / "in.csv", rows), tmp_path / "out.csv"
+    app = typer.Typer()
+    label.add_to(app)
+    result = CliRunner().invoke(app, [str(source), "--out", str(out), "--json"])
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["duplicate_ids"] == 2
+    (warning,) = result.stderr.splitlines()
+    assert warning.startswith(
+        f"warning: {source}: 2 rows have an id that stands further up (line 4: study_id 1 stands "
+        "already in line 2)"
+    )
+    assert [row.values["study_id"] for row in read_rows(out)] == ["1", "2", "1", "1"]
+    assert json.loads(orapo("label", table(source, rows[:2]), "--out", out, "--json"))["duplicate_ids"] == 0  # fmt: skip
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_a_full_disk_is_one_sentence(orapo, tmp_path):
+    (tmp_path / ".out.csv.rows").symlink_to("/dev/full")
+    with pytest.raises(OrapoError, match=r"\.out\.csv\.rows: can't be written \(No space left"):
+        orapo("label", table(tmp_path / "in.csv", REPORTS), "--out", tmp_path / "out.csv",
+              "--id-column", "uid")  # fmt: skip
 
 
 def test_rows_of_another_input_are_not_taken_over(tmp_path):

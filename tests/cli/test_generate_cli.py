@@ -550,10 +550,27 @@ def test_a_judge_can_give_the_reward_and_its_failures_are_unknown(
     judge = FakeJudge(lambda text, attempt: "wrong schema" if len(text) % 2 else None)
     with judge.serving() as url:
         options = ("--engine", "llm", "--judge_model", "judge", "--judge_url", url)
-        orapo("train", "--quiet", "--config", recipe, *options, "--max_steps", 1)
-    assert judge.calls
+        orapo(
+            "train", "--quiet", "--config", recipe, *options, "--max_steps", 1, "--max_unknown", 1
+        )
+        assert judge.calls
     log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
     assert log[0]["oracle/unknown_rewards"] == log[0]["facts/unknown"]
+
+
+def test_a_judge_that_fails_too_often_stops_the_run_with_a_checkpoint(
+    orapo, recipe, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("ORAPO_CACHE", str(tmp_path / "cache"))
+    judge = FakeJudge(lambda text, attempt: "wrong schema")
+    with judge.serving() as url:
+        options = ("--engine", "llm", "--judge_model", "judge", "--judge_url", url)
+        with pytest.raises(RunFailedError, match="100% of the last rewards are unknown"):
+            orapo("train", "--quiet", "--config", recipe, *options, "--judge_retries", 0)
+    (checkpoint,) = (tmp_path / "run").glob("checkpoint-*")
+    assert (checkpoint / "oracle_state.json").is_file()
+    (warning,) = (tmp_path / "run" / "warnings.jsonl").read_text().splitlines()
+    assert json.loads(warning)["kind"] == "unknown"
 
 
 @pytest.mark.parametrize(

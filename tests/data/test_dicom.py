@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 pydicom = pytest.importorskip("pydicom")
-from pydicom.encaps import encapsulate  # noqa: E402
+from pydicom.encaps import encapsulate, get_frame  # noqa: E402
 from pydicom.uid import (  # noqa: E402
     MPEG2MPML,
     DeflatedExplicitVRLittleEndian,
@@ -307,6 +307,55 @@ def test_a_compressed_picture_cut_anywhere_is_refused(tmp_path, syntax):
             read_image(path)
 
 
+@pytest.mark.parametrize("share", [0.4, 0.6, 0.9])
+def test_a_jpeg_picture_cut_and_closed_with_an_end_mark_is_refused(tmp_path, share):
+    path = compressed(tmp_path / "film.dcm", JPEGBaseline8Bit)
+    dataset = pydicom.dcmread(path)
+    picture = get_frame(dataset.PixelData, 0, number_of_frames=1)
+    start = picture.index(b"\xff\xda") + 10
+    cut = picture[: start + int((len(picture) - start) * share)]
+    dataset.PixelData = encapsulate([cut + b"\xff\xd9"])
+    dataset.save_as(path)
+    with pytest.raises(OrapoError, match=r"film\.dcm: broken or truncated image"):
+        read_image(path)
+
+
+def test_a_jpeg_2000_file_with_a_box_of_no_length_is_not_looked_at_forever(tmp_path):
+    path = compressed(tmp_path / "film.dcm", JPEG2000Lossless)
+    stream = io.BytesIO()
+    ramp().save(stream, "JPEG2000", no_jp2=False)
+    for data, message in ((stream.getvalue(), None), (_with_empty_box(stream.getvalue()), "boxes")):
+        dataset = pydicom.dcmread(path)
+        dataset.PixelData = encapsulate([data])
+        dataset.save_as(path)
+        if message is None:
+            assert np.array_equal(pixels(path), RAMP)
+            continue
+        with pytest.raises(OrapoError, match=r"film\.dcm: PixelData is broken \(JPEG 2000 boxes\)"):
+            read_image(path)
+
+
+def _with_empty_box(data):
+    return data[:12] + bytes(4) + data[16:]
+
+
+def test_a_jpeg_picture_of_another_size_is_refused_before_it_is_decoded(tmp_path):
+    path = compressed(tmp_path / "film.dcm", JPEGBaseline8Bit)
+    changed(path, Rows=20)
+    with pytest.raises(OrapoError, match=r"holds a picture of 60 x 40 pixels, not of 60 x 20"):
+        read_image(path)
+
+
+def test_a_jpeg_picture_needs_none_of_pydicoms_decoders(tmp_path, monkeypatch):
+    path = compressed(tmp_path / "film.dcm", JPEGBaseline8Bit)
+
+    class Nothing:
+        is_available = False
+
+    monkeypatch.setattr(reading, "get_decoder", lambda uid: Nothing)
+    assert np.abs(pixels(path) - RAMP).max() <= 3
+
+
 @pytest.mark.parametrize(
     ("syntax", "package"),
     [(JPEGLosslessSV1, "pylibjpeg-libjpeg"), (JPEGLSLossless, "pyjpegls"), (JPEG2000Lossless, "openjpeg")],
@@ -486,3 +535,23 @@ def test_a_folder_without_dicom_is_said(tmp_path):
     for path, message in ((tmp_path, "no DICOM file"), (tmp_path / "film.png", "no folder")):
         with pytest.raises(OrapoError, match=message):
             load_dicom_folder(path)
+
+
+def test_a_file_that_cannot_be_opened_is_named_with_the_others(tmp_path, monkeypatch):
+    for name in ("a.dcm", "b.dcm", "c.dcm"):
+        write(tmp_path / name)
+    opened = type(tmp_path).open
+
+    def refused(path, *arguments, **options):
+        if path.name == "a.dcm":
+            raise PermissionError(13, "Permission denied")
+        return opened(path, *arguments, **options)
+
+    monkeypatch.setattr(type(tmp_path), "open", refused)
+    (tmp_path / "c.dcm").write_bytes(b"")
+    (study,), problems = load_dicom_folder(tmp_path)
+    assert [file.name for file in study.images] == ["b.dcm"]
+    assert [str(problem) for problem in problems] == [
+        f"{tmp_path}/a.dcm: can't be read (Permission denied)",
+        f"{tmp_path}/c.dcm: the file is empty",
+    ]

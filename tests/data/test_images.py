@@ -1,5 +1,6 @@
 """Films from picture files: one mode out of every mode, and no half-read picture passed on."""
 
+import os
 import struct
 import sys
 import zlib
@@ -63,31 +64,75 @@ def test_big_endian_16_bits_and_floats_are_read_alike(tmp_path, film):
         assert distance(tmp_path / name, Image.fromarray(bright)) < 1
 
 
-def png(path, values, colours):
+def chunk(kind, data):
+    body = kind + data
+    return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+
+
+def png(path, values, colours, interlaced=0, height=None):
     """A 16-bit PNG of one of the kinds that Pillow doesn't write."""
-
-    def chunk(kind, data):
-        body = kind + data
-        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
-
-    height, width, _ = values.shape
-    head = struct.pack(">IIBBBBB", width, height, 16, colours, 0, 0, 0)
-    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    there, width, _ = values.shape
+    head = struct.pack(">IIBBBBB", width, height or there, 16, colours, 0, 0, interlaced)
+    rows = b"".join(
+        b"\0" + row.astype(">u2").tobytes()
+        for x, y, across, down in (ADAM7 if interlaced else ((0, 0, 1, 1),))
+        for row in values[y::down, x::across]
+    )
     body = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + body)
 
 
+ADAM7 = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)]  # fmt: skip
+
+
 @pytest.mark.parametrize(("colours", "bands"), [(0, 1), (2, 3), (4, 2), (6, 4)])
-def test_16_bits_are_read_in_grey_and_refused_in_colour(tmp_path, film, colours, bands):
-    values = np.repeat(np.asarray(wide(film, 12))[..., None], bands, axis=2)
-    png(tmp_path / "film.png", values, colours)
-    if colours == 0:
-        assert distance(tmp_path / "film.png", film) < 6
-        return
-    with pytest.raises(
-        OrapoError, match=r"film\.png: 16 bits with colours or transparency [^\n]+$"
-    ):
-        read_image(tmp_path / "film.png")
+@pytest.mark.parametrize("bits", [12, 16])
+@pytest.mark.parametrize("interlaced", [0, 1])
+def test_16_bits_are_read_whatever_the_colours(tmp_path, film, colours, bands, bits, interlaced):
+    bright = np.asarray(film).copy()
+    bright[0, 0] = 255
+    values = np.repeat(np.asarray(wide(bright, bits))[..., None], bands, axis=2)
+    if colours in (4, 6):
+        values[..., -1] = 65535
+    png(tmp_path / "film.png", values, colours, interlaced)
+    assert distance(tmp_path / "film.png", Image.fromarray(bright)) < 1
+    if colours in (4, 6):
+        values[:20, :, -1] = 0
+        png(tmp_path / "film.png", values, colours, interlaced)
+        got = np.asarray(read_image(tmp_path / "film.png"))
+        assert not got[:20].any(), "transparent: black"
+        assert got[20:].all()
+
+
+def test_each_colour_of_16_bits_has_its_weight(tmp_path):
+    values = np.zeros((20, 20, 3), np.uint16)
+    values[:10, :, 0], values[:10, :, 1], values[10:] = 4000, 255, 65535
+    png(tmp_path / "film.png", values, 2)
+    got = np.asarray(read_image(tmp_path / "film.png"))
+    assert got[0, 0] == round((0.299 * 4000 + 0.587 * 255) / 65535 * 255)
+    assert got[-1, 0] == 255
+
+
+@pytest.mark.parametrize("interlaced", [0, 1])
+@pytest.mark.parametrize("colours", [0, 2])
+@pytest.mark.parametrize("rows", [1, 20, 38, 39])
+def test_a_png_whose_data_end_before_its_last_row_is_refused(
+    tmp_path, film, rows, colours, interlaced
+):
+    values = np.repeat(np.asarray(wide(film, 16))[..., None], 3 if colours else 1, axis=2)
+    path = tmp_path / "short.png"
+    png(path, values[:rows], colours, interlaced, height=40)
+    with pytest.raises(OrapoError, match=r"short\.png: broken or truncated image \("):
+        read_image(path)
+
+
+@pytest.mark.parametrize("interlaced", [0, 1])
+@pytest.mark.parametrize(("height", "width"), [(40, 60), (17, 19), (33, 16)])
+def test_a_png_that_ends_black_is_none_of_them(tmp_path, interlaced, height, width):
+    values = np.full((height, width, 1), 30000, np.uint16)
+    values[-5:] = 0
+    png(tmp_path / "film.png", values, 0, interlaced)
+    assert not np.asarray(read_image(tmp_path / "film.png"))[-5:].any()
 
 
 def tiff(path, values, photometric):
@@ -95,8 +140,8 @@ def tiff(path, values, photometric):
     height, width, bands = values.shape
     data = values.astype("<u2").tobytes()
     bits = struct.pack("<HHIHH", 258, 3, bands, 16, 0)
-    if bands == 3:
-        bits = struct.pack("<HHII", 258, 3, 3, 8)
+    if bands > 2:
+        bits = struct.pack("<HHII", 258, 3, bands, 8)
     tags = [
         *(struct.pack("<HHII", tag, 4, 1, value) for tag, value in ((256, width), (257, height))),
         *(bits, struct.pack("<HHIHH", 259, 3, 1, 1, 0)),
@@ -104,7 +149,7 @@ def tiff(path, values, photometric):
         *(struct.pack("<HHIHH", 277, 3, 1, bands, 0), struct.pack("<HHII", 278, 4, 1, height)),
         struct.pack("<HHII", 279, 4, 1, len(data)),
     ]
-    head = b"II*\0" + struct.pack("<I", 16 + len(data)) + struct.pack("<4H", 16, 16, 16, 0)
+    head = b"II*\0" + struct.pack("<I", 16 + len(data)) + struct.pack("<4H", 16, 16, 16, 16)
     path.write_bytes(head + data + struct.pack("<H", len(tags)) + b"".join(tags) + bytes(4))
 
 
@@ -119,10 +164,32 @@ def test_16_bits_of_a_tiff_are_inverted_where_zero_is_white(tmp_path, film, bits
     assert distance(tmp_path / "zero.tif", Image.fromarray(stretched)) < 1
 
 
-def test_16_bits_of_a_tiff_in_colour_are_refused(tmp_path, film):
-    tiff(tmp_path / "film.tif", np.repeat(np.asarray(wide(film, 12))[..., None], 3, axis=2), 2)
-    with pytest.raises(OrapoError, match=r"film\.tif: 16 bits with colours"):
+@pytest.mark.parametrize("bits", [12, 16])
+def test_16_bits_of_a_tiff_in_colour_are_read(tmp_path, film, bits):
+    bright = np.asarray(film).copy()
+    bright[0, 0] = 255
+    values = np.repeat(np.asarray(wide(bright, bits))[..., None], 3, axis=2)
+    tiff(tmp_path / "film.tif", values, 2)
+    assert distance(tmp_path / "film.tif", Image.fromarray(bright)) < 1
+
+
+def test_16_bits_in_a_form_that_cannot_be_split_are_refused(tmp_path, film):
+    tiff(tmp_path / "film.tif", np.repeat(np.asarray(wide(film, 12))[..., None], 4, axis=2), 5)
+    with pytest.raises(OrapoError, match=r"film\.tif: 16 bits with colours [^\n]+$"):
         read_image(tmp_path / "film.tif")
+
+
+def test_a_tiff_that_names_fewer_strips_than_it_has_is_refused(tmp_path, film):
+    path = tmp_path / "film.tif"
+    film.save(path, tiffinfo={278: 10})  # rows per strip
+    data = path.read_bytes()
+    for tag in (273, 279):  # where the strips lie, and how long they are
+        of_four = [struct.pack("<HHI", tag, kind, 4) for kind in (3, 4)]
+        (entry,) = [entry for entry in of_four if entry in data]
+        data = data.replace(entry, entry[:4] + struct.pack("<I", 3))
+    path.write_bytes(data)
+    with pytest.raises(OrapoError, match=r"film\.tif: broken or truncated image \(parts"):
+        read_image(path)
 
 
 def test_palette_indices_are_no_grey_values(tmp_path, film):
@@ -241,6 +308,27 @@ def test_what_follows_a_jpeg_pictures_end_does_no_harm(tmp_path, film, after):
         assert distance(tmp_path / "film.jpg", film) < SMOOTH
 
 
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_blocks": 4}])
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
+def test_a_jpeg_that_was_cut_and_closed_with_an_end_mark_is_refused(tmp_path, mode, options, share):
+    noise = np.random.default_rng(0).integers(0, 256, (300, 400), dtype=np.uint8)
+    data = encoded(Image.fromarray(noise).convert("RGB").convert(mode), tmp_path, "JPEG", **options)
+    path = tmp_path / "half.jpg"
+    path.write_bytes(data[: int(len(data) * share)] + b"\xff\xd9")
+    with pytest.raises(OrapoError, match=r"half\.jpg: broken or truncated image \(Corrupt"):
+        read_image(path)
+
+
+def test_a_jpeg_whose_middle_was_never_written_is_refused(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (300, 400), dtype=np.uint8)
+    data = encoded(Image.fromarray(noise), tmp_path, "JPEG")
+    path, middle = tmp_path / "hole.jpg", len(data) // 2
+    path.write_bytes(data[:middle] + bytes(4096) + data[middle + 4096 :])
+    with pytest.raises(OrapoError, match=r"hole\.jpg: broken or truncated image"):
+        read_image(path)
+
+
 def test_one_wrong_byte_in_a_png_is_noticed(tmp_path, film):
     data = encoded(film, tmp_path, "PNG")
     path = tmp_path / "flipped.png"
@@ -252,11 +340,6 @@ def test_one_wrong_byte_in_a_png_is_noticed(tmp_path, film):
 
 def bomb(path, width, height):
     """A PNG that says it has so many pixels, and holds none."""
-
-    def chunk(kind, data):
-        body = kind + data
-        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
-
     head = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
     body = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"\0")) + chunk(b"IEND", b"")
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + body)
@@ -284,6 +367,7 @@ def many_pages(path, film):
         (lambda path, film: path.write_text("no picture, only a text"), "not an image"),
         (lambda path, film: path.write_text("%!PS-Adobe-3.0 EPSF-3.0\n"), "not an image"),
         (lambda path, film: path.mkdir(), "is a folder"),
+        (lambda path, film: os.mkfifo(path), "is no ordinary file"),
         (lambda path, film: None, "can't be read .No such file"),
         (lambda path, film: film.resize((15, 40)).save(path), "too few for a radiograph"),
         (lambda path, film: Image.new("L", (40, 40), 7).save(path), "every pixel has the same"),
@@ -319,6 +403,21 @@ def test_folders_give_their_images_sorted_and_leave_out_what_the_system_put_ther
     (tmp_path / "empty").mkdir()
     with pytest.raises(OrapoError, match=r"no image files \(\.png, .*\.dcm"):
         find_images([tmp_path / "empty"])
+
+
+def test_a_folder_that_cannot_be_opened_is_named_and_not_passed_over(tmp_path, film, monkeypatch):
+    (tmp_path / "closed").mkdir()
+    film.save(tmp_path / "film.png")
+    scandir = os.scandir
+
+    def refused(path):
+        if os.fspath(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", os.fspath(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    with pytest.raises(OrapoError, match=r"closed: can't be read \(Permission denied\)"):
+        find_images([tmp_path])
 
 
 def test_dicom_without_pydicom_names_the_extra(tmp_path, monkeypatch):

@@ -5,17 +5,19 @@ Each loader says everything that is wrong, where it stands, and leaves that out.
 
 import gzip
 import json
+import os
 import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from orapo.data import mimic_cxr
 from orapo.data.conversation import study_prompt
 from orapo.data.datasets import load_dataset
 from orapo.data.loaded import LoadOptions, Place
 from orapo.data.loading import Loading
-from orapo.data.mimic_cxr import split_report
+from orapo.data.report_sections import split_report
 from orapo.data.study import Study
 from orapo.errors import OrapoError
 from orapo.labels import LABELS, NO_FINDING
@@ -143,6 +145,31 @@ def test_a_missing_image_tree_is_one_problem_and_none_if_images_are_not_looked_a
     assert load_dataset("chexpert-plus", folder, LoadOptions(check_files=False)).problems == []
 
 
+@pytest.mark.parametrize(
+    "tree",
+    [
+        "PNG/PNG/train",
+        "PNG/PNG_train/train",
+        "PNG_train/PNG_train/train",
+        "PNG_train/train",
+        "train",
+    ],
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_the_tree_is_the_one_that_holds_the_films(tmp_path, tree, first):
+    names = [f"patient{i}/study1/view{j}_frontal" for i in (1, 2) for j in (1, 2)]
+    rows = [f"train/{name}.jpg,Frontal,train,{TEXT},,,," for name in names]
+    folder = chexpert_plus(tmp_path, rows, films=False)
+    suffix = "jpg" if tree == "train" else "png"
+    for empty in ("PNG/train", "PNG_train", "DICOM_train"):
+        (folder / empty).mkdir(parents=True, exist_ok=True)
+    for name in names if first else names[1:]:
+        film(folder / tree / f"{name}.{suffix}")
+    loaded = load_dataset("chexpert-plus", folder)
+    assert sum(len(study.images) for study in loaded.studies) == (4 if first else 3)
+    assert len(loaded.problems) == (0 if first else 1)
+
+
 def test_the_dicom_tree_is_taken_where_there_are_no_pngs(tmp_path):
     rows = [f"train/patient1/study1/view1_frontal.jpg,Frontal,train,{TEXT},,,,"]
     folder = chexpert_plus(tmp_path, rows, films=False)
@@ -215,6 +242,85 @@ def test_without_sections_the_last_paragraph_is_the_finding(text, findings, impr
     assert (sections.findings, sections.impression) == (findings, impression)
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        "DLP", "ATTENDING RADIOLOGIST", "CRITICAL RESULTS", "DICTATED BY", "NOTIFICATION",
+        "RECOMMENDATION(S)", "RECOMMENDATIONS", "ADDENDUM", "FINAL ADDENDUM", "WET READ",
+        "WET READ VERSION #1", "TECHNIQUE", "NOTE TO THE REFERRING PHYSICIAN",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("section", ["FINDINGS", "IMPRESSION"])
+def test_what_a_study_does_not_keep_is_swallowed_by_no_section(section, header):
+    text = f" {section}:\n\n Clear lungs.\n\n {header}:  Dr. ___ was told of a mass.\n\n"
+    sections = split_report(text)
+    assert getattr(sections, section.lower()) == "Clear lungs."
+    assert "mass" not in " ".join(sections)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "LUNGS",
+        "HEART AND MEDIASTINUM",
+        "LINES/TUBES",
+        "RIGHT PLEURA",
+        "OSSEOUS STRUCTURES",
+        "OTHER",
+    ],
+)
+def test_headers_of_what_a_film_shows_are_part_of_the_findings(header):
+    text = f" FINDINGS:\n\n DOSE: 1 mGy.\n {header}: As before.\n\n IMPRESSION: No change.\n"
+    assert split_report(text)[:2] == (f"{header}: As before.", "No change.")
+    text = f" HISTORY: Cough.\n {header}: As before.\n AIRWAYS: Clear.\n"
+    assert split_report(text).findings == f"{header}: As before.\nAIRWAYS: Clear."
+
+
+@pytest.mark.parametrize(
+    ("header", "section"),
+    [
+        ("FINDINGS AND IMPRESSION", "findings"),
+        ("FINDINGS/IMPRESSION", "findings"),
+        ("CONCLUSION", "impression"),
+        ("FINAL IMPRESSION", "impression"),
+        ("CLINICAL INDICATION FOR CHEST FILM", "indication"),
+        ("REASON FOR THIS EXAMINATION", "indication"),
+        ("UNDERLYING CLINICAL CONDITION", "history"),
+        ("COMPARISON FILMS", "comparison"),
+    ],
+)
+def test_a_section_has_one_name_whatever_it_is_called(header, section):
+    sections = split_report(f" {header}:  AP chest compared to ___:\n")
+    assert sections._asdict() == {
+        **dict.fromkeys(sections._fields, ""),
+        section: "AP chest compared to ___:",
+    }
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        " WET READ: ___ 5:16 PM\n  Large mass.\n ______\n",
+        " WET READ VERSION #1 ___ 5:16 PM\n\n  Large mass.\n\n",
+    ],
+)
+def test_a_first_reading_at_night_is_no_part_of_the_final_report(before):
+    text = f"{before}                                 FINAL REPORT\n Clear lungs.\n\n IMPRESSION: Clear.\n"
+    assert split_report(text)[:2] == ("Clear lungs.", "Clear.")
+
+
+def test_an_addendum_ends_the_impression():
+    text = (
+        " FINDINGS: Clear.\n IMPRESSION: Clear.\n\n FINAL ADDENDUM\n There is a mass after all.\n"
+    )
+    assert split_report(text)[:2] == ("Clear.", "Clear.")
+
+
+def test_an_unknown_header_before_the_impression_holds_no_findings():
+    text = " ORDER DETAILS:  Rule out a mass.\n\n IMPRESSION: Clear lungs.\n"
+    assert split_report(text)[:2] == ("", "Clear lungs.")
+
+
 def mimic(folder, with_labels=True):
     def table(name, *lines):
         with gzip.open(folder / f"mimic-cxr-2.0.0-{name}.csv.gz", "wt") as file:
@@ -264,6 +370,38 @@ def test_mimic_is_read_from_its_tables_and_texts(tmp_path):
         (6, "expected numbers as subject_id and study_id, and a dicom_id"),
         (7, f"report {tmp_path}/files/p10/p1003/s503.txt: no such file"),
     ]
+
+
+def test_a_report_that_is_no_text_is_a_problem_and_not_waited_for(tmp_path, monkeypatch):
+    mimic(tmp_path)
+    first, second = (tmp_path / f"files/p10/p100{i}/s50{i}.txt" for i in (0, 1))
+    first.unlink()
+    os.mkfifo(first)
+    second.write_text("x" * 2000)
+    monkeypatch.setattr(mimic_cxr, "LONGEST_LINE", 1000)
+    loaded = load_dataset("mimic-cxr", tmp_path)
+    sentences = [sentence for _, sentence in said(loaded)]
+    assert f"report {first}: is no ordinary file" in sentences
+    assert f"report {second}: longer than 1,000 bytes" in sentences
+
+
+@pytest.mark.parametrize("text", [" FINAL REPORT\n", " EXAMINATION: CHEST\n\n INDICATION: Mass?\n"])
+def test_a_report_of_headers_alone_is_an_empty_one(tmp_path, text):
+    mimic(tmp_path)
+    (tmp_path / "files/p10/p1000/s500.txt").write_text(text)
+    loaded = load_dataset("mimic-cxr", tmp_path)
+    assert [study.study_id for study in loaded.studies] == ["501"]
+    (problem,) = [one for one in loaded.problems if one.kind == "empty_report"]
+    assert not problem.fatal
+    assert "without findings and impression; the study is left out" in problem.sentence
+
+
+def test_a_message_stays_one_line_and_gives_no_orders_to_a_terminal(tmp_path):
+    film(tmp_path / "a.png")
+    row = '"1\n\x1b[31m2",a.png,Clear lungs.\n'
+    (tmp_path / "table.csv").write_text("study_id,image_path,report\n" + row + row)
+    ((_, sentence),) = said(load_dataset("table", tmp_path / "table.csv"))
+    assert sentence == "study_id 1  [31m2 stands already in line 3"
 
 
 def test_a_study_of_which_one_film_is_held_out_is_held_out(tmp_path):

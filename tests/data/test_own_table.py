@@ -8,7 +8,7 @@ from PIL import Image
 
 from orapo.data.datasets import load_dataset
 from orapo.data.loaded import LoadOptions
-from orapo.data.tables import write_rows
+from orapo.data.table_writing import write_rows
 from orapo.errors import OrapoError
 from orapo.labels import LABELS
 

@@ -2,12 +2,15 @@
 
 import gzip
 import json
+import os
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from orapo.data.tables import id_cell, read_rows, text_cell, write_rows
+from orapo.data import tables
+from orapo.data.table_writing import write_rows
+from orapo.data.tables import id_cell, read_rows, text_cell
 from orapo.errors import OrapoError
 
 ROWS = [
@@ -161,3 +164,73 @@ def test_where_a_table_stops_being_utf_8_is_said(tmp_path):
         rows_of(path)
     path.write_bytes(b"a\n\xe9\n")
     assert [row.values for row in read_rows(path, encoding="latin-1")] == [{"a": "é"}]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "punycode"])
+def test_an_encoding_that_is_not_the_files_is_one_sentence(tmp_path, encoding):
+    path = tmp_path / "t.csv"
+    path.write_text("study_id,report\n1,Clear lungs.\n")
+    with pytest.raises(OrapoError, match=rf"t\.csv[^\n]*: not {encoding} text \([^\n]+$"):
+        list(read_rows(path, encoding=encoding))
+
+
+@pytest.mark.parametrize("length", [(1 << 20) - 1, 1 << 20, (1 << 20) + 1])
+def test_the_place_is_right_where_a_character_lies_across_two_parts(tmp_path, length):
+    path = tmp_path / "t.csv"
+    start = b"a\n" + b"x" * (length - 4) + b"\n"
+    path.write_bytes(start + "é\n".encode() + b"\xff\n")
+    with pytest.raises(OrapoError, match=f"line 4: .* at position {length + 2}"):
+        rows_of(path)
+
+
+@pytest.mark.parametrize("name", ["table.csv", "table.csv.gz", "table.jsonl", "table.jsonl.gz"])
+@pytest.mark.parametrize("filling", ["a", " ", "\0"])
+def test_a_line_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch, name, filling):
+    monkeypatch.setattr(tables, "LONGEST_LINE", 1000)
+    head, middle, end = (
+        ("study_id,report\n", "1,", "\n")
+        if ".csv" in name
+        else ('{"study_id": "1"}\n', '{"a": "', '"}')
+    )
+    path = tmp_path / name
+    opened = gzip.open if name.endswith(".gz") else open
+    with opened(path, "wt") as file:
+        file.write(head + middle + 2000 * filling + end)
+    with pytest.raises(OrapoError, match=rf"{name}, line 2: longer than 1,000 characters$"):
+        rows_of(path)
+
+
+def test_a_cell_over_many_lines_is_limited_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "LONGEST_LINE", 1000)
+    path = tmp_path / "table.csv"
+    path.write_text('study_id,report\n1,"' + "word\n" * 400 + '"\n')
+    with pytest.raises(OrapoError, match=r"table\.csv, line 202: broken CSV \(field larger"):
+        rows_of(path)
+
+
+def test_a_column_that_stands_twice_is_refused_in_every_format(tmp_path):
+    path = tmp_path / "table.parquet"
+    column = pa.array(["x"])
+    pq.write_table(pa.Table.from_arrays([column, column], names=["report", "report"]), path)
+    with pytest.raises(OrapoError, match=r"table\.parquet: column report stands twice"):
+        rows_of(path)
+    (tmp_path / "table.csv").write_text("study_id,,\n1,,\n")
+    with pytest.raises(OrapoError, match="column without a name stands twice"):
+        rows_of(tmp_path / "table.csv")
+
+
+@pytest.mark.parametrize(
+    "line", ['{"study_id": "1", "study_id": "2"}', '{"a": [{"b": 1, "b": 1}]}']
+)
+def test_a_key_that_stands_twice_in_an_object_is_a_fault(tmp_path, line):
+    path = tmp_path / "table.jsonl"
+    path.write_text(line + "\n")
+    with pytest.raises(OrapoError, match=r"line 1: broken JSON \(a key stands twice\)"):
+        rows_of(path)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    path = tmp_path / "table.csv"
+    os.mkfifo(path)
+    with pytest.raises(OrapoError, match=r"table\.csv: is no ordinary file"):
+        rows_of(path)

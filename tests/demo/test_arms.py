@@ -7,10 +7,12 @@ import pytest
 from rich.progress import Progress
 
 from orapo import cli
+from orapo.data.phantom import PhantomConfig, write_phantom
 from orapo.demo import arms
 from orapo.demo.arms import train_arms
 from orapo.demo.plan import DemoPlan
 from orapo.errors import OrapoError, RunFailedError
+from orapo.training.checkpoints import mark_whole, whole_checkpoints
 from orapo.training.run import LOG_FILE, PROBE_FILE, RunConfig
 
 
@@ -23,7 +25,8 @@ def trainings(tmp_path, monkeypatch):
     data.write_text("studies")
     started = []
 
-    def start(folder):
+    def start(folder, resume):
+        assert not resume
         started.append(folder.name)
         for name in ("model.safetensors", LOG_FILE, PROBE_FILE):
             (folder / name).write_text("")
@@ -95,6 +98,73 @@ def test_a_lost_checkpoint_is_trained_again_and_the_other_kept(trainings, tmp_pa
     trainings()
     (tmp_path / "orapo" / "model.safetensors").unlink()
     assert trainings() == {"orapo"}
+
+
+@pytest.fixture
+def arm(tiny_model, tiny_processor, tmp_path):
+    """A recipe of a second or two, into the folder of a name."""
+    tiny_model.save_pretrained(tmp_path / "base")
+    tiny_processor.save_pretrained(tmp_path / "base")
+    splits = {"train": 8, "validate": 2}
+    data = write_phantom(tmp_path / "phantom", splits, 0, PhantomConfig(size=32))
+    plan = replace(DemoPlan.quick(), steps=24, studies_per_step=4, learning_rate=1e-3, kl=0.04)
+    run = RunConfig(str(tmp_path / "base"), str(data), probe_split="validate", probe_every=5)
+
+    def recipe(name, **changes):
+        settings = plan.training_settings("orapo", str(tmp_path / name))
+        return {"orapo": (run, {**settings, "max_completion_length": 8, **changes})}
+
+    return recipe
+
+
+class Impatient(Progress):
+    """Presses Ctrl-C once a training shows its tenth step."""
+
+    def update(self, task, *, completed, **fields):
+        super().update(task, completed=completed, **fields)
+        if completed >= 10:
+            raise KeyboardInterrupt
+
+
+def without_clocks(lines):
+    clocks = ("elapsed", "seconds", "step_time", "train_runtime", "_per_second")
+    return [{k: v for k, v in line.items() if not any(c in k for c in clocks)} for line in lines]
+
+
+def test_an_interrupted_training_goes_on_to_the_very_same_result(arm, tmp_path, monkeypatch):
+    monkeypatch.setattr(arms, "_POLL_SECONDS", 0.01)
+    with Progress(disable=True) as progress:
+        unbroken = train_arms(arm("unbroken"), progress)["orapo"]
+    with Impatient(disable=True) as progress, pytest.raises(KeyboardInterrupt):
+        train_arms(arm("cut"), progress)
+    (checkpoint,) = whole_checkpoints(tmp_path / "cut")
+    with Progress(disable=True) as progress:
+        cut = train_arms(arm("cut"), progress)["orapo"]
+    weights = [(each.folder / "model.safetensors").read_bytes() for each in (unbroken, cut)]
+    assert weights[0] == weights[1]
+    assert without_clocks(cut.log) == without_clocks(unbroken.log)
+    assert without_clocks(cut.probes) == without_clocks(unbroken.probes)
+    assert len(cut.probes) > 2
+    assert not checkpoint.exists()  # what was only for going on is gone
+
+
+def test_an_interrupted_training_of_another_recipe_starts_anew(arm, tmp_path, monkeypatch):
+    started = []
+
+    def start(folder, resume):
+        started.append(resume)
+        return subprocess.Popen(["true"])
+
+    folder = tmp_path / "cut" / "checkpoint-3"
+    for change, resumed in (({}, True), ({"learning_rate": 2e-3}, False)):
+        (run, settings) = arm("cut")["orapo"]
+        folder.mkdir(parents=True, exist_ok=True)
+        mark_whole(folder)
+        arms.write_record(folder.parent / arms.STARTED_FILE, arms._made_of(run, settings), 0)
+        monkeypatch.setattr(arms, "_start", start)
+        with Progress(disable=True) as progress:
+            train_arms(arm("cut", **change), progress)
+        assert started[-1] is resumed
 
 
 def test_a_training_that_fails_is_named_with_the_file_that_says_why(tmp_path):

@@ -20,7 +20,7 @@ def test_the_methods_have_equal_settings_and_rollouts(plan, tmp_path):
 def test_a_recipe_is_read_back_as_it_was_meant(method, tmp_path):
     plan = DemoPlan(seed=3)
     path = tmp_path / "recipe.yaml"
-    run = RunConfig("model", "data", probe_every=50, repetition_weight=0.5)
+    run = RunConfig("model", "data", probe_every=50, reward_terms=["repetition=0.5"])
     path.write_text(recipe_text(run, plan.training_settings(method, str(tmp_path / "out"))))
     read, config = read_recipe(["--config", str(path)])
     assert read == run
@@ -31,6 +31,7 @@ def test_a_recipe_is_read_back_as_it_was_meant(method, tmp_path):
 
 def test_the_short_demo_is_the_same_but_for_its_sizes():
     full, quick = DemoPlan(), DemoPlan.quick()
-    sizes = {"test_studies", "probe_studies", "probe_every", "steps", "rollouts_per_study", "base"}
+    sizes = {"test_studies", "probe_studies", "probe_every", "steps", "decay_steps"}
+    sizes |= {"rollouts_per_study", "base"}
     differing = {name for name in vars(full) if getattr(full, name) != getattr(quick, name)}
     assert differing <= sizes

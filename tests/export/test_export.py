@@ -3,7 +3,7 @@
 import json
 import shutil
 import subprocess
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,10 +14,11 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from orapo.cli import export as export_command
-from orapo.data.tables import read_rows, write_rows
+from orapo.data.table_writing import write_rows
+from orapo.data.tables import read_rows
 from orapo.errors import MissingExtraError, OrapoError
 from orapo.export.codes import LABEL_CODES
-from orapo.export.draft import NOTICE, Draft, FileNames, read_drafts
+from orapo.export.draft import NOTICE, Draft, FileNames, as_json, as_text, read_drafts
 from orapo.facts import label_report
 from orapo.labels import LABELS
 
@@ -33,6 +34,7 @@ from orapo.export.dicom_sr import (  # noqa: E402
 )
 from orapo.export.fhir import fhir_bundle, fhir_string, read_fhir_bundle  # noqa: E402
 
+GOLDEN = Path(__file__).parent / "golden"
 WHEN = datetime(2026, 11, 25, 12, 30)
 REPORT = "Small left pleural effusion. Possible pneumonia.\nNo pneumothorax."
 UGLY = "Größe 3 cm, \\ | ^ = ~ <b>&amp;</b>, 影像, 😀\n\ttabs.\r\n  End"
@@ -117,6 +119,27 @@ def test_the_same_draft_and_time_give_the_same_document(films, tmp_path):
     other = structured_report(draft(REPORT + " ", films), when=WHEN)
     assert first == second
     assert other.SOPInstanceUID != pydicom.dcmread(tmp_path / "report.dcm").SOPInstanceUID
+
+
+@pytest.mark.parametrize(
+    "name", ["report.fhir.json", "report.sr.json", "report.json", "report.txt"]
+)
+def test_the_formats_are_as_they_were(films, tmp_path, name):
+    """A changed format is a changed contract: look at the difference before renewing the file."""
+    record = {"study_id": "s1", "report": REPORT, "model": "org/model", "decoding": {"seed": 3}}
+    one = Draft(
+        "s1", REPORT, label_report(REPORT).labels, "org/model", "sha256:12", films, record
+    )  # fmt: skip
+    when = WHEN.replace(tzinfo=UTC)
+    if name == "report.fhir.json":
+        made = json.dumps(fhir_bundle(one, when=when), indent=1, ensure_ascii=False) + "\n"
+    elif name == "report.sr.json":
+        document = pydicom.dcmread(saved(structured_report(one, when=when), tmp_path))
+        del document.ContributingEquipmentSequence  # names the version of highdicom
+        made = json.dumps(document.to_json_dict(), indent=1, ensure_ascii=False) + "\n"
+    else:
+        made = as_json(one) if name == "report.json" else as_text(one)
+    assert made == (GOLDEN / name).read_text(encoding="utf-8")
 
 
 @pytest.mark.skipif(not shutil.which("dsrdump"), reason="dcmtk is not installed")

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -77,17 +77,32 @@ def test_a_run_that_is_killed_again_and_again_ends_with_the_same_file(
 
 def test_two_processes_write_the_file_of_one(whole, manifest, checkpoint, tmp_path):
     pytest.importorskip("accelerate")
-    out = tmp_path / "shared.jsonl"
-    options = ("--num_processes", "2", "--cpu", "--main_process_port", "0", "-m", "orapo")
-    launcher = ("-m", "accelerate.commands.launch", *options)
+    out, logs = tmp_path / "shared.jsonl", tmp_path / "logs"
+    # `--cpu` would start a single process, whatever `--num_processes` says (accelerate 1.15)
+    options = ("--multi_gpu", "--num_processes", "2", "--main_process_port", "0")
+    options += ("--log_dir", str(logs), "--tee", "3", "-m", "orapo")
     done = subprocess.run(
-        command(manifest, checkpoint, out, launcher),
+        command(manifest, checkpoint, out, ("-m", "accelerate.commands.launch", *options)),
         capture_output=True,
         text=True,
-        env={**os.environ, "HF_HOME": str(tmp_path)},  # no settings of the user's own
+        # no settings of the user's own, and no GPU
+        env={**os.environ, "HF_HOME": str(tmp_path), "CUDA_VISIBLE_DEVICES": ""},
     )
     assert out.is_file(), done.stderr
     assert out.read_text() == whole
-    assert "1 of" in done.stderr
-    assert done.returncode == 1
-    assert Path(out).parent == tmp_path
+    said = {path.parent.name: path.read_text() for path in logs.rglob("stdout.log")}
+    assert {rank: text.count("reports: ") for rank, text in said.items()} == {"0": 1, "1": 0}
+    assert done.returncode == 1  # as of one process: there is an error row
+
+
+def test_processes_that_do_not_know_each_other_are_refused(monkeypatch):
+    """Each would take itself for the first one, and write the same file."""
+    accelerate = pytest.importorskip("accelerate")
+    from orapo.errors import OrapoError
+    from orapo.generation.processes import running_processes
+
+    alone = SimpleNamespace(num_processes=1, process_index=0)
+    monkeypatch.setattr(accelerate, "PartialState", lambda **_: alone)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(OrapoError, match="says 2 processes, accelerate knows 1"):
+        running_processes()

@@ -6,6 +6,7 @@ import json
 import pytest
 import torch
 from peft import LoraConfig
+from safetensors.torch import load_file, save_file
 from transformers import (
     LlavaConfig,
     LlavaForConditionalGeneration,
@@ -16,7 +17,7 @@ from transformers import (
 from orapo import OrapoError
 from orapo.models.tiny import build_model
 from orapo.training import OraPOConfig, OraPOTrainer
-from orapo.training.resume import last_checkpoint, restore_weights
+from orapo.training.resume import restore_weights
 from orapo.training.run import RunConfig, train
 
 TEXT = {
@@ -122,11 +123,14 @@ def test_the_best_model_at_the_end_has_every_weight_of_its_checkpoint(
     assert_same(model.state_dict(), expected)
 
 
-def test_a_resumed_adapter_has_every_weight_of_the_checkpoint(
-    tiny_model, tiny_processor, tiny_dataset, tmp_path
-):
+@pytest.fixture
+def adapted(model, tiny_processor, tiny_dataset, tmp_path):
     lora = LoraConfig(r=2, target_modules=["q_proj", "v_proj"])
-    trainer = make_trainer(tiny_model, tiny_processor, tiny_dataset, tmp_path, peft_config=lora)
+    return make_trainer(model, tiny_processor, tiny_dataset, tmp_path, peft_config=lora)
+
+
+def test_a_resumed_adapter_has_every_weight_of_the_checkpoint(adapted, tmp_path):
+    trainer = adapted
     adapter = {n: p for n, p in trainer.model.named_parameters() if "lora_" in n}
     assert adapter
     with torch.no_grad():
@@ -139,6 +143,18 @@ def test_a_resumed_adapter_has_every_weight_of_the_checkpoint(
             parameter.zero_()
     trainer._load_from_checkpoint(str(tmp_path / "checkpoint-1"))
     assert_same({name: parameter.detach() for name, parameter in adapter.items()}, expected)
+
+
+def test_an_adapter_of_which_a_weight_was_not_loaded_is_refused(adapted, tmp_path):
+    """PEFT leaves as it was what it finds no weight for."""
+    folder = tmp_path / "checkpoint-1"
+    adapted.save_model(str(folder))
+    saved = load_file(folder / "adapter_model.safetensors")
+    name = min(saved)
+    saved["x." + name] = saved.pop(name)
+    save_file(saved, folder / "adapter_model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(OrapoError, match=r"not that of this model \(2 weights differ"):
+        adapted._load_from_checkpoint(str(folder))
 
 
 def test_a_run_that_is_resumed_ends_like_one_that_never_stopped(
@@ -180,12 +196,6 @@ def test_a_folder_without_weights_is_refused(tiny_model, tmp_path):
     tiny_model.config.save_pretrained(tmp_path)
     with pytest.raises(OrapoError, match="can't be loaded"):
         restore_weights(tiny_model, tmp_path)
-
-
-def test_the_last_checkpoint_is_that_of_the_most_steps(tmp_path):
-    for step in (9, 10):
-        (tmp_path / f"checkpoint-{step}").mkdir()
-    assert last_checkpoint(tmp_path) == tmp_path / "checkpoint-10"
 
 
 @pytest.mark.parametrize("folder", ["empty", "missing"])

@@ -10,7 +10,8 @@ from trl import GRPOTrainer
 from trl.trainer import grpo_trainer
 
 from orapo import OrapoError
-from orapo.training import OraPOConfig, OraPOTrainer
+from orapo.training import OraPOConfig, OraPOTrainer, loop_state
+from orapo.training.checkpoints import mark_whole
 
 K = 4
 NAN = math.nan
@@ -108,6 +109,7 @@ def make_trainer(model, processor, dataset, tmp_path, rewards=REWARDS, **setting
         reward,
         args,
         train_dataset=dataset,
+        eval_dataset=dataset if "eval_strategy" in settings else None,
         processing_class=processor,
     )
     trainer.recorder = Recorder()
@@ -446,10 +448,14 @@ def test_a_reference_that_is_synchronised_is_asked_every_time(
     "window", [{"steps_per_generation": 4, "gradient_accumulation_steps": 1}, {"num_iterations": 4}]
 )
 @pytest.mark.parametrize("step", [1, 3])
-def test_a_generation_repeated_by_a_resume_is_counted_once(
-    tiny_model, tiny_processor, tiny_dataset, tmp_path, window, step
+@pytest.mark.parametrize("saved", [True, False])
+def test_a_generation_that_a_resume_goes_on_with_or_repeats_is_counted_once(
+    tiny_model, tiny_processor, tiny_dataset, tmp_path, window, step, saved
 ):
-    """One generation gives four steps; the run stops within the second one."""
+    """One generation gives four steps; the run stops within the second one.
+
+    Without its rollouts (a checkpoint of another number of processes) its prompts are sampled anew.
+    """
     if "steps_per_generation" in window:
         window = {**window, "per_device_train_batch_size": K}
     settings = {"save_strategy": "steps", "save_steps": 4 + step, **window}
@@ -464,21 +470,27 @@ def test_a_generation_repeated_by_a_resume_is_counted_once(
     )
     trainer.train()
     assert rates(trainer) == pytest.approx(SMOOTHED)
+    if not saved:
+        checkpoint = tmp_path / f"checkpoint-{4 + step}"
+        (checkpoint / loop_state.FILE_NAME).unlink()
+        mark_whole(checkpoint)
 
     reward = TableReward([FIRST, SECOND])
     again = make_trainer(
         tiny_model, tiny_processor, tiny_dataset, tmp_path, reward, max_steps=8, **window
     )
     again.train(resume_from_checkpoint=True)
-    assert len(reward.visits) == 1  # the rest of the second generation, sampled anew
-    assert sorted(reward.visits[0]) == sorted(trainer.reward_funcs[0].visits[1])
+    assert len(reward.visits) == (not saved)
+    if not saved:  # the rest of the second generation, sampled anew
+        assert sorted(reward.visits[0]) == sorted(trainer.reward_funcs[0].visits[1])
     assert rates(again) == pytest.approx(SMOOTHED)
 
+    tables = [SECOND] if saved else [FIRST, SECOND]
     more = make_trainer(
-        tiny_model, tiny_processor, tiny_dataset, tmp_path, [FIRST, SECOND], max_steps=9, **window
+        tiny_model, tiny_processor, tiny_dataset, tmp_path, tables, max_steps=9, **window
     )
     more.train(resume_from_checkpoint=True)
-    assert len(more.reward_funcs[0].visits) == 2  # and then the third generation counts
+    assert len(more.reward_funcs[0].visits) == len(tables)  # and then the third generation counts
     assert more.oracle["s0"] == pytest.approx(0.5 * SMOOTHED["s0"] + 0.5 * 3 / 4)
 
 
@@ -551,6 +563,59 @@ def test_evaluation_leaves_the_oracle_alone(tiny_model, tiny_processor, tiny_dat
     )
     trainer.evaluate(tiny_dataset)
     assert len(trainer.oracle) == 0
+
+
+def test_evaluation_within_training_leaves_the_oracle_alone(
+    tiny_model, tiny_processor, tiny_dataset, tmp_path
+):
+    class OtherInEvaluation(TableReward):
+        def __call__(self, *args, **columns):
+            self.tables = [FIRST if self.trainer.model.training else SECOND]
+            self.seen = getattr(self, "seen", 0) + (not self.trainer.model.training)
+            return super().__call__(*args, **columns)
+
+    reward = OtherInEvaluation(FIRST)
+    trainer = make_trainer(
+        tiny_model,
+        tiny_processor,
+        tiny_dataset,
+        tmp_path,
+        reward,
+        max_steps=2,
+        per_device_eval_batch_size=K,
+        eval_strategy="steps",
+        eval_steps=1,
+    )
+    reward.trainer = trainer
+    trainer.train()
+    assert reward.seen == 2 * len(tiny_dataset)
+    assert rates(trainer) == {"s0": 2 / 4, "s1": 0, "s2": 1, "s3": pytest.approx(1 / 3)}
+    assert sum("eval_loss" in line for line in trainer.state.log_history) == 2
+
+
+def test_the_loss_in_evaluation_is_that_of_trl(tiny_model, tiny_processor, tiny_dataset, tmp_path):
+    tokenizer = tiny_processor.tokenizer
+    silent = {*range(12, 330), *tokenizer.all_special_ids} - {tokenizer.eos_token_id}
+    settings = {
+        "beta": 0.0,
+        "per_device_eval_batch_size": K,
+        "generation_kwargs": {"suppress_tokens": sorted(silent)},
+    }
+    plain = copy.deepcopy(tiny_model)
+    ours = make_trainer(tiny_model, tiny_processor, tiny_dataset, tmp_path, **settings)
+    trl = GRPOTrainer(
+        plain,
+        TableReward(REWARDS),
+        ours.args,
+        train_dataset=tiny_dataset,
+        processing_class=tiny_processor,
+    )
+    losses = []
+    for trainer in (ours, trl):
+        disturb(trainer.model)
+        torch.manual_seed(0)
+        losses.append(trainer.evaluate(tiny_dataset.select([0, 1, 2]))["eval_loss"])
+    assert losses[0] == losses[1] != 0
 
 
 def test_placeholders_cannot_be_sampled(tiny_model, tiny_processor, tiny_dataset, tmp_path):

@@ -4,15 +4,18 @@ import inspect
 import re
 
 import pytest
+import torch
 import trl
 from packaging.version import Version
 from transformers import GenerationConfig, PreTrainedTokenizerBase
 from trl import GRPOConfig, GRPOTrainer
 from trl.generation import vllm_generation
 from trl.trainer import grpo_trainer
+from trl.trainer.utils import RepeatSampler
 
 from orapo.models.tiny import build_model
 from orapo.training import OraPOTrainer, trl_contract
+from orapo.training.resumable import ResumableTrainer
 
 
 def source(name):
@@ -39,13 +42,26 @@ OVERRIDDEN = {
     "_load_from_checkpoint": "resume_from_checkpoint, model",
     "_load_optimizer_and_scheduler": "checkpoint",
     "_load_best_model": "",
+    "_get_train_sampler": "dataset",
+    "_run_epoch": (
+        "model, epoch, train_dataloader, steps_in_epoch, num_update_steps_per_epoch, trial, "
+        "ignore_keys_for_eval, start_time, resume_from_checkpoint, epochs_trained, "
+        "steps_trained_in_current_epoch"
+    ),
+    "train": "resume_from_checkpoint, trial, ignore_keys_for_eval",
+    "log": "logs, start_time",
 }
+OURS = (OraPOTrainer, ResumableTrainer)
 CALLED = {"_get_output_dir": "trial"}
 # Attributes that no documentation of TRL promises, and their types.
 ATTRIBUTES = {
+    "_buffered_inputs": list,
+    "_globalstep_last_logged": int,
     "_metrics": dict,
     "_step": int,
     "_tokenizer": PreTrainedTokenizerBase,
+    "_total_loss_scalar": float,
+    "_tr_loss": torch.Tensor,
     "chat_template_kwargs": dict,
     "current_gradient_accumulation_steps": int,
     "environments": type(None),
@@ -74,17 +90,31 @@ def test_a_method_that_is_overridden_or_called_takes_these_arguments(name, expec
 
 
 def test_the_trainer_overrides_these_methods_and_no_others():
-    of_trl = {name for name in vars(OraPOTrainer) if callable(getattr(GRPOTrainer, name, None))}
-    assert of_trl - {"__init__"} == set(OVERRIDDEN)
+    own = {name for ours in OURS for name in vars(ours)}
+    assert {name for name in own if callable(getattr(GRPOTrainer, name, None))} - {
+        "__init__"
+    } == set(OVERRIDDEN)
 
 
-def test_the_trainer_reaches_private_attributes_through_the_contract_alone():
-    own = {name for name in vars(OraPOTrainer) if name.startswith("_")}
-    own |= set(
-        re.findall(r"self\.(_\w+)(?:: [\w |]+)? =", inspect.getsource(OraPOTrainer.__init__))
-    )
-    used = set(re.findall(r"(?:self|super\(\))\.(_\w+)", inspect.getsource(OraPOTrainer)))
-    assert used - own == set(CALLED)
+@pytest.mark.parametrize("ours", OURS)
+def test_the_trainer_reaches_private_attributes_through_the_contract_alone(ours):
+    own = {name for each in ours.__mro__ if each in OURS for name in vars(each)}
+    own |= set(re.findall(r"self\.(_\w+)(?:: [\w |]+)? =", inspect.getsource(ours.__init__)))
+    used = set(re.findall(r"(?:self|super\(\))\.(_\w+)", inspect.getsource(ours)))
+    assert used - own <= set(CALLED)
+
+
+def test_the_sampler_draws_each_epoch_from_where_the_one_before_left_off():
+    def epochs(sampler, count):
+        return [list(sampler) for _ in range(count)]
+
+    def sampler():
+        return RepeatSampler(range(7), 2, batch_size=3, seed=5)
+
+    unbroken, resumed = epochs(sampler(), 3), sampler()
+    assert unbroken[0] != unbroken[2]
+    trl_contract.skip_epochs(resumed, 2)
+    assert epochs(resumed, 1) == unbroken[2:]
 
 
 @pytest.fixture(scope="module")

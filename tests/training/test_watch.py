@@ -144,3 +144,47 @@ def test_a_share_above_one_is_refused(tmp_path):
     with pytest.raises(OrapoError, match="max_unknown"):
         OraPOConfig(str(tmp_path), max_unknown=1.5)
     assert math.isclose(OraPOConfig(str(tmp_path), use_cpu=True, bf16=False).max_unknown, 0.2)
+
+
+def another(watch):
+    """A watch of a new process that goes on from a checkpoint of ``watch``."""
+    other = Watch(watch._config)
+    other.folder = watch.folder
+    other.restore(json.loads(json.dumps(watch.saved())))
+    return other
+
+
+def test_a_resumed_run_warns_where_an_unbroken_one_does(watch):
+    run = Run(watch)
+    run.steps(WINDOW, entropy=1.0)
+    for reward, macro_f1 in ((0.4, 0.5), (0.5, 0.4)):
+        run.steps(5, rewards__facts__mean=reward, entropy=0.05)
+        run.probe(macro_f1)
+    run.watch = another(watch)
+    run.watch.on_train_begin(None, run.state, run.control)
+    run.steps(5, rewards__facts__mean=0.9, entropy=0.05)
+    run.probe(0.3)
+    assert run.kinds() == ["reward_hacking"]
+    run.steps(5, entropy=0.05)
+    assert run.kinds() == ["reward_hacking", "entropy_gone"]
+    run.watch = another(run.watch)
+    run.steps(5, entropy=0.05)
+    assert run.kinds() == ["reward_hacking", "entropy_gone"]  # it lasts
+
+
+def test_warnings_after_the_checkpoint_are_dropped_when_a_run_goes_on(watch):
+    run = Run(watch)
+    run.steps(2 * WINDOW, frac_reward_zero_std=1.0)
+    assert run.kinds() == ["constant_reward"]
+    run.state.global_step = WINDOW - 1
+    watch.on_train_begin(None, run.state, run.control)
+    assert run.kinds() == []
+
+
+def test_a_run_that_was_stopped_gets_another_chance_when_it_goes_on(watch):
+    run = Run(watch)
+    run.steps(5, oracle__unknown_rewards=0.9)
+    assert watch.stopped is not None
+    run.watch = another(watch)
+    run.steps(4, oracle__unknown_rewards=0.9)
+    assert run.watch.stopped is None

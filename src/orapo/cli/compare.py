@@ -36,6 +36,9 @@ def compare(
             metavar="POLICY", help="Uncertain (-1) counts as positive, negative or ignore."
         ),
     ] = UncertainPolicy.NEGATIVE,
+    language: Annotated[
+        bool, typer.Option("--language", help="Compare BLEU, ROUGE-L and CIDEr too.")
+    ] = False,
     resamples: Annotated[
         int, typer.Option(min=100, metavar="N", help="Of bootstrap and randomisation.")
     ] = 10000,
@@ -58,7 +61,11 @@ def compare(
         reports[name], truth, _, _ = match_studies(
             read_predictions(path), truth, False, str(path), str(references)
         )
-    result = compared(reports, truth, uncertain=uncertain, resamples=resamples, seed=seed)
+    if language and not all(reference.report.strip() for reference in truth.values()):
+        raise OrapoError(f"{references}: --language needs a report of every study")
+    result = compared(
+        reports, truth, uncertain=uncertain, resamples=resamples, seed=seed, language=language
+    )
     if out is not None:
         _write(out, result)
     if as_json:

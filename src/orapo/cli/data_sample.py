@@ -16,7 +16,7 @@ from orapo.data.loaded import LoadOptions
 from orapo.data.manifest import write_manifest
 from orapo.data.sampling import sample_studies
 from orapo.data.study import Study
-from orapo.data.tables import not_an_input
+from orapo.data.table_writing import not_an_input
 from orapo.errors import OrapoError
 from orapo.labels import LABELS, POSITIVE, UNCERTAIN
 

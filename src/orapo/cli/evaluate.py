@@ -78,6 +78,24 @@ def evaluate(
             "--allow-missing", help="Leave studies without a prediction out, not count as empty."
         ),
     ] = False,
+    language: Annotated[
+        bool | None,
+        typer.Option(
+            "--language/--no-language",
+            help="BLEU, ROUGE-L and CIDEr too; by default where the extra is installed.",
+        ),
+    ] = None,
+    radeval: Annotated[
+        str | None,
+        typer.Option(
+            metavar="METRICS",
+            help="Scores through RadEval, which fetches weights: all, or a comma-separated list of "
+            "radgraph, f1chexbert, ratescore, radcliq, green, bertscore ...",
+        ),
+    ] = None,
+    radeval_python: Annotated[
+        str | None, typer.Option(metavar="PYTHON", help="The Python that RadEval is installed in.")
+    ] = None,
     resamples: Annotated[int, typer.Option(min=1, metavar="N", help="Of the bootstrap.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of random row and bootstrap.")] = 0,
     as_json: Annotated[
@@ -100,9 +118,11 @@ def evaluate(
         read_training,
         with_labels,
     )
+    from orapo.evaluation.radeval import radeval_metrics
     from orapo.evaluation.trivial import trivial_scores
     from orapo.facts import label_report
 
+    asked = radeval_metrics(radeval) if radeval else []
     if out.exists() and not out.is_dir():
         raise OrapoError(f"{out}: expected a folder, this is a file")
     reports = read_predictions(predictions)
@@ -129,12 +149,14 @@ def evaluate(
             )
         predicted = [theirs.get(study, {}) for study in reports]
     scores = clinical_scores(predicted, labels, uncertain=uncertain)
+    nearest = _nearest(training, truth)
     trivial = trivial_scores(
         labels,
         [study.labels for study in training] if training else None,
         _training_reports(training),
         seed,
         uncertain,
+        nearest,
     )
     metrics: dict[str, Any] = {"model": scores.as_dict()}
     metrics |= {name: row.as_dict() for name, row in trivial.items()}
@@ -156,9 +178,27 @@ def evaluate(
     }
     earlier = read_earlier_given(predictions)
     metrics["detail"] = _detail(
-        metrics, read, predicted, truth, training, earlier, uncertain, resamples, seed
+        metrics,
+        read,
+        predicted,
+        truth,
+        training,
+        nearest,
+        earlier,
+        uncertain,
+        resamples,
+        seed,
     )
     notes = _notes(metrics, truth, training)
+    words, absence = _language(reports, truth, language, resamples, seed)
+    if words is not None:
+        metrics["detail"]["language"] = words
+    if absence:
+        notes.append(absence)
+    if asked:
+        scored, said = _radeval(reports, truth, asked, radeval_python, resamples, seed)
+        metrics["detail"]["radeval"] = scored
+        notes += said
     examples = _examples(reports, truth)
     unreadable = sum(one.image is None and bool(truth[one.study_id].images) for one in examples)
     if unreadable:
@@ -186,6 +226,7 @@ def _detail(
     predicted: Sequence[Mapping[str, LabelValue]],
     truth: Mapping[str, Reference],
     training: list[Reference] | None,
+    nearest: Sequence[Mapping[str, LabelValue]] | None,
     earlier: frozenset[str],
     uncertain: UncertainPolicy,
     resamples: int,
@@ -216,19 +257,78 @@ def _detail(
     )
     best = best_trivial(metrics)
     row = None if best is None else constant_row(best, _training_reports(training))
+    rows = nearest if best == "nearest_image" else None if row is None else [row] * len(labels)
     detail = detailed(
         evaluated,
-        None if row is None else label_matrix([row] * len(labels), "trivial row"),
+        None if rows is None else label_matrix(rows, "trivial row"),
         uncertain=uncertain,
         resamples=resamples,
         seed=seed,
     )
-    if row is not None:
+    if rows is not None:
         detail["lift"]["over"] = best
     detail["figures"] = FIGURES
     detail["sameness"] = sameness([report.text for report in read.values()])
     detail["wording"] = wording(predicted, labels)
     return detail
+
+
+def _language(
+    reports: Mapping[str, str],
+    truth: Mapping[str, Reference],
+    wanted: bool | None,
+    resamples: int,
+    seed: int,
+) -> tuple[dict[str, Any] | None, str]:
+    """Return the language metrics, and what to say where there are none."""
+    from orapo.evaluation.bootstrap import Resampler
+    from orapo.evaluation.language import language_detail, language_figures
+
+    if wanted is False:
+        return None, ""
+    texts = _with_report(truth)
+    if not texts:
+        return None, "Language metrics absent: no reference has a report."
+    try:
+        figures = language_figures(
+            [reports[study] for study in texts], [one.report for one in texts.values()]
+        )
+    except OrapoError as error:
+        if wanted:
+            raise
+        return None, f"Language metrics absent: {error}."
+    resampler = Resampler([one.patient_id for one in texts.values()], resamples, seed)
+    return {"studies": len(texts), **language_detail(figures, resampler)}, ""
+
+
+def _radeval(
+    reports: Mapping[str, str],
+    truth: Mapping[str, Reference],
+    metrics: Sequence[str],
+    python: str | None,
+    resamples: int,
+    seed: int,
+) -> tuple[dict[str, Any], list[str]]:
+    """Return RadEval's figures, and what to say of those that are absent."""
+    from orapo.evaluation.bootstrap import Resampler
+    from orapo.evaluation.radeval import radeval_detail, run_radeval
+
+    texts = _with_report(truth)
+    if not texts:
+        return {}, ["RadEval absent: no reference has a report."]
+    with Console(stderr=True).status("RadEval is scoring (its own process)"):
+        result = run_radeval(
+            [reports[study] for study in texts],
+            [one.report for one in texts.values()],
+            metrics,
+            python,
+        )
+    resampler = Resampler([one.patient_id for one in texts.values()], resamples, seed)
+    return radeval_detail(result, metrics, resampler)
+
+
+def _with_report(truth: Mapping[str, Reference]) -> dict[str, Reference]:
+    return {study: one for study, one in truth.items() if one.report.strip()}
 
 
 def _check_splits(
@@ -245,6 +345,22 @@ def _check_splits(
             f"{references}: holds the splits {', '.join(sorted(splits))}, but {predictions} has "
             f"reports for {predicted.pop()!r} only; choose it with --split"
         )
+
+
+def _nearest(
+    training: list[Reference] | None, truth: Mapping[str, Reference]
+) -> list[Mapping[str, LabelValue]] | None:
+    """Return the labels of the retrieval row, with a progress bar while films are read."""
+    from rich.progress import Progress
+
+    from orapo.evaluation.nearest import MOST_FILMS, nearest_labels
+
+    known = [(one.images[0], one.report) for one in training or () if one.images and one.report]
+    films = [one.images[0] if one.images else None for one in truth.values()]
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        total = min(len(known), MOST_FILMS) + sum(film is not None for film in films)
+        task = progress.add_task("Nearest training films", total=total, visible=bool(known))
+        return nearest_labels(known, films, lambda: progress.advance(task))
 
 
 def _training_reports(training: list[Reference] | None) -> list[str] | None:
@@ -266,7 +382,7 @@ def _notes(
     notes = []
     absent = [title for name, title in TRIVIAL_TITLES.items() if name not in metrics]
     if absent:
-        needed = "training reports" if training else "--train MANIFEST"
+        needed = "training reports and films" if training else "--train MANIFEST"
         notes.append(f"Absent rows: {', '.join(absent)} (they need {needed}).")
     shared = {study.study_id for study in training or ()} & truth.keys()
     if shared:
@@ -330,7 +446,7 @@ def _write(
     notes: list[str],
     uncertain: UncertainPolicy,
 ) -> None:
-    from orapo.data.tables import write_rows
+    from orapo.data.table_writing import write_rows
     from orapo.evaluation.plots import per_label_bars
     from orapo.evaluation.report import write_report
     from orapo.evaluation.rows import best_trivial, result_rows
@@ -368,6 +484,11 @@ def _report_table(detail: Mapping[str, Any]) -> Table:
     for name, figure in detail["reports"].items():
         if figure["value"] is not None:
             interval = f"{figure['low']:.3f} to {figure['high']:.3f}"
+            table.add_row(name.replace("_", " "), f"{figure['value']:.3f}", interval)
+    for part in ("language", "radeval"):
+        for name, figure in detail.get(part, {}).get("figures", {}).items():
+            known = figure["low"] is not None
+            interval = f"{figure['low']:.3f} to {figure['high']:.3f}" if known else ""
             table.add_row(name.replace("_", " "), f"{figure['value']:.3f}", interval)
     for name, share in detail["sameness"].items():
         table.add_row(name.replace("_", " "), f"{share:.3f}", "")

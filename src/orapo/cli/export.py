@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from orapo.data.tables import not_an_input
+from orapo.data.table_writing import not_an_input
 from orapo.errors import MissingExtraError, OrapoError
 from orapo.export.files import CSV_COLUMNS, ENDINGS, Format, csv_row
 
@@ -120,7 +120,8 @@ def _file(
 
 def _write_csv(drafts: Iterator[Draft], out: Path) -> int:
     """Write the table of studies: report, 14 labels, model; the notice in each row."""
-    from orapo.data.tables import table_format, write_rows
+    from orapo.data.table_writing import write_rows
+    from orapo.data.tables import table_format
 
     if table_format(out) != ".csv":
         raise OrapoError(f"{out}: expected a file name ending in .csv")

@@ -24,7 +24,8 @@ from orapo.data.images import find_images
 from orapo.data.manifest import read_manifest
 from orapo.data.resumable import ResumableRows, make_folder_of
 from orapo.data.study import Study
-from orapo.data.tables import not_an_input, table_format
+from orapo.data.table_writing import not_an_input
+from orapo.data.tables import table_format
 from orapo.errors import OrapoError
 from orapo.generation.inputs import Asked, ask, earlier_of_files, named_before, studies_of_files
 from orapo.generation.processes import Processes, running_processes

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from itertools import chain, islice, tee
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 from rich.console import Console
@@ -18,7 +18,8 @@ from rich.table import Table
 from orapo import __version__
 from orapo.cli import reading
 from orapo.data.resumable import ResumableRows, file_identity
-from orapo.data.tables import id_cell, not_an_input, read_rows, table_format, text_cell, write_rows
+from orapo.data.table_writing import not_an_input, write_rows
+from orapo.data.tables import id_cell, read_rows, table_format, text_cell
 from orapo.errors import OrapoError
 from orapo.labels import LabelValue, format_label
 
@@ -61,7 +62,8 @@ def label(
 ) -> None:
     """Label reports: 1.0 present, 0.0 denied, -1.0 uncertain, blank not mentioned.
 
-    Interrupted and called again, it goes on where it stopped. Reports that a judge failed on are
+    Interrupted and called again, it goes on where it stopped. Ids that stand twice are counted and
+    said. Reports that a judge failed on are
     left out of the table and listed in OUT.failures.csv; the exit code is then 1.
     """
     from orapo.facts.parallel import rules_engine
@@ -77,7 +79,8 @@ def label(
             judge_model, judge_url, allow_remote, concurrency, timeout, retries, prices, max_cost,
             cache, no_schema, lexicon,
         )  # fmt: skip
-    texts: Iterator[tuple[str, str]] = _texts(source, id_column, text_column)
+    twice: list[_Twice] = []
+    texts: Iterator[tuple[str, str]] = _texts(source, id_column, text_column, twice)
     # a missing file or column is said before anything is written
     texts = chain([next(texts)], texts)
     how = [engine, judge_model, judge_url, id_column, text_column, __version__]
@@ -94,6 +97,7 @@ def label(
                     kept.flush()
                     progress.update(task, completed=number)
         summary = _write(out, id_column, labels, kept.rows())
+        summary["duplicate_ids"] = len(twice)
         kept.discard()
     except BaseException:
         kept.close()
@@ -102,6 +106,8 @@ def label(
         raise
     if judge is not None:
         summary["judge"] = reading.spent(judge)
+    if twice:
+        _say_twice(source, id_column, twice)
     _show(summary, as_json)
     if summary["failed"]:
         raise typer.Exit(1)
@@ -120,10 +126,36 @@ def _say_kept(kept: ResumableRows) -> None:
     )
 
 
-def _texts(source: Path, id_column: str, text_column: str) -> Iterator[tuple[str, str]]:
+class _Twice(NamedTuple):
+    study_id: str
+    line: int
+    first: int
+
+
+def _say_twice(source: Path, id_column: str, twice: list[_Twice]) -> None:
+    """Say it where nobody can miss it: the reports are labelled, but can't be told apart by id."""
+    study_id, line, first = twice[0]
+    Console(stderr=True).print(
+        f"warning: {source}: {len(twice):,} rows have an id that stands further up (line {line}: "
+        f"{id_column} {study_id[:80]} stands already in line {first}); each is labelled, but "
+        "orapo evaluate refuses such a table",
+        style="yellow",
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def _texts(
+    source: Path, id_column: str, text_column: str, twice: list[_Twice]
+) -> Iterator[tuple[str, str]]:
+    """Yield ids and texts, and note the rows whose id stands further up."""
     columns = [id_column, text_column]
+    lines: dict[str, int] = {}
     for row in read_rows(source, columns, only=columns):
-        yield id_cell(source, row, id_column), text_cell(source, row, text_column)
+        study_id = id_cell(source, row, id_column)
+        if (first := lines.setdefault(study_id, row.line)) != row.line:
+            twice.append(_Twice(study_id, row.line, first))
+        yield study_id, text_cell(source, row, text_column)
 
 
 def _read(

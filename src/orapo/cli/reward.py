@@ -17,15 +17,8 @@ from rich.progress import track
 from rich.table import Table
 
 from orapo.cli import reading
-from orapo.data.tables import (
-    id_cell,
-    label_cells,
-    not_an_input,
-    read_rows,
-    table_format,
-    text_cell,
-    write_rows,
-)
+from orapo.data.table_writing import not_an_input, write_rows
+from orapo.data.tables import id_cell, label_cells, read_rows, table_format, text_cell
 from orapo.errors import OrapoError
 from orapo.labels import LabelSet, LabelValue, UncertainPolicy
 

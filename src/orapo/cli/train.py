@@ -28,6 +28,7 @@ def train(
     """Train with OraPO or GRPO; any field of the recipe can be given as --field value."""
     try:
         from orapo.training import run as runs
+        from orapo.training.interruption import Interrupted
     except ModuleNotFoundError as error:
         raise MissingExtraError("training", "train") from error
     arguments = ["--config", config, *ctx.args]
@@ -35,5 +36,15 @@ def train(
         runs.quiet_libraries()
         arguments += ["--disable_tqdm", "true"]
     run, settings = runs.read_recipe(arguments)
-    folder = runs.train(run, settings, resume=resume)
+    first = settings.process_index == 0
+
+    def say(line: str) -> None:
+        if first:
+            typer.echo(f"orapo: {line}", err=True)
+
+    try:
+        folder = runs.train(run, settings, resume=resume, say=say)
+    except Interrupted as stop:
+        say(f"{stop}; go on with: orapo train --config {config} --resume")
+        raise typer.Exit(128 + stop.signum) from None
     typer.echo(f"Checkpoint, {runs.LOG_FILE} and {runs.PROBE_FILE}: {folder}")

@@ -26,9 +26,11 @@ _REQUIRED: Final = ("path_to_image", "frontal_lateral", "split", "report", "sect
                     "section_impression")  # fmt: skip
 _PATH: Final = re.compile(r"(\w+)/(patient\w+)/(study\w+)/([\w.-]+)\.(?:jpg|png|dcm)")
 _TREES: Final = (
-    ("png", ("PNG/PNG/{0}", "PNG/PNG_{0}/{0}", "PNG/PNG_{0}", "PNG_{0}/PNG_{0}", "PNG_{0}/{0}",
+    ("png", ("PNG/PNG/{0}", "PNG/PNG_{0}/{0}", "PNG/PNG_{0}", "PNG_{0}/PNG_{0}/{0}",
+             "PNG_{0}/PNG_{0}", "PNG_{0}/{0}",
              "PNG/{0}", "PNG_{0}")),
-    ("dcm", ("DICOM/DICOM/{0}", "DICOM/DICOM_{0}/{0}", "DICOM/DICOM_{0}", "DICOM_{0}/DICOM_{0}",
+    ("dcm", ("DICOM/DICOM/{0}", "DICOM/DICOM_{0}/{0}", "DICOM/DICOM_{0}",
+             "DICOM_{0}/DICOM_{0}/{0}", "DICOM_{0}/DICOM_{0}",
              "DICOM_{0}/{0}", "DICOM/{0}", "DICOM_{0}")),
     ("jpg", ("{0}",)),
 )  # fmt: skip
@@ -80,10 +82,7 @@ def load_chexpert_plus(path: Path, options: LoadOptions) -> Loaded:
             sentence = "path_to_image is not of the form split/patient/study/view.jpg"
             loading.wrong(place, sentence, "image_path")
             continue
-        first = seen.setdefault(name, place)
-        if first is not place:
-            sentence = f"{name} stands already in line {first.line}"
-            loading.wrong(place, sentence, "duplicate_id")
+        if not loading.is_new(seen, name, place):
             continue
         split = loading.split(place, row["split"])
         if split is None:
@@ -218,14 +217,22 @@ class _Tree:
     def path(self, folder: str, rest: str) -> str:
         """Return the image's path; ``rest`` is without suffix."""
         if folder not in self._bases:
-            self._bases[folder] = self._find(folder)
+            self._bases[folder] = self._find(folder, rest)
         base, suffix = self._bases[folder]
         return f"{base}/{rest}.{suffix}"
 
-    def _find(self, folder: str) -> tuple[str, str]:
-        for suffix, base in self._candidates(folder):
-            if os.path.isdir(base):
+    def _find(self, folder: str, rest: str) -> tuple[str, str]:
+        there = [one for one in self._candidates(folder) if os.path.isdir(one[1])]
+        # An empty folder, or one with the true one inside, is told from it by the first image,
+        # or if that is missing by its patient.
+        for suffix, base in there:
+            if os.path.isfile(f"{base}/{rest}.{suffix}"):
                 return base, suffix
+        for suffix, base in there:
+            if os.path.isdir(f"{base}/{rest.partition('/')[0]}"):
+                return base, suffix
+        if there:
+            return there[0][1], there[0][0]
         if self._loading.options.check_files:
             sentence = (
                 f"no images of {folder!r}: looked for PNG/PNG/{folder}, PNG/{folder}, "

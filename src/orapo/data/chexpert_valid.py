@@ -48,9 +48,7 @@ def load_chexpert_valid(path: Path, options: LoadOptions) -> Loaded:
             sentence = "Path is not of the form CheXpert-v1.0-small/split/patient/study/view.jpg"
             loading.wrong(place, sentence, "image_path")
             continue
-        first = seen.setdefault(name, place)
-        if first is not place:
-            loading.wrong(place, f"{name} stands already in line {first.line}", "duplicate_id")
+        if not loading.is_new(seen, name, place):
             continue
         labels = loading.labels(place, row, columns)
         split = loading.split(place, match[2])

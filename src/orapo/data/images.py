@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from PIL import Image, ImageChops, ImageFile, ImageOps, UnidentifiedImageError
 
+from orapo.data.image_integrity import (
+    check_covered,
+    check_end,
+    check_jpeg,
+    check_rows,
+    check_sums,
+    jpeg_pixels,
+)
 from orapo.errors import MissingExtraError, OrapoError
 
 MAX_PIXELS: Final = 100_000_000
@@ -26,8 +35,16 @@ _FORMATS: Final = ("PNG", "JPEG", "BMP", "TIFF", "GIF", "WEBP", "JPEG2000", "PPM
 _BIT_DEPTHS: Final = (8, 10, 12, 14, 16)
 _BITS_PER_SAMPLE: Final = 258
 _PHOTOMETRIC: Final = 262
-_END_WITHIN: Final = 64
-"""Bytes; some programs write a few of their own after a JPEG picture's end, as in DICOM."""
+_ORIENTATION: Final = 274
+_SWAPPED: Final = {
+    "16B": "16L",
+    "16L": "16B",
+    "16N": "16B" if sys.byteorder == "little" else "16L",
+}
+_SPLIT: Final = {"LA;16B", *(f"{mode};{order}" for mode in ("RGB", "RGBA") for order in _SWAPPED)}
+"""Pillow's names of the 16-bit forms whose lower bytes it can be made to give."""
+_LUMINANCE: Final = (0.299, 0.587, 0.114)
+"""Of red, green and blue, as Pillow's own conversion has it (ITU-R 601)."""
 _TRUNCATED_SWITCH: Final = threading.Lock()
 
 
@@ -37,7 +54,7 @@ def read_image(path: Path | str) -> Image.Image:
     The content decides, not the file's name; DICOM files go to `orapo.data.dicom`. Pictures with
     more than 8 bits are scaled by the full range of the detector depth that holds their brightest
     pixel (10, 12, 14 or 16 bits), palettes expanded, transparency laid over black, CMYK converted,
-    the EXIF orientation applied. 16 bits with colours or transparency are refused.
+    the EXIF orientation applied.
 
     Args:
         path: The file.
@@ -60,14 +77,8 @@ def read_image(path: Path | str) -> Image.Image:
             warnings.simplefilter("ignore")
             with Image.open(path, formats=_FORMATS) as image:
                 _check(path, image)
-                _check_depth(path, image)
-                if image.format == "PNG":
-                    _check_sums(path)
-                elif image.format in ("JPEG", "MPO"):
-                    _check_end(path)
                 with _whole_or_nothing():
-                    image.load()
-                film = _grey(path, image)
+                    film = _film(path, image)
     except Image.DecompressionBombError:
         raise OrapoError(f"{path}: more pixels than the limit of {MAX_PIXELS:,}") from None
     except UnidentifiedImageError:
@@ -91,6 +102,8 @@ def is_dicom(path: Path) -> bool:
     try:
         if path.is_dir():
             raise OrapoError(f"{path}: is a folder, not an image")
+        if path.exists() and not path.is_file():  # a pipe would be waited for
+            raise OrapoError(f"{path}: is no ordinary file")
         with path.open("rb") as file:
             start = file.read(132)
     except OSError as error:
@@ -147,54 +160,80 @@ def _check(path: Path, image: Image.Image) -> None:
         raise OrapoError(f"{path}: has several frames; a film has one")
 
 
-def _check_sums(path: Path) -> None:
-    """Compare the check sums of a PNG file, which Pillow skips when it decodes.
-
-    Without this a file whose end was never written (zeros, as a broken download leaves them) would
-    be passed on with its lower part black.
-    """
-    with Image.open(path, formats=("PNG",)) as image:
-        image.verify()
-
-
-def _check_depth(path: Path, image: Image.Image) -> None:
-    """Refuse 16 bits with colours or transparency, of which Pillow keeps the upper 8.
+def _is_wide(path: Path, image: Image.Image) -> bool:
+    """Whether it has 16 bits with colours or transparency, of which Pillow keeps the upper 8.
 
     Of a film that uses 12 bits of the 16 hardly anything but black would be left.
     """
-    wide = False
     if image.format == "PNG":
         with path.open("rb") as file:
             depth, colours = file.read(26)[24:26]  # of IHDR, which always comes first
-        wide = depth == 16 and colours in (2, 4, 6)
-    elif image.format == "TIFF":
+        return depth == 16 and colours in (2, 4, 6)
+    if image.format == "TIFF":
         bits = image.tag_v2.get(_BITS_PER_SAMPLE, (1,))  # type: ignore[attr-defined]
-        wide = len(bits) > 1 and max(bits) > 8
-    if wide:
-        raise OrapoError(
-            f"{path}: 16 bits with colours or transparency can't be read; save it as 16-bit grey"
-        )
+        return len(bits) > 1 and max(bits) > 8
+    return False
 
 
-def _check_end(path: Path) -> None:
-    """Look for the mark that ends a JPEG picture, before zeros if such follow.
+def _wide_grey(path: Path, image: Image.Image) -> Image.Image:
+    """Read 16 bits with colours or transparency: Pillow's upper 8, and the lower 8 once more.
 
-    Decoders take zeros for more of the picture: a file whose second half was never written would
-    be passed on with half a film.
+    The lower bytes are what it takes for the upper ones when it is told that a file's byte order is
+    the other one.
+
+    Args:
+        path: The file.
+        image: Open, not decoded yet.
+
+    Returns:
+        Grey as `read_image` gives it, transparency over black, not yet upright.
+
+    Raises:
+        OrapoError: A form that can't be split so (planes, inks, premultiplied transparency).
     """
-    with path.open("rb") as file:
-        place = file.seek(0, os.SEEK_END)
-        end = b""
-        while place and not end:
-            start = max(0, place - 2**16)
-            file.seek(start)
-            end = file.read(place - start).rstrip(b"\0")
-            place = start
-        if len(end) < _END_WITHIN:  # it may begin in the part before
-            file.seek(max(0, place - _END_WITHIN))
-            end = file.read(min(place, _END_WITHIN)) + end
-    if b"\xff\xd9" not in end[-_END_WITHIN:]:
-        raise OrapoError(f"{path}: broken or truncated image (the picture's end is missing)")
+    with Image.open(path, formats=(str(image.format),)) as other:
+        images = [part for part in (image, other) if isinstance(part, ImageFile.ImageFile)]
+        modes = {_raw_mode(tile.args) for part in images for tile in part.tile}
+        if not modes <= _SPLIT or len(modes) != 1 or "transparency" in image.info:
+            raise OrapoError(
+                f"{path}: 16 bits with colours or transparency in this form can't be read; save it "
+                "as 16-bit grey"
+            )
+        raw = modes.pop()
+        if raw == "LA;16B":  # four bytes a pixel, whatever they are called
+            image._mode = "RGBA"
+            images[0].tile = [tile._replace(args="RGBA") for tile in images[0].tile]
+        else:
+            images[1].tile = [
+                tile._replace(args=_with_raw_mode(tile.args, _SWAPPED[raw[-3:]]))
+                for tile in images[1].tile
+            ]
+        for part in images if raw != "LA;16B" else images[:1]:
+            part.load()
+        _check_whole(path, image)
+        grey = np.empty((image.height, image.width), np.uint16)
+        for top in range(0, image.height, 64):  # 64 rows at a time, in place of many large arrays
+            box = (0, top, image.width, min(top + 64, image.height))
+            values = np.asarray(image.crop(box)).astype(np.float32)
+            if raw == "LA;16B":
+                values = values[..., ::2] * 256 + values[..., 1::2]
+                shown = values[..., 0]
+            else:
+                values = values * 256 + np.asarray(other.crop(box))
+                shown = values[..., :3] @ np.array(_LUMINANCE, np.float32)
+            if "A" in raw:
+                shown = shown * (values[..., -1] / 65535)
+            grey[top : box[3]] = (shown + 0.5).astype(np.uint16)
+    return _from_wide(path, grey)
+
+
+def _raw_mode(args: Any) -> str:
+    return str(args if isinstance(args, str) else args[0])
+
+
+def _with_raw_mode(args: Any, ending: str) -> Any:
+    name = _raw_mode(args)[:-3] + ending
+    return name if isinstance(args, str) else (name, *args[1:])
 
 
 @contextmanager
@@ -209,6 +248,37 @@ def _whole_or_nothing() -> Iterator[None]:
                 ImageFile.LOAD_TRUNCATED_IMAGES = True
             return
     yield
+
+
+def _film(path: Path, image: Image.Image) -> Image.Image:
+    """Decode an open picture, whole or not at all."""
+    check_covered(path, image)
+    if image.format == "PNG":
+        check_sums(path)
+    elif image.format in ("JPEG", "MPO"):
+        check_end(path)
+        if (
+            image.mode == "L"
+            and (pixels := jpeg_pixels(path, (image.height, image.width))) is not None
+        ):
+            film = Image.fromarray(pixels)
+            film.info = image.info
+            ImageOps.exif_transpose(film, in_place=True)
+            return film
+        check_jpeg(path)
+    if _is_wide(path, image):
+        film = _wide_grey(path, image)
+        film.getexif()[_ORIENTATION] = image.getexif().get(_ORIENTATION, 1)
+        ImageOps.exif_transpose(film, in_place=True)
+        return film
+    image.load()
+    _check_whole(path, image)
+    return _grey(path, image)
+
+
+def _check_whole(path: Path, image: Image.Image) -> None:
+    if image.format == "PNG":
+        check_rows(path, image)
 
 
 def _grey(path: Path, image: Image.Image) -> Image.Image:
@@ -245,12 +315,12 @@ def find_images(paths: list[Path]) -> list[Path]:
     DICOM files count too, also those without an ending, as archives write them.
 
     Raises:
-        OrapoError: A path does not exist, or a folder holds no image.
+        OrapoError: A path does not exist, or a folder holds no image or can't be opened.
     """
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            inside = sorted(file for file in path.rglob("*") if _looks_like_image(file))
+            inside = sorted(file for file in _files_below(path) if _looks_like_image(file))
             if not inside:
                 endings = ", ".join((*IMAGE_SUFFIXES, *DICOM_SUFFIXES))
                 raise OrapoError(f"{path}: no image files ({endings}) in it")
@@ -260,6 +330,17 @@ def find_images(paths: list[Path]) -> list[Path]:
         else:
             raise OrapoError(f"{path}: no such file")
     return found
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """Yield all files; a folder that can't be opened ends it, since its films would be missing."""
+
+    def refuse(error: OSError) -> None:
+        raise OrapoError(f"{error.filename}: can't be read ({error.strerror})")
+
+    for where, _, names in os.walk(folder, onerror=refuse):
+        for name in names:
+            yield Path(where, name)
 
 
 def _looks_like_image(file: Path) -> bool:

@@ -19,6 +19,7 @@ ANNOTATION: Final = "annotation.json"
 REPORTS: Final = "indiana_reports.csv"
 PROJECTIONS: Final = "indiana_projections.csv"
 _IMAGE_FOLDERS: Final = ("images/images_normalized", "images_normalized", "images")
+_LARGEST: Final = 1 << 28
 _REMOVED: Final = "XXXX"
 
 
@@ -72,6 +73,8 @@ def _read_annotation(loading: Loading, path: Path, root: Path) -> None:
 
 def _annotation(path: Path) -> dict[str, list[Any]]:
     try:
+        if path.stat().st_size > _LARGEST:
+            raise OrapoError(f"{path}: larger than {_LARGEST:,} bytes; R2Gen's has 2 million")
         text = path.read_text(encoding="utf-8-sig")
         if not text:
             raise OrapoError(f"{path}: the file is empty")

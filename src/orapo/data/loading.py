@@ -92,6 +92,8 @@ class Loading:
         """Note a problem; its sentence stays one, whatever stands in the data."""
         if len(sentence) > _LONGEST_SENTENCE:
             sentence = f"{sentence[:_LONGEST_SENTENCE]}..."
+        if not sentence.isprintable():  # line breaks, and what a terminal would obey
+            sentence = "".join(c if c.isprintable() else " " for c in sentence)
         self._problems.append(Problem(place, sentence, kind, fatal))
         self._fatal += fatal
 
@@ -306,13 +308,22 @@ class Loading:
             self._append(place, study)
 
     def _claim(self, place: Place, study_id: str) -> bool:
-        if not study_id:  # said already
-            return False
-        first = self._taken.setdefault(study_id, place)
+        # an identifier that is none was said already
+        return bool(study_id) and self.is_new(self._taken, study_id, place, "study_id ")
+
+    def is_new(self, seen: dict[str, Place], name: str, place: Place, what: str = "") -> bool:
+        """Whether a name stands here for the first time; else it is a problem, and the first stays.
+
+        Args:
+            seen: Names to where they stood first.
+            name: The name.
+            place: Where it stands now.
+            what: What it is called, with a space behind.
+        """
+        first = seen.setdefault(name, place)
         if first is not place:
             where = first.entry or f"line {first.line}"
-            sentence = f"study_id {_short(study_id)} stands already in {where}"
-            self.wrong(place, sentence, "duplicate_id")
+            self.wrong(place, f"{what}{_short(name)} stands already in {where}", "duplicate_id")
         return first is place
 
     def _usable(

@@ -11,7 +11,8 @@ from pydantic import ValidationError
 from orapo.data.loaded import Loaded, LoadOptions
 from orapo.data.loading import Loading
 from orapo.data.study import Study, schema_fault
-from orapo.data.tables import read_rows, table_format, write_rows
+from orapo.data.table_writing import write_rows
+from orapo.data.tables import read_rows, table_format
 from orapo.errors import OrapoError
 
 

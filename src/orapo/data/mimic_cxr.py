@@ -9,6 +9,8 @@ from typing import Final, NamedTuple
 
 from orapo.data.loaded import Loaded, LoadOptions, Place, ViewImage
 from orapo.data.loading import Loading, view_of
+from orapo.data.report_sections import split_report
+from orapo.data.tables import LONGEST_LINE
 from orapo.errors import OrapoError
 from orapo.labels import LABELS, LabelValue
 
@@ -17,114 +19,8 @@ PREFIX: Final = "mimic-cxr-2.0.0-"
 _REPORT_FOLDERS: Final = ("", "mimic-cxr-reports", "reports")
 
 _DICOM_ID: Final = re.compile(r"[\w.-]+", re.ASCII)
-# What radiologists call the sections.
-_SECTIONS: Final = {
-    **dict.fromkeys(
-        ("FINDINGS", "FINDING", "FINDINGS AND IMPRESSION", "FINDINGS/IMPRESSION", "FRONTAL AND "
-         "LATERAL VIEWS OF THE CHEST", "PA AND LATERAL VIEWS OF THE CHEST", "CHEST", "REPORT",
-         "PORTABLE CHEST RADIOGRAPH", "FRONTAL CHEST RADIOGRAPH"),
-        "findings",
-    ),
-    **dict.fromkeys(
-        ("IMPRESSION", "IMPRESSIONS", "IMPRESSON", "CONCLUSION", "CONCLUSIONS", "SUMMARY",
-         "OPINION", "CONCLUSION/IMPRESSION"),
-        "impression",
-    ),
-    **dict.fromkeys(
-        ("INDICATION", "INDICATIONS", "REASON FOR EXAM", "REASON FOR EXAMINATION",
-         "REASON FOR THE EXAM", "REASON", "CLINICAL INDICATION", "INDICATION/HISTORY"),
-        "indication",
-    ),
-    **dict.fromkeys(
-        ("HISTORY", "CLINICAL HISTORY", "CLINICAL INFORMATION", "PATIENT HISTORY"), "history"
-    ),
-    **dict.fromkeys(
-        ("COMPARISON", "COMPARISONS", "COMPARISON STUDY", "REFERENCE EXAM", "PRIOR STUDY"),
-        "comparison",
-    ),
-}  # fmt: skip
-# Headers that end a section; others below FINDINGS ("LUNGS:") are part of it.
-_OTHERS: Final = frozenset(
-    ("EXAMINATION", "EXAM", "TECHNIQUE", "PROCEDURE", "STUDY", "DATE", "TYPE OF EXAMINATION",
-     "NOTIFICATION", "RECOMMENDATION", "RECOMMENDATIONS", "RECOMMENDATION(S)", "WET READ",
-     "ADDENDUM", "FINAL ADDENDUM", "FINAL REPORT", "PREAMBLE", "ATTENDING", "DOCTOR")
-)  # fmt: skip
-_NAMED: Final = "|".join(
-    re.escape(name).replace(r"\ ", r"\s+")
-    for name in sorted({*_SECTIONS, *_OTHERS} - {"CHEST", "REPORT", "STUDY", "DATE", "REASON",
-                                                 "DOCTOR", "SUMMARY", "OPINION", "EXAM"},
-                       key=len, reverse=True)
-)  # fmt: skip
-# Known names in any case, at the start of a line or of a sentence; anything in capitals at that of
-# a line.
-_HEADER: Final = re.compile(
-    rf"(?:^|\n|(?<=[.;])\s)[ \t]*((?i:{_NAMED}))\s*:"
-    r"|(?:^|\n)[ \t]*([A-Z](?:[A-Z0-9 _()&/,.-]*[A-Z_)])?)[ \t]*:",
-)
-# "CHEST, 2 VIEWS:", "PORTABLE AP CHEST:": what follows was seen on the film
-_FILM: Final = re.compile(r"\b(?:CHEST|VIEWS?|RADIOGRAPHS?|FILMS?|PORTABLE|X-?RAY)\b")
-_LETTERHEAD: Final = re.compile(r"\b(?:FINAL REPORT|PRELIMINARY REPORT)\b")
 HELD_OUT: Final = ("train", "validate", "test")
 """Splits, the one that is most strictly held out last."""
-_SAID: Final = ("findings", "impression")
-_BLANK_LINE: Final = re.compile(r"\n[ \t]*\n")
-
-
-class Sections(NamedTuple):
-    """The sections of a free-text report that a study keeps."""
-
-    findings: str = ""
-    impression: str = ""
-    indication: str = ""
-    history: str = ""
-    comparison: str = ""
-
-
-def split_report(text: str) -> Sections:
-    """Cut a free-text report into sections at its headers in capitals.
-
-    Where a section stands twice, the later part is appended. What the radiologist had before
-    reporting (indication, history, comparison) ends at a blank line: the paragraphs after it are
-    often findings without a header, and must not get into a prompt. They are the findings if no
-    header says so; of a report with neither findings nor impression, the last paragraph alone is.
-    """
-    parts: dict[str, list[str]] = {name: [] for name in Sections._fields}
-    headers = list(_HEADER.finditer(text))
-    ends = [*(header.start() for header in headers[1:]), len(text)][: len(headers)]
-    before = _LETTERHEAD.sub(" ", text[: headers[0].start()] if headers else text)
-    loose = _BLANK_LINE.split(before)
-    running: str | None = None
-    for header, end in zip(headers, ends, strict=True):
-        title = " ".join((header[1] or header[2]).upper().split())
-        content = text[header.end() : end].strip()
-        known = _SECTIONS.get(title)
-        if known is not None:
-            running = known
-        elif title in _OTHERS:
-            running = None
-        elif running in _SAID:  # "LUNGS:" below FINDINGS
-            content = f"{title}: {content}"
-        elif _FILM.search(title):
-            running = "findings"
-        else:
-            running = None
-        first, *rest = _BLANK_LINE.split(content)
-        if running in _SAID:
-            parts[running].append(_one_line(content))
-            continue
-        if running is not None:
-            parts[running].append(_one_line(first))
-        elif title not in _OTHERS:
-            rest = [first, *rest]
-        loose += rest
-    loose = [part for part in map(_one_line, loose) if part]
-    if not any(parts["findings"]):
-        parts["findings"] = loose if any(parts["impression"]) else loose[-1:]
-    return Sections(*("\n".join(filter(None, parts[name])) for name in Sections._fields))
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
 
 
 class _View(NamedTuple):
@@ -165,10 +61,7 @@ def load_mimic_cxr(path: Path, options: LoadOptions) -> Loaded:
             sentence = "expected numbers as subject_id and study_id, and a dicom_id"
             loading.wrong(place, sentence, "wrong_type")
             continue
-        first = seen.setdefault(dicom_id, place)
-        if first is not place:
-            sentence = f"dicom_id {dicom_id} stands already in line {first.line}"
-            loading.wrong(place, sentence, "duplicate_id")
+        if not loading.is_new(seen, dicom_id, place, "dicom_id "):
             continue
         if dicom_id not in splits:
             sentence = f"dicom_id {dicom_id} has no row in the table of splits"
@@ -264,6 +157,10 @@ def _add(
         if loading.there(view.place, film):
             found.append(ViewImage(film, view_of(view.projection)))
     sections = split_report(text)
+    if not (sections.findings or sections.impression):
+        sentence = "has a report without findings and impression; the study is left out"
+        loading.wrong(place, sentence, "empty_report", fatal=False)
+        return
     loading.add(
         place,
         study,
@@ -279,6 +176,13 @@ def _add(
 
 def _read_report(loading: Loading, place: Place, path: Path) -> str | None:
     try:
+        if path.exists() and not path.is_file():  # a pipe would be waited for
+            loading.wrong(place, f"report {path}: is no ordinary file", "broken_file")
+            return None
+        if path.stat().st_size > LONGEST_LINE:
+            sentence = f"report {path}: longer than {LONGEST_LINE:,} bytes"
+            loading.wrong(place, sentence, "broken_file")
+            return None
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         loading.wrong(place, f"report {path}: no such file", "missing_file")

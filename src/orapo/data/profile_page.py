@@ -20,7 +20,7 @@ from orapo.data.images import read_image
 from orapo.data.loaded import Loaded, Problem
 from orapo.data.profile import problem_record, text_of
 from orapo.data.study import Study
-from orapo.data.tables import write_rows
+from orapo.data.table_writing import write_rows
 from orapo.errors import OrapoError
 from orapo.labels import LABELS
 

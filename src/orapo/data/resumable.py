@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -85,17 +86,36 @@ class ResumableRows:
         return end
 
     def add(self, row: Mapping[str, Any]) -> None:
-        """Keep a row."""
-        self._file.write(json.dumps(row).encode() + b"\n")
+        """Keep a row.
+
+        Raises:
+            OrapoError: The file can't be written.
+        """
+        with self._writing():
+            self._file.write(json.dumps(row).encode() + b"\n")
         self.added += 1
 
     def flush(self) -> None:
-        """Hand what was added to the operating system: a killed process loses none of it."""
-        self._file.flush()
+        """Hand what was added to the operating system: a killed process loses none of it.
+
+        Raises:
+            OrapoError: The file can't be written.
+        """
+        with self._writing():
+            self._file.flush()
 
     def close(self) -> None:
         """Flush and close the file; it stays."""
-        self._file.close()
+        # What a full disk has no room for was said by `flush`, and must not hide that error.
+        with suppress(OSError):
+            self._file.close()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise OrapoError(f"{self.path}: can't be written ({error.strerror})") from None
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield all rows, those of earlier runs first."""

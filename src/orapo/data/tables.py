@@ -11,15 +11,17 @@ import gzip
 import json
 import re
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any, Final, NamedTuple, Protocol, TypeAlias, cast
+from typing import IO, Any, Final, NamedTuple, TypeAlias, cast
 
 from orapo.errors import OrapoError
 from orapo.labels import LabelSet, LabelValue, parse_label
 
 SUFFIXES = (".csv", ".jsonl", ".parquet")
+LONGEST_LINE: Final = 1 << 24
+"""Characters of a line or a cell; no report comes near it, and a file of zeros is one line."""
 # JSON can spell text that no file can hold; it would fail late, when something is written.
 _ESCAPED_HALF: Final = re.compile(r"\\u[dD][89a-fA-F]")
 
@@ -35,13 +37,6 @@ class Row(NamedTuple):
     values: dict[str, Any]
     number: int = 0
     """Number of the record, from 1; the header and blank lines don't count."""
-
-
-class RowWriter(Protocol):
-    """Writes one record; keys beyond the columns given at opening are an error."""
-
-    def __call__(self, values: Mapping[str, Any], /) -> None:
-        """Write ``values``."""
 
 
 def table_format(path: Path) -> str:
@@ -84,9 +79,8 @@ def read_rows(
         OrapoError: The file is missing, empty, not UTF-8, ragged or broken, or lacks a column.
     """
     if not path.is_file():
-        raise OrapoError(
-            f"{path}: {'is a folder, not a table' if path.is_dir() else 'no such file'}"
-        )
+        kind = "is a folder, not a table" if path.is_dir() else "is no ordinary file"
+        raise OrapoError(f"{path}: {kind if path.exists() else 'no such file'}")
     packed = path.suffix.lower() == ".gz"
     kind = kind or table_format(path.with_suffix("") if packed else path)
     faults = 0
@@ -108,7 +102,7 @@ def read_rows(
         for row in rows:
             empty = False
             yield row
-    except UnicodeDecodeError as error:
+    except UnicodeError as error:
         if kind == ".parquet":
             raise OrapoError(f"{path}: holds text that is not UTF-8") from None
         raise OrapoError(f"{path}{_first_undecodable(path, encoding, error)}") from None
@@ -135,23 +129,42 @@ def _open_text(path: Path, encoding: str, newline: str | None = None) -> IO[str]
     return path.open(encoding=encoding, newline=newline)
 
 
-def _first_undecodable(path: Path, encoding: str, error: UnicodeDecodeError) -> str:
+def _lines(path: Path, file: IO[str]) -> Iterator[str]:
+    """Yield the lines; a small packed file may hold one that fills the memory."""
+    number = 0
+    while line := file.readline(LONGEST_LINE + 1):
+        number += 1
+        if len(line) > LONGEST_LINE:
+            raise OrapoError(f"{path}, line {number}: longer than {LONGEST_LINE:,} characters")
+        yield line
+
+
+def _first_undecodable(path: Path, encoding: str, error: UnicodeError) -> str:
     """Say where a file stops being text of the encoding: the reader knows its own buffer only."""
     name = "UTF-8" if encoding.lower().replace("-", "") == "utf8" else encoding
-    what = f"not {name} text (byte 0x{error.object[error.start]:02x}"
     advice = "save the file as UTF-8, or name its encoding where there is an option for it"
-    offset = 0
+    if not isinstance(error, UnicodeDecodeError):  # UTF-16 without its mark
+        return f": not {name} text ({error}); {advice}"
+    what = f"not {name} text (byte 0x{error.object[error.start]:02x}"
+    decoder = codecs.getincrementaldecoder(encoding)()
+    done, line = 0, 1
     with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
-        for line, content in enumerate(file, start=1):
+        while piece := file.read(1 << 20):
+            start = done - len(decoder.getstate()[0])  # with the beginning of a character
             try:
-                content.decode(encoding)
+                line += decoder.decode(piece).count("\n")
             except UnicodeDecodeError as found:
-                return f", line {line}: {what} at position {offset + found.start}); {advice}"
-            offset += len(content)
+                line += found.object[: found.start].count(b"\n")
+                return f", line {line}: {what} at position {start + found.start}); {advice}"
+            done += len(piece)
     return f": {what}); {advice}"
 
 
-def _require(path: Path, columns: Iterable[str], required: Sequence[str]) -> None:
+def _check_header(path: Path, columns: Sequence[str], required: Sequence[str]) -> None:
+    # counted, since a file that is none may have very many
+    if twice := sorted(name for name, times in Counter(columns).items() if times > 1):
+        named = _listed([name or "without a name" for name in twice])
+        raise OrapoError(f"{path}: column {named} stands twice in the header")
     if lack := lacking(columns, required):
         raise OrapoError(f"{path}: {lack}")
 
@@ -178,17 +191,14 @@ def _listed(names: Sequence[str]) -> str:
 
 def _read_csv(path: Path, required: Sequence[str], encoding: str, fault: OnFault) -> Iterator[Row]:
     # The csv module refuses fields over 128 KiB; a report may be longer.
-    csv.field_size_limit(1 << 30)
+    csv.field_size_limit(LONGEST_LINE)
     with _open_text(path, encoding, newline="") as file:
-        reader = csv.reader(file, strict=True)
+        reader = csv.reader(_lines(path, file), strict=True)
         try:
             header = next(reader, None)
             if header is None:
                 raise OrapoError(f"{path}: the file is empty")
-            twice = sorted({name for name in header if header.count(name) > 1})
-            if twice:
-                raise OrapoError(f"{path}: column {_listed(twice)} stands twice in the header")
-            _require(path, header, required)
+            _check_header(path, header, required)
             number, width = 0, len(header)
             for record in reader:
                 if not record:  # a blank line
@@ -209,12 +219,12 @@ def _read_jsonl(
 ) -> Iterator[Row]:
     number = 0
     with _open_text(path, encoding) as file:
-        for line, text in enumerate(file, start=1):
+        for line, text in enumerate(_lines(path, file), start=1):
             if not text.strip():
                 continue
             number += 1
             try:
-                values = json.loads(text)
+                values = _JSON.decode(text)
             except (ValueError, RecursionError) as error:
                 why = getattr(error, "msg", "a number of too many digits")
                 why = "nested too deep" if isinstance(error, RecursionError) else why
@@ -232,6 +242,16 @@ def _read_jsonl(
             yield Row(line, values, number)
     if number == 0 and path.stat().st_size == 0:
         raise OrapoError(f"{path}: the file is empty")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) != len(pairs):  # Python's own would let the last one win
+        raise json.JSONDecodeError("a key stands twice", "", 0)
+    return values
+
+
+_JSON: Final = json.JSONDecoder(object_pairs_hook=_object)
 
 
 def _encodable(values: dict[str, Any]) -> bool:
@@ -252,7 +272,7 @@ def _read_parquet(
         # in pieces, however large a row group is
         with pq.ParquetFile(path, buffer_size=1 << 18, pre_buffer=False) as file:
             have = file.schema_arrow.names
-            _require(path, have, required)
+            _check_header(path, have, required)
             columns = None if only is None else [name for name in have if name in only]
             number = 0
             for batch in file.iter_batches(batch_size=1024, columns=columns):
@@ -320,114 +340,3 @@ def label_cells(path: Path, row: Row, label_set: LabelSet) -> dict[str, LabelVal
         except ValueError as error:
             raise OrapoError(f"{path}, line {row.line}, column {name}: {error}") from None
     return labels
-
-
-def not_an_input(out: Path, *inputs: Path | None) -> None:
-    """Refuse to write over what is read.
-
-    Raises:
-        OrapoError: ``out`` is one of the inputs.
-    """
-    if any(path is not None and path.resolve() == out.resolve() for path in inputs):
-        raise OrapoError(f"{out}: is the input too; give another file to --out")
-
-
-@contextmanager
-def write_rows(
-    path: Path, columns: Sequence[str], types: Mapping[str, type] | None = None
-) -> Iterator[RowWriter]:
-    """Open a table for writing, one record at a time.
-
-    The table is written beside its place and moved there when the block ends without an error, so
-    that an older file is never left half overwritten.
-
-    Args:
-        path: Where to; the suffix chooses the format.
-        columns: The columns, in order. In JSONL and Parquet they keep their types.
-        types: Type (``float``, ``int`` ...) of columns whose first rows may all be null, which
-            Parquet needs to know; the others' types are those of the first 1,024 rows.
-
-    Yields:
-        A function that writes one record.
-
-    Raises:
-        OrapoError: The suffix is unknown or the file can't be written.
-    """
-    suffix = table_format(path)
-    part = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OrapoError(f"{path}: can't be written ({error.strerror})") from None
-    try:
-        opened = {".csv": _write_csv, ".jsonl": _write_jsonl, ".parquet": _write_parquet}[suffix]
-        with opened(part, columns, types or {}) as write:
-            yield write
-        part.replace(path)
-    except OSError as error:
-        raise OrapoError(f"{path}: can't be written ({error.strerror})") from None
-    finally:
-        part.unlink(missing_ok=True)
-
-
-@contextmanager
-def _write_csv(
-    path: Path, columns: Sequence[str], types: Mapping[str, type]
-) -> Iterator[RowWriter]:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        yield writer.writerow
-
-
-@contextmanager
-def _write_jsonl(
-    path: Path, columns: Sequence[str], types: Mapping[str, type]
-) -> Iterator[RowWriter]:
-    with path.open("w", encoding="utf-8") as file:
-
-        def write(values: Mapping[str, Any]) -> None:
-            record = {name: values.get(name) for name in columns}
-            file.write(json.dumps(record, ensure_ascii=False) + "\n")
-
-        yield write
-
-
-@contextmanager
-def _write_parquet(
-    path: Path, columns: Sequence[str], types: Mapping[str, type]
-) -> Iterator[RowWriter]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    batch: list[dict[str, Any]] = []
-    writer: pq.ParquetWriter | None = None
-
-    def schema() -> pa.Schema:
-        kinds = {float: pa.float64(), int: pa.int64(), str: pa.string(), bool: pa.bool_()}
-        seen = pa.Table.from_pylist(batch).schema
-        return pa.schema(
-            (name, kinds[types[name]] if name in types else seen.field(name).type)
-            for name in columns
-            if name in types or name in seen.names
-        )
-
-    def flush() -> None:
-        nonlocal writer
-        table = pa.Table.from_pylist(batch, schema=writer.schema if writer else schema())
-        writer = writer or pq.ParquetWriter(path, table.schema)
-        writer.write_table(table)
-        batch.clear()
-
-    def write(values: Mapping[str, Any]) -> None:
-        batch.append({name: values.get(name) for name in columns})
-        if len(batch) == 1024:
-            flush()
-
-    try:
-        yield write
-        if batch or writer is None:
-            flush()
-    finally:
-        if writer is not None:
-            writer.close()

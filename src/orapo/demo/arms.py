@@ -17,9 +17,11 @@ from rich.progress import Progress
 from orapo.demo.provenance import file_digest, read_record, surroundings, write_record
 from orapo.errors import RunFailedError
 from orapo.evaluation.rows import row_title
+from orapo.training.checkpoints import all_checkpoints, remove, whole_checkpoints
 from orapo.training.run import LOG_FILE, PROBE_FILE, RunConfig, recipe_text
 
 DONE_FILE = "done.json"
+STARTED_FILE = "started.json"
 RECIPE_FILE = "recipe.yaml"
 STDERR_FILE = "stderr.txt"
 WEIGHTS_FILE = "model.safetensors"
@@ -43,7 +45,7 @@ def train_arms(
     """Train all arms at the same time, each with one thread.
 
     An arm that a previous call finished with the same recipe, data, base, code and versions is
-    taken as it is; one that was interrupted starts anew.
+    taken as it is; one that was interrupted goes on from its last checkpoint, to the same result.
 
     Args:
         arms: Name to run and settings; the output folder is in the settings.
@@ -56,7 +58,7 @@ def train_arms(
     made_of = {name: _made_of(*arm) for name, arm in arms.items()}
     records: dict[str, dict[str, Any]] = {}
     taken_over = []
-    running: dict[str, tuple[subprocess.Popen[bytes], float]] = {}
+    running: dict[str, tuple[subprocess.Popen[bytes], float]] = {}  # and, in effect, since when
     tasks = {}
     try:
         for name, (run, settings) in arms.items():
@@ -71,9 +73,12 @@ def train_arms(
                 continue
             folder.mkdir(parents=True, exist_ok=True)
             (folder / DONE_FILE).unlink(missing_ok=True)
-            (folder / LOG_FILE).unlink(missing_ok=True)
+            spent = _seconds_of_interrupted(folder, made_of[name])
+            if spent is None:
+                _begin_anew(folder, made_of[name])
             (folder / RECIPE_FILE).write_text(recipe_text(run, settings))
-            running[name] = (_start(folder), time.monotonic())
+            start = time.monotonic() - (spent or 0.0)
+            running[name] = (_start(folder, resume=spent is not None), start)
         while running:
             time.sleep(_POLL_SECONDS)
             for name, (process, start) in list(running.items()):
@@ -90,9 +95,11 @@ def train_arms(
                     )
                 write_record(folder / DONE_FILE, made_of[name], time.monotonic() - start)
                 records[name] = {"seconds": round(time.monotonic() - start, 1)}
+                for checkpoint in all_checkpoints(folder):
+                    remove(checkpoint)
     finally:
         for process, _ in running.values():
-            process.terminate()
+            process.terminate()  # each finishes its step and saves a checkpoint
         for process, _ in running.values():
             process.wait()
     for name, task in tasks.items():
@@ -109,13 +116,32 @@ def train_arms(
     }
 
 
-def _start(folder: Path) -> subprocess.Popen[bytes]:
+def _begin_anew(folder: Path, made_of: dict[str, Any]) -> None:
+    for checkpoint in all_checkpoints(folder):
+        remove(checkpoint)
+    (folder / LOG_FILE).unlink(missing_ok=True)
+    write_record(folder / STARTED_FILE, made_of, 0)
+
+
+def _seconds_of_interrupted(folder: Path, made_of: dict[str, Any]) -> float | None:
+    """Return the seconds spent until the checkpoint to go on from; None if there is none."""
+    checkpoints = whole_checkpoints(folder)
+    if not checkpoints or read_record(folder / STARTED_FILE, made_of) is None:
+        return None
+    step = int(checkpoints[-1].name.rpartition("-")[2])
+    return max(
+        (line["elapsed"] for line in _read_lines(folder / LOG_FILE) if line["step"] <= step),
+        default=0.0,
+    )
+
+
+def _start(folder: Path, resume: bool) -> subprocess.Popen[bytes]:
     # One thread each: two processes with two threads each on two cores are many times slower.
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
     command = [sys.executable, "-m", "orapo", "train", "--quiet", "--config"]
     with (folder / STDERR_FILE).open("wb") as errors:
         return subprocess.Popen(
-            [*command, str(folder / RECIPE_FILE)],
+            [*command, str(folder / RECIPE_FILE), *(["--resume"] if resume else [])],
             env=environment,
             stdout=subprocess.DEVNULL,
             stderr=errors,

@@ -68,8 +68,9 @@ class DemoPlan:
             seed=seed,
             test_studies=128,
             probe_studies=48,
-            probe_every=80,
-            steps=160,
+            probe_every=140,
+            steps=280,
+            decay_steps=140,
             rollouts_per_study=2,  # what matters in so few steps is the number of studies seen
             base=BaseRecipe(
                 films=250, shape_pictures=6000, reports=3000, patch_steps=1200, joint_steps=550
@@ -99,5 +100,6 @@ class DemoPlan:
             "gradient_checkpointing": False,
             "report_to": "none",
             "logging_steps": 1,
-            "save_strategy": "no",
+            "save_steps": 50,
+            "save_total_limit": 1,
         }

@@ -18,12 +18,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from orapo.data.manifest import read_manifest
 from orapo.data.phantom import PHANTOM_VERSION, write_phantom
 from orapo.data.study import Study
-from orapo.data.tables import read_rows, write_rows
+from orapo.data.table_writing import write_rows
+from orapo.data.tables import read_rows
 from orapo.demo.arms import WEIGHTS_FILE, ArmResult, train_arms
 from orapo.demo.plan import METHODS, DemoPlan
 from orapo.demo.provenance import file_digest, read_record, surroundings, write_record
 from orapo.errors import OrapoError
 from orapo.evaluation import clinical_scores, trivial_scores
+from orapo.evaluation.nearest import nearest_labels
 from orapo.evaluation.plots import label_f1_curves, per_label_bars, zero_reward_curve
 from orapo.evaluation.report import ExampleStudy, write_report
 from orapo.evaluation.rows import result_rows
@@ -180,7 +182,7 @@ def _recipes(
         probe_split="validate",
         probe_every=plan.probe_every,
         probe_studies=plan.probe_studies,
-        repetition_weight=plan.repetition_weight,
+        reward_terms=[f"repetition={plan.repetition_weight}"],
     )
     return {
         name: (run, plan.training_settings(method, str(out / name)))
@@ -262,6 +264,10 @@ def _metrics(
         [study.report for study in train],
         seed=plan.seed,
         uncertain=UNCERTAIN,
+        nearest=nearest_labels(
+            [(study.images[0], study.report) for study in train],
+            [study.images[0] for study in test],
+        ),
     )
     metrics |= {name: scores.as_dict() for name, scores in trivial.items()}
     return metrics | {

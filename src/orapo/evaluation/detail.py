@@ -105,7 +105,8 @@ def detailed(
             evaluated.figures,
             resampler.interval(
                 lambda weights: np.stack(
-                    [_mean(values, weights) for values in evaluated.figures.values()], axis=1
+                    [mean_over_studies(values, weights) for values in evaluated.figures.values()],
+                    axis=1,
                 )
             ),
             strict=True,
@@ -172,7 +173,7 @@ def _intervals(
     return table
 
 
-def _mean(values: NDArray[np.float64], weights: Weights) -> NDArray[np.float64]:
+def mean_over_studies(values: NDArray[np.float64], weights: Weights) -> NDArray[np.float64]:
     """Weighted mean over the studies to which a figure applies; NaN if there are none."""
     applies = ~np.isnan(values)
     total = weights @ applies.astype(np.float64)
@@ -223,7 +224,8 @@ def _macro_and_reward(
     counts: Counts, headline: Convention, reward: NDArray[np.float64], weights: Weights
 ) -> NDArray[np.float64]:
     return np.stack(
-        [convention_figures(counts, headline, weights)["f1"], _mean(reward, weights)], axis=1
+        [convention_figures(counts, headline, weights)["f1"], mean_over_studies(reward, weights)],
+        axis=1,
     )
 
 

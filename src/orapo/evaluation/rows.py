@@ -15,6 +15,7 @@ TRIVIAL_TITLES: Final[dict[str, str]] = {
     "all_negative": "All negative (No Finding)",
     "most_frequent": "Most frequent report",
     "prevalence_random": "Random at prevalence",
+    "nearest_image": "Nearest training film",
 }
 
 _MODEL_TITLES: Final[dict[str, str]] = {

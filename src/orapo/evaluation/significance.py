@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, Final
 
@@ -19,6 +20,12 @@ from orapo.evaluation.counts import (
     conventions_named,
 )
 from orapo.evaluation.inputs import Reference
+from orapo.evaluation.language import (
+    MEANING,
+    LanguageFigures,
+    language_figures,
+    language_statistics,
+)
 from orapo.facts import ReportFacts, label_report, score_reports
 from orapo.labels import UncertainPolicy
 
@@ -34,6 +41,7 @@ _COMPARED: Final[Mapping[UncertainPolicy, tuple[str, ...]]] = {
     UncertainPolicy.IGNORE: ("macro_uncertain_ignored", "micro_uncertain_ignored"),
 }
 """The first one is the headline."""
+LANGUAGE: Final = list(MEANING)
 
 
 def compared(
@@ -43,6 +51,7 @@ def compared(
     uncertain: UncertainPolicy,
     resamples: int,
     seed: int,
+    language: bool = False,
 ) -> dict[str, Any]:
     """Compare every pair of systems in every figure.
 
@@ -52,6 +61,7 @@ def compared(
         uncertain: What -1 counts as.
         resamples: Of the bootstrap, and swaps of the randomisation.
         seed: Of both.
+        language: Compare words too (`orapo.evaluation.language`).
 
     Returns:
         ``comparisons`` with, for each pair and figure, both values, their difference with its
@@ -63,7 +73,8 @@ def compared(
     resampler = Resampler(patients, resamples, seed)
     references = [reference.labels for reference in truth.values()]
     matrix = label_matrix(references, "reference")
-    parts: dict[str, tuple[Counts, NDArray[np.float64]]] = {}
+    texts = [reference.report for reference in truth.values()]
+    parts: dict[str, _Scored] = {}
     for name, reports in systems.items():
         read: list[ReportFacts] = [label_report(text) for text in reports.values()]
         counts = Counts.of(
@@ -71,8 +82,10 @@ def compared(
         )
         scores = score_reports(read, references, uncertain=UncertainPolicy.POSITIVE)
         rewards = np.array([0.0 if score is None else score.reward for score in scores])
-        parts[name] = counts, rewards
+        words = language_figures(list(reports.values()), texts) if language else None
+        parts[name] = _Scored(counts, rewards, words)
     figures = [*(convention.name for convention in conventions), "facts_reward"]
+    figures += LANGUAGE if language else []
     comparisons = []
     for a, b in combinations(systems, 2):
         comparisons += _pair(a, b, parts[a], parts[b], conventions, figures, resampler)
@@ -91,29 +104,44 @@ def compared(
     }
 
 
+@dataclass(frozen=True)
+class _Scored:
+    """One system, study by study."""
+
+    counts: Counts
+    rewards: NDArray[np.float64]
+    words: LanguageFigures | None
+
+
 def _pair(
     a: str,
     b: str,
-    first: tuple[Counts, NDArray[np.float64]],
-    second: tuple[Counts, NDArray[np.float64]],
+    first: _Scored,
+    second: _Scored,
     conventions: tuple[Convention, ...],
     figures: list[str],
     resampler: Resampler,
 ) -> list[dict[str, Any]]:
     joined = Counts(
         *(
-            np.concatenate([getattr(first[0], part), getattr(second[0], part)])
+            np.concatenate([getattr(first.counts, part), getattr(second.counts, part)])
             for part in ("tp", "fp", "fn")
         )
     )
-    rewards = np.concatenate([first[1], second[1]])
+    rewards = np.concatenate([first.rewards, second.rewards])
+    words = None
+    if first.words is not None and second.words is not None:
+        words = first.words.beside(second.words)
 
     def of(weights_a: Weights, weights_b: Weights) -> NDArray[np.float64]:
         """Figures of a system that is A for some studies and B for others."""
         weights = np.concatenate([weights_a, weights_b], axis=1)
         columns = [convention_figures(joined, one, weights)["f1"] for one in conventions]
         columns.append(weights @ rewards / weights.sum(axis=1))
-        return np.stack(columns, axis=1)
+        table = np.stack(columns, axis=1)
+        if words is not None:
+            table = np.concatenate([table, language_statistics(words, weights)], axis=1)
+        return table
 
     def difference(weights: Weights) -> NDArray[np.float64]:
         none = np.zeros_like(weights)
@@ -144,8 +172,10 @@ def _pair(
 
 
 def _in_words(pair: Mapping[str, Any]) -> str:
-    names = {"facts_reward": "mean FactS reward"}
-    figure = names.get(pair["figure"], f"{pair['figure'].replace('_', ' ')} F1")
+    name = pair["figure"].replace("_", " ")
+    figure = "mean FactS reward" if name == "facts reward" else f"{name} F1"
+    if pair["figure"] in LANGUAGE:
+        figure = name
     difference = pair["difference"]
     if difference == 0:
         return f"{pair['a']} and {pair['b']} have the same {figure}."

@@ -103,6 +103,7 @@ def trivial_scores(
     training_reports: Sequence[str] | None = None,
     seed: int = 0,
     uncertain: UncertainPolicy = UncertainPolicy.NEGATIVE,
+    nearest: Sequence[Mapping[str, LabelValue]] | None = None,
 ) -> dict[str, ClinicalScores]:
     """Score the trivial rows on ``reference``.
 
@@ -114,10 +115,12 @@ def trivial_scores(
         training_reports: Their report texts; without them there is no ``most_frequent``.
         seed: Of the random draws.
         uncertain: What -1 counts as.
+        nearest: For each reference the labels of the report of the nearest training film
+            (`orapo.evaluation.nearest`); without them there is no ``nearest_image``.
 
     Returns:
         The rows that could be computed, by name: ``all_positive``, ``all_negative``,
-        ``most_frequent``, ``prevalence_random``.
+        ``most_frequent``, ``prevalence_random``, ``nearest_image``.
     """
     constant = {"all_positive": all_positive(), "all_negative": all_negative()}
     if training_reports is not None:
@@ -139,6 +142,8 @@ def trivial_scores(
             for _ in range(RANDOM_DRAWS)
         ]
         scores["prevalence_random"] = _mean(draws)
+    if nearest is not None:
+        scores["nearest_image"] = clinical_scores(nearest, reference, uncertain=uncertain)
     return scores
 
 

@@ -80,7 +80,9 @@ def fhir_bundle(
         raise OrapoError(
             f"study {draft.study_id}: no film is a DICOM file, so no patient can be copied"
         )
-    instant = (when or datetime.now()).astimezone().isoformat(timespec="seconds")
+    when = when or datetime.now()
+    when = when if when.tzinfo else when.astimezone()  # FHIR wants to know the zone
+    instant = when.isoformat(timespec="seconds")
 
     def urn(what: str) -> str:
         key = "\0".join([what, draft.study_id, draft.text, draft.model, draft.revision])

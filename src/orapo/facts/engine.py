@@ -76,16 +76,20 @@ class RulesEngine:
         spans = list(reported_sentences(text, *sections))
         known = self._read
         readings = []
+        denied: set[str] = set()
+        readable = False
         for _, body, end, _ in spans:
             sentence = text[body:end]
-            readings.append(known[sentence] if sentence in known else self._reading(sentence))
+            reading = known[sentence] if sentence in known else self._reading(sentence)
+            readings.append(reading)
+            if not reading.silent:
+                readable = True
+                denied.update(reading.denied)
         details = partial(self._details, text, spans, readings)
         labels = self._labels(readings)
         if labels is None:
             labels = merge_labels(details().facts, self.label_set, self._weak)[0]
-        readable = not all(reading.silent for reading in readings)
-        denied = frozenset([label for reading in readings for label in reading.denied])
-        return ReportFacts(text, labels, self.label_set, readable, denied, details)
+        return ReportFacts(text, labels, self.label_set, readable, frozenset(denied), details)
 
     def _labels(self, readings: list[Reading]) -> dict[str, LabelValue] | None:
         """Merge what the sentences state, as `merge_labels` does their facts, but faster.
@@ -94,6 +98,7 @@ class RulesEngine:
             The labels; None if a sentence doubts another, which facts alone can tell.
         """
         label_set = self.label_set
+        beside = label_set.beside
         labels: dict[str, LabelValue] = dict(self._blank)
         weakly: list[Reading] = []
         normal, silent = True, True
@@ -106,6 +111,8 @@ class RulesEngine:
             if reading.abnormal:
                 normal = False
             for label, value in reading.stated.items():
+                if value and label not in beside:
+                    normal = False
                 # present beats uncertain beats absent, and all beat blank
                 if value == 1 or labels[label] is None or (value == -1 and labels[label] == 0):
                     labels[label] = value
@@ -117,11 +124,10 @@ class RulesEngine:
                 for label, value in reading.weakly.items():
                     if label not in stated:
                         labels[label] = stronger(labels[label], value)
+                        if value and label not in beside:
+                            normal = False
         if normal and not silent and label_set.no_finding is not None:
-            beside = label_set.beside
-            normal = not any(value and label not in beside for label, value in labels.items())
-            if normal:
-                labels[label_set.no_finding] = POSITIVE
+            labels[label_set.no_finding] = POSITIVE
         return labels
 
     def _details(self, text: str, spans: list[Span], readings: list[Reading]) -> Details:

@@ -23,7 +23,7 @@ from orapo.facts.states import (
     Subject,
     state_structure,
 )
-from orapo.facts.vocabulary import Item, Vocabulary
+from orapo.facts.vocabulary import Entry, Item, Vocabulary
 
 WINDOW: Final = 8
 """Words either side of a mention in which the lexicon's ``needs`` and ``unless`` are looked for."""
@@ -32,9 +32,32 @@ NEAR: Final = 2
 LONGEST_LIST: Final = 16
 """Phrases looked at when a cue reaches back over a list, or a state is looked for ahead."""
 
-_LINKS: Final = frozenset((Kind.COMMA, Kind.AND, Kind.OR, Kind.VERSUS))
+# Looking up a member of an enum is slow before Python 3.12, and these are for every phrase.
+_FINDING: Final = Kind.FINDING
+_STRUCTURE: Final = Kind.STRUCTURE
+_ADJECTIVE: Final = Kind.ADJECTIVE
+_STATE: Final = Kind.STATE
+_VERB: Final = Kind.VERB
+_ASSERTIVE: Final = Kind.ASSERTIVE
+_COMMA: Final = Kind.COMMA
+_AND: Final = Kind.AND
+_OR: Final = Kind.OR
+_VERSUS: Final = Kind.VERSUS
+_WITH: Final = Kind.WITH
+_PRESENT: Final = Polarity.PRESENT
+_ABSENT: Final = Polarity.ABSENT
+_UNCERTAIN: Final = Polarity.UNCERTAIN
+
+_LINKS: Final = frozenset((_COMMA, _AND, _OR, _VERSUS))
 _ENDS_NAME: Final = _LINKS | {Kind.NEW_STATEMENT}
-_QUALIFIERS: Final = frozenset((Kind.PLACE, Kind.SEVERITY, Kind.ASSERTIVE, Kind.STATE))
+_ENDS_SUBJECT: Final = frozenset((_FINDING, _WITH, Kind.NEW_STATEMENT, Kind.DENY_PREVIOUS))
+_QUALIFIERS: Final = frozenset((Kind.PLACE, Kind.SEVERITY, _ASSERTIVE, _STATE))
+_SCOPES: Final = {
+    Kind.DENY_NEXT: DENIED,
+    Kind.DENY_EITHER: DENIED,
+    Kind.HEDGE_NEXT: HEDGED,
+    Kind.HEDGE_EITHER: HEDGED,
+}
 
 
 class SentenceReader:
@@ -63,9 +86,9 @@ class SentenceReader:
         """Read all items."""
         steps = _STEPS
         for index, item in enumerate(self.items):
-            kind = item[0]
-            if kind in steps:
-                steps[kind](self, index, item)
+            step = steps.get(item.kind)
+            if step is not None:
+                step(self, index, item)
         self._place_qualifiers()
         self._finish_subject()
 
@@ -101,19 +124,19 @@ class SentenceReader:
         """Whether an assertive word here ends the scope: after a comma or "and", not in a list."""
         return (
             self.used
-            and self.link in (Kind.COMMA, Kind.AND)
-            and not (self.link is Kind.COMMA and self._or_follows(index))
+            and self.link in (_COMMA, _AND)
+            and not (self.link is _COMMA and self._or_follows(index))
         )
 
     def _or_follows(self, index: int) -> bool:
         """Whether the list that goes on here ends in "or": then one "no" denies all of it."""
         for item in self.items[index : index + LONGEST_LIST]:
-            if item.kind is Kind.OR:
+            if item.kind is _OR:
                 return True
             if item.kind not in _QUALIFIERS and item.kind not in (
-                Kind.FINDING,
-                Kind.COMMA,
-                Kind.STRUCTURE,
+                _FINDING,
+                _COMMA,
+                _STRUCTURE,
             ):
                 return False
         return False
@@ -123,7 +146,7 @@ class SentenceReader:
     def _qualifier(self, index: int, item: Item) -> None:
         if item.assertive and self._starts_anew(index):
             self._open(None)
-        if item.kind is not Kind.ASSERTIVE:
+        if item.kind is not _ASSERTIVE:
             self.qualifiers.append(item)
 
     def _place_qualifiers(self) -> None:
@@ -136,12 +159,7 @@ class SentenceReader:
     # Cues
 
     def _cue(self, index: int, item: Item) -> None:
-        scope = {
-            Kind.DENY_NEXT: DENIED,
-            Kind.HEDGE_NEXT: HEDGED,
-            Kind.HEDGE_EITHER: HEDGED,
-            Kind.DENY_EITHER: DENIED,
-        }.get(item.kind, NOT_STATED)
+        scope = _SCOPES.get(item.kind, NOT_STATED)
         if self.scope is not None and not self._ends_scope(index, scope):
             return
         self._place_qualifiers()
@@ -163,7 +181,8 @@ class SentenceReader:
         if self._finding_at_once(index):
             self._cue(index, item)
         elif item.kind is Kind.DENY_EITHER and self.last is None and self.subject.structures:
-            self._state(index, item._replace(kind=Kind.STATE, data="normal"))
+            normal = Entry(_STATE, "normal", item.assertive, item.severity, item.place)
+            self._state(index, Item(normal, item.first, item.last))
         elif self.link is None or self._nothing_follows(index):
             self._cue_back(index, item)
 
@@ -177,7 +196,7 @@ class SentenceReader:
         for item in self.items[index + 1 : index + 1 + LONGEST_LIST]:
             if self._gap(end, item.first) > NEAR:
                 return False
-            if item.kind in (Kind.FINDING, Kind.STRUCTURE):
+            if item.kind in (_FINDING, _STRUCTURE):
                 return True
             if item.kind not in _QUALIFIERS:
                 return False
@@ -186,18 +205,19 @@ class SentenceReader:
 
     def _gap(self, last: int, first: int) -> int:
         """Count the words between two phrases, articles and "of" apart."""
-        if first - last - 1 > 2 * NEAR + 2:
-            return first - last - 1
+        words = first - last - 1
+        if not words or words > 2 * NEAR + 2:
+            return words
         return sum(token not in self.grammar.articles for token in self.tokens[last + 1 : first])
 
     def _cue_back(self, index: int, item: Item) -> None:
         for draft in self._list_before():
             if item.kind in (Kind.DENY_PREVIOUS, Kind.DENY_EITHER):
-                draft.polarity = Polarity.ABSENT
+                draft.polarity = _ABSENT
             elif item.kind is Kind.NOT_STATED_PREVIOUS:
                 draft.dropped = self.some_dropped = True
-            elif draft.polarity is Polarity.PRESENT:
-                draft.polarity = Polarity.UNCERTAIN
+            elif draft.polarity is _PRESENT:
+                draft.polarity = _UNCERTAIN
         self._verb(index, item)
 
     def _list_before(self) -> list[Draft]:
@@ -208,10 +228,10 @@ class SentenceReader:
             if found:
                 between = self.items[draft.item + 1 : found[-1].item]
                 kinds = {item.kind for item in between} - _QUALIFIERS
-                joined = joined or bool(kinds & {Kind.OR, Kind.AND, Kind.VERSUS})
+                joined = joined or bool(kinds & {_OR, _AND, _VERSUS})
                 if not kinds or not kinds <= _LINKS or not joined:
                     break
-                if Kind.AND in kinds and any(item.assertive for item in between):
+                if _AND in kinds and any(item.assertive for item in between):
                     break
             found.append(draft)
         return found
@@ -219,7 +239,7 @@ class SentenceReader:
     # Findings
 
     def _finding(self, index: int, item: Item) -> None:
-        if self.used and (self.link is Kind.WITH or (self.closed and self.link is not Kind.OR)):
+        if self.used and (self.link is _WITH or (self.closed and self.link is not _OR)):
             self._open(None)
         if self.after_verb and self.subject.structures and not self.subject.states:
             self.subject = Subject()  # "the lungs show ..."
@@ -231,17 +251,17 @@ class SentenceReader:
             if last is not None and last.last + 1 == item.first and last.finding == finding.name:
                 last.last = item.last  # "mass lesion" is one finding
                 return
-            polarity = Polarity.PRESENT
+            polarity = _PRESENT
             if self.scope is not None:
-                polarity = Polarity.ABSENT if self.scope.denies else Polarity.UNCERTAIN
-            draft = Draft(finding.name, polarity, item.first, item.last, index)
-            draft.modifiers += [*self.qualifiers, item]
+                polarity = _ABSENT if self.scope.denies else _UNCERTAIN
+            modifiers = [*self.qualifiers, item]
+            draft = Draft(finding.name, polarity, item.first, item.last, index, modifiers)
             self.drafts.append(draft)
             self.last = draft
-            if self.link in (Kind.OR, Kind.VERSUS) and polarity is Polarity.PRESENT:
+            if self.link in (_OR, _VERSUS) and polarity is _PRESENT:
                 for other in self._list_before():
-                    if other.polarity is Polarity.PRESENT:
-                        other.polarity = Polarity.UNCERTAIN
+                    if other.polarity is _PRESENT:
+                        other.polarity = _UNCERTAIN
         else:
             self.last = None
         self.qualifiers = []
@@ -282,7 +302,7 @@ class SentenceReader:
             return
         said_ahead = self._state_ahead(index)
         stated = said_ahead or bool(self.prestates)
-        if self.used and stated and self.link is not Kind.OR:
+        if self.used and stated and self.link is not _OR:
             self._open(None)
         if self.prestates:
             self._finish_subject()
@@ -301,6 +321,8 @@ class SentenceReader:
 
     def _is_place(self, index: int, item: Item) -> bool:
         """Whether a structure only says where: "opacity in the lung", "similar to the prior exam"."""
+        if not item.first:
+            return False
         before = -1
         for other in reversed(self.items[max(0, index - LONGEST_LIST) : index]):
             if other.kind not in _QUALIFIERS:
@@ -315,17 +337,19 @@ class SentenceReader:
 
     def _names_next(self, index: int, item: Item) -> bool:
         """Whether a structure is part of a finding's name ("lung hyperinflation")."""
-        after = self.items[index + 1 : index + 2]
-        return bool(after) and after[0].kind is Kind.FINDING and after[0].first == item.last + 1
+        if index + 1 == len(self.items):
+            return False
+        after = self.items[index + 1]
+        return after.kind is _FINDING and after.first == item.last + 1
 
     def _state_ahead(self, index: int) -> bool:
         """Whether a state is said of the structure here, behind it."""
         items = self.items
         for at in range(index + 1, min(index + 1 + LONGEST_LIST, len(items))):
             kind = items[at].kind
-            if kind is Kind.STATE:
+            if kind is _STATE:
                 return not self._qualifies_next(at)
-            if kind in (Kind.FINDING, Kind.NEW_STATEMENT, Kind.DENY_PREVIOUS, Kind.WITH):
+            if kind in _ENDS_SUBJECT:
                 return False
         return False
 
@@ -333,7 +357,7 @@ class SentenceReader:
         """Whether a state stands before what it is said of ("normal heart size")."""
         items = self.items
         said_of_subject = (
-            bool(self.subject.structures) and index > 0 and items[index - 1].kind is Kind.VERB
+            bool(self.subject.structures) and index > 0 and items[index - 1].kind is _VERB
         )
         end = items[index].last
         for at in range(index + 1, min(index + 1 + LONGEST_LIST, len(items))):
@@ -341,9 +365,9 @@ class SentenceReader:
             gap = self._gap(end, item.first)
             if gap > NEAR:
                 return False
-            if item.kind is Kind.FINDING:
+            if item.kind is _FINDING:
                 return not (said_of_subject and gap)
-            if item.kind in (Kind.STRUCTURE, Kind.ADJECTIVE):
+            if item.kind in (_STRUCTURE, _ADJECTIVE):
                 # "the heart is normal mediastinum is stable", dictated without a full stop
                 return not (said_of_subject and self._state_ahead(at))
             if item.kind not in _QUALIFIERS:
@@ -356,10 +380,8 @@ class SentenceReader:
             self._open(None)
         if item.severity is not None or item.place is not None:
             self.qualifiers.append(item)
-        if self.used and (self.link in (Kind.COMMA, Kind.AND) or self.closed):
-            scope = None
-        else:
-            scope = self.scope
+        ended = self.used and (self.link in (_COMMA, _AND) or self.closed)
+        scope = None if ended else self.scope
         if self._qualifies_next(index):
             self.prestates.append((item, scope))
             return
@@ -367,12 +389,12 @@ class SentenceReader:
             # "pulmonary vascular engorgement appears within normal limits"
             for draft in self._list_before():
                 if draft.item > self.boundary:
-                    draft.polarity = Polarity.ABSENT
+                    draft.polarity = _ABSENT
         if not self.subject.structures:
             self.prestates.append((item, scope))
         else:
             self.subject.states.append((item, scope))
-            self.subject.modifiers += [q for q in self.qualifiers if q.kind is not Kind.STRUCTURE]
+            self.subject.modifiers += [q for q in self.qualifiers if q.kind is not _STRUCTURE]
             self.qualifiers = []
 
     def _says_normal(self, item: Item) -> bool:

@@ -15,7 +15,7 @@ Completion = str | Sequence[Mapping[str, Any]]
 """A completion as TRL hands it over: its text, or a list of messages."""
 
 
-def _completion_text(completion: Completion) -> str:
+def completion_text(completion: Completion) -> str:
     """Text of a completion, plain or conversational (TRL 1.16)."""
     if isinstance(completion, str):
         return completion
@@ -126,7 +126,7 @@ class FactSReward:
         *,
         explain: bool,
     ) -> tuple[list[ReportFacts | None], list[FactsScore | None]]:
-        texts = [_completion_text(completion) for completion in completions]
+        texts = [completion_text(completion) for completion in completions]
         label_set = CHEXPERT if self.engine is None else self.engine.label_set
         given = [
             None
@@ -217,7 +217,7 @@ class RepetitionPenalty:
         Returns:
             N values in (-1, 0].
         """
-        return [_repetition(label_report(_completion_text(text))) for text in completions]
+        return [_repetition(label_report(completion_text(text))) for text in completions]
 
 
 def _repetition(report: ReportFacts) -> float:

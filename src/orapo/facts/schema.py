@@ -18,7 +18,9 @@ from orapo.facts.fact import Polarity
 from orapo.labels import NEGATIVE, POSITIVE, UNCERTAIN, LabelSet, LabelValue
 
 TOKEN: Final = re.compile(
-    r"[swrhc]/[opw]\b|w/|[^\W\d_]+(?:'[^\W\d_]+)?|\d+(?:\.\d+)?|_+|[,;:?&/+()–—]|--+|(?<=\s)-(?=\s)"
+    r"(?=[^ .])(?:[a-z]+(?=[ ,.])"  # no other rule; passes over what is most of the text, faster
+    r"|[swrhc]/[opw]\b|w/|[^\W\d_]+(?:'[^\W\d_]+)?|\d+(?:\.\d+)?|_+"
+    r"|[,;:?&/+()–—]|--+|(?<=\s)-(?=\s))"
 )
 """A token of lower-cased text; the hyphen inside a word parts it like a space."""
 

@@ -16,13 +16,14 @@ _ABBREVIATIONS: Final = frozenset(
 )
 _BREAK: Final = re.compile(
     r"""
-    (?=[.!?\n])(?:                                                # most characters end here
-      (?<![.!])(?<!\b[a-z])(?<!\b[A-Z])(?P<stop>[.!]+)(?=\s|$|["')\]])   # "... clear. " but not "C. diff"
-    | (?<=[a-z)])\.(?=[A-Z][a-z])                               # "clear.Heart"
-    | (?<=\w)\?+(?=\s|$)                                        # "pneumonia? "
-    | \n[ \t\r]*\n\s*                                           # an empty line
-    | \n(?=[ \t]*(?:\d{1,2}[.)]\s|[-*•]\s|[A-Z][A-Za-z/ ]{2,40}:))  # a list item or a heading
-    | (?P<line>\n)(?=[ \t]*[A-Z0-9])                            # a line, if the one before is short
+    [.!?\n](?:                                # most characters end here; those behind it look back
+      (?<=[.!])(?<![.!].)(?<!\b[a-z].)(?<!\b[A-Z].)(?:(?<=[a-z]{7}.)(?P<end>)|(?P<stop>))
+      [.!]*(?=\s|$|["')\]])                   # "... clear. " but not "C. diff"
+    | (?<=[a-z)]\.)(?=[A-Z][a-z])             # "clear.Heart"
+    | (?<=\w\?)\?*(?=\s|$)                    # "pneumonia? "
+    | (?<=\n)[ \t\r]*\n\s*                    # an empty line
+    | (?<=\n)(?=[ \t]*(?:\d{1,2}[.)]\s|[-*•]\s|[A-Z][A-Za-z/ ]{2,40}:))  # a list item or a heading
+    | (?<=\n)(?P<line>)(?=[ \t]*[A-Z0-9])     # a line, if the one before is short
     )
     """,
     re.VERBOSE,
@@ -48,7 +49,9 @@ def split_sentences(text: str) -> Iterator[Span]:
     start = line_start = 0
     for match in _BREAK.finditer(text):
         at, kind = match.start(), match.lastgroup
-        if kind == "line":
+        if kind == "end":  # of a word that is longer than any abbreviation
+            pass
+        elif kind == "line":
             length = at - max(line_start, start)
             line_start = match.end()
             if length >= WRAPPED_LINE:
@@ -66,7 +69,7 @@ def split_sentences(text: str) -> Iterator[Span]:
         if span is not None:
             yield span
         start = end
-        if kind != "stop" and "\n" in match.group():
+        if kind is None and "\n" in match.group():
             line_start = start
     span = _span(text, start, len(text))
     if span is not None:

@@ -63,8 +63,8 @@ def state_structure(item: Item, subject: Subject, tokens: Sequence[str]) -> Iter
     """
     structure: Structure = item.data
     known = [(state, scope) for state, scope in subject.states if state.data in structure.states]
-    # what is said of its size beats "stable"
-    known = [pair for pair in known if pair[0].data != "stable"] or known[-1:]
+    if len(known) > 1:  # what is said of its size beats "stable"
+        known = [pair for pair in known if pair[0].data != "stable"] or known[-1:]
     by_finding: dict[str, list[tuple[Item, Scope | None]]] = {}
     for pair in known:
         by_finding.setdefault(structure.states[pair[0].data][0], []).append(pair)
@@ -72,8 +72,8 @@ def state_structure(item: Item, subject: Subject, tokens: Sequence[str]) -> Iter
         polarity = _stated_polarity(structure, said, tokens)
         if polarity is None:
             continue
-        first = min(item.first, *(state.first for state, _ in said))
-        last = max(item.last, *(state.last for state, _ in said))
+        # states come in the order of their places
+        first, last = min(item.first, said[0][0].first), max(item.last, said[-1][0].last)
         modifiers = list(subject.modifiers)
         if item.place is not None and item.place.side is not None:
             modifiers.append(item)

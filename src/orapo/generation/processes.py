@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
-from orapo.errors import MissingExtraError
+from orapo.errors import MissingExtraError, OrapoError
 
 T = TypeVar("T")
 
@@ -67,13 +67,20 @@ def running_processes() -> Processes:
 
     Raises:
         MissingExtraError: There are several, and accelerate is not installed.
+        OrapoError: They can't be joined; each alone would write the same file.
     """
-    environment: Any = os.environ
-    if int(environment.get("WORLD_SIZE") or 1) == 1:
+    started = os.environ.get("WORLD_SIZE") or "1"
+    if started == "1":
         return Processes()
     try:
+        import torch
         from accelerate import PartialState
     except ModuleNotFoundError as error:
         raise MissingExtraError("running in several processes", "train") from error
-    state = PartialState()
+    # Said outright: without a GPU accelerate would take each process for one alone.
+    state = PartialState(cpu=not torch.accelerator.is_available())
+    if str(state.num_processes) != started:
+        raise OrapoError(
+            f"the launcher says {started} processes, accelerate knows {state.num_processes}"
+        )
     return Processes(state.process_index, state.num_processes)

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from orapo.data.tables import write_rows
+from orapo.data.table_writing import write_rows
 from orapo.errors import OrapoError
 from orapo.export.draft import NOTICE, Draft, FileNames
 from orapo.export.files import CSV_COLUMNS, ENDINGS, Format, csv_row, file_content

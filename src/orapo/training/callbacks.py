@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,34 +21,26 @@ from orapo.labels import UncertainPolicy
 from orapo.training.config import OraPOConfig
 from orapo.training.dataset import check_target, study_labels
 from orapo.training.films import SetAside, readable_studies
-
-
-class _JsonLines:
-    """A file of JSON lines that is whole after every line."""
-
-    def __init__(self, path: Path, keep: bool) -> None:
-        self.path = path
-        if not keep:
-            path.unlink(missing_ok=True)
-
-    def add(self, record: dict[str, Any]) -> None:
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
+from orapo.training.json_lines import JsonLines
 
 
 class LogFile(TrainerCallback):
     """Writes what TRL logs, step by step; numbers only, never a report's text."""
 
-    def __init__(self, path: Path, keep: bool) -> None:
-        self.lines = _JsonLines(path, keep)
+    def __init__(self, path: Path) -> None:
+        self.lines = JsonLines(path)
         self.start = time.monotonic()
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Start anew, or behind the lines before the checkpoint."""
         self.start = time.monotonic()
+        if state.is_world_process_zero:
+            self.start -= self.lines.cut(state.global_step).get("elapsed", 0)
 
     def on_log(
         self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any
     ) -> None:
+        """Write a line; ``elapsed`` counts the seconds of training, without what a kill lost."""
         # a probe has its own file
         if state.is_world_process_zero and logs and "probe/macro_f1" not in logs:
             seconds = round(time.monotonic() - self.start, 2)
@@ -102,9 +93,8 @@ class Probe(TrainerCallback):
         views: Views,
         prompt_fields: Sequence[str],
         max_unreadable_share: float,
-        keep: bool,
     ) -> None:
-        self.lines = _JsonLines(path, keep)
+        self.lines = JsonLines(path)
         self.announce: Callable[[dict[str, float]], object] = lambda figures: None
         self.every = every
         self.processor = processor
@@ -124,17 +114,21 @@ class Probe(TrainerCallback):
             batch_size=4 * config.per_device_train_batch_size,
         )
 
-    def on_step_end(
-        self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any
-    ) -> None:
-        if state.global_step % self.every == 0 and state.is_world_process_zero:
-            self._score(state.global_step, model)
-
     def on_train_begin(
         self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any
     ) -> None:
-        if state.global_step == 0 and state.is_world_process_zero:
-            self._score(0, model)
+        """Score the model that training begins with, once."""
+        if state.is_world_process_zero:
+            self.lines.cut(state.global_step)
+            if state.global_step == 0:
+                self._score(0, model)
+
+    def on_step_end(
+        self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any
+    ) -> None:
+        """Score the model if it is time."""
+        if state.global_step % self.every == 0 and state.is_world_process_zero:
+            self._score(state.global_step, model)
 
     def _score(self, step: int, model: Any) -> None:
         start = time.monotonic()

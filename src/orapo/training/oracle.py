@@ -23,8 +23,9 @@ class OracleState:
     It follows the study, not its position in a batch, and is the same on every process, because
     every process updates it with the gathered rewards.
 
-    A run that stops with a generation half used samples the same prompts once more when it goes on.
-    Their visit is counted already, so the state also holds whom the present generation counted.
+    A run that stops with a generation half used, and goes on without it, samples the same prompts
+    once more. Their visit is counted already, so the state also holds whom the present generation
+    counted.
 
     Attributes:
         reference_logps: Summed log-probability of a study's report under the reference model, by
@@ -109,7 +110,8 @@ class OracleState:
             known = state.get("reference_logps", {})  # earlier versions computed them anew
             self.reference_logps = {str(k): float(v) for k, v in known.items()}
             # version 1 knew nothing of generations in progress
-            self._repeated = {str(name) for name in state.get("counted", ())}
+            self._counted = {str(name) for name in state.get("counted", ())}
+            self._repeated = set(self._counted)
             return int(state.get("position", 0))
         except FileNotFoundError:
             raise OrapoError(f"{path}: not there; the checkpoint is not one of orapo") from None
@@ -117,5 +119,5 @@ class OracleState:
             raise OrapoError(f"{path}: broken; take an earlier checkpoint") from None
 
     def forget_generation(self) -> None:
-        """Count every study of the next generation, whatever a loaded one had counted."""
+        """Count every study of the next generation: it is another one than that of `load`."""
         self._repeated = set()

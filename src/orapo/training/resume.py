@@ -1,28 +1,20 @@
-"""Going on from a checkpoint: which one, and with the weights that it really holds."""
+"""Going on from a checkpoint with the weights that it really holds."""
 
 from __future__ import annotations
 
 import logging
 from pathlib import Path
 
+import torch
+from peft import PeftModel, get_peft_model_state_dict
+from peft.utils import SAFETENSORS_WEIGHTS_NAME
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from transformers import PreTrainedModel
-from transformers.trainer_utils import get_last_checkpoint
 
 from orapo.errors import OrapoError
 
 logger = logging.getLogger(__name__)
-
-
-def last_checkpoint(folder: Path) -> Path:
-    """Return the checkpoint of the most steps in a run's folder.
-
-    Raises:
-        OrapoError: There is none.
-    """
-    found = get_last_checkpoint(str(folder)) if folder.is_dir() else None
-    if found is None:
-        raise OrapoError(f"{folder}: no checkpoint to resume from; train without --resume")
-    return Path(found)
 
 
 def restore_weights(model: PreTrainedModel, folder: Path) -> None:
@@ -64,3 +56,36 @@ def restore_weights(model: PreTrainedModel, folder: Path) -> None:
         )
     model.load_state_dict(weights)
     logger.info("%s: all %d weights restored", folder, len(weights))
+
+
+def check_adapter(model: PeftModel, folder: Path) -> None:
+    """Make sure that every adapter of a model has the weights of a checkpoint.
+
+    PEFT only warns of what it does not find.
+
+    Args:
+        model: The model, after loading.
+        folder: The checkpoint; the adapter "default" lies in it, others in folders of their names.
+
+    Raises:
+        OrapoError: A weight is missing, or another.
+    """
+    for name in model.peft_config:
+        path = (folder if name == "default" else folder / name) / SAFETENSORS_WEIGHTS_NAME
+        try:
+            saved = load_file(path)
+        except (OSError, SafetensorError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise OrapoError(f"{path}: the adapter can't be loaded ({reason})") from None
+        own = get_peft_model_state_dict(model, adapter_name=name)
+        wrong = saved.keys() ^ own.keys()
+        wrong |= {
+            key
+            for key in saved.keys() & own.keys()
+            if not torch.equal(saved[key].to(own[key]), own[key])
+        }
+        if wrong:
+            raise OrapoError(
+                f"{folder}: the adapter {name!r} is not that of this model ({len(wrong)} weights "
+                f"differ, for example {min(wrong)}); take an earlier checkpoint"
+            )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
@@ -18,15 +18,17 @@ from orapo.data.conversation import check_prompt_fields, check_views
 from orapo.data.manifest import read_manifest
 from orapo.data.study import Study
 from orapo.errors import OrapoError, RunFailedError
-from orapo.facts import FactsEngine, FactSReward, RepetitionPenalty, RulesEngine
+from orapo.facts import FactsEngine, FactSReward, RulesEngine
 from orapo.generation import load_checkpoint
 from orapo.labels import CHEXPERT
 from orapo.training.callbacks import LogFile, Probe
 from orapo.training.card import write_card
+from orapo.training.checkpoints import last_checkpoint, saving, whole_checkpoints
 from orapo.training.config import OraPOConfig
 from orapo.training.dataset import check_target, training_dataset
 from orapo.training.films import SetAside, readable_studies
-from orapo.training.resume import last_checkpoint
+from orapo.training.interruption import StopOnSignal
+from orapo.training.rewards import reward_terms
 from orapo.training.trainer import OraPOTrainer
 from orapo.training.watch import Bar
 
@@ -45,7 +47,7 @@ class RunConfig:
         probe_split: Split on which greedy reports are scored during training; none if empty.
         probe_every: Steps between probes; 0 for none.
         probe_studies: Studies of a probe, from the split's beginning.
-        repetition_weight: Weight of the repetition term beside FactS; 0 leaves it out.
+        reward_terms: What is rewarded beside FactS, ``name=weight`` each (`training.rewards`).
         engine: What reads the reports for the reward: ``rules`` or ``llm``.
         lexicon: The rules' own TOML file; CheXpert's labels are expected.
         judge_model: The llm engine's model; ``judge_url`` says where it is.
@@ -75,7 +77,9 @@ class RunConfig:
     probe_split: str = field(default="", metadata={"help": "split to score during training"})
     probe_every: int = field(default=0, metadata={"help": "steps between probes; 0 for none"})
     probe_studies: int = field(default=200, metadata={"help": "studies of a probe"})
-    repetition_weight: float = field(default=0.0, metadata={"help": "weight of repetition"})
+    reward_terms: list[str] = field(
+        default_factory=list, metadata={"help": "rewards beside FactS, name=weight each"}
+    )
     engine: str = field(default="rules", metadata={"help": "reads reports: rules or llm"})
     lexicon: str = field(default="", metadata={"help": "TOML file that adds to the rules"})
     judge_model: str = field(default="", metadata={"help": "the llm engine's model"})
@@ -189,7 +193,12 @@ def studies_of(path: Path, split: str) -> list[Study]:
     return studies
 
 
-def train(run: RunConfig, config: OraPOConfig, resume: bool = False) -> Path:
+def train(
+    run: RunConfig,
+    config: OraPOConfig,
+    resume: bool = False,
+    say: Callable[[str], None] = lambda line: None,
+) -> Path:
     """Train as the recipe says.
 
     Writes into ``config.output_dir``: the checkpoint (safetensors, processor, chat template),
@@ -198,19 +207,27 @@ def train(run: RunConfig, config: OraPOConfig, resume: bool = False) -> Path:
     Args:
         run: Model and data.
         config: Everything about training.
-        resume: Go on from the last checkpoint in ``output_dir``.
+        resume: Go on from the last whole checkpoint in ``output_dir``.
+        say: Called, in the first process, with a line for the user when a signal stops the run.
 
     Returns:
         ``config.output_dir``.
 
     Raises:
-        OrapoError: There is nothing to train on, or nothing to resume from.
-        RunFailedError: Too many studies can't be read.
+        OrapoError: There is nothing to train on, nothing to resume from, or an earlier run's
+            checkpoints where this one's are to go.
+        RunFailedError: Too many studies can't be read, or the disk is full.
+        Interrupted: SIGTERM or SIGINT came; the checkpoint is saved.
     """
-    checkpoint = last_checkpoint(Path(config.output_dir)) if resume else None
+    folder = Path(config.output_dir)
+    checkpoint = last_checkpoint(folder) if resume else None
+    if not resume and (earlier := whole_checkpoints(folder)):
+        raise OrapoError(
+            f"{folder}: holds {earlier[-1].name} of an earlier run; go on from it with --resume, or "
+            "train into another output_dir"
+        )
     manifest = Path(run.data)
     studies = studies_of(manifest, run.train_split)
-    folder = Path(config.output_dir)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -220,14 +237,17 @@ def train(run: RunConfig, config: OraPOConfig, resume: bool = False) -> Path:
     set_aside = SetAside(len(studies), run.max_unreadable_share, folder if first else None)
     with config.main_process_first(desc="reading every film once"):  # the others find its notes
         studies = readable_studies(studies, views, set_aside, config.disable_tqdm or not first)
+    together = config.generation_batch_size // config.num_generations
+    if len(studies) < together:
+        raise OrapoError(
+            f"{manifest}: {len(studies)} studies to train on, fewer than the {together} of one "
+            "generation; lower per_device_train_batch_size or gradient_accumulation_steps"
+        )
     model, processor = load_checkpoint(run.model, device="cpu" if config.use_cpu else None)
-    rewards: list[Any] = [
-        FactSReward(config.facts_beta, config.uncertain, engine=_reward_engine(run))
-    ]
-    if run.repetition_weight:
-        rewards.append(RepetitionPenalty())
-        config.reward_weights = [1.0, run.repetition_weight]
-    callbacks: list[TrainerCallback] = [LogFile(folder / LOG_FILE, keep=resume)]
+    terms, weights = reward_terms(run.reward_terms or ())
+    facts = FactSReward(config.facts_beta, config.uncertain, engine=_reward_engine(run))
+    config.reward_weights = [1.0, *weights]
+    callbacks: list[TrainerCallback] = [LogFile(folder / LOG_FILE)]
     probe = None
     if run.probe_every and run.probe_split:
         probe = Probe(
@@ -240,12 +260,11 @@ def train(run: RunConfig, config: OraPOConfig, resume: bool = False) -> Path:
             views=views,
             prompt_fields=run.prompt_fields,
             max_unreadable_share=run.max_unreadable_share,
-            keep=resume,
         )
         callbacks.append(probe)
     trainer = OraPOTrainer(
         model,
-        rewards,
+        [facts, *terms],
         config,
         train_dataset=training_dataset(
             studies, target=check_target(run.target), prompt_fields=run.prompt_fields, views=views
@@ -260,15 +279,18 @@ def train(run: RunConfig, config: OraPOConfig, resume: bool = False) -> Path:
     if not config.disable_tqdm:
         trainer.remove_callback(ProgressCallback)
         trainer.add_callback(Bar())
-    trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
-    if trainer.watch.stopped is not None:
-        raise RunFailedError(
-            f"{trainer.watch.stopped}; what was learned is in the last checkpoint of {folder}, "
-            "--resume goes on from it"
-        )
-    trainer.save_model(str(folder))
-    processor.save_pretrained(folder)
-    write_card(folder, run, config, studies, trainer)
+    with StopOnSignal(say) as stop:
+        trainer.add_callback(stop)  # the last: the others have done their part of the step
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        if trainer.watch.stopped is not None:
+            raise RunFailedError(
+                f"{trainer.watch.stopped}; what was learned is in the last checkpoint of {folder}, "
+                "--resume goes on from it"
+            )
+        with saving(folder, folder):
+            trainer.save_model(str(folder))
+            processor.save_pretrained(folder)
+            write_card(folder, run, config, studies, trainer)
     return folder
 
 

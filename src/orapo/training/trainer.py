@@ -12,15 +12,12 @@ from __future__ import annotations
 
 import copy
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
 from accelerate.utils import gather_object, is_peft_model
 from torch import Tensor
 from transformers import PreTrainedModel
-from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
-from trl import GRPOTrainer
 
 from orapo.errors import OrapoError
 from orapo.facts import FactSReward
@@ -33,7 +30,7 @@ from orapo.losses import (
     sample_weights,
     zero_reward_rate,
 )
-from orapo.training import resume, trl_contract
+from orapo.training import trl_contract
 from orapo.training.answers import (
     ChosenAnswers,
     JointReports,
@@ -46,11 +43,12 @@ from orapo.training.config import OraPOConfig
 from orapo.training.dataset import FILM_ERROR, require_columns
 from orapo.training.films import SetAside
 from orapo.training.oracle import OracleState
+from orapo.training.resumable import ResumableTrainer
 from orapo.training.shared_films import encode_films_once
 from orapo.training.watch import PhaseClock, Watch, identical_share
 
 
-class OraPOTrainer(GRPOTrainer):
+class OraPOTrainer(ResumableTrainer):
     """Trains with OraPO (paper section 3, docs/method.md) or, by configuration, with plain GRPO.
 
     Args:
@@ -420,7 +418,7 @@ class OraPOTrainer(GRPOTrainer):
             entropies = entropies[: len(rollouts), :logits_to_keep]
         return rollouts, entropies, aux_loss
 
-    # ---------------------------------------------------------------- logs and checkpoints
+    # ---------------------------------------------------------------- logs
 
     def announce(self, figures: dict[str, float]) -> None:
         """Hand figures to everything that logs, TRL's own of this step apart."""
@@ -429,46 +427,3 @@ class OraPOTrainer(GRPOTrainer):
     def _log(self, name: str, value: Tensor) -> None:
         mean = self.accelerator.gather(value.to(self.accelerator.device)).nanmean()
         trl_contract.log_metric(self, name, mean.item())
-
-    def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        """Save as TRL does, and the oracle's state beside the weights."""
-        super()._save_checkpoint(model, trial)
-        if self.args.should_save:
-            folder = f"{PREFIX_CHECKPOINT_DIR}-{self.state.global_step}"
-            self.oracle.save(
-                Path(self._get_output_dir(trial=trial)) / folder,
-                trl_contract.generation_position(self),
-            )
-
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        """Load the weights so that they are those of the checkpoint, or refuse."""
-        if self._has_plain_weights():
-            resume.restore_weights(self._policy(), Path(resume_from_checkpoint))
-        else:
-            super()._load_from_checkpoint(resume_from_checkpoint, model)
-
-    def _load_best_model(self) -> None:
-        """The same for the best checkpoint, with ``load_best_model_at_end``."""
-        if self._has_plain_weights():
-            resume.restore_weights(self._policy(), Path(self.state.best_model_checkpoint))
-        else:
-            super()._load_best_model()
-
-    def _has_plain_weights(self) -> bool:
-        # Adapters, FSDP and DeepSpeed save and load by one and the same names.
-        sharded = self.is_fsdp_enabled or self.is_deepspeed_enabled
-        return not sharded and isinstance(self._policy(), PreTrainedModel)
-
-    def _policy(self) -> Any:
-        return self.accelerator.unwrap_model(self.model)
-
-    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
-        """Load as TRL does, and the oracle's state."""
-        super()._load_optimizer_and_scheduler(checkpoint)
-        if checkpoint is None:
-            return
-        position = self.oracle.load(Path(checkpoint))
-        if self.args.ignore_data_skip:  # the run goes on with other studies
-            self.oracle.forget_generation()
-        else:
-            trl_contract.resume_generation(self, position)

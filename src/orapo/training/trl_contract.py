@@ -32,16 +32,22 @@ __all__ = [
     "as_reference",
     "end_tokens",
     "environments",
+    "generation",
     "generation_position",
     "image_tokens",
     "is_async_callable",
     "log_metric",
+    "mean_loss",
     "pad",
     "reference_model",
     "resume_generation",
+    "resume_generation_buffer",
+    "resume_means",
+    "running_means",
     "select_vision",
     "silence_report_text",
     "silent_reward_log",
+    "skip_epochs",
     "suppress_tokens",
     "template_options",
     "tokenizer",
@@ -113,11 +119,68 @@ def generation_position(trainer: GRPOTrainer) -> int:
 
 
 def resume_generation(trainer: GRPOTrainer, position: int) -> None:
-    """Go on at ``position`` of a generation; TRL samples its prompts anew and uses the rest.
+    """Go on at ``position`` of a generation; without its buffer TRL samples its prompts anew.
 
     TRL would count from 0, use the generation in full again and every later one at the wrong place.
     """
     trainer._step = position
+
+
+def generation(trainer: GRPOTrainer) -> list[dict[str, Any]]:
+    """Return the micro-batches of the present generation, as TRL shuffled and split it."""
+    buffered: list[dict[str, Any]] = trainer._buffered_inputs
+    return buffered
+
+
+def resume_generation_buffer(trainer: GRPOTrainer, micro_batches: list[dict[str, Any]]) -> None:
+    """Let TRL take the rest of a generation from what `generation` gave."""
+    trainer._buffered_inputs = micro_batches
+
+
+def skip_epochs(sampler: Any, epochs: int) -> None:
+    """Let a sampler go on as if it had been through ``epochs`` already.
+
+    Each pass draws its order from the generator that the pass before left; a resumed run would see
+    the first epoch's order again.
+    """
+    if sampler is not None and sampler.shuffle:
+        for _ in range(epochs):
+            torch.randperm(sampler.num_samples, generator=sampler.generator)
+
+
+def running_means(trainer: GRPOTrainer) -> dict[str, Any]:
+    """Return what transformers and TRL have added up since the last log, and over the run.
+
+    Returns:
+        ``loss``, a tensor (of this process alone); ``total_loss``, ``last_logged`` (a step) and
+        ``metrics``, the same on every process that logs.
+    """
+    return {
+        "loss": trainer._tr_loss,
+        "total_loss": trainer._total_loss_scalar,
+        "last_logged": trainer._globalstep_last_logged,
+        "metrics": dict(trainer._metrics["train"]),
+    }
+
+
+def resume_means(
+    trainer: GRPOTrainer,
+    loss: float,
+    total_loss: float,
+    last_logged: int,
+    metrics: dict[str, list[float]],
+) -> None:
+    """Go on with what `running_means` gave."""
+    trainer._tr_loss.fill_(loss)
+    trainer._total_loss_scalar = total_loss
+    trainer._globalstep_last_logged = last_logged
+    trainer._metrics["train"].update(metrics)
+
+
+def mean_loss(trainer: GRPOTrainer) -> float:
+    """Return the mean loss of all steps, those before a resume too (transformers' is without)."""
+    mean: float = trainer._total_loss_scalar / max(trainer.state.global_step, 0.001)
+    return mean
 
 
 def silent_reward_log() -> dict[str, Any]:

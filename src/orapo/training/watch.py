@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections import Counter, defaultdict, deque
@@ -16,6 +15,7 @@ from torch import Tensor
 from transformers import ProgressCallback, TrainerCallback
 
 from orapo.training.config import OraPOConfig
+from orapo.training.json_lines import JsonLines
 
 logger = logging.getLogger(__name__)
 
@@ -64,18 +64,18 @@ class Window:
     """The last logged steps."""
 
     def __init__(self) -> None:
-        self._logs: deque[Mapping[str, Any]] = deque(maxlen=WINDOW)
+        self.logs: deque[Mapping[str, Any]] = deque(maxlen=WINDOW)
         self.first_entropy: float | None = None
 
     def add(self, logs: Mapping[str, Any]) -> None:
         """Take in the figures of a step."""
-        self._logs.append(logs)
+        self.logs.append(logs)
         if self.first_entropy is None:
             self.first_entropy = self.mean("entropy")
 
     def mean(self, name: str, least: int = WINDOW) -> float | None:
         """Return the mean of a figure; None while fewer than ``least`` steps hold it."""
-        values = [logs[name] for logs in self._logs if logs.get(name) is not None]
+        values = [logs[name] for logs in self.logs if logs.get(name) is not None]
         return fmean(values) if len(values) >= least else None
 
 
@@ -157,6 +157,30 @@ class Watch(TrainerCallback):
         self._probes: list[tuple[float, float]] = []  # reward, macro-F1
         self.stopped: str | None = None
 
+    def saved(self) -> dict[str, Any]:
+        """Return what has been seen so far, for a checkpoint.
+
+        After a stop the last steps are left out: a run that goes on is given another chance.
+        """
+        return {
+            "logs": [] if self.stopped else list(self._window.logs),
+            "first_entropy": self._window.first_entropy,
+            "lasting": sorted(self._lasting),
+            "probes": self._probes,
+        }
+
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        """Go on from what `saved` gave."""
+        self._window.logs.extend(saved["logs"])
+        self._window.first_entropy = saved["first_entropy"]
+        self._lasting = set(saved["lasting"])
+        self._probes = [(reward, macro_f1) for reward, macro_f1 in saved["probes"]]
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Drop the warnings after the checkpoint that the run goes on from: they come again."""
+        if self.folder is not None and state.is_world_process_zero:
+            JsonLines(self.folder / WARNINGS_FILE).cut(state.global_step)
+
     def on_log(
         self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any
     ) -> None:
@@ -203,8 +227,7 @@ class Watch(TrainerCallback):
             logger.warning("step %d: %s", state.global_step, text)
             if self.folder is not None:
                 record = {"step": state.global_step, "kind": kind, "text": text}
-                with (self.folder / WARNINGS_FILE).open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(record) + "\n")
+                JsonLines(self.folder / WARNINGS_FILE).add(record)
 
 
 class Bar(ProgressCallback):

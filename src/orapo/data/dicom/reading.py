@@ -23,9 +23,11 @@ from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
+    JPEGBaseline8Bit,
     RLELossless,
 )
 
+from orapo.data.image_integrity import jpeg_pixels
 from orapo.data.images import MAX_PIXELS, check_contrast, check_size
 from orapo.errors import OrapoError
 
@@ -46,6 +48,7 @@ _OTHER_PARTS: Final = (
     *("WRIST", "HAND", "FINGER", "THUMB", "CSPINE", "LSPINE", "SSPINE", "COCCYX", "EXTREMITY"),
 )
 _PLAIN: Final = (*(ExplicitVRLittleEndian, ImplicitVRLittleEndian, DeflatedExplicitVRLittleEndian),)
+_JP2: Final = b"\0\0\0\x0cjP  "
 _FAMILIES: Final = (
     ("JPEG 2000", "pylibjpeg pylibjpeg-openjpeg"),
     ("JPEG-LS", "pyjpegls"),
@@ -170,15 +173,32 @@ def _check_pixels(path: Path, dataset: Dataset) -> None:
         raise OrapoError(f"{path}: expected 8 or 16 bits a pixel, not {bits}")
     syntax = dataset.file_meta.TransferSyntaxUID
     if syntax.is_compressed and syntax != DeflatedExplicitVRLittleEndian:
-        _check_decoder(path, syntax)
+        if syntax != JPEGBaseline8Bit:  # which comes without pydicom's decoders
+            _check_decoder(path, syntax)
         data = get_frame(dataset.PixelData, 0, number_of_frames=1)
         # Decoders fill up what is missing of a JPEG picture; each ends with the mark FFD9.
         if syntax != RLELossless and b"\xff\xd9" not in data[-64:]:
             raise OrapoError(f"{path}: PixelData is truncated (the picture's end is missing)")
+        _check_boxes(path, data)
         return
     there, needed = len(dataset.PixelData), rows * columns * bits // 8
     if there < needed:
         raise OrapoError(f"{path}: PixelData is truncated ({there:,} of {needed:,} bytes)")
+
+
+def _check_boxes(path: Path, data: bytes) -> None:
+    """Refuse a JPEG 2000 file, as it stands in DICOM by mistake, with a box of no length.
+
+    pydicom looks for the picture from box to box, and would stay at that one forever.
+    """
+    if not data.startswith(_JP2):
+        return
+    place = len(_JP2) + 4
+    while place < len(data) and data[place + 4 : place + 8] != b"jp2c":
+        length = int.from_bytes(data[place : place + 4], "big")
+        if length < 8:
+            raise OrapoError(f"{path}: PixelData is broken (JPEG 2000 boxes)")
+        place += length
 
 
 def _check_decoder(path: Path, syntax: UID) -> None:
@@ -211,23 +231,36 @@ def _stored_values(path: Path, dataset: Dataset) -> np.ndarray:
         count = shape[0] * shape[1]
         values = np.frombuffer(dataset.PixelData, f"<u{allocated // 8}", count).reshape(shape)
     else:
-        if shift:
-            dataset.BitsStored = bits + shift  # pydicom clears the bits above these
-        try:
-            values = pixel_array(dataset, raw=True)
-        except Exception as error:
-            raise OrapoError(
-                f"{path}: PixelData is truncated or broken ({type(error).__name__})"
-            ) from None
-        if values.shape != shape:
-            raise OrapoError(f"{path}: PixelData holds another picture than Rows and Columns say")
-        dataset.BitsStored = bits
-        values = values.astype(values.dtype.newbyteorder("="), copy=False)  # big-endian files
+        read = None
+        if syntax == JPEGBaseline8Bit and allocated == bits == 8:
+            read = jpeg_pixels(path, shape, get_frame(dataset.PixelData, 0, number_of_frames=1))
+        values = _by_pydicom(path, dataset, shape, bits, shift) if read is None else read
     unsigned = values.view(f"u{values.dtype.itemsize}")
     if shift:
         unsigned = unsigned >> shift
     top = 2**bits - 1
     return unsigned & top if unsigned.max() > top else unsigned
+
+
+def _by_pydicom(
+    path: Path, dataset: Dataset, shape: tuple[int, int], bits: int, shift: int
+) -> np.ndarray:
+    """Decode what is compressed, or of the other byte order."""
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if syntax.is_compressed:
+        _check_decoder(path, syntax)
+    if shift:
+        dataset.BitsStored = bits + shift  # pydicom clears the bits above these
+    try:
+        values = pixel_array(dataset, raw=True)
+    except Exception as error:
+        raise OrapoError(
+            f"{path}: PixelData is truncated or broken ({type(error).__name__})"
+        ) from None
+    if values.shape != shape:
+        raise OrapoError(f"{path}: PixelData holds another picture than Rows and Columns say")
+    dataset.BitsStored = bits
+    return values.astype(values.dtype.newbyteorder("="), copy=False)  # big-endian files
 
 
 def _film(path: Path, dataset: Dataset, stored: np.ndarray) -> Image.Image:

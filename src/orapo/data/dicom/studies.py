@@ -202,7 +202,15 @@ def load_dicom_folder(path: Path) -> tuple[list[Study], list[DicomProblem]]:
     """
     if not path.is_dir():
         raise OrapoError(f"{path}: is no folder")
-    files = [file for file in find_images([path]) if os.path.getsize(file) == 0 or is_dicom(file)]
+    files = [file for file in find_images([path]) if _may_be_dicom(file)]
     if not files:
         raise OrapoError(f"{path}: no DICOM file in it")
     return group_dicom(files)
+
+
+def _may_be_dicom(file: Path) -> bool:
+    """Whether it is to be looked at: what is empty or can't be opened is named with the others."""
+    try:
+        return os.path.getsize(file) == 0 or is_dicom(file)
+    except (OSError, OrapoError):
+        return True

@@ -1,0 +1,113 @@
+"""RadEval in a process of its own: what it scores, and what is said where it can't."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from orapo import OrapoError
+from orapo.evaluation.bootstrap import Resampler
+from orapo.evaluation.radeval import METRICS, radeval_detail, radeval_metrics, run_radeval
+
+GENERATED = ["No edema seen.", "Left effusion.", "Cardiomegaly."]
+REFERENCES = ["No edema.", "Small left effusion.", "Normal heart."]
+FAKE = """
+import os
+
+
+class RadEval:
+    def __init__(self, metrics, per_sample, show_progress):
+        (self.metric,) = metrics
+        self.per_sample = per_sample
+        if self.metric == "green":
+            raise OSError("weights not found\\nNo edema seen.")
+        if self.metric == "radcliq":
+            print("Left effusion.")
+            os._exit(9)
+
+    def __call__(self, refs, hyps):
+        if self.metric == "f1chexbert":
+            assert not self.per_sample
+            return {"f1chexbert_5_micro_f1": 0.5}
+        assert self.per_sample
+        return {"radgraph_simple": [float(len(a) - len(b)) for a, b in zip(refs, hyps)]}
+"""
+
+
+@pytest.fixture
+def fake(tmp_path, monkeypatch):
+    """A Python that holds a package `radeval` with RadEval 2.2's interface."""
+    package = tmp_path / "site" / "radeval"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(FAKE)
+    meta = tmp_path / "site" / "radeval-2.2.1.dist-info"
+    meta.mkdir()
+    (meta / "METADATA").write_text("Metadata-Version: 2.1\nName: radeval\nVersion: 2.2.1\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+    return sys.executable
+
+
+@pytest.fixture
+def resampler():
+    return Resampler(["a", "a", "b"], resamples=50)
+
+
+def test_figures_of_each_report_get_an_interval_and_those_of_the_set_none(fake, resampler):
+    metrics = ["radgraph", "f1chexbert"]
+    result = run_radeval(GENERATED, REFERENCES, metrics, fake)
+    detail, said = radeval_detail(result, metrics, resampler)
+    lengths = [len(r) - len(g) for r, g in zip(REFERENCES, GENERATED, strict=True)]
+    simple = detail["figures"]["radgraph_simple"]
+    assert simple["value"] == pytest.approx(np.mean(lengths))
+    assert simple["low"] < simple["value"] < simple["high"]
+    chexbert = {"value": 0.5, "low": None, "high": None}
+    assert detail["figures"]["f1chexbert_5_micro_f1"] == chexbert
+    assert (detail["version"], detail["studies"], said) == ("2.2.1", 3, [])
+
+
+def test_a_metric_without_weights_takes_no_other_along(fake, resampler, capfd):
+    metrics = ["green", "radgraph"]
+    detail, said = radeval_detail(
+        run_radeval(GENERATED, REFERENCES, metrics, fake), metrics, resampler
+    )
+    assert list(detail["figures"]) == ["radgraph_simple"]
+    (note,) = said
+    assert "green absent: OSError: weights not found (weights are fetched" in note
+    assert "edema" not in note  # an error may hold a report's text
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_was_scored_before_a_crash_is_kept(fake, resampler):
+    metrics = ["radgraph", "radcliq", "ratescore"]
+    detail, said = radeval_detail(
+        run_radeval(GENERATED, REFERENCES, metrics, fake), metrics, resampler
+    )
+    assert list(detail["figures"]) == ["radgraph_simple"]
+    assert [note.split(" absent")[0] for note in said] == [
+        "RadEval's radcliq",
+        "RadEval's ratescore",
+    ]
+    assert "exit code 9" in said[0]
+
+
+def test_without_radeval_it_is_said_how_to_get_it(resampler, monkeypatch, tmp_path):
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    (tmp_path / "radeval.py").write_text("raise ImportError('none here')")
+    result = run_radeval(GENERATED, REFERENCES, ["radgraph"], sys.executable)
+    detail, (note,) = radeval_detail(result, ["radgraph"], resampler)
+    assert detail == {}
+    assert "pip install 'orapo[radeval]'" in note
+    assert "--radeval-python" in note
+
+
+def test_a_python_that_is_none_is_named(tmp_path):
+    with pytest.raises(OrapoError, match=r"--radeval-python .*nowhere"):
+        run_radeval(GENERATED, REFERENCES, ["radgraph"], str(tmp_path / "nowhere"))
+
+
+def test_metrics_are_named_and_those_that_ask_an_api_are_not_offered():
+    assert radeval_metrics("all") == list(METRICS)
+    assert radeval_metrics("radgraph, green") == ["radgraph", "green"]
+    for name in ("crimson", "nonsense"):
+        with pytest.raises(OrapoError, match=f"'{name}': expected all"):
+            radeval_metrics(name)
