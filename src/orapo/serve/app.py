@@ -17,6 +17,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from fastapi.staticfiles import StaticFiles
 from pydantic import ValidationError
+from python_multipart.exceptions import FormParserError
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
@@ -305,6 +306,8 @@ async def _read_form(request: Request, films: int) -> FormData:
         return await request.form(max_files=films, max_fields=8, max_part_size=1024)
     except ClientDisconnect:
         raise HTTPException(_GONE, "the client hung up") from None
+    except FormParserError:  # Starlette says some of these itself, and in its newer versions all
+        raise HTTPException(400, "the form is broken") from None
 
 
 def _files(form: FormData, field: str, most: int) -> list[tuple[str, Any]]:
