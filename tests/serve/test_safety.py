@@ -281,6 +281,20 @@ def test_every_answer_bears_the_headers_that_keep_a_page_safe(client, path):
     assert refused.headers["x-frame-options"] == "DENY"
 
 
+def test_no_sentence_of_a_report_stays_in_the_memory(client, writer):
+    from orapo.facts import engine
+    from orapo.serve.answers import reader
+
+    text = "Small left effusion of Zebedee."
+    client.post("/v1/facts", json={"text": text})
+    client.post("/v1/score", json={"report": text, "reference": text})
+    client.post("/v1/export", json={"report": text, "format": "json"})
+    writer.reports = ("A large nodule of Zebedee.",)
+    client.post("/v1/reports", files={"images": film()})
+    for each in (reader(), engine._default_engine()):
+        assert not [sentence for sentence in each._read if "Zebedee" in sentence]
+
+
 # --- the log -------------------------------------------------------------------------------
 
 

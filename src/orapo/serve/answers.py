@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import tempfile
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ from orapo.data.table_writing import write_rows
 from orapo.errors import OrapoError
 from orapo.export.draft import NOTICE, Draft, FileNames
 from orapo.export.files import CSV_COLUMNS, ENDINGS, Format, csv_row, file_content
-from orapo.facts import label_report, score_report
+from orapo.facts import RulesEngine, score_report
 from orapo.facts.fact import report_as_json
 from orapo.generation.rows import Provenance
 from orapo.labels import CHEXPERT, LABELS
@@ -35,6 +36,15 @@ MEDIA_TYPES: Final = {
 _NEEDED: Final = {Format.DICOM_SR: "highdicom", Format.FHIR: "fhir"}
 
 
+@lru_cache(maxsize=1)
+def reader() -> RulesEngine:
+    """Return what reads reports here: it keeps none of their sentences, unlike the package's own.
+
+    So several threads can read at once, and nothing of a report stays in the memory.
+    """
+    return RulesEngine(cached_sentences=0)
+
+
 def exported_formats() -> list[Format]:
     """Return the formats whose libraries are installed."""
     return [
@@ -46,7 +56,7 @@ def exported_formats() -> list[Format]:
 
 def facts_of(text: str) -> FactsAnswer:
     """Read a report."""
-    return FactsAnswer.model_validate(report_as_json(label_report(text)))
+    return FactsAnswer.model_validate(report_as_json(reader().read(text)))
 
 
 def score_of(asked: ScoreRequest) -> ScoreAnswer:
@@ -64,13 +74,13 @@ def score_of(asked: ScoreRequest) -> ScoreAnswer:
         except ValueError:
             raise OrapoError(f"a label is unknown; known are {', '.join(LABELS)}") from None
     else:
-        reference = label_report(asked.reference or "")
+        reference = reader().read(asked.reference or "")
         labels = reference.labels
         if not reference.readable:
             reason = "no fact could be read from the reference"
             return ScoreAnswer(score=None, reason=reason, labels=labels)
     score = score_report(
-        asked.report,
+        reader().read(asked.report),
         labels,
         facts_beta=asked.facts_beta,
         uncertain=asked.uncertain,
@@ -114,7 +124,7 @@ def exported(asked: ExportRequest, provenance: Provenance | None) -> tuple[str, 
     Raises:
         MissingExtraError: The format's library is not installed.
     """
-    read = label_report(asked.report)
+    read = reader().read(asked.report)
     named = provenance if asked.source != "own" else None
     model = named.model if named else ""
     revision = named.revision if named else ""

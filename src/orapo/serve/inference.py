@@ -17,11 +17,11 @@ from orapo import __version__
 from orapo.data.conversation import REPORT_PROMPT, Views
 from orapo.errors import OrapoError, RunFailedError
 from orapo.export.draft import Draft
-from orapo.facts import label_report
 from orapo.facts.comparison import comparisons
 from orapo.generation.choice import choose, votes
 from orapo.generation.reports import Decoding, Sample, Selection, Watch
 from orapo.generation.rows import Provenance
+from orapo.serve.answers import reader
 from orapo.serve.schemas import WrittenSample
 from orapo.serve.uploads import Upload, described, read_films
 
@@ -220,7 +220,7 @@ class ModelWorker:
     def _answer(
         self, order: Order, study_id: str, samples: list[Sample], shown: list[int]
     ) -> dict[str, Any]:
-        read = [label_report(sample.text) for sample in samples]
+        read = [reader().read(sample.text) for sample in samples]
         chosen = choose(samples, read, order.selection)
         decoding, provenance = order.decoding, self.model.provenance
         return {
