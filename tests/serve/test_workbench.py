@@ -57,6 +57,9 @@ def opened(browser, address, **settings):
     complaints, asked = [], []
     page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
     page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on(
+        "filechooser", lambda _: None
+    )  # Chromium is told of it by now, not when a key is pressed
     page.on("request", lambda request: asked.append(request.url))
     page.goto(address)
     expect(page.locator("#labels tr")).to_have_count(len(LABELS))
@@ -111,7 +114,9 @@ def test_from_film_to_streamed_report_to_edit_to_every_export(page, writer):
     label(page, "Pneumothorax").get_by_role("button").click()
     expect(sentences.nth(1)).to_be_focused()
 
-    page.fill("#report", "No pleural effusion. Possible pneumothorax.")
+    page.fill("#report", "No pleural effusion. Possible left pneumothorax.")
+    expect(sentences.nth(1)).to_contain_text("? pneumothorax: uncertain, left")
+    expect(sentences.nth(1)).to_have_class("bar-uncertain coloured")
     expect(label(page, "Pleural Effusion")).to_contain_text("− absent")
     expect(label(page, "Pneumothorax")).to_contain_text("? uncertain")
     expect(page.locator("#origin")).to_have_text("Edited by hand.")

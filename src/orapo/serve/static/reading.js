@@ -1,7 +1,7 @@
 // What was read from a report: sentences with their facts, labels with their evidence, the score.
 // All texts go in as text nodes; nothing here makes HTML of them.
 
-export const SIGNS = { present: "+", absent: "−", uncertain: "?" };
+const SIGNS = { present: "+", absent: "−", uncertain: "?" };
 const SAYS = { 1: "present", 0: "absent", "-1": "uncertain" };
 const VERDICTS = {
   entailed: "✓ agrees",
@@ -21,12 +21,19 @@ export function make(tag, attributes = {}, ...children) {
 }
 
 function sign(polarity) {
-  const mark = make("span", { class: `sign ${polarity}`, "aria-hidden": "true" }, SIGNS[polarity]);
-  return mark;
+  return make("span", { class: `sign ${polarity}`, "aria-hidden": "true" }, SIGNS[polarity]);
 }
 
-export function hueOf(label, labels) {
+function hueOf(label, labels) {
   return Math.round((labels.indexOf(label) * 360) / labels.length + 15) % 360;
+}
+
+// Findings that no label stands for stay grey.
+function colour(element, fact, labels) {
+  const label = Object.keys(fact.labels)[0];
+  if (!label) return;
+  element.classList.add("coloured");
+  element.style.setProperty("--hue", hueOf(label, labels));
 }
 
 // Spans count code points, JavaScript's strings UTF-16 units.
@@ -47,17 +54,22 @@ export function showSentences(list, text, facts, labels, score) {
     line.append(slice(place, sentence.span[1]));
     const item = make("li", { id: `sentence-${index}`, tabindex: "-1" }, line);
     const chips = own.map((fact) => {
-      const where = [fact.severity, fact.laterality, fact.location].filter(Boolean);
-      return make("span", { class: "chip" }, sign(fact.polarity),
+      const side = fact.location?.includes(fact.laterality) ? null : fact.laterality;
+      const where = [fact.severity, side, fact.location].filter(Boolean);
+      const chip = make("span", { class: "chip" }, sign(fact.polarity),
         ` ${fact.finding}: ${[fact.polarity, ...where].join(", ")}`);
+      colour(chip, fact, labels);
+      return chip;
     });
     const verdict = VERDICTS[verdicts.get(sentence.span[0])];
     if (verdict) chips.push(make("span", { class: "chip verdict" }, verdict));
     if (chips.length) item.append(make("div", { class: "chips" }, ...chips));
-    const label = own.flatMap((fact) => Object.keys(fact.labels))[0];
-    if (label) {
-      item.dataset.hue = label;
-      item.style.setProperty("--hue", hueOf(label, labels));
+    // the bar is that of what weighs most: what is there, then what may be
+    const first = ["present", "uncertain", "absent"]
+      .map((polarity) => own.find((fact) => fact.polarity === polarity)).find(Boolean);
+    if (first) {
+      item.className = `bar-${first.polarity}`;
+      colour(item, first, labels);
     }
     return item;
   }));

@@ -41,7 +41,7 @@ async function addFilms(files) {
       faults.push(`${file.name}: ${error.message.replace(/^image 1: /i, "")}`);
     }
   }
-  $("film-faults").textContent = faults.join(" ");
+  $("film-faults").textContent = faults.join("\n");
   await showFilm(Math.min(before, state.films.length - 1));
 }
 
