@@ -54,6 +54,12 @@ def exported_formats() -> list[Format]:
     ]
 
 
+def warm_up() -> None:
+    """Compile the lexicon and import what formats need, so that no request waits for that."""
+    for kind in exported_formats():
+        exported(ExportRequest(report="No effusion.", format=kind), None)
+
+
 def facts_of(text: str) -> FactsAnswer:
     """Read a report."""
     return FactsAnswer.model_validate(report_as_json(reader().read(text)))

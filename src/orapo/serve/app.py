@@ -28,7 +28,7 @@ from orapo.errors import MissingExtraError, OrapoError, RunFailedError
 from orapo.export.draft import NOTICE
 from orapo.generation.reports import Decoding
 from orapo.labels import LABELS
-from orapo.serve.answers import MEDIA_TYPES, exported, exported_formats, facts_of, score_of
+from orapo.serve.answers import MEDIA_TYPES, exported, exported_formats, facts_of, score_of, warm_up
 from orapo.serve.guard import Guard
 from orapo.serve.inference import GoneError, ModelWorker, Order, Progress, ServedModel
 from orapo.serve.limits import Limits, Places, QueueFullError
@@ -84,6 +84,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await asyncio.to_thread(warm_up)
         yield
         reader.shutdown(wait=False, cancel_futures=True)
         if worker is not None:
