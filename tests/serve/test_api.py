@@ -190,6 +190,13 @@ def test_dicom_sr_and_fhir_can_be_read_back(client, tmp_path):
         }
 
 
+def test_what_a_format_can_not_hold_is_said(client):
+    pytest.importorskip("highdicom")
+    body = {"report": "Effusion.\x07", "format": "dicom-sr"}
+    assert client.post("/v1/export", json=body).headers["orapo-note"].startswith("1 characters")
+    assert "orapo-note" not in exported(client, "dicom-sr").headers
+
+
 def test_a_text_of_ones_own_is_not_said_to_be_the_models(client):
     assert exported(client, "json").json()["model"] == ""
 

@@ -1,5 +1,6 @@
 """One model, a queue with an end, and clients that hang up; against a server that listens."""
 
+import contextlib
 import threading
 
 import httpx2
@@ -112,6 +113,21 @@ def test_an_upload_that_does_not_come_ends_in_time_and_frees_its_place(model):
         eventually(lambda: waiting(address) == 0)
         assert ask(address).status_code == 200
         never.set()
+
+
+@pytest.mark.parametrize("path", ["/v1/reports", "/v1/reports/stream"])
+def test_a_server_that_ends_does_not_wait_for_a_report(model, writer, path):
+    writer.go_on.clear()
+    with listening(create_app(model)) as address:
+        client = threading.Thread(target=_quietly, args=(address, path), daemon=True)
+        client.start()
+        assert writer.writing.wait(20)
+    assert writer.ended_early.is_set()
+
+
+def _quietly(address, path):
+    with contextlib.suppress(httpx2.HTTPError):
+        ask(address, path)
 
 
 def test_places_are_given_back_whatever_happens():

@@ -140,6 +140,7 @@ def serve(
             ws="none",
             timeout_graceful_shutdown=5,
         )
+        listening.listen()  # who comes before all is ready waits, and is not turned away
         number = listening.getsockname()[1]
         place = f"[{host}]" if ":" in host else host
         console.print(

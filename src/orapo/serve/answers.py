@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from orapo.data.table_writing import write_rows
 from orapo.errors import OrapoError
-from orapo.export.draft import NOTICE, Draft, FileNames
+from orapo.export.draft import Draft, FileNames
 from orapo.export.files import CSV_COLUMNS, ENDINGS, Format, csv_row, file_content
 from orapo.facts import RulesEngine, score_report
 from orapo.facts.fact import report_as_json
@@ -52,6 +52,12 @@ def exported_formats() -> list[Format]:
         for kind in Format
         if kind not in _NEEDED or importlib.util.find_spec(_NEEDED[kind]) is not None
     ]
+
+
+def warm_up() -> None:
+    """Compile the lexicon and import what formats need, so that no request waits for that."""
+    for kind in exported_formats():
+        exported(ExportRequest(report="No effusion.", format=kind), None)
 
 
 def facts_of(text: str) -> FactsAnswer:
@@ -114,8 +120,8 @@ def score_of(asked: ScoreRequest) -> ScoreAnswer:
     )
 
 
-def exported(asked: ExportRequest, provenance: Provenance | None) -> tuple[str, bytes]:
-    """Return name and content of a file.
+def exported(asked: ExportRequest, provenance: Provenance | None) -> tuple[str, bytes, str]:
+    """Return name and content of a file, and what of the report it can't hold.
 
     Args:
         asked: What and as what.
@@ -144,15 +150,13 @@ def exported(asked: ExportRequest, provenance: Provenance | None) -> tuple[str, 
             table = Path(folder, "report.csv")
             with write_rows(table, CSV_COLUMNS) as write:
                 write(csv_row(draft))
-            return name, table.read_bytes()
+            return name, table.read_bytes(), ""
+    notes: list[str] = []
     content = file_content(
         draft,
         asked.format,
         when=datetime.now(),
         with_patient=False,
-        lost=lambda characters, what: None,  # the page's own characters all fit
+        lost=lambda characters, what: notes.append(f"{characters} characters {what}"),
     )
-    return name, content
-
-
-__all__ = ["MEDIA_TYPES", "NOTICE", "exported", "exported_formats", "facts_of", "score_of"]
+    return name, content, "; ".join(notes)

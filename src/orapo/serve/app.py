@@ -28,7 +28,7 @@ from orapo.errors import MissingExtraError, OrapoError, RunFailedError
 from orapo.export.draft import NOTICE
 from orapo.generation.reports import Decoding
 from orapo.labels import LABELS
-from orapo.serve.answers import MEDIA_TYPES, exported, exported_formats, facts_of, score_of
+from orapo.serve.answers import MEDIA_TYPES, exported, exported_formats, facts_of, score_of, warm_up
 from orapo.serve.guard import Guard
 from orapo.serve.inference import GoneError, ModelWorker, Order, Progress, ServedModel
 from orapo.serve.limits import Limits, Places, QueueFullError
@@ -50,6 +50,7 @@ from orapo.serve.schemas import (
 from orapo.serve.uploads import as_png, kept_for_now
 
 STATIC: Final = Path(__file__).parent / "static"
+NOTE_HEADER: Final = "Orapo-Note"
 _GONE: Final = 499
 """nginx' status for a client that hung up; nobody sees it but the counters."""
 _Answer = TypeVar("_Answer")
@@ -83,6 +84,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await asyncio.to_thread(warm_up)
         yield
         reader.shutdown(wait=False, cancel_futures=True)
         if worker is not None:
@@ -163,6 +165,12 @@ def create_app(
         responses={
             200: {
                 "description": "The file.",
+                "headers": {
+                    NOTE_HEADER: {
+                        "description": "What of the report the format can't hold, if anything.",
+                        "schema": {"type": "string"},
+                    }
+                },
                 "content": {
                     kind.partition(";")[0]: {"schema": {"type": "string", "format": "binary"}}
                     for kind in MEDIA_TYPES.values()
@@ -174,13 +182,11 @@ def create_app(
     def export(asked: Annotated[ExportRequest, Body()]) -> Response:
         """Write a report into a file, marked as an unverified draft."""
         whole(asked.report)
-        name, content = exported(asked, None if model is None else model.provenance)
-        disposition = f'attachment; filename="{name}"'
-        return Response(
-            content,
-            media_type=MEDIA_TYPES[asked.format],
-            headers={"Content-Disposition": disposition},
-        )
+        name, content, note = exported(asked, None if model is None else model.provenance)
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+        if note:
+            headers[NOTE_HEADER] = note
+        return Response(content, media_type=MEDIA_TYPES[asked.format], headers=headers)
 
     @app.post(
         "/v1/films",
@@ -271,7 +277,7 @@ def create_app(
         progress = written(request)
         # What is wrong with the request itself is said by the status, before the stream begins.
         first = await anext(progress)
-        return _EventStream(_events(first, progress))
+        return _EventStream(first, progress)
 
     return app
 
@@ -363,18 +369,19 @@ async def _unless_gone(request: Request, work: Awaitable[_Answer]) -> _Answer:
 class _EventStream(StreamingResponse):
     """Server-sent events; however the answer ends, their source is closed with it."""
 
-    def __init__(self, events: Any) -> None:
-        super().__init__(events, media_type="text/event-stream")
-        self._events = events
+    def __init__(self, first: Progress, progress: Any) -> None:
+        self._events, self._progress = _events(first, progress), progress
+        super().__init__(self._events, media_type="text/event-stream")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await super().__call__(scope, receive, send)
         finally:
             await self._events.aclose()
+            await self._progress.aclose()  # a client may be gone before the first event was sent
 
 
-async def _events(first: Progress, progress: Any) -> AsyncIterator[str]:
+async def _events(first: Progress, progress: Any) -> AsyncGenerator[str, None]:
     try:
         yield _event(*first)
         async for event, data in progress:
@@ -384,8 +391,6 @@ async def _events(first: Progress, progress: Any) -> AsyncIterator[str]:
         if status == 500:
             raise
         yield _event("fault", {"detail": detail})
-    finally:
-        await progress.aclose()
 
 
 def _event(name: str, data: Any) -> str:

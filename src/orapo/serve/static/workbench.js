@@ -254,7 +254,8 @@ async function exportAs(format) {
     link.href = URL.createObjectURL(await answer.blob());
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
-    $("exported").textContent = `Saved as ${name}.`;
+    const note = answer.headers.get("Orapo-Note");
+    $("exported").textContent = `Saved as ${name}.${note ? ` ${note}.` : ""}`;
   } catch (error) {
     say("exported", error);
   }
