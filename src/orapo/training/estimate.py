@@ -132,11 +132,12 @@ def model_shape(config: Any, adapter: Any = None) -> ModelShape:
 
 
 def _tower(config: Any, gated: bool) -> Tower:
-    heads = config.num_attention_heads
+    # Qwen's vision towers have names of their own before transformers 5.23
+    heads = getattr(config, "num_attention_heads", None) or config.num_heads
     size = getattr(config, "head_dim", None) or config.hidden_size // heads
     keys = getattr(config, "num_key_value_heads", None) or heads
     return Tower(
-        layers=config.num_hidden_layers,
+        layers=getattr(config, "num_hidden_layers", None) or config.depth,
         heads=heads,
         hidden=config.hidden_size,
         intermediate=config.intermediate_size,
