@@ -1,12 +1,12 @@
 """Hostile uploads, foreign sites, missing tokens; and what the log says of all that: nothing."""
 
+import asyncio
 import io
 import json
 import logging
 import struct
 import tempfile
 import zlib
-from pathlib import Path
 
 import pytest
 from fake_server import REPORTS, dicom_film, film
@@ -344,11 +344,15 @@ def test_a_film_that_the_processor_refuses_and_a_full_memory_are_said(client, wr
     assert "memory" in answer.json()["detail"]
 
 
-def test_uploads_get_names_of_our_own(tmp_path):
+def test_uploads_get_names_of_our_own():
     from orapo.serve.uploads import kept_for_now
 
-    with kept_for_now([("/etc/passwd", io.BytesIO(b"a")), ("b.DCM", io.BytesIO(b"b"))]) as kept:
-        assert [one.path.name for one in kept] == ["image-1", "image-2.dcm"]
-        where = Path(kept[0].path).parent
-        assert where.stat().st_mode & 0o077 == 0
-    assert not where.exists()
+    async def looked_at():
+        async with kept_for_now(
+            [("/etc/passwd", io.BytesIO(b"a")), ("b.DCM", io.BytesIO(b"b"))]
+        ) as kept:
+            assert [one.path.name for one in kept] == ["image-1", "image-2.dcm"]
+            assert kept[0].path.parent.stat().st_mode & 0o077 == 0
+            return kept[0].path.parent
+
+    assert not asyncio.run(looked_at()).exists()

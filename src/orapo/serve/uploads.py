@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -36,25 +37,31 @@ class Upload:
     digest: bytes
 
 
-@contextmanager
-def kept_for_now(files: Sequence[tuple[str, BinaryIO]]) -> Iterator[tuple[Upload, ...]]:
+@asynccontextmanager
+async def kept_for_now(
+    files: Sequence[tuple[str, BinaryIO]],
+) -> AsyncGenerator[tuple[Upload, ...], None]:
     """Lay uploaded files where they can be read by path, and take them away again.
 
     Args:
         files: The sender's name of each, of which only a DICOM ending counts, and its content.
     """
     with tempfile.TemporaryDirectory(prefix="orapo-serve-", ignore_cleanup_errors=True) as folder:
-        uploads = []
-        for place, (name, content) in enumerate(files, 1):
-            ending = Path(name.lower()).suffix
-            path = Path(folder, f"image-{place}{ending if ending in DICOM_SUFFIXES else ''}")
-            digest = hashlib.sha256()
-            with path.open("wb") as file:
-                while chunk := content.read(_CHUNK):
-                    digest.update(chunk)
-                    file.write(chunk)
-            uploads.append(Upload(path, f"image {place}", digest.digest()))
-        yield tuple(uploads)
+        yield await asyncio.to_thread(_laid_down, Path(folder), files)
+
+
+def _laid_down(folder: Path, files: Sequence[tuple[str, BinaryIO]]) -> tuple[Upload, ...]:
+    uploads = []
+    for place, (name, content) in enumerate(files, 1):
+        ending = Path(name.lower()).suffix
+        path = folder / f"image-{place}{ending if ending in DICOM_SUFFIXES else ''}"
+        digest = hashlib.sha256()
+        with path.open("wb") as file:
+            while chunk := content.read(_CHUNK):
+                digest.update(chunk)
+                file.write(chunk)
+        uploads.append(Upload(path, f"image {place}", digest.digest()))
+    return tuple(uploads)
 
 
 def described(uploads: Sequence[Upload]) -> str:
