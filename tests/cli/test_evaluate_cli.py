@@ -238,9 +238,19 @@ def test_words_are_compared_where_the_references_have_reports(orapo, data):
     assert code == 0
     language = json.loads((data / "out/metrics.json").read_text())["detail"]["language"]
     assert language["studies"] == 3
-    assert set(language["figures"]) == {"bleu1", "bleu2", "bleu3", "bleu4", "rouge_l", "cider"}
+    bleu = {"bleu1", "bleu2", "bleu3", "bleu4"}
+    assert set(language["figures"]) == bleu | {"chrf", "rouge_l", "cider"}
+    assert set(language["r2gen"]["figures"]) == bleu | {"rouge_l", "cider"}
+    for figure in (*language["figures"].values(), *language["r2gen"]["figures"].values()):
+        assert figure["low"] <= figure["value"] <= figure["high"]
+    assert "lower-cased" in language["convention"]
+    assert "R2Gen" in language["r2gen"]["convention"]
+    assert set(language["libraries"]) == {"sacrebleu", "rouge-score", "pycocoevalcap"}
     assert "rouge l" in out
-    assert "ROUGE-L without stemming" in (data / "out/report.html").read_text()
+    assert "R2Gen rouge l" in out
+    page = (data / "out/report.html").read_text()
+    assert "ROUGE-L without stemming" in page
+    assert "R2Gen rouge l" in page
     orapo(*EVALUATE, "--no-language", "--out", "none")
     assert "language" not in json.loads((data / "none/metrics.json").read_text())["detail"]
 

@@ -76,7 +76,7 @@ def evaluate(
         bool | None,
         typer.Option(
             "--language/--no-language",
-            help="BLEU, ROUGE-L and CIDEr too; by default where the extra is installed.",
+            help="BLEU, chrF, ROUGE-L and CIDEr too; by default where the extra is installed.",
         ),
     ] = None,
     radeval: Annotated[
@@ -285,22 +285,25 @@ def _language(
     """Return the language metrics, and what to say where there are none."""
     from orapo.evaluation.bootstrap import Resampler
     from orapo.evaluation.language import language_detail, language_figures
+    from orapo.evaluation.r2gen_language import r2gen_detail, r2gen_figures
 
     if wanted is False:
         return None, ""
     texts = _with_report(truth)
     if not texts:
         return None, "Language metrics absent: no reference has a report."
+    generated = [reports[study] for study in texts]
+    references = [one.report for one in texts.values()]
+    resampler = Resampler([one.patient_id for one in texts.values()], resamples, seed)
     try:
-        figures = language_figures(
-            [reports[study] for study in texts], [one.report for one in texts.values()]
-        )
+        with Console(stderr=True).status("Language metrics"):
+            own = language_detail(language_figures(generated, references), resampler)
+            r2gen = r2gen_detail(r2gen_figures(generated, references), resampler)
     except OrapoError as error:
         if wanted:
             raise
         return None, f"Language metrics absent: {error}."
-    resampler = Resampler([one.patient_id for one in texts.values()], resamples, seed)
-    return {"studies": len(texts), **language_detail(figures, resampler)}, ""
+    return {"studies": len(texts), **own, "r2gen": r2gen}, ""
 
 
 def _radeval(
@@ -422,11 +425,17 @@ def _report_table(detail: Mapping[str, Any]) -> Table:
         if figure["value"] is not None:
             interval = f"{figure['low']:.3f} to {figure['high']:.3f}"
             table.add_row(name.replace("_", " "), f"{figure['value']:.3f}", interval)
-    for part in ("language", "radeval"):
-        for name, figure in detail.get(part, {}).get("figures", {}).items():
+    language = detail.get("language", {})
+    for prefix, part in (
+        ("", language),
+        ("R2Gen ", language.get("r2gen", {})),
+        ("", detail.get("radeval", {})),
+    ):
+        for name, figure in part.get("figures", {}).items():
             known = figure["low"] is not None
             interval = f"{figure['low']:.3f} to {figure['high']:.3f}" if known else ""
-            table.add_row(name.replace("_", " "), f"{figure['value']:.3f}", interval)
+            value = "-" if figure["value"] is None else f"{figure['value']:.3f}"
+            table.add_row(prefix + name.replace("_", " "), value, interval)
     for name, share in detail["sameness"].items():
         table.add_row(name.replace("_", " "), f"{share:.3f}", "")
     return table
