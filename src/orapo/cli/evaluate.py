@@ -93,6 +93,12 @@ def evaluate(
     worst: Annotated[
         int, typer.Option(min=0, metavar="N", help="Studies with most errors, shown in the page.")
     ] = 20,
+    radeval_timeout: Annotated[
+        float | None, typer.Option(min=1, metavar="SECONDS", help="Stop RadEval after this time.")
+    ] = None,
+    workers: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Processes that read reports with FactS.")
+    ] = 1,
     resamples: Annotated[int, typer.Option(min=1, metavar="N", help="Of the bootstrap.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of random row and bootstrap.")] = 0,
     as_json: Annotated[
@@ -102,7 +108,7 @@ def evaluate(
     """Score generated reports: tables, plot, metrics.json and report.html, with trivial rows.
 
     A study without a prediction counts as an empty report. Intervals are 95 % bootstrap intervals
-    over patients.
+    over patients. Exit code 1 if a metric of --radeval could not be had; the rest is written.
     """
     # Imported here: scikit-learn and matplotlib would slow down every other command's start.
     from orapo.evaluation.clinical import clinical_scores
@@ -119,8 +125,10 @@ def evaluate(
     from orapo.evaluation.radeval import radeval_metrics
     from orapo.evaluation.trivial import trivial_scores
     from orapo.facts import label_report
+    from orapo.facts.parallel import map_reports
 
     asked = radeval_metrics(radeval) if radeval else []
+    absent: list[str] = []
     if out.exists() and not out.is_dir():
         raise OrapoError(f"{out}: expected a folder, this is a file")
     reports = read_predictions(predictions)
@@ -134,7 +142,11 @@ def evaluate(
     training = list(read_training(train).values()) if train else None
 
     labels = [reference.labels for reference in truth.values()]
-    read = {study: label_report(text) for study, text in reports.items()}
+    texts = [*reports.values(), *(one.report for one in truth.values() if one.report.strip())]
+    facts = list(map_reports(label_report, texts, workers))
+    read = dict(zip(reports, facts, strict=False))
+    in_references = iter(facts[len(reports) :])
+    stated = [next(in_references) if one.report.strip() else None for one in truth.values()]
     if prediction_labels is None:
         predicted = [report.labels for report in read.values()]
     else:
@@ -178,6 +190,7 @@ def evaluate(
     metrics["detail"] = _detail(
         metrics,
         read,
+        stated,
         predicted,
         truth,
         training,
@@ -194,9 +207,11 @@ def evaluate(
     if absence:
         notes.append(absence)
     if asked:
-        scored, said = _radeval(reports, truth, asked, radeval_python, resamples, seed)
+        scored, absent = _radeval(
+            reports, truth, asked, radeval_python, radeval_timeout, resamples, seed
+        )
         metrics["detail"]["radeval"] = scored
-        notes += said
+        notes += absent
     samples = sample_studies(reports, truth)
     bad = worst_studies(reports, truth, predicted, worst, uncertain)
     unreadable = {
@@ -208,7 +223,15 @@ def evaluate(
     write_evaluation(out, metrics, samples, bad, notes, uncertain, command)
     if as_json:
         typer.echo(json.dumps(metrics, indent=2))
-        return
+        for note in absent:
+            Console(stderr=True).print(note, markup=False, highlight=False, soft_wrap=True)
+    else:
+        _show(metrics, notes, out)
+    if absent:
+        raise typer.Exit(1)
+
+
+def _show(metrics: Mapping[str, Any], notes: Sequence[str], out: Path) -> None:
     console = Console()
     console.print(_table(metrics))
     console.print(_report_table(metrics["detail"]))
@@ -225,6 +248,7 @@ def evaluate(
 def _detail(
     metrics: Mapping[str, Any],
     read: Mapping[str, ReportFacts],
+    stated: Sequence[ReportFacts | None],
     predicted: Sequence[Mapping[str, LabelValue]],
     truth: Mapping[str, Reference],
     training: list[Reference] | None,
@@ -240,19 +264,14 @@ def _detail(
     from orapo.evaluation.report_figures import FIGURES, report_figures, sameness, wording
     from orapo.evaluation.rows import best_trivial
     from orapo.evaluation.trivial import constant_row
-    from orapo.facts import label_report
 
     labels = [reference.labels for reference in truth.values()]
-    texts = [
-        label_report(reference.report) if reference.report.strip() else None
-        for reference in truth.values()
-    ]
     kinds = sorted({kind for reference in truth.values() for kind in reference.groups})
     evaluated = Evaluated(
         predicted=label_matrix(predicted, "prediction"),
         reference=label_matrix(labels, "reference"),
         figures=report_figures(
-            list(read.values()), labels, texts, [study in earlier for study in read]
+            list(read.values()), labels, stated, [study in earlier for study in read]
         ),
         patients=[reference.patient_id for reference in truth.values()],
         groups={kind: [one.groups.get(kind, "") for one in truth.values()] for kind in kinds},
@@ -311,6 +330,7 @@ def _radeval(
     truth: Mapping[str, Reference],
     metrics: Sequence[str],
     python: str | None,
+    timeout: float | None,
     resamples: int,
     seed: int,
 ) -> tuple[dict[str, Any], list[str]]:
@@ -327,6 +347,7 @@ def _radeval(
             [one.report for one in texts.values()],
             metrics,
             python,
+            timeout,
         )
     resampler = Resampler([one.patient_id for one in texts.values()], resamples, seed)
     return radeval_detail(result, metrics, resampler)

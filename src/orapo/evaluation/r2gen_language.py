@@ -1,9 +1,9 @@
-"""Language metrics as R2Gen and its followers count them: texts cleaned, COCO's scorers.
+"""Language metrics as R2Gen counts them: texts cleaned its way, COCO's scorers.
 
-Tables of the field (R2Gen, R2GenGPT, MambaXray-VL, OraPO) stand on texts that were cleaned in one way,
-cut into words at spaces and scored with pycocoevalcap. Two things of R2Gen are not done here, for they
-change the references: it cuts them to the generation length, and its words that are rare in training
-become one unknown word.
+R2Gen cleans texts, cuts them into words at spaces and scores them with pycocoevalcap (`modules/metrics.py`
+there; R2GenGPT likewise, but it keeps the colon). Three things are not done here: both cut the references
+to the generation length, R2Gen makes words that are rare in training one unknown word, and neither cleans
+what its own model writes, which has learned to write like that; a report from anywhere else has not.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from orapo.evaluation.counts import Weights
 from orapo.evaluation.language import ORDERS, Figures, bleu_counts
 
 CONVENTION: Final = (
-    "R2Gen's: lower-cased, list numbers and punctuation removed, sentences ended by ' . ', words cut "
-    "at spaces, scored as by pycocoevalcap; neither side is cut to a length, no word is made unknown"
+    "R2Gen's: both sides lower-cased, list numbers and punctuation removed, sentences ended by ' . ', "
+    "words cut at spaces, scored as by pycocoevalcap; nothing is cut to a length, no word made unknown"
 )
 MEANING: Final = {
     **{f"bleu{order}": f"COCO's corpus BLEU of 1- to {order}-grams" for order in ORDERS},
