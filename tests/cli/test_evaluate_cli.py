@@ -238,9 +238,19 @@ def test_words_are_compared_where_the_references_have_reports(orapo, data):
     assert code == 0
     language = json.loads((data / "out/metrics.json").read_text())["detail"]["language"]
     assert language["studies"] == 3
-    assert set(language["figures"]) == {"bleu1", "bleu2", "bleu3", "bleu4", "rouge_l", "cider"}
+    bleu = {"bleu1", "bleu2", "bleu3", "bleu4"}
+    assert set(language["figures"]) == bleu | {"chrf", "rouge_l", "cider"}
+    assert set(language["r2gen"]["figures"]) == bleu | {"rouge_l", "cider"}
+    for figure in (*language["figures"].values(), *language["r2gen"]["figures"].values()):
+        assert figure["low"] <= figure["value"] <= figure["high"]
+    assert "lower-cased" in language["convention"]
+    assert "R2Gen" in language["r2gen"]["convention"]
+    assert set(language["libraries"]) == {"sacrebleu", "rouge-score", "pycocoevalcap"}
     assert "rouge l" in out
-    assert "ROUGE-L without stemming" in (data / "out/report.html").read_text()
+    assert "R2Gen rouge l" in out
+    page = (data / "out/report.html").read_text()
+    assert "ROUGE-L without stemming" in page
+    assert "R2Gen rouge l" in page
     orapo(*EVALUATE, "--no-language", "--out", "none")
     assert "language" not in json.loads((data / "none/metrics.json").read_text())["detail"]
 
@@ -265,12 +275,44 @@ def test_without_radeval_the_rest_is_written_and_it_is_said_how_to_get_it(orapo,
     (data / "radeval.py").write_text("raise ImportError('none here')")
     monkeypatch.setenv("PYTHONPATH", str(data))
     code, out, _ = orapo(*EVALUATE, "--radeval", "radgraph,green", "--out", "out")
-    assert code == 0
+    assert code == 1
     assert "pip install 'orapo[radeval]'" in " ".join(out.split())
     assert json.loads((data / "out/metrics.json").read_text())["detail"]["radeval"] == {}
     assert (data / "out/report.html").is_file()
+    code, out, err = orapo(*EVALUATE, "--radeval", "radgraph", "--out", "out", "--json")
+    assert (code, json.loads(out)["detail"]["radeval"]) == (1, {})
+    assert "pip install 'orapo[radeval]'" in " ".join(err.split())
     code, _, err = orapo(*EVALUATE, "--radeval", "crimson", "--out", "out")
     assert (code, "'crimson'" in err) == (2, True)
+
+
+def test_what_radeval_scored_stands_in_every_output(orapo, data, monkeypatch):
+    (data / "radeval.py").write_text(
+        "class RadEval:\n"
+        "    def __init__(self, metrics, **options):\n"
+        "        (self.metric,) = metrics\n"
+        "    def __call__(self, refs, hyps):\n"
+        "        if self.metric == 'green':\n"
+        "            raise OSError('no weights')\n"
+        "        if self.metric == 'bertscore':\n"
+        "            return {'bertscore': [float('nan')] * len(refs)}\n"
+        "        return {'radgraph_simple': [0.25] * len(refs)}\n"
+    )
+    meta = data / "radeval-2.2.1.dist-info"
+    meta.mkdir()
+    (meta / "METADATA").write_text("Metadata-Version: 2.1\nName: radeval\nVersion: 2.2.1\n")
+    monkeypatch.setenv("PYTHONPATH", str(data))
+    code, out, _ = orapo(*EVALUATE, "--radeval", "radgraph,bertscore", "--out", "out")
+    assert code == 0
+    figures = metrics_of(data)["detail"]["radeval"]["figures"]
+    assert figures["radgraph_simple"] == {"value": 0.25, "low": 0.25, "high": 0.25}
+    assert figures["bertscore"] == {"value": None, "low": None, "high": None}
+    assert "radgraph simple" in out
+    assert "By RadEval 2.2.1" in (data / "out/report.html").read_text()
+    code, out, _ = orapo(*EVALUATE, "--radeval", "green,radgraph", "--out", "out")
+    assert code == 1
+    assert "RadEval's green absent: OSError: no weights." in " ".join(out.split())
+    assert list(metrics_of(data)["detail"]["radeval"]["figures"]) == ["radgraph_simple"]
 
 
 def test_compare_takes_words_in(orapo, data):

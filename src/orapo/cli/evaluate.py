@@ -76,7 +76,7 @@ def evaluate(
         bool | None,
         typer.Option(
             "--language/--no-language",
-            help="BLEU, ROUGE-L and CIDEr too; by default where the extra is installed.",
+            help="BLEU, chrF, ROUGE-L and CIDEr too; by default where the extra is installed.",
         ),
     ] = None,
     radeval: Annotated[
@@ -93,6 +93,12 @@ def evaluate(
     worst: Annotated[
         int, typer.Option(min=0, metavar="N", help="Studies with most errors, shown in the page.")
     ] = 20,
+    radeval_timeout: Annotated[
+        float | None, typer.Option(min=1, metavar="SECONDS", help="Stop RadEval after this time.")
+    ] = None,
+    workers: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Processes that read reports with FactS.")
+    ] = 1,
     resamples: Annotated[int, typer.Option(min=1, metavar="N", help="Of the bootstrap.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of random row and bootstrap.")] = 0,
     as_json: Annotated[
@@ -102,7 +108,7 @@ def evaluate(
     """Score generated reports: tables, plot, metrics.json and report.html, with trivial rows.
 
     A study without a prediction counts as an empty report. Intervals are 95 % bootstrap intervals
-    over patients.
+    over patients. Exit code 1 if a metric of --radeval could not be had; the rest is written.
     """
     # Imported here: scikit-learn and matplotlib would slow down every other command's start.
     from orapo.evaluation.clinical import clinical_scores
@@ -119,8 +125,10 @@ def evaluate(
     from orapo.evaluation.radeval import radeval_metrics
     from orapo.evaluation.trivial import trivial_scores
     from orapo.facts import label_report
+    from orapo.facts.parallel import map_reports
 
     asked = radeval_metrics(radeval) if radeval else []
+    absent: list[str] = []
     if out.exists() and not out.is_dir():
         raise OrapoError(f"{out}: expected a folder, this is a file")
     reports = read_predictions(predictions)
@@ -134,7 +142,11 @@ def evaluate(
     training = list(read_training(train).values()) if train else None
 
     labels = [reference.labels for reference in truth.values()]
-    read = {study: label_report(text) for study, text in reports.items()}
+    texts = [*reports.values(), *(one.report for one in truth.values() if one.report.strip())]
+    facts = list(map_reports(label_report, texts, workers))
+    read = dict(zip(reports, facts, strict=False))
+    in_references = iter(facts[len(reports) :])
+    stated = [next(in_references) if one.report.strip() else None for one in truth.values()]
     if prediction_labels is None:
         predicted = [report.labels for report in read.values()]
     else:
@@ -178,6 +190,7 @@ def evaluate(
     metrics["detail"] = _detail(
         metrics,
         read,
+        stated,
         predicted,
         truth,
         training,
@@ -194,9 +207,11 @@ def evaluate(
     if absence:
         notes.append(absence)
     if asked:
-        scored, said = _radeval(reports, truth, asked, radeval_python, resamples, seed)
+        scored, absent = _radeval(
+            reports, truth, asked, radeval_python, radeval_timeout, resamples, seed
+        )
         metrics["detail"]["radeval"] = scored
-        notes += said
+        notes += absent
     samples = sample_studies(reports, truth)
     bad = worst_studies(reports, truth, predicted, worst, uncertain)
     unreadable = {
@@ -208,7 +223,15 @@ def evaluate(
     write_evaluation(out, metrics, samples, bad, notes, uncertain, command)
     if as_json:
         typer.echo(json.dumps(metrics, indent=2))
-        return
+        for note in absent:
+            Console(stderr=True).print(note, markup=False, highlight=False, soft_wrap=True)
+    else:
+        _show(metrics, notes, out)
+    if absent:
+        raise typer.Exit(1)
+
+
+def _show(metrics: Mapping[str, Any], notes: Sequence[str], out: Path) -> None:
     console = Console()
     console.print(_table(metrics))
     console.print(_report_table(metrics["detail"]))
@@ -225,6 +248,7 @@ def evaluate(
 def _detail(
     metrics: Mapping[str, Any],
     read: Mapping[str, ReportFacts],
+    stated: Sequence[ReportFacts | None],
     predicted: Sequence[Mapping[str, LabelValue]],
     truth: Mapping[str, Reference],
     training: list[Reference] | None,
@@ -240,19 +264,14 @@ def _detail(
     from orapo.evaluation.report_figures import FIGURES, report_figures, sameness, wording
     from orapo.evaluation.rows import best_trivial
     from orapo.evaluation.trivial import constant_row
-    from orapo.facts import label_report
 
     labels = [reference.labels for reference in truth.values()]
-    texts = [
-        label_report(reference.report) if reference.report.strip() else None
-        for reference in truth.values()
-    ]
     kinds = sorted({kind for reference in truth.values() for kind in reference.groups})
     evaluated = Evaluated(
         predicted=label_matrix(predicted, "prediction"),
         reference=label_matrix(labels, "reference"),
         figures=report_figures(
-            list(read.values()), labels, texts, [study in earlier for study in read]
+            list(read.values()), labels, stated, [study in earlier for study in read]
         ),
         patients=[reference.patient_id for reference in truth.values()],
         groups={kind: [one.groups.get(kind, "") for one in truth.values()] for kind in kinds},
@@ -285,22 +304,25 @@ def _language(
     """Return the language metrics, and what to say where there are none."""
     from orapo.evaluation.bootstrap import Resampler
     from orapo.evaluation.language import language_detail, language_figures
+    from orapo.evaluation.r2gen_language import r2gen_detail, r2gen_figures
 
     if wanted is False:
         return None, ""
     texts = _with_report(truth)
     if not texts:
         return None, "Language metrics absent: no reference has a report."
+    generated = [reports[study] for study in texts]
+    references = [one.report for one in texts.values()]
+    resampler = Resampler([one.patient_id for one in texts.values()], resamples, seed)
     try:
-        figures = language_figures(
-            [reports[study] for study in texts], [one.report for one in texts.values()]
-        )
+        with Console(stderr=True).status("Language metrics"):
+            own = language_detail(language_figures(generated, references), resampler)
+            r2gen = r2gen_detail(r2gen_figures(generated, references), resampler)
     except OrapoError as error:
         if wanted:
             raise
         return None, f"Language metrics absent: {error}."
-    resampler = Resampler([one.patient_id for one in texts.values()], resamples, seed)
-    return {"studies": len(texts), **language_detail(figures, resampler)}, ""
+    return {"studies": len(texts), **own, "r2gen": r2gen}, ""
 
 
 def _radeval(
@@ -308,6 +330,7 @@ def _radeval(
     truth: Mapping[str, Reference],
     metrics: Sequence[str],
     python: str | None,
+    timeout: float | None,
     resamples: int,
     seed: int,
 ) -> tuple[dict[str, Any], list[str]]:
@@ -324,6 +347,7 @@ def _radeval(
             [one.report for one in texts.values()],
             metrics,
             python,
+            timeout,
         )
     resampler = Resampler([one.patient_id for one in texts.values()], resamples, seed)
     return radeval_detail(result, metrics, resampler)
@@ -422,11 +446,17 @@ def _report_table(detail: Mapping[str, Any]) -> Table:
         if figure["value"] is not None:
             interval = f"{figure['low']:.3f} to {figure['high']:.3f}"
             table.add_row(name.replace("_", " "), f"{figure['value']:.3f}", interval)
-    for part in ("language", "radeval"):
-        for name, figure in detail.get(part, {}).get("figures", {}).items():
+    language = detail.get("language", {})
+    for prefix, part in (
+        ("", language),
+        ("R2Gen ", language.get("r2gen", {})),
+        ("", detail.get("radeval", {})),
+    ):
+        for name, figure in part.get("figures", {}).items():
             known = figure["low"] is not None
             interval = f"{figure['low']:.3f} to {figure['high']:.3f}" if known else ""
-            table.add_row(name.replace("_", " "), f"{figure['value']:.3f}", interval)
+            value = "-" if figure["value"] is None else f"{figure['value']:.3f}"
+            table.add_row(prefix + name.replace("_", " "), value, interval)
     for name, share in detail["sameness"].items():
         table.add_row(name.replace("_", " "), f"{share:.3f}", "")
     return table
