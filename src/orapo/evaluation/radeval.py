@@ -162,19 +162,19 @@ def radeval_detail(
     for metric in metrics:
         scored = result["metrics"][metric]
         if "error" in scored:
-            weights = WEIGHTS.get(metric)
-            hint = (
-                f" It fetches weights at its first use ({weights}); without network, bring these "
-                "folders from a machine that has them, the hub's cache (HF_HOME) among them."
-                if weights
-                else ""
-            )
-            said.append(f"RadEval's {metric} absent: {scored['error'].rstrip('.')}.{hint}")
+            weights = f" It fetches {WEIGHTS[metric]}." if metric in WEIGHTS else ""
+            said.append(f"RadEval's {metric} absent: {scored['error'].rstrip('.')}.{weights}")
             continue
         for name, values in scored["figures"].items():
             figures[name] = _figure(values, resampler)
             if name in _LESS_IS_BETTER:
                 figures[name]["meaning"] = "less is better"
+    if said:
+        said.append(
+            "RadEval fetches weights at their first use. Without network, bring these folders from a "
+            "machine that has them, the hub's cache (HF_HOME) among them; HF_HUB_OFFLINE=1 then "
+            "spares the attempts."
+        )
     return {"version": result["version"], "studies": resampler.studies, "figures": figures}, said
 
 
