@@ -5,6 +5,7 @@ import json
 import random
 import re
 import signal
+import sys
 
 import numpy as np
 import pytest
@@ -304,6 +305,16 @@ def test_words_are_compared_where_the_references_have_reports(orapo, data):
     assert "language" not in json.loads((data / "none/metrics.json").read_text())["detail"]
 
 
+def test_without_the_extra_the_rest_is_written_unless_words_are_asked_for(orapo, data, monkeypatch):
+    monkeypatch.setitem(sys.modules, "sacrebleu", None)
+    code, out, _ = orapo(*EVALUATE, "--out", "out")
+    assert code == 0
+    assert "Language metrics absent: language metrics need" in " ".join(out.split())
+    assert "language" not in metrics_of(data)["detail"]
+    code, _, err = orapo(*EVALUATE, "--language", "--out", "none")
+    assert (code, "pip install 'orapo[language]'" in " ".join(err.split())) == (2, True)
+
+
 def test_references_without_reports_have_no_language_metrics(orapo, data):
     columns = ("study_id", *LABELS)
     with write_rows(data / "labels.csv", columns) as write:
@@ -371,6 +382,7 @@ def test_compare_takes_words_in(orapo, data):
     result = json.loads((data / "c.json").read_text())
     rouge = next(one for one in result["comparisons"] if one["figure"] == "rouge_l")
     assert rouge["value_a"] == pytest.approx(1.0)
+    assert "chrf" in {one["figure"] for one in result["comparisons"]}
     assert "q's rouge l is higher than p's by" in rouge["in_words"]
 
 

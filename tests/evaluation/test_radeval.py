@@ -1,5 +1,6 @@
 """RadEval in a process of its own: what it scores, and what is said where it can't."""
 
+import importlib
 import sys
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from orapo import OrapoError
 from orapo.evaluation.bootstrap import Resampler
 from orapo.evaluation.radeval import METRICS, radeval_detail, radeval_metrics, run_radeval
+from orapo.evaluation.radeval_runner import OldName
 
 GENERATED = ["No edema seen.", "Left effusion.", "Cardiomegaly."]
 REFERENCES = ["No edema.", "Small left effusion.", "Normal heart."]
@@ -165,6 +167,23 @@ def test_garbage_is_said_and_scores_nothing(tmp_path, resampler, output):
     detail, (note, _) = radeval_detail(result, ["radgraph"], resampler)
     assert detail["figures"] == {}
     assert "radgraph absent: " in note
+
+
+def test_the_package_s_other_name_gives_the_same_modules(tmp_path, monkeypatch):
+    package = tmp_path / "radeval"
+    (package / "inner").mkdir(parents=True)
+    for name in ("__init__.py", "inner/__init__.py"):
+        (package / name).write_text("")
+    (package / "inner" / "model.py").write_text("class Model: ...")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "meta_path", [OldName(), *sys.meta_path])
+    monkeypatch.setattr(sys, "modules", sys.modules.copy())
+    old = importlib.import_module("RadEval.inner.model")
+    new = importlib.import_module("radeval.inner.model")
+    assert old.Model is new.Model
+    assert new.__spec__.name == new.__name__ == "radeval.inner.model"
+    with pytest.raises(ModuleNotFoundError, match=r"radeval\.nothing"):
+        importlib.import_module("RadEval.nothing")
 
 
 def test_a_python_is_found_beside_where_the_command_runs(tmp_path, monkeypatch, fake):

@@ -82,7 +82,8 @@ def main() -> None:
         asked = json.load(file)
     result: Any
     texts = asked["references"] + asked["generated"]
-    sys.meta_path.append(OldName())
+    # first, or Python would find what lies in the package by its folder, a second time
+    sys.meta_path.insert(0, OldName())
     try:
         from importlib.metadata import version
 
