@@ -13,16 +13,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
+from orapo.cli.evaluation_screen import notes_on, show_evaluation
 from orapo.errors import OrapoError
 from orapo.labels import LabelValue, UncertainPolicy
 
 if TYPE_CHECKING:
     from orapo.evaluation.inputs import Reference
     from orapo.facts import ReportFacts
+
+_NEEDED = {False: "needs --train MANIFEST", True: "needs training reports"}
 
 
 def add_to(app: typer.Typer) -> None:
@@ -123,6 +124,7 @@ def evaluate(
     )
     from orapo.evaluation.output import sample_studies, worst_studies, write_evaluation
     from orapo.evaluation.radeval import radeval_metrics
+    from orapo.evaluation.rows import TRIVIAL_TITLES
     from orapo.evaluation.trivial import trivial_scores
     from orapo.facts import label_report
     from orapo.facts.parallel import map_reports
@@ -159,7 +161,7 @@ def evaluate(
             )
         predicted = [theirs.get(study, {}) for study in reports]
     scores = clinical_scores(predicted, labels, uncertain=uncertain)
-    nearest = _nearest(training, truth)
+    nearest, no_nearest = _nearest(training, truth)
     trivial = trivial_scores(
         labels,
         [study.labels for study in training] if training else None,
@@ -170,6 +172,13 @@ def evaluate(
     )
     metrics: dict[str, Any] = {"model": scores.as_dict()}
     metrics |= {name: row.as_dict() for name, row in trivial.items()}
+    absent_rows = {
+        name: no_nearest if training and name == "nearest_image" else _NEEDED[bool(training)]
+        for name in TRIVIAL_TITLES
+        if name not in metrics
+    }
+    if absent_rows:
+        metrics["absent_rows"] = absent_rows
     metrics |= {
         "studies": len(truth),
         "missing_predictions": len(missing),
@@ -200,7 +209,8 @@ def evaluate(
         resamples,
         seed,
     )
-    notes = _notes(metrics, truth, training)
+    shared = {study.study_id for study in training or ()} & truth.keys()
+    notes = notes_on(metrics, len(shared))
     words, absence = _language(reports, truth, language, resamples, seed)
     if words is not None:
         metrics["detail"]["language"] = words
@@ -226,23 +236,9 @@ def evaluate(
         for note in absent:
             Console(stderr=True).print(note, markup=False, highlight=False, soft_wrap=True)
     else:
-        _show(metrics, notes, out)
+        show_evaluation(metrics, notes, out)
     if absent:
         raise typer.Exit(1)
-
-
-def _show(metrics: Mapping[str, Any], notes: Sequence[str], out: Path) -> None:
-    console = Console()
-    console.print(_table(metrics))
-    console.print(_report_table(metrics["detail"]))
-    for note in notes:
-        console.print(note, style="dim", markup=False, highlight=False)
-    console.print(
-        f"Written: {out / 'report.html'}, metrics.json, per_label.csv, per_label.png",
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
-    )
 
 
 def _detail(
@@ -375,18 +371,25 @@ def _check_splits(
 
 def _nearest(
     training: list[Reference] | None, truth: Mapping[str, Reference]
-) -> list[Mapping[str, LabelValue]] | None:
-    """Return the labels of the retrieval row, with a progress bar while films are read."""
+) -> tuple[list[Mapping[str, LabelValue]] | None, str]:
+    """Return the labels of the retrieval row, with a progress bar, or why there are none."""
     from rich.progress import Progress
 
     from orapo.evaluation.nearest import MOST_FILMS, nearest_labels
 
-    known = [(one.images[0], one.report) for one in training or () if one.images and one.report]
+    known = [
+        (one.images[0], one.report) for one in training or () if one.images and one.report.strip()
+    ]
     films = [one.images[0] if one.images else None for one in truth.values()]
+    if not known:
+        return None, "no training study has a film and a report"
+    if not any(films):
+        return None, "no reference has a film"
     with Progress(console=Console(stderr=True), transient=True) as progress:
         total = min(len(known), MOST_FILMS) + sum(film is not None for film in films)
-        task = progress.add_task("Nearest training films", total=total, visible=bool(known))
-        return nearest_labels(known, films, lambda: progress.advance(task))
+        task = progress.add_task("Nearest training films", total=total)
+        labels = nearest_labels(known, films, lambda: progress.advance(task))
+    return labels, "the films can't be read"
 
 
 def _training_reports(training: list[Reference] | None) -> list[str] | None:
@@ -396,93 +399,3 @@ def _training_reports(training: list[Reference] | None) -> list[str] | None:
 
 def _origins(truth: Mapping[str, Reference]) -> dict[str, int]:
     return dict(sorted(Counter(reference.origin for reference in truth.values()).items()))
-
-
-def _notes(
-    metrics: Mapping[str, Any],
-    truth: Mapping[str, Reference],
-    training: list[Reference] | None,
-) -> list[str]:
-    from orapo.evaluation.rows import TRIVIAL_TITLES
-
-    notes = []
-    absent = [title for name, title in TRIVIAL_TITLES.items() if name not in metrics]
-    if absent:
-        needed = "training reports and films" if training else "--train MANIFEST"
-        notes.append(f"Absent rows: {', '.join(absent)} (they need {needed}).")
-    shared = {study.study_id for study in training or ()} & truth.keys()
-    if shared:
-        notes.append(f"Warning: studies that are both training and reference: {len(shared)}.")
-    if not metrics["model"]["macro_labels"]:
-        notes.append("Warning: no label is positive in the references; the macro figures are 0.")
-    if metrics["missing_predictions"]:
-        notes.append(
-            f"Studies without a prediction: {metrics['missing_predictions']}, "
-            f"{metrics['missing_rule']}."
-        )
-    if metrics["predictions_without_reference"]:
-        unknown = metrics["predictions_without_reference"]
-        notes.append(f"Predictions without a reference, left out: {unknown}.")
-    lift = metrics["detail"].get("lift")
-    if lift:
-        notes.append(
-            f"Macro-F1 over the best trivial row ({TRIVIAL_TITLES[lift['over']]}): "
-            f"{lift['value']:+.3f}, 95 % interval {lift['low']:+.3f} to {lift['high']:+.3f}."
-        )
-    if metrics["empty_predictions"]:
-        notes.append(f"Generated reports that are empty: {metrics['empty_predictions']}.")
-    read = metrics["reference_labels"].get("facts", 0)
-    if read:
-        notes.append(f"References whose labels FactS read from their report: {read}.")
-    return notes
-
-
-def _report_table(detail: Mapping[str, Any]) -> Table:
-    table = Table(title="Of each report, with 95 % intervals", box=box.SIMPLE_HEAD)
-    table.add_column("")
-    table.add_column("mean", justify="right")
-    table.add_column("95 % interval", justify="right")
-    for name, figure in detail["reports"].items():
-        if figure["value"] is not None:
-            interval = f"{figure['low']:.3f} to {figure['high']:.3f}"
-            table.add_row(name.replace("_", " "), f"{figure['value']:.3f}", interval)
-    language = detail.get("language", {})
-    for prefix, part in (
-        ("", language),
-        ("R2Gen ", language.get("r2gen", {})),
-        ("", detail.get("radeval", {})),
-    ):
-        for name, figure in part.get("figures", {}).items():
-            known = figure["low"] is not None
-            interval = f"{figure['low']:.3f} to {figure['high']:.3f}" if known else ""
-            value = "-" if figure["value"] is None else f"{figure['value']:.3f}"
-            table.add_row(prefix + name.replace("_", " "), value, interval)
-    for name, share in detail["sameness"].items():
-        table.add_row(name.replace("_", " "), f"{share:.3f}", "")
-    return table
-
-
-def _table(metrics: Mapping[str, Any]) -> Table:
-    from orapo.evaluation.rows import TRIVIAL_TITLES, result_rows, row_title
-
-    model = metrics["model"]
-    table = Table(
-        title=f"{model['studies']} studies, {len(model['macro_labels'])} labels with support",
-        caption=f"Uncertain {model['convention']['uncertain']}.",
-        box=box.SIMPLE_HEAD,  # without rules between columns it fits 80 characters
-    )
-    table.add_column("", min_width=10)
-    for heading in ("Macro F1", "Precision", "Recall", "Micro F1", "R2Gen F1"):
-        table.add_column(heading, justify="right")
-    figures = ("macro_f1", "macro_precision", "macro_recall", "micro_f1", "r2gen_macro_f1")
-    rows = result_rows(metrics)
-    for name, row in rows.items():
-        trivial = name in TRIVIAL_TITLES
-        table.add_row(
-            row_title(name),
-            *(f"{row[figure]:.3f}" for figure in figures),
-            style="dim" if trivial else "bold",
-        )
-        if name == "model":
-            table.add_section()
-    return table

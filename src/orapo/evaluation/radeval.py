@@ -153,8 +153,9 @@ def radeval_detail(
     if "missing" in result:
         return {}, [
             f"RadEval absent: it can't be imported ({result['missing']}). Install it in an "
-            "environment of its own (python -m venv E; E/bin/pip install radeval) and name that with "
-            "--radeval-python E/bin/python; or pip install 'orapo[radeval]'."
+            "environment of its own (python -m venv E; E/bin/pip install radeval 'numpy<2' "
+            "'pyarrow<26') and name that with --radeval-python E/bin/python; or pip install "
+            "'orapo[radeval]'."
         ]
     figures: dict[str, Any] = {}
     said = []
