@@ -43,12 +43,12 @@ def test_a_call_is_followed_by_what_the_reference_says():
         ("This may represent atelectasis.", "may, could"),
         ("Pneumonia is unlikely.", "unlikely"),
         ("Concern for pneumonia.", "suspected"),
-        ("Pneumonia?", "other uncertain words"),
+        ("Basal atelectasis versus scar.", "or, versus"),
+        ("Possible atelectasis or scar.", "possible"),
     ],
 )
 def test_a_finding_has_the_phrase_of_its_sentence(text, phrase):
-    assert phrases(text) | {phrase: 1} == phrases(text)
-    assert set(phrases(text)) <= set(PHRASES)
+    assert set(phrases(text)) == {phrase}
 
 
 @pytest.mark.parametrize(
@@ -60,6 +60,8 @@ def test_a_finding_has_the_phrase_of_its_sentence(text, phrase):
         "Cardiomegaly, likely chronic.",  # what follows hedges something else
         "Likely pneumonia. Pneumonia is present.",  # said plainly, too
         "No acute disease is likely.",
+        "Likely vascular congestion.",  # a finding that is itself uncertain for Edema
+        "Stable mediastinal contour.",
     ],
 )
 def test_plain_statements_have_none(text):
@@ -76,6 +78,7 @@ def test_phrases_stand_in_the_order_of_their_certainty_with_the_call_they_are_pa
     truth = [{"Edema": 1}, {"Edema": 1}, {"Edema": 1}, {"Edema": 0}]
     table = hedging([label_report(text) for text in texts], truth, resampler(4))
     assert list(table) == ["likely", "probable", "possible"]
+    assert list(table) == [phrase for phrase in PHRASES if phrase in table]
     assert [row["call"] for row in table.values()] == ["positive", "uncertain", "uncertain"]
     assert table["possible"]["reference_positive"]["value"] == 0.5
 

@@ -49,7 +49,7 @@ def share_interval(interval: Interval, patients: int) -> Interval:
     if interval.value not in (0, 1) or not patients:
         return interval
     edge = _NORMAL**2 / (patients + _NORMAL**2)
-    return Interval(0, 0, edge) if interval.value == 0 else Interval(1, 1 - edge, 1)
+    return Interval(0.0, 0.0, edge) if interval.value == 0 else Interval(1.0, 1 - edge, 1.0)
 
 
 class Resampler:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from orapo.evaluation.bootstrap import Resampler, share_interval
 from orapo.evaluation.counts import Weights
 from orapo.facts.fact import Fact, Polarity, ReportFacts
-from orapo.labels import LABELS, NO_FINDING, LabelValue
+from orapo.labels import LABELS, NO_FINDING, UNCERTAIN, LabelValue
 
 CALLS: Final[Mapping[str, LabelValue]] = {
     "positive": 1,
@@ -25,8 +25,6 @@ CALLS: Final[Mapping[str, LabelValue]] = {
     "blank": None,
 }
 """Name of a call to its value."""
-
-OTHER_HEDGE: Final = "other uncertain words"
 
 _ASSERTING: Final = {
     "consistent with": r"(?:consistent|compatible) with|c/w",
@@ -41,7 +39,9 @@ _HEDGING: Final = {
     "not excluded": r"(?:exclude|rule out|excluded|ruled out)",
     "unlikely": r"unlikely|(?:less|not) likely",
 }
-PHRASES: Final = (*_ASSERTING, *_HEDGING, OTHER_HEDGE)
+# "Atelectasis or scar" hedges both, if nothing else does.
+_ALTERNATIVE: Final = {"or, versus": r"or|versus|vs"}
+PHRASES: Final = (*_ASSERTING, *_HEDGING, *_ALTERNATIVE)
 """Hedging phrases, the surest first. Those of the first three make a finding present for FactS, the
 others uncertain. The order is that of common usage; no scale of words to shares is agreed on."""
 
@@ -54,6 +54,7 @@ def _compiled(phrases: Mapping[str, str]) -> dict[str, re.Pattern[str]]:
 
 _ASSERTING_PATTERNS: Final = _compiled(_ASSERTING)
 _HEDGING_PATTERNS: Final = _compiled(_HEDGING)
+_ALTERNATIVE_PATTERNS: Final = _compiled(_ALTERNATIVE)
 
 
 class _Cell(NamedTuple):
@@ -100,6 +101,7 @@ def hedging(
 
     A finding belongs to the phrase of its sentence that stands nearest. One that is present despite
     the phrase ("likely pneumonia") takes only a phrase before it, without another finding between.
+    A label that is also said without a phrase counts to none.
 
     Args:
         reports: What FactS read from the generated reports.
@@ -120,8 +122,8 @@ def hedging(
                 for index in report.evidence.get(label, ())
                 if report.facts[index].labels.get(label) == call
             ]
-            phrases = [phrase for fact in facts if (phrase := _phrase(fact, report))]
-            if phrases and len(phrases) == len(facts):  # said without a hedge, too: no hedge
+            phrases = [phrase for fact in facts if (phrase := _phrase(fact, call, report))]
+            if phrases and len(phrases) == len(facts):
                 cells.append(_Cell(phrases[0], study, truth.get(label)))
     used = {cell.wording for cell in cells}
     table = _table([phrase for phrase in PHRASES if phrase in used], cells, resampler)
@@ -131,16 +133,24 @@ def hedging(
     }
 
 
-def _phrase(fact: Fact, report: ReportFacts) -> str | None:
-    """Return the phrase that hedges a fact, None if it is stated plainly."""
+def _phrase(fact: Fact, call: LabelValue, report: ReportFacts) -> str | None:
+    """Return the phrase that makes a call of a fact less sure, None if there is none.
+
+    Some findings are uncertain for a label without any ("vascular congestion" for Edema).
+    """
     sentence = report.sentences[fact.sentence]
-    if fact.polarity is Polarity.UNCERTAIN:
-        near = [
-            (min(abs(fact.start - place.end()), abs(place.start() - fact.end)), name)
-            for name, pattern in _HEDGING_PATTERNS.items()
-            for place in pattern.finditer(report.text, sentence.start, sentence.end)
-        ]
-        return min(near, default=(0, OTHER_HEDGE))[1]
+    if call == UNCERTAIN and fact.polarity is Polarity.UNCERTAIN:
+        for patterns in (_HEDGING_PATTERNS, _ALTERNATIVE_PATTERNS):
+            near = [
+                (min(abs(fact.start - place.end()), abs(place.start() - fact.end)), name)
+                for name, pattern in patterns.items()
+                for place in pattern.finditer(report.text, sentence.start, sentence.end)
+            ]
+            if near:
+                return min(near)[1]
+        return None
+    if call == UNCERTAIN:
+        return None
     between = max(
         (other.end for other in report.facts if other.end <= fact.start), default=sentence.start
     )
