@@ -84,7 +84,7 @@ def test_it_writes_metrics_tables_and_page(orapo, data):
     effusion = next(r for r in rows if (r["row"], r["label"]) == ("model", "Pleural Effusion"))
     assert (float(effusion["f1"]), effusion["support"]) == (1.0, "1")
     page = (data / "out/report.html").read_text()
-    assert page.count("data:image/png;base64,") == 2  # plots
+    assert page.count("data:image/png;base64,") == 3  # plots
     # three samples, and the two studies among them with errors
     assert page.count("data:image/jpeg;base64,") == 5
     assert "0.556" in out

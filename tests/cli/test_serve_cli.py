@@ -51,9 +51,9 @@ def test_it_says_its_address_answers_and_ends_at_a_signal():
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:
             address = re.search(r"http://127\.0\.0\.1:\d+", process.stderr.readline())
-            assert "not for diagnosis" in httpx2.get(f"{address[0]}/").text
+            assert "not for diagnosis" in httpx2.get(f"{address[0]}/", timeout=60).text
             body = {"text": "A small effusion of Zebedee."}
-            assert httpx2.post(f"{address[0]}/v1/facts", json=body).status_code == 200
+            assert httpx2.post(f"{address[0]}/v1/facts", json=body, timeout=60).is_success
         finally:
             process.send_signal(signal.SIGTERM)
         log = process.stderr.read()

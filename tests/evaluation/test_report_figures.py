@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from orapo.evaluation.report_figures import FIGURES, report_figures, sameness, wording
+from orapo.evaluation.report_figures import FIGURES, report_figures, sameness
 from orapo.facts import label_report
 
 
@@ -74,11 +74,3 @@ def test_comparing_is_inventing_only_where_no_earlier_study_was_given():
 
 def test_collapse_shows_in_how_alike_the_reports_are():
     assert sameness(["a b", "a  b", "c", "d"]) == {"distinct_share": 0.75, "most_common_share": 0.5}
-
-
-def test_wording_says_how_often_each_wording_is_right():
-    table = wording([{"Edema": -1}, {"Edema": -1}, {"Edema": 1}], [{"Edema": 1}, {}, {"Edema": -1}])
-    assert table["uncertain"] == {"cells": 2, "reference_positive": 0.5, "reference_uncertain": 0}
-    assert table["positive"]["reference_uncertain"] == 1
-    assert table["negative"]["reference_positive"] is None
-    assert table["blank"]["cells"] == 36

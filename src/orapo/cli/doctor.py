@@ -26,6 +26,7 @@ PURPOSES: Final = {
     "quantization": "load_in_4bit, load_in_8bit",
     "vllm": "rollouts by vLLM (use_vllm); in an environment of its own",
     "fhir": "export --format fhir",
+    "serve": "serve: the workbench and its HTTP API",
     "language": "evaluate: language metrics",
     "radeval": "evaluate: RadEval",
     "deepspeed": "ZeRO (recipes/accelerate/zero2.yaml, zero3.yaml)",

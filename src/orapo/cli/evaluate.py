@@ -42,7 +42,7 @@ def evaluate(
         ),
     ],
     out: Annotated[
-        Path, typer.Option(help="Folder for metrics.json, per_label.csv/.png and report.html.")
+        Path, typer.Option(help="Folder for metrics.json, per_label.csv, plots and report.html.")
     ],
     train: Annotated[
         Path | None,
@@ -222,7 +222,7 @@ def evaluate(
         )
         metrics["detail"]["radeval"] = scored
         notes += absent
-    samples = sample_studies(reports, truth)
+    samples = sample_studies(reports, truth, predicted)
     bad = worst_studies(reports, truth, predicted, worst, uncertain)
     unreadable = {
         one.study_id for one in [*samples, *bad] if one.image is None and truth[one.study_id].images
@@ -255,11 +255,13 @@ def _detail(
     seed: int,
 ) -> dict[str, Any]:
     """Return all that has an interval, and what the reports are like."""
+    from orapo.evaluation.bootstrap import Resampler
     from orapo.evaluation.clinical import label_matrix
     from orapo.evaluation.detail import Evaluated, detailed
-    from orapo.evaluation.report_figures import FIGURES, report_figures, sameness, wording
+    from orapo.evaluation.report_figures import FIGURES, report_figures, sameness
     from orapo.evaluation.rows import best_trivial
     from orapo.evaluation.trivial import constant_row
+    from orapo.evaluation.wording import hedging, wording
 
     labels = [reference.labels for reference in truth.values()]
     kinds = sorted({kind for reference in truth.values() for kind in reference.groups})
@@ -286,7 +288,9 @@ def _detail(
         detail["lift"]["over"] = best
     detail["figures"] = FIGURES
     detail["sameness"] = sameness([report.text for report in read.values()])
-    detail["wording"] = wording(predicted, labels)
+    resampler = Resampler(evaluated.patients, resamples, seed)
+    detail["wording"] = wording(predicted, labels, resampler)
+    detail["hedging"] = hedging(list(read.values()), labels, resampler)
     return detail
 
 

@@ -19,7 +19,7 @@ def show_evaluation(metrics: Mapping[str, Any], notes: Sequence[str], out: Path)
     for note in notes:
         console.print(note, style="dim", markup=False, highlight=False)
     console.print(
-        f"Written: {out / 'report.html'}, metrics.json, per_label.csv, per_label.png",
+        f"Written: {out / 'report.html'}, metrics.json, per_label.csv and the plots",
         markup=False,
         highlight=False,
         soft_wrap=True,

@@ -19,6 +19,7 @@ from orapo.evaluation.counts import Weights
 
 RESAMPLES: Final = 1000
 LEVEL: Final = 0.95
+_NORMAL: Final = 1.959964  # the normal distribution's quantile at 97.5 %
 _CELLS_AT_ONCE: Final = 4_000_000
 """Weights held in memory at a time: 32 MB."""
 
@@ -38,6 +39,17 @@ class Interval:
         """Return it for JSON, which has no NaN: a figure that applies to no study is None."""
         numbers = {"value": self.value, "low": self.low, "high": self.high}
         return {name: None if math.isnan(value) else value for name, value in numbers.items()}
+
+
+def share_interval(interval: Interval, patients: int) -> Interval:
+    """Return a share's interval; where the share is 0 or 1, Wilson's for that many patients.
+
+    All resamples of "0 of 5" are 0, which would look like certainty.
+    """
+    if interval.value not in (0, 1) or not patients:
+        return interval
+    edge = _NORMAL**2 / (patients + _NORMAL**2)
+    return Interval(0.0, 0.0, edge) if interval.value == 0 else Interval(1.0, 1 - edge, 1.0)
 
 
 class Resampler:
@@ -60,6 +72,10 @@ class Resampler:
     def studies(self) -> int:
         """How many studies there are."""
         return len(self._patient)
+
+    def patients_of(self, studies: NDArray[np.bool_]) -> int:
+        """Return how many patients some studies, (studies,) flags, belong to."""
+        return len(np.unique(self._patient[studies]))
 
     def whole(self) -> Weights:
         """Return the weights of the studies as they are, (1, studies)."""

@@ -19,6 +19,7 @@ from orapo.evaluation.counts import (
     Counts,
     Weights,
     convention_figures,
+    conventions_named,
     counts_by_policy,
     label_figures,
 )
@@ -113,15 +114,34 @@ def detailed(
         )
     }
     headline = _headline(uncertain)
+    result["headline"] = {
+        "model": {
+            figure: conventions[convention.name][score]
+            for figure, convention, score in _headline_figures(uncertain)
+        }
+    }
     if best_trivial is not None:
-        trivial = counts_by_policy(best_trivial, evaluated.reference)[uncertain]
-        (lift,) = resampler.interval(
-            lambda weights: (
-                convention_figures(counts[uncertain], headline, weights)["f1"]
-                - convention_figures(trivial, headline, weights)["f1"]
+        trivial = counts_by_policy(best_trivial, evaluated.reference)
+        lift, *figures = resampler.interval(
+            lambda weights: np.stack(
+                [
+                    convention_figures(counts[uncertain], headline, weights)["f1"]
+                    - convention_figures(trivial[uncertain], headline, weights)["f1"],
+                    *(
+                        convention_figures(trivial[convention.uncertain], convention, weights)[
+                            score
+                        ]
+                        for _, convention, score in _headline_figures(uncertain)
+                    ),
+                ],
+                axis=1,
             )
         )
         result["lift"] = {**lift.as_dict(), "figure": headline.name}
+        result["headline"]["best_trivial"] = {
+            figure: interval.as_dict()
+            for (figure, *_), interval in zip(_headline_figures(uncertain), figures, strict=True)
+        }
     result["subgroups"] = _subgroups(evaluated, uncertain, resamples, seed)
     return result
 
@@ -161,6 +181,17 @@ def _headline(uncertain: UncertainPolicy) -> Convention:
         UncertainPolicy.IGNORE: "macro_uncertain_ignored",
     }
     return next(one for one in CONVENTIONS if one.name == words[uncertain])
+
+
+def _headline_figures(uncertain: UncertainPolicy) -> list[tuple[str, Convention, str]]:
+    """Return the figures of a row of the headline's table: key, convention, score."""
+    macro = _headline(uncertain)
+    micro, r2gen = conventions_named((macro.name.replace("macro", "micro"), "r2gen_macro"))
+    return [
+        *((f"macro_{score}", macro, score) for score in SCORES),
+        ("micro_f1", micro, "f1"),
+        ("r2gen_macro_f1", r2gen, "f1"),
+    ]
 
 
 def _intervals(

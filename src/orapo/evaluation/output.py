@@ -12,7 +12,7 @@ from orapo.data.images import read_image
 from orapo.data.table_writing import write_rows
 from orapo.errors import OrapoError
 from orapo.evaluation.inputs import Reference
-from orapo.evaluation.plots import per_label_bars, trade_off
+from orapo.evaluation.plots import per_label_bars, trade_off, wording_shares
 from orapo.evaluation.report import ExampleStudy, write_report
 from orapo.evaluation.rows import best_trivial, result_rows
 from orapo.evaluation.verdicts import label_outcome
@@ -25,12 +25,15 @@ SAMPLE_FILMS: Final = 8
 
 
 def sample_studies(
-    reports: Mapping[str, str], truth: Mapping[str, Reference]
+    reports: Mapping[str, str],
+    truth: Mapping[str, Reference],
+    predicted: Sequence[Mapping[str, LabelValue]],
 ) -> list[ExampleStudy]:
     """Take studies at even distances over the sorted ids: no picking of good or bad ones."""
+    labels = dict(zip(truth, predicted, strict=True))
     studies = [name for name, one in truth.items() if one.images or one.report]
     step = max(1, len(studies) // SAMPLE_FILMS)
-    return [_shown(name, reports, truth) for name in studies[::step][:SAMPLE_FILMS]]
+    return [_shown(name, reports, truth, labels) for name in studies[::step][:SAMPLE_FILMS]]
 
 
 def worst_studies(
@@ -41,21 +44,28 @@ def worst_studies(
     uncertain: UncertainPolicy,
 ) -> list[ExampleStudy]:
     """Take the studies with most wrong labels, missed and false alarms together; none without."""
+    labels = dict(zip(truth, predicted, strict=True))
     wrong = {}
-    for (name, reference), labels in zip(truth.items(), predicted, strict=True):
-        outcome = label_outcome(labels, reference.labels, uncertain=uncertain)
+    for name, reference in truth.items():
+        outcome = label_outcome(labels[name], reference.labels, uncertain=uncertain)
         wrong[name] = len(outcome.missed) + len(outcome.false_alarms)
     worst = sorted((name for name in wrong if wrong[name]), key=lambda name: (-wrong[name], name))
-    return [_shown(name, reports, truth) for name in worst[:count]]
+    return [_shown(name, reports, truth, labels) for name in worst[:count]]
 
 
-def _shown(name: str, reports: Mapping[str, str], truth: Mapping[str, Reference]) -> ExampleStudy:
+def _shown(
+    name: str,
+    reports: Mapping[str, str],
+    truth: Mapping[str, Reference],
+    labels: Mapping[str, Mapping[str, LabelValue]],
+) -> ExampleStudy:
     return ExampleStudy(
         study_id=name,
         image=_film(truth[name].images),
         reference_text=truth[name].report,
         reference_labels=truth[name].labels,
         generated={"model": reports[name]},
+        generated_labels={"model": labels[name]},
     )
 
 
@@ -94,13 +104,22 @@ def write_evaluation(
             for label, score in row["per_label"].items():
                 write({"row": name, "label": label, **score})
     shown = [name for name in ("model", best_trivial(metrics)) if name]
-    bars, points = out / "per_label.png", out / "trade_off.png"
-    per_label_bars({name: rows[name]["per_label"] for name in shown}, bars)
-    trade_off(rows, "model", points)
+    detail = metrics.get("detail", {})
+    plots = {
+        "F1 of each label": out / "per_label.png",
+        "Precision against recall": out / "trade_off.png",
+    }
+    bars, points = plots.values()
+    intervals = {"model": detail["per_label"]} if detail else {}
+    per_label_bars({name: rows[name]["per_label"] for name in shown}, bars, intervals)
+    trade_off(rows, "model", points, {"model": detail["headline"]["model"]} if detail else {})
+    if detail:
+        plots["How often each wording comes true"] = out / "wording.png"
+        wording_shares(detail["wording"], detail["hedging"], out / "wording.png")
     write_report(
         out / "report.html",
         {**metrics, "command": command},
-        {"F1 of each label": bars, "Precision against recall": points},
+        plots,
         samples,
         [*notes, "Sample studies are taken at even distances over the sorted study ids."],
         worst=worst,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -47,6 +47,8 @@ class ExampleStudy:
         reference_text: The radiologist's report; may be empty.
         reference_labels: The labels that the generated reports are judged by.
         generated: Name of the model (a row of the metrics) to its report, in the order shown.
+        generated_labels: Name of the model to the labels that its report is scored by, where they
+            are another labeler's; else FactS'.
     """
 
     study_id: str
@@ -54,6 +56,7 @@ class ExampleStudy:
     reference_text: str
     reference_labels: Mapping[str, LabelValue]
     generated: Mapping[str, str]
+    generated_labels: Mapping[str, Mapping[str, LabelValue]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,12 @@ _MARKS: Final = (
     _Mark(Verdict.FALSE_ALARM, "✗", "false alarm", "states a finding that is not there"),
     _Mark(Verdict.CONTRADICTION, "≠", "contradiction", "denies a finding that is there"),
     _Mark(Verdict.AGREED_ABSENT, "○", "rightly absent", "denies a finding that is not there"),
-    _Mark(Verdict.UNSCORED, "–", "not scored", "a statement that no label stands for"),
+    _Mark(
+        Verdict.UNSCORED,
+        "–",
+        "not checkable",
+        "no label stands for it, or it is uncertain where that is left out",
+    ),
     _Mark(ReferenceVerdict.FOUND, "✓", "found", "in the reference, and the model says it"),
     _Mark(ReferenceVerdict.MISSED, "✗", "missed", "in the reference, and the model does not"),
 )
@@ -90,8 +98,8 @@ class _ExampleView:
     study_id: str
     image: str | None
     labels: tuple[str, ...]
-    concerned: tuple[str, ...]
-    errors: tuple[str, ...]
+    cases: tuple[str, ...]
+    """``kind:label`` pairs, which the filters look for."""
     reference_text: str
     models: tuple[_ModelText, ...] = field(default_factory=tuple)
 
@@ -164,6 +172,8 @@ def write_report(
         uncertain=uncertain,
         notes=notes,
         detail=metrics.get("detail"),
+        intervals=_intervals(metrics.get("detail")),
+        given_labels=str(metrics.get("prediction_labels", "")).startswith("given"),
         settings=_settings(metrics, {**rows, "detail": {}}),
     )
     _write(path, page)
@@ -201,6 +211,15 @@ def _columns(rows: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:
     return [(key, text) for key, text in columns if any(key in row for row in rows.values())]
 
 
+def _intervals(detail: Mapping[str, Any] | None) -> dict[str, Mapping[str, Any]]:
+    """Return the headline's intervals of the rows that have them: row to figure to interval."""
+    headline = (detail or {}).get("headline", {})
+    rows = {"model": headline["model"]} if headline else {}
+    if "best_trivial" in headline and detail:
+        rows[detail["lift"]["over"]] = headline["best_trivial"]
+    return rows
+
+
 def _per_label(row: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
     scores: Mapping[str, Mapping[str, Any]] = row.get("per_label") or {}
     return scores
@@ -224,19 +243,9 @@ def _settings(
 def _example(study: ExampleStudy, uncertain: UncertainPolicy) -> _ExampleView:
     reference = label_report(study.reference_text)
     models = tuple(
-        _model_text(name, label_report(text), reference, study.reference_labels, uncertain)
+        _model_text(name, label_report(text), reference, study, uncertain)
         for name, text in study.generated.items()
     )
-    wrong = {
-        "missed": {label for model in models for label in model.outcome.missed},
-        "false alarm": {label for model in models for label in model.outcome.false_alarms},
-    }
-    denied = any(
-        piece.verdict is Verdict.CONTRADICTION for model in models for piece in model.pieces
-    )
-    errors = [kind for kind, labels in wrong.items() if labels]
-    found = {label for model in models for label in model.outcome.found}
-    concerned = wrong["missed"] | wrong["false alarm"] | found
     return _ExampleView(
         study_id=study.study_id,
         image=None if study.image is None else _film_address(study.image),
@@ -245,25 +254,38 @@ def _example(study: ExampleStudy, uncertain: UncertainPolicy) -> _ExampleView:
             for name in LABELS
             if study.reference_labels.get(name) in (1, -1)
         ),
-        concerned=tuple(label for label in LABELS if label in concerned),
-        errors=tuple([*errors, "contradiction"] if denied else errors),
+        cases=tuple(sorted({case for model in models for case in _cases(model.outcome)})),
         reference_text=study.reference_text,
         models=models,
     )
+
+
+def _cases(outcome: LabelOutcome) -> Iterator[str]:
+    for kind, labels in {
+        "found": outcome.found,
+        "missed": outcome.missed,
+        "false alarm": outcome.false_alarms,
+        "contradiction": outcome.contradicted,
+        "uncertain": outcome.one_sided,
+    }.items():
+        yield from (f"{kind}:{label}" for label in labels)
 
 
 def _model_text(
     name: str,
     generated: ReportFacts,
     reference: ReportFacts,
-    reference_labels: Mapping[str, LabelValue],
+    study: ExampleStudy,
     uncertain: UncertainPolicy,
 ) -> _ModelText:
+    labels = study.generated_labels.get(name, generated.labels)
     return _ModelText(
         title=row_title(name),
-        pieces=generated_pieces(generated, reference_labels, uncertain=uncertain),
-        reference=reference_pieces(reference, generated.labels, uncertain=uncertain),
-        outcome=label_outcome(generated.labels, reference_labels, uncertain=uncertain),
+        pieces=generated_pieces(generated, study.reference_labels, uncertain=uncertain),
+        reference=reference_pieces(reference, labels, uncertain=uncertain),
+        outcome=label_outcome(
+            labels, study.reference_labels, denied=generated.denied, uncertain=uncertain
+        ),
     )
 
 

@@ -128,35 +128,3 @@ def sameness(texts: Sequence[str]) -> dict[str, float]:
         "distinct_share": len(counts) / total,
         "most_common_share": max(counts.values(), default=0) / total,
     }
-
-
-def wording(
-    predicted: Sequence[Mapping[str, LabelValue]], reference: Sequence[Mapping[str, LabelValue]]
-) -> dict[str, dict[str, float | int | None]]:
-    """Say how often the reference is positive after each wording of a prediction.
-
-    Well-chosen words are calibrated: "possible" should be right less often than "is" and more often
-    than "no".
-
-    Returns:
-        For ``positive``, ``uncertain``, ``negative`` and ``blank`` predictions the number of cells
-        (13 labels, No Finding apart), and the share in which the reference is positive and in which
-        it is uncertain; None where there is no such cell.
-    """
-    named = {"positive": 1, "uncertain": -1, "negative": 0, "blank": None}
-    cells = [
-        (call.get(name), truth.get(name))
-        for call, truth in zip(predicted, reference, strict=True)
-        for name in LABELS
-        if name != NO_FINDING
-    ]
-    table: dict[str, dict[str, float | int | None]] = {}
-    for word, value in named.items():
-        truths = [truth for call, truth in cells if call == value]
-        count = len(truths)
-        table[word] = {
-            "cells": count,
-            "reference_positive": truths.count(1) / count if count else None,
-            "reference_uncertain": truths.count(-1) / count if count else None,
-        }
-    return table

@@ -6,14 +6,14 @@ reference report say which of its findings the generated report found.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, NamedTuple, TypeAlias, TypeVar
+from typing import Final, NamedTuple, TypeAlias
 
 from orapo.facts import Verdict, fact_verdicts
 from orapo.facts.fact import Fact, ReportFacts
-from orapo.labels import LABELS, POSITIVE, UNCERTAIN, LabelValue, UncertainPolicy
+from orapo.labels import LABELS, NO_FINDING, POSITIVE, UNCERTAIN, LabelValue, UncertainPolicy
 
 
 class ReferenceVerdict(StrEnum):
@@ -24,7 +24,6 @@ class ReferenceVerdict(StrEnum):
 
 
 AnyVerdict: TypeAlias = Verdict | ReferenceVerdict
-_V = TypeVar("_V", Verdict, ReferenceVerdict)
 
 # Worst first: what a reader must not overlook decides the sentence. A right finding stands before
 # a right denial because it is the rarer and the more telling of the two.
@@ -37,23 +36,52 @@ _WORST_FIRST: Final = (
 )
 
 
+_VALUES: Final[Mapping[LabelValue, str]] = {
+    1: "positive",
+    0: "negative",
+    -1: "uncertain",
+    None: "blank",
+}
+
+
+class Evidence(NamedTuple):
+    """One fact that was read from a sentence, in words."""
+
+    fact: str
+    """``"pleural effusion: present (left, small)"``."""
+    labels: tuple[str, ...]
+    """The labels that it bears on, with their values: ``"Pleural Effusion positive"``."""
+    verdict: AnyVerdict | None
+
+
 class Piece(NamedTuple):
     """A stretch of a report; the pieces of a report put together are its text."""
 
     text: str
     verdict: AnyVerdict | None
     """None where nothing was read: white space, and sentences without a fact."""
-    evidence: tuple[str, ...] = ()
-    """What was read from it, a fact each: ``"pleural effusion: present (left, small)"``."""
+    evidence: tuple[Evidence, ...] = ()
+    """What was read from it, a fact each."""
 
 
 @dataclass(frozen=True, slots=True)
 class LabelOutcome:
-    """Which labels of a study the generated report found, missed or made up."""
+    """Which labels of a study the generated report found, missed or made up.
+
+    Attributes:
+        found: Positive on both sides.
+        missed: Positive in the reference alone.
+        false_alarms: Positive in the generated report alone.
+        contradicted: Positive in the reference, and a sentence of the report denies them, whatever
+            its others say.
+        one_sided: Uncertain on one side, and on the other not.
+    """
 
     found: tuple[str, ...]
     missed: tuple[str, ...]
     false_alarms: tuple[str, ...]
+    contradicted: tuple[str, ...]
+    one_sided: tuple[str, ...]
 
 
 def is_positive(value: LabelValue, uncertain: UncertainPolicy) -> bool:
@@ -114,9 +142,17 @@ def label_outcome(
     generated_labels: Mapping[str, LabelValue],
     reference_labels: Mapping[str, LabelValue],
     *,
+    denied: Collection[str] = (),
     uncertain: UncertainPolicy = UncertainPolicy.POSITIVE,
 ) -> LabelOutcome:
-    """Compare the labels of one generated report with those of its study."""
+    """Compare the labels of one generated report with those of its study.
+
+    Args:
+        generated_labels: Labels of the generated report.
+        reference_labels: Labels of the study.
+        denied: Labels that some sentence of the generated report denies.
+        uncertain: What -1 counts as.
+    """
 
     def labels(generated: bool, reference: bool) -> tuple[str, ...]:
         return tuple(
@@ -127,8 +163,22 @@ def label_outcome(
             and is_positive(reference_labels.get(name), uncertain) is reference
         )
 
+    found, missed = labels(True, True), labels(False, True)
     return LabelOutcome(
-        found=labels(True, True), missed=labels(False, True), false_alarms=labels(True, False)
+        found=found,
+        missed=missed,
+        false_alarms=labels(True, False),
+        contradicted=tuple(
+            name
+            for name in LABELS
+            if name != NO_FINDING and name in denied and name in (*found, *missed)
+        ),
+        one_sided=tuple(
+            name
+            for name in LABELS
+            if (generated_labels.get(name) == UNCERTAIN)
+            is not (reference_labels.get(name) == UNCERTAIN)
+        ),
     )
 
 
@@ -137,21 +187,22 @@ def _left_out(value: LabelValue, uncertain: UncertainPolicy) -> bool:
 
 
 def _pieces(
-    report: ReportFacts, verdict: Callable[[Fact], _V | None], worst_first: Iterable[_V]
+    report: ReportFacts,
+    verdict: Callable[[Fact], AnyVerdict | None],
+    worst_first: Iterable[AnyVerdict],
 ) -> tuple[Piece, ...]:
     order = list(worst_first)
-    found: dict[int, set[_V]] = {}
+    found: dict[int, list[Evidence]] = {}
     for fact in report.facts:
-        one = verdict(fact)
-        if one is not None:
-            found.setdefault(fact.sentence, set()).add(one)
+        found.setdefault(fact.sentence, []).append(_evidence(fact, verdict(fact)))
     pieces: list[Piece] = []
     done = 0
     for index, sentence in enumerate(report.sentences):
         if sentence.start > done:
             pieces.append(Piece(report.text[done : sentence.start], None))
-        worst = min(found.get(index, ()), key=order.index, default=None)
-        evidence = tuple(_in_words(fact) for fact in report.facts if fact.sentence == index)
+        evidence = tuple(found.get(index, ()))
+        known = [one.verdict for one in evidence if one.verdict is not None]
+        worst = min(known, key=order.index, default=None)
         pieces.append(Piece(report.text[sentence.start : sentence.end], worst, evidence))
         done = sentence.end
     if done < len(report.text):
@@ -159,7 +210,11 @@ def _pieces(
     return tuple(pieces)
 
 
-def _in_words(fact: Fact) -> str:
+def _evidence(fact: Fact, verdict: AnyVerdict | None) -> Evidence:
     said = [part for part in (fact.laterality, fact.severity, fact.location) if part]
     place = f" ({', '.join(dict.fromkeys(said))})" if said else ""
-    return f"{fact.finding}: {fact.polarity.value}{place}"
+    return Evidence(
+        f"{fact.finding}: {fact.polarity.value}{place}",
+        tuple(f"{name} {_VALUES[value]}" for name, value in fact.labels.items()),
+        verdict,
+    )
