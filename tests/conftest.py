@@ -68,3 +68,18 @@ def tiny_dataset():
         for i in range(4)
     ]
     return Dataset.from_list(rows)
+
+
+@pytest.fixture(scope="session")
+def checkpoints(tmp_path_factory):
+    """Give the folder of a tiny checkpoint of a class that `checkpoints.BUILDERS` names."""
+    folder, made = tmp_path_factory.mktemp("checkpoints"), {}
+
+    def get(kind):
+        from checkpoints import write_checkpoint
+
+        if kind not in made:
+            made[kind] = write_checkpoint(kind, folder / kind)
+        return made[kind]
+
+    return get

@@ -2,9 +2,11 @@
 
 import csv
 import json
+import random
 import re
 import signal
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -219,12 +221,56 @@ def test_every_figure_has_an_interval_and_the_lift_over_the_best_trivial_row(ora
     assert detail["hedging"] == {}
 
 
-def test_the_order_of_rows_makes_no_difference_to_a_byte(orapo, data):
-    orapo(*EVALUATE, "--out", "a")
-    lines = (data / "p.jsonl").read_text().splitlines()
-    (data / "p.jsonl").write_text("\n".join(reversed(lines)) + "\n")
-    orapo(*EVALUATE, "--out", "b")
-    assert (data / "a/metrics.json").read_bytes() == (data / "b/metrics.json").read_bytes()
+def test_order_and_workers_make_no_difference_to_a_byte(orapo, data):
+    """Rows of every file in four orders, several patients and films, one process and two."""
+    rng = random.Random(0)
+    sentences = [text for text, _ in REPORTS.values()] + ["Possible pneumonia.", "Stable.", ""]
+    studies = []
+    for n in range(40):
+        pixels = np.random.default_rng(n).integers(0, 255, (32, 32), dtype=np.uint8)
+        Image.fromarray(pixels).save(data / f"{n}.png")
+        studies.append(
+            Study(
+                study_id=f"s{n}",
+                images=(data / f"{n}.png",),
+                report=" ".join(rng.choices(sentences, k=2)),
+                labels={},
+                patient_id=f"p{n % 7}",
+                split="test" if n % 2 else "train",
+                sex="FM"[n % 3 > 0],
+            )
+        )
+    reports = {f"s{n}": " ".join(rng.choices(sentences, k=2)) for n in range(1, 40, 2)}
+    with write_rows(data / "theirs.csv", ("study_id", *LABELS)) as write:
+        for name in reports:
+            write({"study_id": name, rng.choice(LABELS): 1})
+    written = (data / "theirs.csv").read_text().splitlines()
+    results = set()
+    for number, workers in enumerate(("1", "2", "1", "2")):
+        mixed = random.Random(number)
+        header, rows = written[0], mixed.sample(written[1:], len(reports))
+        (data / "theirs.csv").write_text("\n".join([header, *rows]) + "\n")
+        write_manifest(data / "m.jsonl", mixed.sample(studies, len(studies)))
+        order = mixed.sample(sorted(reports), len(reports))
+        predictions(data / "q.jsonl", {name: reports[name] for name in order})
+        code, _, _ = orapo(
+            *("evaluate", "q.jsonl", "--references", "m.jsonl", "--split", "test"),
+            *("--train", "m.jsonl", "--prediction-labels", "theirs.csv"),
+            *("--resamples", "100", "--seed", "5", "--workers", workers, "--out", "out"),
+        )
+        assert code == 0
+        results.add((data / "out/metrics.json").read_bytes())
+    (one,) = results
+    metrics = json.loads(one)
+    assert {"nearest_image", "most_frequent", "prevalence_random"} < metrics.keys()
+    assert {"language", "subgroups", "lift"} < metrics["detail"].keys()
+    assert "absent_rows" not in metrics
+    orapo(
+        *("evaluate", "q.jsonl", "--references", "m.jsonl", "--split", "test"),
+        *("--train", "m.jsonl", "--prediction-labels", "theirs.csv"),
+        *("--resamples", "100", "--seed", "6", "--out", "other"),
+    )
+    assert (data / "other/metrics.json").read_bytes() != one
 
 
 def test_the_nearest_training_film_is_a_row_and_may_be_the_one_to_beat(orapo, data):
@@ -243,7 +289,10 @@ def test_the_nearest_training_film_is_a_row_and_may_be_the_one_to_beat(orapo, da
     assert (effusion["recall"], effusion["precision"]) == (1, pytest.approx(1 / 3))
     assert "Nearest training" in out
     _, out, _ = orapo(*EVALUATE, "--train", "manifest.jsonl", "--out", "out")
-    assert "Absent rows: Nearest training film" in " ".join(out.split())
+    said = " ".join(out.split())
+    why = "no training study has a film and a report"
+    assert f"Absent rows: Nearest training film ({why})." in said
+    assert metrics_of(data)["absent_rows"] == {"nearest_image": why}
 
 
 def test_words_are_compared_where_the_references_have_reports(orapo, data):
@@ -251,9 +300,19 @@ def test_words_are_compared_where_the_references_have_reports(orapo, data):
     assert code == 0
     language = json.loads((data / "out/metrics.json").read_text())["detail"]["language"]
     assert language["studies"] == 3
-    assert set(language["figures"]) == {"bleu1", "bleu2", "bleu3", "bleu4", "rouge_l", "cider"}
+    bleu = {"bleu1", "bleu2", "bleu3", "bleu4"}
+    assert set(language["figures"]) == bleu | {"chrf", "rouge_l", "cider"}
+    assert set(language["r2gen"]["figures"]) == bleu | {"rouge_l", "cider"}
+    for figure in (*language["figures"].values(), *language["r2gen"]["figures"].values()):
+        assert figure["low"] <= figure["value"] <= figure["high"]
+    assert "lower-cased" in language["convention"]
+    assert "R2Gen" in language["r2gen"]["convention"]
+    assert set(language["libraries"]) == {"sacrebleu", "rouge-score", "pycocoevalcap"}
     assert "rouge l" in out
-    assert "ROUGE-L without stemming" in (data / "out/report.html").read_text()
+    assert "R2Gen rouge l" in out
+    page = (data / "out/report.html").read_text()
+    assert "ROUGE-L without stemming" in page
+    assert "R2Gen rouge l" in page
     orapo(*EVALUATE, "--no-language", "--out", "none")
     assert "language" not in json.loads((data / "none/metrics.json").read_text())["detail"]
 
@@ -278,12 +337,44 @@ def test_without_radeval_the_rest_is_written_and_it_is_said_how_to_get_it(orapo,
     (data / "radeval.py").write_text("raise ImportError('none here')")
     monkeypatch.setenv("PYTHONPATH", str(data))
     code, out, _ = orapo(*EVALUATE, "--radeval", "radgraph,green", "--out", "out")
-    assert code == 0
+    assert code == 1
     assert "pip install 'orapo[radeval]'" in " ".join(out.split())
     assert json.loads((data / "out/metrics.json").read_text())["detail"]["radeval"] == {}
     assert (data / "out/report.html").is_file()
+    code, out, err = orapo(*EVALUATE, "--radeval", "radgraph", "--out", "out", "--json")
+    assert (code, json.loads(out)["detail"]["radeval"]) == (1, {})
+    assert "pip install 'orapo[radeval]'" in " ".join(err.split())
     code, _, err = orapo(*EVALUATE, "--radeval", "crimson", "--out", "out")
     assert (code, "'crimson'" in err) == (2, True)
+
+
+def test_what_radeval_scored_stands_in_every_output(orapo, data, monkeypatch):
+    (data / "radeval.py").write_text(
+        "class RadEval:\n"
+        "    def __init__(self, metrics, **options):\n"
+        "        (self.metric,) = metrics\n"
+        "    def __call__(self, refs, hyps):\n"
+        "        if self.metric == 'green':\n"
+        "            raise OSError('no weights')\n"
+        "        if self.metric == 'bertscore':\n"
+        "            return {'bertscore': [float('nan')] * len(refs)}\n"
+        "        return {'radgraph_simple': [0.25] * len(refs)}\n"
+    )
+    meta = data / "radeval-2.2.1.dist-info"
+    meta.mkdir()
+    (meta / "METADATA").write_text("Metadata-Version: 2.1\nName: radeval\nVersion: 2.2.1\n")
+    monkeypatch.setenv("PYTHONPATH", str(data))
+    code, out, _ = orapo(*EVALUATE, "--radeval", "radgraph,bertscore", "--out", "out")
+    assert code == 0
+    figures = metrics_of(data)["detail"]["radeval"]["figures"]
+    assert figures["radgraph_simple"] == {"value": 0.25, "low": 0.25, "high": 0.25}
+    assert figures["bertscore"] == {"value": None, "low": None, "high": None}
+    assert "radgraph simple" in out
+    assert "By RadEval 2.2.1" in (data / "out/report.html").read_text()
+    code, out, _ = orapo(*EVALUATE, "--radeval", "green,radgraph", "--out", "out")
+    assert code == 1
+    assert "RadEval's green absent: OSError: no weights." in " ".join(out.split())
+    assert list(metrics_of(data)["detail"]["radeval"]["figures"]) == ["radgraph_simple"]
 
 
 def test_compare_takes_words_in(orapo, data):

@@ -7,7 +7,7 @@ import pytest
 from pycocoevalcap.bleu.bleu import Bleu
 from pycocoevalcap.cider.cider import Cider
 from rouge_score.rouge_scorer import RougeScorer
-from sacrebleu import BLEU
+from sacrebleu import BLEU, CHRF
 from sacrebleu.tokenizers.tokenizer_13a import Tokenizer13a
 
 from orapo import OrapoError
@@ -42,6 +42,7 @@ def direct(generated, references):
         f"bleu{n}": BLEU(max_ngram_order=n).corpus_score(generated, [references]).score / 100
         for n in (1, 2, 3, 4)
     }
+    figures["chrf"] = CHRF().corpus_score(generated, [references]).score / 100
     rouge = RougeScorer(["rougeL"])
     scores = [
         rouge.score(r, g)["rougeL"].fmeasure for g, r in zip(generated, references, strict=True)
@@ -56,7 +57,7 @@ def detail():
     return language_detail(figures, Resampler(PATIENTS, resamples=200, seed=3))
 
 
-def test_bleu_and_rouge_are_those_of_the_libraries(detail):
+def test_bleu_chrf_and_rouge_are_those_of_the_libraries(detail):
     for name, expected in direct(GENERATED, REFERENCES).items():
         assert detail["figures"][name]["value"] == pytest.approx(expected, abs=1e-9), name
 
@@ -88,7 +89,7 @@ def test_intervals_are_those_of_whole_corpora_drawn_by_patient(detail):
         return np.zeros(len(weights))
 
     resampler.draw(corpora)
-    for name in ("bleu1", "bleu4", "rouge_l"):
+    for name in ("bleu1", "bleu4", "chrf", "rouge_l"):
         low, high = np.percentile([one[name] for one in draws], [2.5, 97.5])
         figure = detail["figures"][name]
         assert (figure["low"], figure["high"]) == pytest.approx((low, high), abs=1e-9)
@@ -97,15 +98,22 @@ def test_intervals_are_those_of_whole_corpora_drawn_by_patient(detail):
 def test_equal_texts_score_one():
     figures = language_figures(REFERENCES, REFERENCES)
     detail = language_detail(figures, Resampler(PATIENTS, resamples=10))
-    for name in ("bleu1", "bleu4", "rouge_l"):
+    for name in ("bleu1", "bleu4", "chrf", "rouge_l"):
         assert detail["figures"][name]["value"] == pytest.approx(1.0)
 
 
-def test_the_signature_is_sacrebleu_s_own(detail):
-    metric = BLEU(lowercase=True)
-    metric.corpus_score(["a"], [["a"]])
-    own = str(metric.get_signature()).rpartition("|")[0]
-    assert detail["signature"] == own
+def test_reports_that_are_all_empty_score_zero():
+    figures = language_figures(["", ""], REFERENCES[:2])
+    detail = language_detail(figures, Resampler(["a", "b"], resamples=10))
+    assert {name: one["value"] for name, one in detail["figures"].items()} == dict.fromkeys(
+        ("bleu1", "bleu2", "bleu3", "bleu4", "chrf", "rouge_l", "cider"), 0.0
+    )
+
+
+def test_the_signatures_are_sacrebleu_s_own(detail):
+    for name, metric in (("bleu", BLEU(lowercase=True)), ("chrf", CHRF(lowercase=True))):
+        metric.corpus_score(["a"], [["a"]])
+        assert detail["signatures"][name] == str(metric.get_signature())
 
 
 def test_without_the_extra_it_is_named(monkeypatch):

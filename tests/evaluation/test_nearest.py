@@ -58,6 +58,10 @@ def test_a_study_is_given_what_its_neighbour_s_report_says(training, film):
     assert labels[1] is BLANK
 
 
-def test_without_films_there_is_no_row(training):
+def test_without_films_there_is_no_row(training, tmp_path):
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"no picture")
+    assert nearest_labels([(broken, "Edema.")], [training[0]]) is None
+    assert nearest_labels([(training[0], "Edema.")], [broken, None]) is None
     assert nearest_labels([], training) is None
     assert nearest_labels([(training[0], "Edema.")], [None]) is None

@@ -13,6 +13,9 @@ GENERATED = ["No edema seen.", "Left effusion.", "Cardiomegaly."]
 REFERENCES = ["No edema.", "Small left effusion.", "Normal heart."]
 FAKE = """
 import os
+import time
+
+from RadEval.levels import simple
 
 
 class RadEval:
@@ -24,13 +27,22 @@ class RadEval:
         if self.metric == "radcliq":
             print("Left effusion.")
             os._exit(9)
+        if self.metric == "ratescore":
+            raise ValueError("can't read 'Small left effusion.'")
+        if self.metric == "temporal":
+            time.sleep(600)
 
     def __call__(self, refs, hyps):
         if self.metric == "f1chexbert":
             assert not self.per_sample
             return {"f1chexbert_5_micro_f1": 0.5}
         assert self.per_sample
-        return {"radgraph_simple": [float(len(a) - len(b)) for a, b in zip(refs, hyps)]}
+        if self.metric == "bertscore":
+            open("written", "w").close()
+            return {"bertscore": [1.0, float("nan"), 0.5], "whole": float("inf")}
+        if self.metric == "bleu":
+            return {"bleu": [1.0]}
+        return {simple: [float(len(a) - len(b)) for a, b in zip(refs, hyps)]}
 """
 
 
@@ -40,6 +52,7 @@ def fake(tmp_path, monkeypatch):
     package = tmp_path / "site" / "radeval"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text(FAKE)
+    (package / "levels.py").write_text("simple = 'radgraph_simple'")
     meta = tmp_path / "site" / "radeval-2.2.1.dist-info"
     meta.mkdir()
     (meta / "METADATA").write_text("Metadata-Version: 2.1\nName: radeval\nVersion: 2.2.1\n")
@@ -72,22 +85,92 @@ def test_a_metric_without_weights_takes_no_other_along(fake, resampler, capfd):
     )
     assert list(detail["figures"]) == ["radgraph_simple"]
     (note,) = said
-    assert "green absent: OSError: weights not found (weights are fetched" in note
+    assert "green absent: OSError: weights not found. It fetches weights" in note
+    assert "StanfordAIMI/GREEN-radllama2-7b" in note
     assert "edema" not in note  # an error may hold a report's text
     assert capfd.readouterr() == ("", "")
 
 
 def test_what_was_scored_before_a_crash_is_kept(fake, resampler):
-    metrics = ["radgraph", "radcliq", "ratescore"]
+    metrics = ["radgraph", "radcliq", "green"]
     detail, said = radeval_detail(
         run_radeval(GENERATED, REFERENCES, metrics, fake), metrics, resampler
     )
     assert list(detail["figures"]) == ["radgraph_simple"]
     assert [note.split(" absent")[0] for note in said] == [
         "RadEval's radcliq",
-        "RadEval's ratescore",
+        "RadEval's green",
     ]
     assert "exit code 9" in said[0]
+
+
+def test_what_was_scored_before_it_was_stopped_is_kept(fake, resampler):
+    metrics = ["radgraph", "temporal"]
+    result = run_radeval(GENERATED, REFERENCES, metrics, fake, timeout=4)
+    detail, (note,) = radeval_detail(result, metrics, resampler)
+    assert list(detail["figures"]) == ["radgraph_simple"]
+    assert "temporal absent: stopped after 4 seconds" in note
+
+
+def test_a_message_that_quotes_a_report_is_not_shown(fake):
+    result = run_radeval(GENERATED, REFERENCES, ["ratescore"], fake)
+    assert result["metrics"]["ratescore"] == {"error": "ValueError: its message quotes a report"}
+
+
+def test_what_is_no_number_is_none_and_its_study_does_not_count(fake, resampler):
+    result = run_radeval(GENERATED, REFERENCES, ["bertscore"], fake)
+    assert result["metrics"]["bertscore"]["figures"] == {
+        "bertscore": [1.0, None, 0.5],
+        "whole": None,
+    }
+    detail, _ = radeval_detail(result, ["bertscore"], resampler)
+    assert detail["figures"]["bertscore"]["value"] == 0.75
+    assert detail["figures"]["whole"] == {"value": None, "low": None, "high": None}
+
+
+def test_files_that_a_metric_writes_do_not_stay(fake, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    run_radeval(GENERATED, REFERENCES, ["bertscore"], fake)
+    assert list((tmp_path / "here").iterdir()) == []
+
+
+def test_as_many_figures_as_reports_or_none(fake, resampler):
+    result = run_radeval(GENERATED, REFERENCES, ["bleu"], fake)
+    detail, (note,) = radeval_detail(result, ["bleu"], resampler)
+    assert detail["figures"] == {}
+    assert "bleu absent: its output is not understood" in note
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        "no JSON",
+        "[]",
+        '{"metrics": []}',
+        '{"metrics": {"radgraph": 1}}',
+        '{"metrics": {"radgraph": {"figures": {"a": ["0.5", "x", ""]}}}}',
+        '{"metrics": {"radgraph": {"figures": {"a": [[1], [2], [3]]}}}}',
+        '{"metrics": {"radgraph": {"figures": {"a": [1, 2, NaN]}}}}',
+        '{"metrics": {"radgraph": {"figures": "good"}}}',
+        '{"metrics": {"radgraph": {}}}',
+    ],
+)
+def test_garbage_is_said_and_scores_nothing(tmp_path, resampler, output):
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\nprintf '%s' '{output}' > \"$3\"\n")
+    python.chmod(0o755)
+    result = run_radeval(GENERATED, REFERENCES, ["radgraph"], str(python))
+    detail, (note,) = radeval_detail(result, ["radgraph"], resampler)
+    assert detail["figures"] == {}
+    assert "radgraph absent: " in note
+
+
+def test_a_python_is_found_beside_where_the_command_runs(tmp_path, monkeypatch, fake):
+    (tmp_path / "python").symlink_to(fake)
+    monkeypatch.chdir(tmp_path)
+    result = run_radeval(GENERATED, REFERENCES, ["radgraph"], "./python")
+    assert "figures" in result["metrics"]["radgraph"]
 
 
 def test_without_radeval_it_is_said_how_to_get_it(resampler, monkeypatch, tmp_path):
@@ -98,6 +181,7 @@ def test_without_radeval_it_is_said_how_to_get_it(resampler, monkeypatch, tmp_pa
     assert detail == {}
     assert "pip install 'orapo[radeval]'" in note
     assert "--radeval-python" in note
+    assert "ImportError: none here" in note
 
 
 def test_a_python_that_is_none_is_named(tmp_path):

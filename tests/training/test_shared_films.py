@@ -11,6 +11,8 @@ from transformers import (
     LlavaForConditionalGeneration,
     Qwen2_5_VLConfig,
     Qwen2_5_VLForConditionalGeneration,
+    Qwen3VLConfig,
+    Qwen3VLForConditionalGeneration,
 )
 
 from orapo.training.shared_films import distinct, encode_films_once
@@ -57,10 +59,25 @@ def qwen():
     return Qwen2_5_VLForConditionalGeneration(config), "visual"
 
 
+def qwen3():
+    vision = {"hidden_size": 8, "intermediate_size": 8, "depth": 2, "num_heads": 2}
+    deep = {"deepstack_visual_indexes": [0], "num_position_embeddings": 16}
+    config = Qwen3VLConfig(
+        text_config={
+            **TEXT,
+            "head_dim": 8,
+            "rope_parameters": {"rope_type": "default", "mrope_section": [2, 1, 1]},
+        },
+        vision_config={**vision, **deep, "out_hidden_size": 16, "patch_size": 4},
+        image_token_id=3,
+    )
+    return Qwen3VLForConditionalGeneration(config), "visual"
+
+
 def films(kind, order):
     """Rows that show the films of ``order``; films are of two sizes where the model can take that."""
     generator = torch.Generator().manual_seed(0)
-    if kind is qwen:
+    if kind in (qwen, qwen3):
         grids = torch.tensor([[1, 4, 4], [1, 2, 4], [1, 4, 4]])
         patches = [torch.randn(int(g.prod()), 3 * 2 * 4 * 4, generator=generator) for g in grids]
         return {
@@ -84,15 +101,17 @@ def encoded(model, tower, inputs):
         lambda module, args, kwargs: given.append(len(args[0] if args else kwargs["pixel_values"])),
         with_kwargs=True,
     )
-    features = model.model.get_image_features(**inputs, return_dict=True).pooler_output
+    encoded = model.model.get_image_features(**inputs, return_dict=True)
     hook.remove()
+    layers = [encoded.pooler_output, *(getattr(encoded, "deepstack_features", None) or ())]
+    features = [part for layer in layers for part in layer]
     model.zero_grad()
     joined = torch.cat([part.reshape(-1, part.shape[-1]) for part in features])
     (joined * torch.arange(joined.numel()).view_as(joined).sin()).sum().backward()
     return joined, [p.grad for p in vision.parameters() if p.grad is not None], sum(given)
 
 
-@pytest.fixture(params=[idefics3, llava, qwen], ids=lambda kind: kind.__name__)
+@pytest.fixture(params=[idefics3, llava, qwen, qwen3], ids=lambda kind: kind.__name__)
 def kind(request):
     return request.param
 

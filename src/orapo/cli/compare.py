@@ -37,7 +37,7 @@ def compare(
         ),
     ] = UncertainPolicy.NEGATIVE,
     language: Annotated[
-        bool, typer.Option("--language", help="Compare BLEU, ROUGE-L and CIDEr too.")
+        bool, typer.Option("--language", help="Compare BLEU, chrF, ROUGE-L and CIDEr too.")
     ] = False,
     resamples: Annotated[
         int, typer.Option(min=100, metavar="N", help="Of bootstrap and randomisation.")

@@ -13,16 +13,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
+from orapo.cli.evaluation_screen import notes_on, show_evaluation
 from orapo.errors import OrapoError
 from orapo.labels import LabelValue, UncertainPolicy
 
 if TYPE_CHECKING:
     from orapo.evaluation.inputs import Reference
     from orapo.facts import ReportFacts
+
+_NEEDED = {False: "needs --train MANIFEST", True: "needs training reports"}
 
 
 def add_to(app: typer.Typer) -> None:
@@ -76,7 +77,7 @@ def evaluate(
         bool | None,
         typer.Option(
             "--language/--no-language",
-            help="BLEU, ROUGE-L and CIDEr too; by default where the extra is installed.",
+            help="BLEU, chrF, ROUGE-L and CIDEr too; by default where the extra is installed.",
         ),
     ] = None,
     radeval: Annotated[
@@ -93,6 +94,12 @@ def evaluate(
     worst: Annotated[
         int, typer.Option(min=0, metavar="N", help="Studies with most errors, shown in the page.")
     ] = 20,
+    radeval_timeout: Annotated[
+        float | None, typer.Option(min=1, metavar="SECONDS", help="Stop RadEval after this time.")
+    ] = None,
+    workers: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Processes that read reports with FactS.")
+    ] = 1,
     resamples: Annotated[int, typer.Option(min=1, metavar="N", help="Of the bootstrap.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of random row and bootstrap.")] = 0,
     as_json: Annotated[
@@ -102,7 +109,7 @@ def evaluate(
     """Score generated reports: tables, plot, metrics.json and report.html, with trivial rows.
 
     A study without a prediction counts as an empty report. Intervals are 95 % bootstrap intervals
-    over patients.
+    over patients. Exit code 1 if a metric of --radeval could not be had; the rest is written.
     """
     # Imported here: scikit-learn and matplotlib would slow down every other command's start.
     from orapo.evaluation.clinical import clinical_scores
@@ -117,10 +124,13 @@ def evaluate(
     )
     from orapo.evaluation.output import sample_studies, worst_studies, write_evaluation
     from orapo.evaluation.radeval import radeval_metrics
+    from orapo.evaluation.rows import TRIVIAL_TITLES
     from orapo.evaluation.trivial import trivial_scores
     from orapo.facts import label_report
+    from orapo.facts.parallel import map_reports
 
     asked = radeval_metrics(radeval) if radeval else []
+    absent: list[str] = []
     if out.exists() and not out.is_dir():
         raise OrapoError(f"{out}: expected a folder, this is a file")
     reports = read_predictions(predictions)
@@ -134,7 +144,11 @@ def evaluate(
     training = list(read_training(train).values()) if train else None
 
     labels = [reference.labels for reference in truth.values()]
-    read = {study: label_report(text) for study, text in reports.items()}
+    texts = [*reports.values(), *(one.report for one in truth.values() if one.report.strip())]
+    facts = list(map_reports(label_report, texts, workers))
+    read = dict(zip(reports, facts, strict=False))
+    in_references = iter(facts[len(reports) :])
+    stated = [next(in_references) if one.report.strip() else None for one in truth.values()]
     if prediction_labels is None:
         predicted = [report.labels for report in read.values()]
     else:
@@ -147,7 +161,7 @@ def evaluate(
             )
         predicted = [theirs.get(study, {}) for study in reports]
     scores = clinical_scores(predicted, labels, uncertain=uncertain)
-    nearest = _nearest(training, truth)
+    nearest, no_nearest = _nearest(training, truth)
     trivial = trivial_scores(
         labels,
         [study.labels for study in training] if training else None,
@@ -158,6 +172,13 @@ def evaluate(
     )
     metrics: dict[str, Any] = {"model": scores.as_dict()}
     metrics |= {name: row.as_dict() for name, row in trivial.items()}
+    absent_rows = {
+        name: no_nearest if training and name == "nearest_image" else _NEEDED[bool(training)]
+        for name in TRIVIAL_TITLES
+        if name not in metrics
+    }
+    if absent_rows:
+        metrics["absent_rows"] = absent_rows
     metrics |= {
         "studies": len(truth),
         "missing_predictions": len(missing),
@@ -178,6 +199,7 @@ def evaluate(
     metrics["detail"] = _detail(
         metrics,
         read,
+        stated,
         predicted,
         truth,
         training,
@@ -187,16 +209,19 @@ def evaluate(
         resamples,
         seed,
     )
-    notes = _notes(metrics, truth, training)
+    shared = {study.study_id for study in training or ()} & truth.keys()
+    notes = notes_on(metrics, len(shared))
     words, absence = _language(reports, truth, language, resamples, seed)
     if words is not None:
         metrics["detail"]["language"] = words
     if absence:
         notes.append(absence)
     if asked:
-        scored, said = _radeval(reports, truth, asked, radeval_python, resamples, seed)
+        scored, absent = _radeval(
+            reports, truth, asked, radeval_python, radeval_timeout, resamples, seed
+        )
         metrics["detail"]["radeval"] = scored
-        notes += said
+        notes += absent
     samples = sample_studies(reports, truth, predicted)
     bad = worst_studies(reports, truth, predicted, worst, uncertain)
     unreadable = {
@@ -208,23 +233,18 @@ def evaluate(
     write_evaluation(out, metrics, samples, bad, notes, uncertain, command)
     if as_json:
         typer.echo(json.dumps(metrics, indent=2))
-        return
-    console = Console()
-    console.print(_table(metrics))
-    console.print(_report_table(metrics["detail"]))
-    for note in notes:
-        console.print(note, style="dim", markup=False, highlight=False)
-    console.print(
-        f"Written: {out / 'report.html'}, metrics.json, per_label.csv and the plots",
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
-    )
+        for note in absent:
+            Console(stderr=True).print(note, markup=False, highlight=False, soft_wrap=True)
+    else:
+        show_evaluation(metrics, notes, out)
+    if absent:
+        raise typer.Exit(1)
 
 
 def _detail(
     metrics: Mapping[str, Any],
     read: Mapping[str, ReportFacts],
+    stated: Sequence[ReportFacts | None],
     predicted: Sequence[Mapping[str, LabelValue]],
     truth: Mapping[str, Reference],
     training: list[Reference] | None,
@@ -242,19 +262,14 @@ def _detail(
     from orapo.evaluation.rows import best_trivial
     from orapo.evaluation.trivial import constant_row
     from orapo.evaluation.wording import hedging, wording
-    from orapo.facts import label_report
 
     labels = [reference.labels for reference in truth.values()]
-    texts = [
-        label_report(reference.report) if reference.report.strip() else None
-        for reference in truth.values()
-    ]
     kinds = sorted({kind for reference in truth.values() for kind in reference.groups})
     evaluated = Evaluated(
         predicted=label_matrix(predicted, "prediction"),
         reference=label_matrix(labels, "reference"),
         figures=report_figures(
-            list(read.values()), labels, texts, [study in earlier for study in read]
+            list(read.values()), labels, stated, [study in earlier for study in read]
         ),
         patients=[reference.patient_id for reference in truth.values()],
         groups={kind: [one.groups.get(kind, "") for one in truth.values()] for kind in kinds},
@@ -289,22 +304,25 @@ def _language(
     """Return the language metrics, and what to say where there are none."""
     from orapo.evaluation.bootstrap import Resampler
     from orapo.evaluation.language import language_detail, language_figures
+    from orapo.evaluation.r2gen_language import r2gen_detail, r2gen_figures
 
     if wanted is False:
         return None, ""
     texts = _with_report(truth)
     if not texts:
         return None, "Language metrics absent: no reference has a report."
+    generated = [reports[study] for study in texts]
+    references = [one.report for one in texts.values()]
+    resampler = Resampler([one.patient_id for one in texts.values()], resamples, seed)
     try:
-        figures = language_figures(
-            [reports[study] for study in texts], [one.report for one in texts.values()]
-        )
+        with Console(stderr=True).status("Language metrics"):
+            own = language_detail(language_figures(generated, references), resampler)
+            r2gen = r2gen_detail(r2gen_figures(generated, references), resampler)
     except OrapoError as error:
         if wanted:
             raise
         return None, f"Language metrics absent: {error}."
-    resampler = Resampler([one.patient_id for one in texts.values()], resamples, seed)
-    return {"studies": len(texts), **language_detail(figures, resampler)}, ""
+    return {"studies": len(texts), **own, "r2gen": r2gen}, ""
 
 
 def _radeval(
@@ -312,6 +330,7 @@ def _radeval(
     truth: Mapping[str, Reference],
     metrics: Sequence[str],
     python: str | None,
+    timeout: float | None,
     resamples: int,
     seed: int,
 ) -> tuple[dict[str, Any], list[str]]:
@@ -328,6 +347,7 @@ def _radeval(
             [one.report for one in texts.values()],
             metrics,
             python,
+            timeout,
         )
     resampler = Resampler([one.patient_id for one in texts.values()], resamples, seed)
     return radeval_detail(result, metrics, resampler)
@@ -355,18 +375,25 @@ def _check_splits(
 
 def _nearest(
     training: list[Reference] | None, truth: Mapping[str, Reference]
-) -> list[Mapping[str, LabelValue]] | None:
-    """Return the labels of the retrieval row, with a progress bar while films are read."""
+) -> tuple[list[Mapping[str, LabelValue]] | None, str]:
+    """Return the labels of the retrieval row, with a progress bar, or why there are none."""
     from rich.progress import Progress
 
     from orapo.evaluation.nearest import MOST_FILMS, nearest_labels
 
-    known = [(one.images[0], one.report) for one in training or () if one.images and one.report]
+    known = [
+        (one.images[0], one.report) for one in training or () if one.images and one.report.strip()
+    ]
     films = [one.images[0] if one.images else None for one in truth.values()]
+    if not known:
+        return None, "no training study has a film and a report"
+    if not any(films):
+        return None, "no reference has a film"
     with Progress(console=Console(stderr=True), transient=True) as progress:
         total = min(len(known), MOST_FILMS) + sum(film is not None for film in films)
-        task = progress.add_task("Nearest training films", total=total, visible=bool(known))
-        return nearest_labels(known, films, lambda: progress.advance(task))
+        task = progress.add_task("Nearest training films", total=total)
+        labels = nearest_labels(known, films, lambda: progress.advance(task))
+    return labels, "the films can't be read"
 
 
 def _training_reports(training: list[Reference] | None) -> list[str] | None:
@@ -376,87 +403,3 @@ def _training_reports(training: list[Reference] | None) -> list[str] | None:
 
 def _origins(truth: Mapping[str, Reference]) -> dict[str, int]:
     return dict(sorted(Counter(reference.origin for reference in truth.values()).items()))
-
-
-def _notes(
-    metrics: Mapping[str, Any],
-    truth: Mapping[str, Reference],
-    training: list[Reference] | None,
-) -> list[str]:
-    from orapo.evaluation.rows import TRIVIAL_TITLES
-
-    notes = []
-    absent = [title for name, title in TRIVIAL_TITLES.items() if name not in metrics]
-    if absent:
-        needed = "training reports and films" if training else "--train MANIFEST"
-        notes.append(f"Absent rows: {', '.join(absent)} (they need {needed}).")
-    shared = {study.study_id for study in training or ()} & truth.keys()
-    if shared:
-        notes.append(f"Warning: studies that are both training and reference: {len(shared)}.")
-    if not metrics["model"]["macro_labels"]:
-        notes.append("Warning: no label is positive in the references; the macro figures are 0.")
-    if metrics["missing_predictions"]:
-        notes.append(
-            f"Studies without a prediction: {metrics['missing_predictions']}, "
-            f"{metrics['missing_rule']}."
-        )
-    if metrics["predictions_without_reference"]:
-        unknown = metrics["predictions_without_reference"]
-        notes.append(f"Predictions without a reference, left out: {unknown}.")
-    lift = metrics["detail"].get("lift")
-    if lift:
-        notes.append(
-            f"Macro-F1 over the best trivial row ({TRIVIAL_TITLES[lift['over']]}): "
-            f"{lift['value']:+.3f}, 95 % interval {lift['low']:+.3f} to {lift['high']:+.3f}."
-        )
-    if metrics["empty_predictions"]:
-        notes.append(f"Generated reports that are empty: {metrics['empty_predictions']}.")
-    read = metrics["reference_labels"].get("facts", 0)
-    if read:
-        notes.append(f"References whose labels FactS read from their report: {read}.")
-    return notes
-
-
-def _report_table(detail: Mapping[str, Any]) -> Table:
-    table = Table(title="Of each report, with 95 % intervals", box=box.SIMPLE_HEAD)
-    table.add_column("")
-    table.add_column("mean", justify="right")
-    table.add_column("95 % interval", justify="right")
-    for name, figure in detail["reports"].items():
-        if figure["value"] is not None:
-            interval = f"{figure['low']:.3f} to {figure['high']:.3f}"
-            table.add_row(name.replace("_", " "), f"{figure['value']:.3f}", interval)
-    for part in ("language", "radeval"):
-        for name, figure in detail.get(part, {}).get("figures", {}).items():
-            known = figure["low"] is not None
-            interval = f"{figure['low']:.3f} to {figure['high']:.3f}" if known else ""
-            table.add_row(name.replace("_", " "), f"{figure['value']:.3f}", interval)
-    for name, share in detail["sameness"].items():
-        table.add_row(name.replace("_", " "), f"{share:.3f}", "")
-    return table
-
-
-def _table(metrics: Mapping[str, Any]) -> Table:
-    from orapo.evaluation.rows import TRIVIAL_TITLES, result_rows, row_title
-
-    model = metrics["model"]
-    table = Table(
-        title=f"{model['studies']} studies, {len(model['macro_labels'])} labels with support",
-        caption=f"Uncertain {model['convention']['uncertain']}.",
-        box=box.SIMPLE_HEAD,  # without rules between columns it fits 80 characters
-    )
-    table.add_column("", min_width=10)
-    for heading in ("Macro F1", "Precision", "Recall", "Micro F1", "R2Gen F1"):
-        table.add_column(heading, justify="right")
-    figures = ("macro_f1", "macro_precision", "macro_recall", "micro_f1", "r2gen_macro_f1")
-    rows = result_rows(metrics)
-    for name, row in rows.items():
-        trivial = name in TRIVIAL_TITLES
-        table.add_row(
-            row_title(name),
-            *(f"{row[figure]:.3f}" for figure in figures),
-            style="dim" if trivial else "bold",
-        )
-        if name == "model":
-            table.add_section()
-    return table

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,22 +12,10 @@ from rich.console import Console
 
 from orapo.data.table_writing import not_an_input
 from orapo.errors import MissingExtraError, OrapoError
+from orapo.export.files import CSV_COLUMNS, ENDINGS, Format, csv_row
 
 if TYPE_CHECKING:
     from orapo.export.draft import Draft
-
-
-class Format(StrEnum):
-    """What a report is exported as."""
-
-    TEXT = "text"
-    JSON = "json"
-    CSV = "csv"
-    DICOM_SR = "dicom-sr"
-    FHIR = "fhir"
-
-
-ENDINGS = {Format.TEXT: ".txt", Format.JSON: ".json", Format.DICOM_SR: ".dcm", Format.FHIR: ".json"}
 
 
 def add_to(app: typer.Typer) -> None:
@@ -99,12 +85,12 @@ def _write_files(
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OrapoError(f"{out}: can't be made the output folder ({error.strerror})") from None
-    names, content = FileNames(), _content(kind, datetime.now(), with_patient, console)
+    names, when = FileNames(), datetime.now()
     written = failed = 0
     for draft in drafts:
         name = names.of(draft.study_id)
         try:
-            made = content(draft)
+            made = _file(draft, kind, when, with_patient, console)
         except MissingExtraError:
             raise
         except OrapoError as error:
@@ -116,63 +102,32 @@ def _write_files(
     return written, failed
 
 
-def _content(
-    kind: Format, when: datetime, with_patient: bool, console: Console
-) -> Callable[[Draft], bytes]:
-    """Return what makes a file's content of a report."""
-    from orapo.export.draft import as_json, as_text
+def _file(
+    draft: Draft, kind: Format, when: datetime, with_patient: bool, console: Console
+) -> bytes:
+    """Return a draft's file; say what of the report it can't hold."""
+    from orapo.export.files import file_content
 
-    def said(draft: Draft, lost: int, what: str) -> None:
-        if lost:
-            console.print(
-                f"orapo: study {draft.study_id}: {lost} characters of the report {what}",
-                markup=False,
-                soft_wrap=True,
-            )
-
-    def dicom(draft: Draft) -> bytes:
-        from io import BytesIO
-
-        from orapo.export.dicom_sr import sr_text, structured_report
-
-        document = structured_report(draft, when=when, with_patient=with_patient)
-        said(draft, sr_text(draft.text)[1], "can't stand in DICOM; replaced by U+FFFD or dropped")
-        stream = BytesIO()
-        document.save_as(stream, enforce_file_format=True)
-        return stream.getvalue()
-
-    def fhir(draft: Draft) -> bytes:
-        from orapo.export.fhir import fhir_bundle, fhir_string
-
-        bundle = fhir_bundle(draft, when=when, with_patient=with_patient)
-        said(
-            draft, fhir_string(draft.text)[1], "can't stand in `conclusion`; the attachment has all"
+    def lost(characters: int, what: str) -> None:
+        console.print(
+            f"orapo: study {draft.study_id}: {characters} characters of the report {what}",
+            markup=False,
+            soft_wrap=True,
         )
-        return (json.dumps(bundle, ensure_ascii=False, indent=2) + "\n").encode()
 
-    return {
-        Format.TEXT: lambda draft: as_text(draft).encode("utf-8", "surrogatepass"),
-        Format.JSON: lambda draft: as_json(draft).encode("utf-8", "surrogatepass"),
-        Format.DICOM_SR: dicom,
-        Format.FHIR: fhir,
-    }[kind]
+    return file_content(draft, kind, when=when, with_patient=with_patient, lost=lost)
 
 
 def _write_csv(drafts: Iterator[Draft], out: Path) -> int:
     """Write the table of studies: report, 14 labels, model; the notice in each row."""
     from orapo.data.table_writing import write_rows
     from orapo.data.tables import table_format
-    from orapo.export.draft import NOTICE
-    from orapo.labels import LABELS, format_label
 
     if table_format(out) != ".csv":
         raise OrapoError(f"{out}: expected a file name ending in .csv")
     written = 0
-    columns = ("study_id", "report", *LABELS, "model", "revision", "notice")
-    with write_rows(out, columns) as write:
+    with write_rows(out, CSV_COLUMNS) as write:
         for draft in drafts:
-            labels = {name: format_label(draft.labels.get(name)) for name in LABELS}
-            origin = {"model": draft.model_name, "revision": draft.revision, "notice": NOTICE}
-            write({"study_id": draft.study_id, "report": draft.text, **labels, **origin})
+            write(csv_row(draft))
             written += 1
     return written

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from orapo.cli import reading
 from orapo.errors import OrapoError
-
-if TYPE_CHECKING:
-    from orapo.facts import ReportFacts
 
 
 def add_to(app: typer.Typer) -> None:
@@ -27,11 +24,12 @@ def facts(
 ) -> None:
     """Print the sentences, facts and labels of a report as JSON."""
     from orapo.facts import RulesEngine
+    from orapo.facts.fact import report_as_json
 
     if (text is None) == (file is None):
         raise OrapoError("orapo facts: give either the report's text or --file, one of the two")
     report = text if text is not None else _read_text(file)
-    typer.echo(json.dumps(as_json(RulesEngine(lexicon).read(report or "")), indent=2))
+    typer.echo(json.dumps(report_as_json(RulesEngine(lexicon).read(report or "")), indent=2))
 
 
 def _read_text(file: Path | None) -> str | None:
@@ -43,31 +41,3 @@ def _read_text(file: Path | None) -> str | None:
         raise OrapoError(f"{file}: can't be read ({error.strerror})") from None
     except UnicodeDecodeError:
         raise OrapoError(f"{file}: not UTF-8 text; save the file as UTF-8") from None
-
-
-def as_json(report: ReportFacts) -> dict[str, Any]:
-    """Return what was read as plain JSON values; spans count characters of the report."""
-    return {
-        "sentences": [
-            {"text": sentence.text, "span": [sentence.start, sentence.end]}
-            for sentence in report.sentences
-        ],
-        "facts": [
-            {
-                "finding": fact.finding,
-                "polarity": fact.polarity.value,
-                "location": fact.location,
-                "laterality": fact.laterality,
-                "severity": fact.severity,
-                "span": [fact.start, fact.end],
-                "text": report.text[fact.start : fact.end],
-                "sentence": fact.sentence,
-                "labels": fact.labels,
-            }
-            for fact in report.facts
-        ],
-        "labels": {
-            name: {"value": value, "evidence": list(report.evidence.get(name, ()))}
-            for name, value in report.labels.items()
-        },
-    }

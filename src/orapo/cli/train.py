@@ -1,12 +1,19 @@
-"""`orapo train`: a training run from a recipe."""
+"""`orapo train`: a training run from a recipe, or an account of what it would take."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
+from rich.table import Table
 
-from orapo.errors import MissingExtraError
+from orapo.errors import MissingExtraError, OrapoError
+
+if TYPE_CHECKING:
+    from orapo.training.dry_run import DryRun
 
 
 def add_to(app: typer.Typer) -> None:
@@ -24,6 +31,25 @@ def train(
     ],
     resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint.")] = False,
     quiet: Annotated[bool, typer.Option(help="No progress bars and no notes.")] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Check data and recipe; say memory, rollouts, hours and cost."
+        ),
+    ] = False,
+    gpu_memory: Annotated[
+        float | None,
+        typer.Option(metavar="GIB", min=0.1, help="With --dry-run: of a GPU, if not of this one."),
+    ] = None,
+    accelerate_file: Annotated[
+        Path | None,
+        typer.Option(metavar="YAML", help="With --dry-run: the file for accelerate launch."),
+    ] = None,
+    step_seconds: Annotated[
+        float | None,
+        typer.Option(metavar="S", min=0, help="With --dry-run: a step's, as measured."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="With --dry-run: as JSON.")] = False,
 ) -> None:
     """Train with OraPO or GRPO; any field of the recipe can be given as --field value."""
     try:
@@ -31,11 +57,29 @@ def train(
         from orapo.training.interruption import Interrupted
     except ModuleNotFoundError as error:
         raise MissingExtraError("training", "train") from error
+    if not dry_run and (gpu_memory or accelerate_file or step_seconds or as_json):
+        raise OrapoError("--gpu-memory, --accelerate-file, --step-seconds, --json need --dry-run")
     arguments = ["--config", config, *ctx.args]
-    if quiet:
+    if quiet or as_json:
         runs.quiet_libraries()
         arguments += ["--disable_tqdm", "true"]
+    if dry_run:
+        runs.quiet_libraries()
+        arguments += runs.without_gpu()
     run, settings = runs.read_recipe(arguments)
+    if dry_run:
+        from orapo.training.dry_run import dry_run as look
+        from orapo.training.dry_run import hardware
+
+        runs.quiet_libraries()
+        studies = runs.studies_of(Path(run.data), run.train_split)
+        machine = hardware(gpu_memory, accelerate_file)
+        found = look(run, settings, studies, machine, step_seconds)
+        if as_json:
+            typer.echo(json.dumps(found.as_dict(), indent=1))
+        else:
+            _show(found)
+        return
     first = settings.process_index == 0
 
     def say(line: str) -> None:
@@ -48,3 +92,38 @@ def train(
         say(f"{stop}; go on with: orapo train --config {config} --resume")
         raise typer.Exit(128 + stop.signum) from None
     typer.echo(f"Checkpoint, {runs.LOG_FILE} and {runs.PROBE_FILE}: {folder}")
+
+
+def _show(found: DryRun) -> None:
+    plan, machine, gib = found.schedule, found.hardware, 2.0**30
+    console = Console()
+    lines = [
+        f"Studies: {found.studies:,} of {found.patients:,} patients; {found.set_aside} set aside",
+        f"Prompt: at most {found.prompt_tokens} tokens, {found.image_tokens} of them film",
+        f"Model: {found.parameters:,} parameters; {found.trainable:,} are trained",
+        f"Run: {plan.steps:,} steps, {plan.studies_per_step:g} studies each, "
+        f"{plan.epochs:.3g} epochs; {plan.rollouts:,} rollouts",
+    ]
+    if found.hours is not None:
+        lines.append(f"Time: about {found.hours:.2f} hours")
+    if found.judge_calls:
+        sent, answered = found.judge_tokens
+        cost = "no judge_prices" if found.judge_cost is None else f"{found.judge_cost:,.2f}"
+        lines.append(
+            f"Judge: about {found.judge_calls:,} calls, {sent:,} tokens in, {answered:,} out; "
+            f"cost: {cost} (rollouts as long as the reports)"
+        )
+    console.print("\n".join(lines), highlight=False, soft_wrap=True)
+    table = Table(title=f"Memory of one GPU ({machine.gpu_name}; {machine.processes} in all)")
+    table.add_column("part")
+    table.add_column("GiB", justify="right")
+    table.add_column("when")
+    for part in found.parts:
+        table.add_row(part.name, f"{part.bytes / gib:.2f}", part.when)
+    table.add_row("at the fullest moment", f"{found.peak / gib:.2f}", "", style="bold")
+    console.print(table)
+    verdict = "It should fit" if found.fits else "It will not fit"
+    console.print(
+        f"{verdict}: {found.peak / gib:.1f} of {machine.gpu / gib:.1f} GiB. This is an estimate.",
+        highlight=False,
+    )

@@ -1,7 +1,8 @@
 """Language metrics, each by a library that others use: how alike the words are, not the facts.
 
 Needs the extra ``language``. Both sides are lower-cased and taken as one line; sections, numbers and
-punctuation stay. METEOR is left out (Java, or data that would have to be fetched).
+punctuation stay. METEOR is left out (Java, or data that would have to be fetched). The same by the
+field's own convention is in `orapo.evaluation.r2gen_language`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ MEANING: Final = {
         f"bleu{order}": f"sacrebleu, corpus BLEU of 1- to {order}-grams, from 0 to 1"
         for order in ORDERS
     },
+    "chrf": "sacrebleu, corpus chrF2 of 1- to 6-character sequences, from 0 to 1",
     "rouge_l": "rouge-score, mean F of ROUGE-L without stemming",
     "cider": "pycocoevalcap, mean CIDEr over words of sacrebleu's tokenizer 13a (not PTB's, which "
     "needs Java); document frequencies of all references",
@@ -40,6 +42,8 @@ class LanguageFigures:
         matched: (studies, 4) n-grams of the generated report that the reference holds.
         total: (studies, 4) n-grams of the generated report.
         lengths: (studies, 2) words of the generated report and of the reference.
+        characters: (studies, 18) what chrF counts: of each length from 1 to 6, sequences of the
+            generated report, of the reference, and of both.
         rouge_l: (studies,).
         cider: (studies,).
     """
@@ -47,6 +51,7 @@ class LanguageFigures:
     matched: Figures
     total: Figures
     lengths: Figures
+    characters: Figures
     rouge_l: Figures
     cider: Figures
 
@@ -65,18 +70,17 @@ def language_figures(generated: Sequence[str], references: Sequence[str]) -> Lan
     try:
         from pycocoevalcap.cider.cider import Cider
         from rouge_score.rouge_scorer import RougeScorer
-        from sacrebleu import BLEU
+        from sacrebleu import CHRF
         from sacrebleu.tokenizers.tokenizer_13a import Tokenizer13a
     except ImportError as error:
         raise OrapoError(
             f"language metrics need {error.name}: pip install 'orapo[language]'"
         ) from None
     generated, references = [_line(text) for text in generated], [_line(one) for one in references]
-    bleu = BLEU(max_ngram_order=max(ORDERS), effective_order=True)
-    sentences = [
-        bleu.sentence_score(text, [reference])
-        for text, reference in zip(generated, references, strict=True)
-    ]
+    matched, total, lengths = bleu_counts(generated, references, "13a")
+    # What each report adds to chrF has no public name in sacrebleu (2.0 to 2.6); the tests compare
+    # with its public corpus score.
+    characters = CHRF()._extract_corpus_statistics(generated, [references])
     rouge = RougeScorer(["rougeL"], use_stemmer=False)
     words = Tokenizer13a()  # type: ignore[no-untyped-call]
     _, cider = Cider().compute_score(
@@ -84,9 +88,10 @@ def language_figures(generated: Sequence[str], references: Sequence[str]) -> Lan
         {index: [words(text)] for index, text in enumerate(generated)},
     )
     return LanguageFigures(
-        matched=np.array([one.counts for one in sentences], dtype=np.float64),
-        total=np.array([one.totals for one in sentences], dtype=np.float64),
-        lengths=np.array([(one.sys_len, one.ref_len) for one in sentences], dtype=np.float64),
+        matched=matched,
+        total=total,
+        lengths=lengths,
+        characters=np.array(characters, dtype=np.float64),
         rouge_l=np.array(
             [
                 rouge.score(reference, text)["rougeL"].fmeasure
@@ -94,6 +99,29 @@ def language_figures(generated: Sequence[str], references: Sequence[str]) -> Lan
             ]
         ),
         cider=np.asarray(cider, dtype=np.float64),
+    )
+
+
+def bleu_counts(
+    generated: Sequence[str], references: Sequence[str], tokenizer: str
+) -> tuple[Figures, Figures, Figures]:
+    """Return what BLEU of N reports is made of, by sacrebleu with one of its tokenizers.
+
+    Returns:
+        Matched n-grams and all n-grams of the generated reports, (N, 4) each, and words of both
+        sides, (N, 2).
+    """
+    from sacrebleu import BLEU
+
+    bleu = BLEU(max_ngram_order=max(ORDERS), effective_order=True, tokenize=tokenizer)
+    each = [
+        bleu.sentence_score(text, [reference])
+        for text, reference in zip(generated, references, strict=True)
+    ]
+    return (
+        np.array([one.counts for one in each], dtype=np.float64),
+        np.array([one.totals for one in each], dtype=np.float64),
+        np.array([(one.sys_len, one.ref_len) for one in each], dtype=np.float64),
     )
 
 
@@ -106,7 +134,10 @@ def language_detail(figures: LanguageFigures, resampler: Resampler) -> dict[str,
         "libraries": {
             name: version(name) for name in ("sacrebleu", "rouge-score", "pycocoevalcap")
         },
-        "signature": "nrefs:1|case:lc|eff:no|tok:13a|smooth:exp",
+        "signatures": {
+            "bleu": f"nrefs:1|case:lc|eff:no|tok:13a|smooth:exp|version:{version('sacrebleu')}",
+            "chrf": f"nrefs:1|case:lc|eff:yes|nc:6|nw:0|space:no|version:{version('sacrebleu')}",
+        },
         "figures": {
             name: {**interval.as_dict(), "meaning": MEANING[name]}
             for name, interval in zip(names, intervals, strict=True)
@@ -125,8 +156,15 @@ def language_statistics(figures: LanguageFigures, weights: Weights) -> Figures:
             for row in zip(matched, total, lengths, strict=True)
         ]
     )
-    means = np.stack([weights @ figures.rouge_l / sizes, weights @ figures.cider / sizes], axis=1)
-    return np.concatenate([bleus, means], axis=1)
+    from sacrebleu import CHRF
+
+    chrf = CHRF()
+    characters = [
+        chrf._compute_score_from_stats([int(count) for count in row]).score / 100
+        for row in weights @ figures.characters
+    ]
+    means = [weights @ figures.rouge_l / sizes, weights @ figures.cider / sizes]
+    return np.concatenate([bleus, np.stack([np.array(characters), *means], axis=1)], axis=1)
 
 
 def _bleu(sums: tuple[Figures, Figures, Figures], order: int) -> float:

@@ -38,7 +38,7 @@ def nearest_labels(
         seen: Called after each film that was read.
 
     Returns:
-        M label vectors, blank where a film has no neighbour; None where there is nothing to compare.
+        M label vectors, blank where a film has no neighbour; None where none has.
     """
     from orapo.facts import label_report
 
@@ -48,6 +48,8 @@ def nearest_labels(
     found = nearest_films(
         [film for film, _ in training], [film for film in films if film is not None], seen
     )
+    if all(index is None for index in found):
+        return None
     labels: list[Mapping[str, LabelValue]] = [BLANK] * len(films)
     for place, index in zip(places, found, strict=True):
         if index is not None:

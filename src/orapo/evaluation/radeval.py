@@ -1,13 +1,14 @@
 """RadGraph, CheXbert, RaTEScore, RadCliQ, GREEN and BERTScore through RadEval, in its own process.
 
-RadEval 2.2 resolves beside TRL 1.16 and transformers 5.23 (extra ``radeval``), but its pins have
-clashed with others' before: any Python that holds it will do. It fetches weights when it is first
-used, which is why it runs only when asked for.
+Any Python that holds RadEval 2.2 will do. Its dependencies (spaCy 3.7 by medspaCy) want NumPy 1, so it
+lives best in an environment of its own. It fetches weights when it is first used, which is why it runs
+only when asked for.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -25,6 +26,18 @@ from orapo.evaluation.detail import mean_over_studies
 METRICS: Final = ("radgraph", "f1chexbert", "ratescore", "radcliq", "green", "bertscore")
 """What ``all`` stands for."""
 OFFERED: Final = (*METRICS, "radeval_bertscore", "srrbert", "temporal", "bleu", "rouge")
+WEIGHTS: Final = {
+    "radgraph": "StanfordAIMI/RRG_scorers, in ~/.cache/radgraph",
+    "f1chexbert": "StanfordAIMI/RRG_scorers, in ~/.cache/chexbert, and bert-base-uncased",
+    "ratescore": "Angelakeke/RaTE-NER-Deberta and FremyCompany/BioLORD-2023-C",
+    "radcliq": "those of radgraph and f1chexbert, and distilroberta-base",
+    "green": "StanfordAIMI/GREEN-radllama2-7b",
+    "bertscore": "distilbert-base-uncased",
+    "radeval_bertscore": "IAMJB/RadEvalModernBERT",
+    "srrbert": "StanfordAIMI/SRR-BERT-Leaves-with-Statuses and NLTK's punkt_tab",
+    "temporal": "stanza's package radiology, in ~/stanza_resources",
+}
+"""What RadEval 2.2.1 fetches; where no folder is named, into the hub's cache (``HF_HOME``)."""
 # crimson and radfact_ct are left out: they hand the reports to an API.
 _RUNNER: Final = Path(__file__).with_name("radeval_runner.py")
 _LESS_IS_BETTER: Final = ("radcliq_v1",)
@@ -48,6 +61,7 @@ def run_radeval(
     references: Sequence[str],
     metrics: Sequence[str],
     python: str | None = None,
+    timeout: float | None = None,
 ) -> dict[str, Any]:
     """Score N generated reports with RadEval.
 
@@ -56,16 +70,19 @@ def run_radeval(
         references: N texts.
         metrics: Of `OFFERED`.
         python: The interpreter that holds RadEval; None: this one.
+        timeout: Seconds after which it is stopped.
 
     Returns:
         ``version``, and in ``metrics`` for each either ``figures`` (name to N numbers, or to one) or
-        ``error``; ``missing`` where RadEval can't be imported. What a process that died had scored
-        is kept.
+        ``error``; ``missing`` where RadEval can't be imported. What a process that died or was
+        stopped had scored is kept.
 
     Raises:
         OrapoError: ``python`` can't be run.
     """
+    # it runs in a folder of its own, for GREEN writes into the one that it is in
     interpreter = python or sys.executable
+    command = os.path.abspath(interpreter) if os.sep in interpreter else interpreter
     environment = {**os.environ, "HF_HUB_DISABLE_TELEMETRY": "1"}
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "reports.json", Path(folder) / "scores.json"
@@ -73,24 +90,54 @@ def run_radeval(
         source.write_text(json.dumps({**reports, "metrics": list(metrics)}), encoding="utf-8")
         try:
             done = subprocess.run(
-                [interpreter, str(_RUNNER), str(source), str(target)],
+                [command, str(_RUNNER), str(source), str(target)],
                 env=environment,
+                cwd=folder,
                 # what it says may hold reports
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
+                timeout=timeout,
                 check=False,
             )
+            ended = f"the process ended with exit code {done.returncode}"
+        except subprocess.TimeoutExpired:
+            ended = f"stopped after {timeout:g} seconds"
         except OSError as error:
             raise OrapoError(f"--radeval-python {interpreter}: {error.strerror}") from None
         try:
-            result: dict[str, Any] = json.loads(target.read_text(encoding="utf-8"))
+            result = json.loads(target.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             result = {"metrics": {}}
+    return _understood(result, metrics, len(generated), ended)
+
+
+def _understood(result: object, metrics: Sequence[str], reports: int, ended: str) -> dict[str, Any]:
+    """Return what a process wrote, with an error wherever that is not what was agreed on."""
+    found: dict[str, Any] = result if isinstance(result, dict) else {}
+    if isinstance(found.get("missing"), str):
+        return {"missing": found["missing"], "metrics": {}}
+    figures = found.get("metrics")
+    if not isinstance(figures, dict):
+        figures, ended = {}, "its output is not understood"
+    scored: dict[str, Any] = {}
     for name in metrics:
-        if "missing" not in result and name not in result["metrics"]:
-            code = done.returncode
-            result["metrics"][name] = {"error": f"the process ended with exit code {code}"}
-    return result
+        one = figures.get(name, {"error": ended})
+        known = isinstance(one, dict) and (
+            isinstance(one.get("error"), str) or _are_figures(one.get("figures"), reports)
+        )
+        scored[name] = one if known else {"error": "its output is not understood"}
+    return {"version": str(found.get("version", "")), "metrics": scored}
+
+
+def _are_figures(figures: object, reports: int) -> bool:
+    def number(value: object) -> bool:
+        return value is None or (isinstance(value, (int, float)) and math.isfinite(value))
+
+    return isinstance(figures, dict) and all(
+        number(values)
+        or (isinstance(values, list) and len(values) == reports and all(map(number, values)))
+        for values in figures.values()
+    )
 
 
 def radeval_detail(
@@ -105,19 +152,24 @@ def radeval_detail(
     """
     if "missing" in result:
         return {}, [
-            "RadEval absent: it can't be imported "
-            f"({result['missing']}). pip install 'orapo[radeval]', or name with --radeval-python a "
-            "Python that has it."
+            f"RadEval absent: it can't be imported ({result['missing']}). Install it in an "
+            "environment of its own (python -m venv E; E/bin/pip install radeval 'numpy<2' "
+            "'pyarrow<26') and name that with --radeval-python E/bin/python; or pip install "
+            "'orapo[radeval]'."
         ]
     figures: dict[str, Any] = {}
     said = []
     for metric in metrics:
         scored = result["metrics"][metric]
         if "error" in scored:
-            said.append(
-                f"RadEval's {metric} absent: {scored['error']} (weights are fetched at its first "
-                "use; without network, bring the cache of a machine that has it: HF_HOME)."
+            weights = WEIGHTS.get(metric)
+            hint = (
+                f" It fetches weights at its first use ({weights}); without network, bring these "
+                "folders from a machine that has them, the hub's cache (HF_HOME) among them."
+                if weights
+                else ""
             )
+            said.append(f"RadEval's {metric} absent: {scored['error'].rstrip('.')}.{hint}")
             continue
         for name, values in scored["figures"].items():
             figures[name] = _figure(values, resampler)

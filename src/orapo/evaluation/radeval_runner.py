@@ -7,9 +7,14 @@ metric that fails (no weights, no network) takes no other one along. OUT.json is
 each metric.
 """
 
+import importlib
 import json
+import math
 import os
 import sys
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
 from typing import Any
 
 # The modules that lie beside this file are orapo's, and one bears the name of what is imported here.
@@ -17,6 +22,31 @@ sys.path[:] = [path for path in sys.path if path != os.path.dirname(os.path.absp
 
 # Scores of a whole set of reports, not means over reports: they have no figure for each one.
 OF_A_SET = ("f1chexbert", "srrbert")
+SHOWN = 20
+"""Characters by which a report is known in an error's message."""
+
+
+class OldName(MetaPathFinder, Loader):
+    """Lets RadEval 2.2.1 find itself: its RadGraph imports ``RadEval``, the package is ``radeval``.
+
+    RadGraph and RadCliQ fail without this where file names have cases (jbdel/RadEval, issue 27). Each
+    name gives the very module of the other name, for a second copy would have registries of its own.
+    """
+
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        """Answer for ``RadEval`` and what lies in it."""
+        return ModuleSpec(fullname, self) if fullname.split(".")[0] == "RadEval" else None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        """Return the module of the package's name."""
+        module = importlib.import_module("radeval" + spec.name[len("RadEval") :])
+        spec.loader_state = module.__spec__
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Give the module, which has been run, its own description back."""
+        if module.__spec__ is not None:
+            module.__spec__ = module.__spec__.loader_state
 
 
 def scores(metric: str, references: list[str], generated: list[str]) -> Any:
@@ -28,13 +58,21 @@ def scores(metric: str, references: list[str], generated: list[str]) -> Any:
     return {name: plain(value) for name, value in figures.items()}
 
 
+def said_of(error: Exception, texts: list[str]) -> str:
+    """Return an error in a line that holds no report: its first line, where no report begins in it."""
+    line = (str(error).splitlines() or [""])[0][:300]
+    quoted = any(text[:SHOWN] in line for text in texts if len(text) >= SHOWN)
+    return type(error).__name__ + (": its message quotes a report" if quoted else f": {line}")
+
+
 def plain(value: Any) -> Any:
     """Return a number or a list of numbers as JSON has them; None for anything else."""
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, (list, tuple)):
         return [plain(one) for one in value]
-    return float(value) if isinstance(value, (int, float)) else None
+    known = isinstance(value, (int, float)) and math.isfinite(value)
+    return float(value) if known else None
 
 
 def main() -> None:
@@ -43,11 +81,14 @@ def main() -> None:
     with open(source, encoding="utf-8") as file:
         asked = json.load(file)
     result: Any
+    texts = asked["references"] + asked["generated"]
+    sys.meta_path.append(OldName())
     try:
         from importlib.metadata import version
 
-        result = {"version": version("radeval"), "metrics": {}}
         import radeval  # noqa: F401
+
+        result = {"version": version("radeval"), "metrics": {}}
     except Exception as error:
         result = {"missing": f"{type(error).__name__}: {error}", "metrics": {}}
         asked["metrics"] = []
@@ -57,9 +98,7 @@ def main() -> None:
                 figures = scores(metric, asked["references"], asked["generated"])
                 result["metrics"][metric] = {"figures": figures}
             except Exception as error:
-                # the first line: others may hold texts of reports
-                said = (str(error).splitlines() or [""])[0][:300]
-                result["metrics"][metric] = {"error": f"{type(error).__name__}: {said}"}
+                result["metrics"][metric] = {"error": said_of(error, texts)}
         with open(target + ".part", "w", encoding="utf-8") as file:
             json.dump(result, file)
         os.replace(target + ".part", target)

@@ -132,3 +132,31 @@ class ReportFacts:
     def __reduce__(self) -> tuple[type[ReportFacts], tuple[Any, ...]]:
         kept = (self.text, self.labels, self.label_set, self.readable, self.denied, self.details)
         return ReportFacts, kept
+
+
+def report_as_json(report: ReportFacts) -> dict[str, Any]:
+    """Return what was read as plain JSON values; spans count characters of the report."""
+    return {
+        "sentences": [
+            {"text": sentence.text, "span": [sentence.start, sentence.end]}
+            for sentence in report.sentences
+        ],
+        "facts": [
+            {
+                "finding": fact.finding,
+                "polarity": fact.polarity.value,
+                "location": fact.location,
+                "laterality": fact.laterality,
+                "severity": fact.severity,
+                "span": [fact.start, fact.end],
+                "text": report.text[fact.start : fact.end],
+                "sentence": fact.sentence,
+                "labels": fact.labels,
+            }
+            for fact in report.facts
+        ],
+        "labels": {
+            name: {"value": value, "evidence": list(report.evidence.get(name, ()))}
+            for name, value in report.labels.items()
+        },
+    }

@@ -3,24 +3,39 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from orapo.errors import MissingExtraError, OrapoError
 
+ADAPTER_FILE: Final = "adapter_config.json"
+
 
 def load_checkpoint(
-    name: str | Path, *, device: str | None = None, dtype: str = "auto", remote_code: bool = False
+    name: str | Path,
+    *,
+    device: str | None = None,
+    dtype: str = "auto",
+    remote_code: bool = False,
+    revision: str | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> tuple[Any, Any]:
     """Load a model and its processor.
 
-    Weights come from safetensors only. A folder is read as it lies there; nothing is fetched.
+    Weights come from safetensors only. A folder is read as it lies there; nothing is fetched. In a
+    folder with a LoRA adapter, the model that it was trained on is loaded, and the adapter merged
+    into its weights.
 
     Args:
         name: A checkpoint's folder, or a name on the hub (then transformers fetches it).
         device: Where to; by default a GPU if there is one.
         dtype: A torch dtype's name, or ``auto`` for that of the weights.
         remote_code: Run code that comes with the checkpoint (off unless asked for).
+        revision: Of a name on the hub: branch, tag or commit.
+        options: Further arguments of ``from_pretrained`` for the model. With a ``device_map`` among
+            them the model stays where that puts it.
 
     Returns:
         Model in evaluation mode, and processor.
@@ -36,19 +51,26 @@ def load_checkpoint(
         from transformers.utils import logging
     except ModuleNotFoundError as error:
         raise MissingExtraError("generating reports", "train") from error
-    folder = Path(name)
-    if folder.exists() and not (folder / "config.json").is_file():
+    folder, options = Path(name), dict(options or {})
+    base: str | Path = name
+    if is_adapter(folder):
+        base = adapter_base(folder)
+    elif folder.exists() and not (folder / "config.json").is_file():
         raise OrapoError(f"{folder}: no checkpoint here (config.json is missing)")
     if not folder.exists() and (folder.is_absolute() or str(name).count("/") != 1):
         raise OrapoError(f"{folder}: no such folder")
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    settings = {"trust_remote_code": remote_code}
+    settings: dict[str, Any] = {"trust_remote_code": remote_code}
+    if revision is not None:
+        settings["revision"] = revision
     shown = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()  # the screen is for the command's own bars
     try:
         model = AutoModelForImageTextToText.from_pretrained(
-            name, dtype=dtype, use_safetensors=True, **settings
+            base, dtype=dtype, use_safetensors=True, **settings, **options
         )
+        if base != name:
+            model = _with_adapter(model, folder)
         processor = AutoProcessor.from_pretrained(name, **settings)
     except (OSError, ValueError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0]
@@ -56,7 +78,44 @@ def load_checkpoint(
     finally:
         if shown:
             logging.enable_progress_bar()
-    return model.to(device).eval(), processor
+    if "device_map" not in options:
+        model = model.to(device)
+    return model.eval(), processor
+
+
+def is_adapter(folder: Path) -> bool:
+    """Say whether a folder holds a LoRA adapter and not the whole model."""
+    return (folder / ADAPTER_FILE).is_file() and not (folder / "config.json").is_file()
+
+
+def adapter_base(folder: Path) -> str:
+    """Return folder or name of the model that an adapter was trained on.
+
+    Raises:
+        OrapoError: The adapter doesn't say, or the folder is gone.
+    """
+    file = folder / ADAPTER_FILE
+    try:
+        base = json.loads(file.read_text(encoding="utf-8")).get("base_model_name_or_path")
+    except (OSError, ValueError, AttributeError):
+        raise OrapoError(f"{file}: can't be read as JSON") from None
+    if not base:
+        raise OrapoError(f"{file}: names no base_model_name_or_path")
+    if Path(base).is_absolute() and not Path(base).is_dir():
+        raise OrapoError(
+            f"{folder}: the adapter was trained on {base}, which is gone; "
+            f"put its new place into base_model_name_or_path of {ADAPTER_FILE}"
+        )
+    return str(base)
+
+
+def _with_adapter(model: Any, folder: Path) -> Any:
+    try:
+        from peft import PeftModel
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("loading an adapter", "train") from error
+    # Merged: generation then costs what it costs without one.
+    return PeftModel.from_pretrained(model, str(folder)).merge_and_unload()
 
 
 def checkpoint_revision(name: str | Path, *, remote_code: bool = False) -> str:

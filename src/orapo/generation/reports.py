@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -41,6 +41,10 @@ class Decoding:
     seed: int = 0
     samples: int = 1
     top_p: float = 1.0
+
+
+Watch = Callable[[str], bool]
+"""Is given the first report of a batch as far as it is written; says whether to stop."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,7 @@ def sample_reports(
     prompts: Sequence[str],
     study_ids: Sequence[str],
     decoding: Decoding,
+    watch: Watch | None = None,
 ) -> list[list[Sample]]:
     """Write ``decoding.samples`` reports for each study of one batch.
 
@@ -104,6 +109,7 @@ def sample_reports(
         prompts: What the model is asked about each.
         study_ids: Their names, which seed the sampling.
         decoding: How; ``batch_size`` is not looked at.
+        watch: Called after each token; where it returns True, writing ends, and the reports are cut.
 
     Returns:
         The samples of each study.
@@ -130,6 +136,10 @@ def sample_reports(
             # transformers repeats a study in sampling alone; all but the one token stay impossible
             settings |= {"do_sample": True, "num_return_sequences": decoding.samples}
             settings |= {"temperature": 1.0, "top_k": 0, "top_p": 1.0}
+    if watch is not None:
+        from orapo.generation.streaming import WatchedReport
+
+        settings["stopping_criteria"] = [WatchedReport(watch, tokenizer)]
     try:
         texts = [
             processor.apply_chat_template(

@@ -8,7 +8,7 @@ encoded, nothing is unknown.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -30,6 +30,7 @@ FAKE_IMAGE: Final = "<fake_token_around_image>"
 GLOBAL_IMAGE: Final = "<global-img>"
 USER: Final = "<user>"
 ASSISTANT: Final = "<assistant>"
+SPECIAL: Final = (PAD, END, IMAGE, FAKE_IMAGE, GLOBAL_IMAGE, USER, ASSISTANT)
 
 # One token opens a turn, one ends it; the role is all that stands between.
 CHAT_TEMPLATE: Final = (
@@ -78,12 +79,22 @@ class TinySize:
         return (self.image // self.patch // self.scale) ** 2
 
 
-def build_tokenizer(corpus: Iterable[str], vocabulary: int) -> PreTrainedTokenizerFast:
+def build_tokenizer(
+    corpus: Iterable[str],
+    vocabulary: int,
+    *,
+    special: Sequence[str] = SPECIAL,
+    pad: str = PAD,
+    end: str = END,
+) -> PreTrainedTokenizerFast:
     """Train a byte-level BPE tokenizer on ``corpus``.
 
     Args:
         corpus: Texts.
         vocabulary: Tokens at most, special ones included.
+        special: The special ones.
+        pad: Of them, the one that pads.
+        end: Of them, the one that ends an answer.
 
     Returns:
         A tokenizer that pads on the left and adds no special tokens by itself.
@@ -91,19 +102,18 @@ def build_tokenizer(corpus: Iterable[str], vocabulary: int) -> PreTrainedTokeniz
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    special = [PAD, END, IMAGE, FAKE_IMAGE, GLOBAL_IMAGE, USER, ASSISTANT]
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary,
-        special_tokens=special,
+        special_tokens=list(special),
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
     tokenizer.train_from_iterator(corpus, trainer)
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
-        pad_token=PAD,
-        eos_token=END,
-        additional_special_tokens=[IMAGE, FAKE_IMAGE, GLOBAL_IMAGE, USER, ASSISTANT],
+        pad_token=pad,
+        eos_token=end,
+        additional_special_tokens=[token for token in special if token not in (pad, end)],
         padding_side="left",
         clean_up_tokenization_spaces=False,
     )

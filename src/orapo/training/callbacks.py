@@ -87,6 +87,8 @@ class Probe(TrainerCallback):
 
     Attributes:
         announce: Gets the figures of every probe; by default nobody does.
+        together: Whether all processes write the reports: where each holds a part of the weights
+            (FSDP, ZeRO-3), one alone would wait for the others for ever. The first one scores.
     """
 
     def __init__(
@@ -104,6 +106,7 @@ class Probe(TrainerCallback):
     ) -> None:
         self.lines = JsonLines(path)
         self.announce: Callable[[dict[str, float]], object] = lambda figures: None
+        self.together = False
         self.every = every
         self.processor = processor
         self.uncertain = UncertainPolicy(config.uncertain)
@@ -130,17 +133,19 @@ class Probe(TrainerCallback):
         """Score the model that training begins with, once."""
         if state.is_world_process_zero:
             self.lines.cut(state.global_step)
-            if state.global_step == 0:
-                self._score(0, model)
+        if state.global_step == 0:
+            self._probe(state, model)
 
     def on_step_end(
         self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any
     ) -> None:
         """Score the model if it is time."""
-        if state.global_step % self.every == 0 and state.is_world_process_zero:
-            self._score(state.global_step, model)
+        if state.global_step % self.every == 0:
+            self._probe(state, model)
 
-    def _score(self, step: int, model: Any) -> None:
+    def _probe(self, state: Any, model: Any) -> None:
+        if not (state.is_world_process_zero or self.together):
+            return
         start = time.monotonic()
         training = model.training
         model.eval()
@@ -148,6 +153,10 @@ class Probe(TrainerCallback):
             generate_reports(model, self.processor, self.films, self.decoding, self.prompts)
         )
         model.train(training)
+        if state.is_world_process_zero:
+            self._score(state.global_step, reports, start)
+
+    def _score(self, step: int, reports: Sequence[str], start: float) -> None:
         read = [label_report(text).labels for text in reports]
         scores = clinical_scores(read, self.labels, uncertain=self.uncertain)
         interval = macro_f1_interval(read, self.labels, self.patients, uncertain=self.uncertain)

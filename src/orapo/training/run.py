@@ -10,16 +10,17 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
 
+import torch
 import transformers
 from transformers import ProgressCallback, TrainerCallback
-from trl import TrlParser
+from transformers.integrations import is_deepspeed_zero3_enabled
+from trl import ModelConfig, TrlParser
 
 from orapo.data.conversation import check_prompt_fields, check_views
 from orapo.data.manifest import read_manifest
 from orapo.data.study import Study
 from orapo.errors import OrapoError, RunFailedError
 from orapo.facts import FactsEngine, FactSReward, RulesEngine
-from orapo.generation import load_checkpoint
 from orapo.labels import CHEXPERT
 from orapo.training.callbacks import LogFile, Probe
 from orapo.training.card import write_card
@@ -28,6 +29,7 @@ from orapo.training.config import OraPOConfig
 from orapo.training.dataset import check_target, training_dataset
 from orapo.training.films import SetAside, readable_studies
 from orapo.training.interruption import StopOnSignal
+from orapo.training.policy import load_policy
 from orapo.training.rewards import reward_terms
 from orapo.training.trainer import OraPOTrainer
 from orapo.training.watch import Bar
@@ -37,8 +39,8 @@ PROBE_FILE = "probe.jsonl"
 
 
 @dataclass
-class RunConfig:
-    """What a run trains and on which data; the rest of a recipe is ``OraPOConfig``.
+class TaskConfig:
+    """What a run trains, on which data and by which reward.
 
     Attributes:
         model: Folder of a checkpoint, or its name on the hub.
@@ -116,6 +118,48 @@ class RunConfig:
             raise OrapoError(
                 f"max_unreadable_share must be from 0 to 1, not {self.max_unreadable_share}"
             )
+
+
+@dataclass
+class RunConfig(ModelConfig, TaskConfig):
+    """``TaskConfig``, and how the model is loaded; the rest of a recipe is ``OraPOConfig``.
+
+    All of TRL's ``ModelConfig`` keep their meaning (``use_peft``, ``lora_r``, ``load_in_4bit``,
+    ``attn_implementation``, ...), but ``model`` stands for its ``model_name_or_path``. Without
+    ``lora_target_modules`` LoRA goes into all linear layers.
+
+    Attributes:
+        dtype: Of the weights; by default that in which they were saved.
+        min_pixels: Films are enlarged to so many pixels; 0 leaves it to the processor.
+        max_pixels: Films are reduced to so many pixels; 0 leaves it to the processor. It decides the
+            number of image tokens, so memory and time.
+
+    Raises:
+        OrapoError: A field is impossible.
+    """
+
+    dtype: str | None = field(
+        default="auto",
+        metadata={
+            "help": "dtype of the weights",
+            "choices": ["auto", "bfloat16", "float16", "float32"],
+        },
+    )
+    min_pixels: int = field(default=0, metadata={"help": "fewest pixels of a film; 0: as it comes"})
+    max_pixels: int = field(default=0, metadata={"help": "most pixels of a film; 0: as it comes"})
+
+    def __post_init__(self) -> None:
+        TaskConfig.__post_init__(self)
+        if self.model_name_or_path is not None:
+            raise OrapoError("a recipe names its model in the field model, not model_name_or_path")
+        if (self.load_in_4bit or self.load_in_8bit) and not self.use_peft:
+            raise OrapoError("load_in_4bit and load_in_8bit need use_peft: true")
+        if self.min_pixels < 0 or self.max_pixels < 0 or 0 < self.max_pixels < self.min_pixels:
+            raise OrapoError("min_pixels and max_pixels must be 0, or the latter the larger one")
+        try:
+            ModelConfig.__post_init__(self)
+        except ValueError as error:
+            raise OrapoError(f"the recipe can't be used: {error}") from None
 
 
 class _Parser(TrlParser):
@@ -243,7 +287,7 @@ def train(
             f"{manifest}: {len(studies)} studies to train on, fewer than the {together} of one "
             "generation; lower per_device_train_batch_size or gradient_accumulation_steps"
         )
-    model, processor = load_checkpoint(run.model, device="cpu" if config.use_cpu else None)
+    model, processor, adapter = load_policy(run, config)
     terms, weights = reward_terms(run.reward_terms or ())
     facts = FactSReward(config.facts_beta, config.uncertain, engine=_reward_engine(run))
     config.reward_weights = [1.0, *weights]
@@ -272,10 +316,12 @@ def train(
         set_aside=set_aside,
         processing_class=processor,
         callbacks=callbacks,
+        peft_config=adapter,
     )
     trainer.watch.folder = folder
     if probe is not None:
         probe.announce = trainer.announce
+        probe.together = trainer.is_fsdp_enabled or is_deepspeed_zero3_enabled()
     if not config.disable_tqdm:
         trainer.remove_callback(ProgressCallback)
         trainer.add_callback(Bar())
@@ -326,6 +372,11 @@ def _reward_engine(run: RunConfig) -> FactsEngine | None:
     if engine.label_set != CHEXPERT:
         raise OrapoError(f"{run.lexicon}: brings another label set; training scores CheXpert's")
     return engine
+
+
+def without_gpu() -> list[str]:
+    """Return what lets a recipe for GPUs be read where there is none."""
+    return [] if torch.cuda.is_available() else ["--use_cpu", "true"]
 
 
 def quiet_libraries() -> None:

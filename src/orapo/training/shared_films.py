@@ -18,10 +18,9 @@ import torch
 from torch import Tensor, nn
 
 # How these models lay films out: one row of `pixel_values` each, or patches one film after another
-# with the number of each film's in `image_grid_thw`. Qwen3-VL, which has features of its deeper
-# layers too, is left as it is.
+# with the number of each film's in `image_grid_thw`.
 ROWS: Final = ("Idefics3Model", "SmolVLMModel", "LlavaModel")
-PATCHES: Final = ("Qwen2VLModel", "Qwen2_5_VLModel")
+PATCHES: Final = ("Qwen2VLModel", "Qwen2_5_VLModel", "Qwen3VLModel")
 # Further arguments with one entry a row.
 _ROW_FIELDS: Final = ("pixel_attention_mask", "image_sizes")
 
@@ -58,6 +57,10 @@ def _sharing(encode: Callable[..., Any], select: Callable[..., Any]) -> Callable
         given.arguments.update(picked)
         features = encode(*given.args, **given.kwargs)
         features.pooler_output = [features.pooler_output[place] for place in position]
+        if getattr(features, "deepstack_features", None):  # Qwen3-VL: of deeper layers, one by one
+            features.deepstack_features = [
+                [layer[place] for place in position] for layer in features.deepstack_features
+            ]
         return features
 
     return get_image_features

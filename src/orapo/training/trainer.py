@@ -18,6 +18,7 @@ import torch
 from accelerate.utils import gather_object, is_peft_model
 from torch import Tensor
 from transformers import PreTrainedModel
+from transformers.integrations import is_deepspeed_zero3_enabled
 
 from orapo.errors import OrapoError
 from orapo.facts import FactSReward
@@ -91,7 +92,10 @@ class OraPOTrainer(ResumableTrainer):
             require_columns(kwargs.get("train_dataset"), (args.study_column, args.report_column))
         adapter = kwargs.get("peft_config") is not None or is_peft_model(model)
         needed = args.method == "orapo" or args.beta != 0
-        in_memory = isinstance(model, PreTrainedModel) and not adapter
+        # Under ZeRO-3 a process holds a part of each weight, which can't be copied: TRL reads the
+        # reference from the policy's folder there.
+        whole = isinstance(model, PreTrainedModel) and not is_deepspeed_zero3_enabled()
+        in_memory = whole and not adapter
         # Copied before TRL patches its forward function: a patched one stays bound to the policy.
         reference = copy.deepcopy(model) if needed and in_memory else None
         with trl_contract.reference_model(args, needed, reference):
@@ -422,7 +426,11 @@ class OraPOTrainer(ResumableTrainer):
 
     def announce(self, figures: dict[str, float]) -> None:
         """Hand figures to everything that logs, TRL's own of this step apart."""
+        # transformers takes the step for logged after this: its own log would be lost, and under a
+        # launcher of several processes the others would wait in it for this one.
+        wanted = self.control.should_log
         self.callback_handler.on_log(self.args, self.state, self.control, figures)
+        self.control.should_log = wanted
 
     def _log(self, name: str, value: Tensor) -> None:
         mean = self.accelerator.gather(value.to(self.accelerator.device)).nanmean()

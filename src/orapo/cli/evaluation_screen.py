@@ -1,0 +1,120 @@
+"""What ``orapo evaluate`` says on the screen: two tables, and notes that a reader needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+
+def show_evaluation(metrics: Mapping[str, Any], notes: Sequence[str], out: Path) -> None:
+    """Print the tables, the notes and where the files are."""
+    console = Console()
+    console.print(_table(metrics))
+    console.print(_report_table(metrics["detail"]))
+    for note in notes:
+        console.print(note, style="dim", markup=False, highlight=False)
+    console.print(
+        f"Written: {out / 'report.html'}, metrics.json, per_label.csv and the plots",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def notes_on(metrics: Mapping[str, Any], shared: int) -> list[str]:
+    """Say what a reader of the tables must know.
+
+    Args:
+        metrics: What ``metrics.json`` holds.
+        shared: Studies that are both training and reference.
+    """
+    from orapo.evaluation.rows import TRIVIAL_TITLES
+
+    notes = []
+    absent = metrics.get("absent_rows", {})
+    if absent:
+        why: dict[str, list[str]] = {reason: [] for reason in absent.values()}
+        for name, reason in absent.items():
+            why[reason].append(TRIVIAL_TITLES[name])
+        said = (f"{', '.join(titles)} ({reason})" for reason, titles in why.items())
+        notes.append(f"Absent rows: {'; '.join(said)}.")
+    if shared:
+        notes.append(f"Warning: studies that are both training and reference: {shared}.")
+    if not metrics["model"]["macro_labels"]:
+        notes.append("Warning: no label is positive in the references; the macro figures are 0.")
+    if metrics["missing_predictions"]:
+        notes.append(
+            f"Studies without a prediction: {metrics['missing_predictions']}, "
+            f"{metrics['missing_rule']}."
+        )
+    if metrics["predictions_without_reference"]:
+        unknown = metrics["predictions_without_reference"]
+        notes.append(f"Predictions without a reference, left out: {unknown}.")
+    lift = metrics["detail"].get("lift")
+    if lift:
+        notes.append(
+            f"Macro-F1 over the best trivial row ({TRIVIAL_TITLES[lift['over']]}): "
+            f"{lift['value']:+.3f}, 95 % interval {lift['low']:+.3f} to {lift['high']:+.3f}."
+        )
+    if metrics["empty_predictions"]:
+        notes.append(f"Generated reports that are empty: {metrics['empty_predictions']}.")
+    read = metrics["reference_labels"].get("facts", 0)
+    if read:
+        notes.append(f"References whose labels FactS read from their report: {read}.")
+    return notes
+
+
+def _report_table(detail: Mapping[str, Any]) -> Table:
+    table = Table(title="Of each report, with 95 % intervals", box=box.SIMPLE_HEAD)
+    table.add_column("")
+    table.add_column("mean", justify="right")
+    table.add_column("95 % interval", justify="right")
+    for name, figure in detail["reports"].items():
+        if figure["value"] is not None:
+            interval = f"{figure['low']:.3f} to {figure['high']:.3f}"
+            table.add_row(name.replace("_", " "), f"{figure['value']:.3f}", interval)
+    language = detail.get("language", {})
+    for prefix, part in (
+        ("", language),
+        ("R2Gen ", language.get("r2gen", {})),
+        ("", detail.get("radeval", {})),
+    ):
+        for name, figure in part.get("figures", {}).items():
+            known = figure["low"] is not None
+            interval = f"{figure['low']:.3f} to {figure['high']:.3f}" if known else ""
+            value = "-" if figure["value"] is None else f"{figure['value']:.3f}"
+            table.add_row(prefix + name.replace("_", " "), value, interval)
+    for name, share in detail["sameness"].items():
+        table.add_row(name.replace("_", " "), f"{share:.3f}", "")
+    return table
+
+
+def _table(metrics: Mapping[str, Any]) -> Table:
+    from orapo.evaluation.rows import TRIVIAL_TITLES, result_rows, row_title
+
+    model = metrics["model"]
+    table = Table(
+        title=f"{model['studies']} studies, {len(model['macro_labels'])} labels with support",
+        caption=f"Uncertain {model['convention']['uncertain']}.",
+        box=box.SIMPLE_HEAD,  # without rules between columns it fits 80 characters
+    )
+    table.add_column("", min_width=10)
+    for heading in ("Macro F1", "Precision", "Recall", "Micro F1", "R2Gen F1"):
+        table.add_column(heading, justify="right")
+    figures = ("macro_f1", "macro_precision", "macro_recall", "micro_f1", "r2gen_macro_f1")
+    rows = result_rows(metrics)
+    for name, row in rows.items():
+        trivial = name in TRIVIAL_TITLES
+        table.add_row(
+            row_title(name),
+            *(f"{row[figure]:.3f}" for figure in figures),
+            style="dim" if trivial else "bold",
+        )
+        if name == "model":
+            table.add_section()
+    return table

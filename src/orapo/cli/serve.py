@@ -1,0 +1,197 @@
+"""`orapo serve`: reports over HTTP, and the workbench in the browser."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import socket
+import warnings
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from orapo.data.conversation import check_views
+from orapo.errors import MissingExtraError, OrapoError
+
+ACCESS = "Who may ask"
+LIMITS = "Limits"
+SHORTEST_TOKEN = 16
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("serve")(serve)
+
+
+def serve(
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="Folder of a checkpoint, or its name on the hub; without, no report is written."
+        ),
+    ] = None,
+    host: Annotated[str, typer.Option(help="Where to listen.", rich_help_panel=ACCESS)] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[
+        int,
+        typer.Option(min=0, max=65535, help="0 takes any that is free.", rich_help_panel=ACCESS),
+    ] = 8000,
+    token: Annotated[
+        str | None,
+        typer.Option(
+            envvar="ORAPO_SERVE_TOKEN",
+            show_envvar=True,
+            metavar="TEXT",
+            help="What clients must send; other users of this machine see it in a command line, "
+            "but not in the variable.",
+            rich_help_panel=ACCESS,
+        ),
+    ] = None,
+    without_token: Annotated[
+        bool,
+        typer.Option(
+            "--without-token",
+            help="Let anyone ask who can reach --host.",
+            rich_help_panel=ACCESS,
+        ),
+    ] = False,
+    allow_name: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Host name in the address that users type, besides localhost; can stand twice.",
+            rich_help_panel=ACCESS,
+        ),
+    ] = None,
+    views: Annotated[
+        str, typer.Option(metavar="frontal|all", help="Films of a study: one or all.")
+    ] = "frontal",
+    max_new_tokens: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Longest report.", rich_help_panel=LIMITS)
+    ] = 256,
+    max_upload: Annotated[
+        int,
+        typer.Option(min=1, metavar="MB", help="All films of a study.", rich_help_panel=LIMITS),
+    ] = 64,
+    max_seconds: Annotated[
+        float,
+        typer.Option(
+            min=1, metavar="S", help="A report is cut off by then.", rich_help_panel=LIMITS
+        ),
+    ] = 300,
+    queue: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="Studies that may wait; others get 429.",
+            rich_help_panel=LIMITS,
+        ),
+    ] = 8,
+    trust_remote_code: Annotated[
+        bool,
+        typer.Option("--trust-remote-code", help="Run code that comes with the checkpoint."),
+    ] = False,
+) -> None:
+    """Serve the workbench page and the HTTP API. For research, not for diagnosis.
+
+    Listens on this machine alone unless --host says otherwise. Nothing that is sent is kept. The
+    log says which route was asked for, the status and the time, and no more.
+    """
+    try:
+        import uvicorn
+
+        from orapo.serve.app import create_app
+        from orapo.serve.limits import Limits
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("serving", "serve") from error
+    token = _checked_token(host, token, without_token)
+    shown = check_views(views)
+    limits = Limits(
+        upload_bytes=max_upload * 10**6,
+        new_tokens=max_new_tokens,
+        model_seconds=max_seconds,
+        queue=queue,
+    )
+    listening = _listen(host, port)
+    console = Console(stderr=True)
+    try:
+        served = None
+        if model is not None:
+            from orapo.serve.inference import load_served
+
+            served = load_served(model, views=shown, remote_code=trust_remote_code)
+        names = [*(allow_name or []), *_name_of(host)]
+        application = create_app(served, limits=limits, token=token, names=names)
+        logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
+        logging.getLogger("orapo.serve").setLevel(logging.INFO)
+        # What pydicom and Pillow say of files quotes them. `orapo.data` keeps that back file by
+        # file, by settings of the whole process, which two threads would take from each other.
+        logging.getLogger("pydicom").setLevel(logging.CRITICAL)
+        warnings.simplefilter("ignore")
+        config = uvicorn.Config(
+            application,
+            log_config=None,
+            access_log=False,  # it would write down what was asked for
+            server_header=False,
+            proxy_headers=False,
+            ws="none",
+            timeout_graceful_shutdown=5,
+        )
+        listening.listen()  # who comes before all is ready waits, and is not turned away
+        number = listening.getsockname()[1]
+        place = f"[{host}]" if ":" in host else host
+        console.print(
+            f"orapo: http://{place}:{number}/ (for research, not for diagnosis; Ctrl-C ends it)",
+            markup=False,
+            soft_wrap=True,
+        )
+        if served is None:
+            console.print("orapo: without --model it reads and scores reports, and writes none")
+        uvicorn.Server(config).run(sockets=[listening])
+    finally:
+        listening.close()
+
+
+def _checked_token(host: str, token: str | None, without_token: bool) -> str | None:
+    from orapo.serve.guard import is_loopback
+
+    if token is not None and without_token:
+        raise OrapoError("--token and --without-token exclude each other")
+    if token is None and not without_token and not is_loopback(host):
+        raise OrapoError(
+            f"--host {host} can be reached from other machines: give --token (or "
+            "ORAPO_SERVE_TOKEN), or say --without-token"
+        )
+    if token is not None and (len(token) < SHORTEST_TOKEN or not token.isascii() or " " in token):
+        raise OrapoError(
+            f"--token must have at least {SHORTEST_TOKEN} ASCII characters and no space"
+        )
+    return token
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Take the port first: a model is not loaded in vain."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        listening = socket.socket(family, socket.SOCK_STREAM)
+    except OSError:
+        raise OrapoError(f"--host {host}: no such name or address") from None
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise OrapoError(f"--host {host} --port {port}: {error.strerror}") from None
+    return listening
+
+
+def _name_of(host: str) -> list[str]:
+    """A name that the user listens at is one that may be asked for."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return [host]
+    return []

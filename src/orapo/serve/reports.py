@@ -1,0 +1,195 @@
+"""The routes that take films: each takes a place first, and gives it back however it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Awaitable
+from concurrent.futures import Executor
+from contextlib import aclosing
+from typing import Any, Final, TypeVar
+
+from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from orapo.export.draft import NOTICE
+from orapo.generation.reports import Decoding
+from orapo.serve.answers import facts_of
+from orapo.serve.faults import fault_of
+from orapo.serve.forms import GONE, described_form, files_of, read_form, settings_of
+from orapo.serve.inference import ModelWorker, Order, Progress
+from orapo.serve.limits import Limits, Places
+from orapo.serve.schemas import Fault, FilmForm, ReportAnswer, ReportForm
+from orapo.serve.uploads import as_png, kept_for_now
+
+_Answer = TypeVar("_Answer")
+
+_BUSY: Final[dict[int | str, dict[str, Any]]] = {
+    408: {"model": Fault, "description": "The request took too long to arrive."},
+    429: {"model": Fault, "description": "All places are taken; Retry-After says when to ask."},
+}
+_NO_MODEL: Final[dict[int | str, dict[str, Any]]] = {
+    501: {"model": Fault, "description": "There is no model."},
+    503: {"model": Fault, "description": "The memory does not suffice, or the server ends."},
+}
+
+
+def report_routes(
+    worker: ModelWorker | None, places: Places, films: Executor, limits: Limits
+) -> APIRouter:
+    """Return the routes that take films.
+
+    Args:
+        worker: Writes reports; None answers that there is no model.
+        places: Of the model's queue.
+        films: Where films for the page are read.
+        limits: What is refused.
+    """
+    router = APIRouter(tags=["reports"])
+    reading_places = Places(limits.queue + 1)
+
+    @router.post(
+        "/v1/films",
+        response_class=Response,
+        openapi_extra=described_form(FilmForm),
+        responses={200: {"content": {"image/png": {}}}, **_BUSY},
+    )
+    async def film(request: Request) -> Response:
+        """Return a film as the model gets it: grey, 8 bits, upright; as PNG."""
+        with reading_places.take():
+            form = await read_form(request, 1)
+            try:
+                files = files_of(form, "image", 1)
+                async with kept_for_now(files) as uploads:
+                    loop = asyncio.get_running_loop()
+                    png = await loop.run_in_executor(films, as_png, uploads[0], limits.film_side)
+            finally:
+                await form.close()
+        return Response(png, media_type="image/png")
+
+    async def written(request: Request) -> AsyncGenerator[Progress, None]:
+        """Take a place, then the upload, then the model; give all back in the end."""
+        if worker is None:
+            raise HTTPException(501, "this server has no model; it is started with --model")
+        with places.take(worker.seconds_each):
+            form = await read_form(request, limits.films)
+            try:
+                order_files = files_of(form, "images", limits.films)
+                asked = settings_of(form, limits)
+                decoding = Decoding(
+                    max_new_tokens=limits.new_tokens,
+                    temperature=0.0 if asked.samples == 1 else 1.0,
+                    seed=asked.seed,
+                    samples=asked.samples,
+                )
+                async with kept_for_now(order_files) as uploads:
+                    yield "waiting", places.taken - 1
+                    order = Order(uploads, decoding, asked.select)
+                    async with aclosing(worker.write(order)) as progress:
+                        async for event, data in progress:
+                            if event == "report":
+                                read = await asyncio.to_thread(facts_of, data["report"])
+                                data = ReportAnswer(facts=read, notice=NOTICE, **data)
+                            yield event, data
+            finally:
+                await form.close()
+
+    @router.post(
+        "/v1/reports",
+        openapi_extra=described_form(ReportForm),
+        responses=_BUSY | _NO_MODEL,
+    )
+    async def reports(request: Request) -> ReportAnswer:
+        """Write a draft report for the films of one study."""
+        progress = written(request)
+        await anext(progress)  # from here on the upload is there, and `receive` tells of the end
+
+        async def last() -> ReportAnswer:
+            answer = None
+            async with aclosing(progress):
+                async for _, answer in progress:  # noqa: B007
+                    pass
+            assert isinstance(answer, ReportAnswer)
+            return answer
+
+        return await _unless_gone(request, last())
+
+    @router.post(
+        "/v1/reports/stream",
+        openapi_extra=described_form(ReportForm),
+        response_class=Response,
+        responses={
+            200: {
+                "description": "Server-sent events: `waiting` (how many are before it), `started`, "
+                "`text` (the first sample so far), and in the end `report` (as /v1/reports "
+                "answers) or `fault` (as other answers' `detail`).",
+                "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            },
+            **_BUSY,
+            **_NO_MODEL,
+        },
+    )
+    async def stream(request: Request) -> Response:
+        """Write a draft report, and show it while it is written."""
+        progress = written(request)
+        # What is wrong with the request itself is said by the status, before the stream begins.
+        first = await anext(progress)
+        return _EventStream(first, progress)
+
+    return router
+
+
+async def _unless_gone(request: Request, work: Awaitable[_Answer]) -> _Answer:
+    """Await an answer as long as the client does.
+
+    Raises:
+        HTTPException: The client hung up; the work is cancelled.
+    """
+
+    async def hung_up() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+
+    task, gone = asyncio.ensure_future(work), asyncio.ensure_future(hung_up())
+    try:
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise HTTPException(GONE, "the client hung up")
+        return task.result()
+    finally:
+        gone.cancel()
+        task.cancel()
+        await asyncio.gather(task, gone, return_exceptions=True)
+
+
+class _EventStream(StreamingResponse):
+    """Server-sent events; however the answer ends, their source is closed with it."""
+
+    def __init__(self, first: Progress, progress: Any) -> None:
+        self._events, self._progress = _events(first, progress), progress
+        super().__init__(self._events, media_type="text/event-stream")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await self._events.aclose()
+            await self._progress.aclose()  # a client may be gone before the first event was sent
+
+
+async def _events(first: Progress, progress: Any) -> AsyncGenerator[str, None]:
+    try:
+        yield _event(*first)
+        async for event, data in progress:
+            yield _event(event, data)
+    except Exception as error:
+        status, detail = fault_of(error)
+        if status == 500:
+            raise
+        yield _event("fault", {"detail": detail})
+
+
+def _event(name: str, data: Any) -> str:
+    body = data.model_dump_json() if isinstance(data, ReportAnswer) else json.dumps(data)
+    return f"event: {name}\ndata: {body}\n\n"

@@ -1,0 +1,215 @@
+"""What the API takes and gives, as its OpenAPI description shows it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from orapo.export.files import Format
+from orapo.facts import Polarity, Verdict
+from orapo.generation.reports import Selection
+from orapo.labels import UncertainPolicy
+
+Span = tuple[int, int]
+"""First character and one past the last, in Unicode code points of the report."""
+
+
+def _encodable(text: str) -> str:
+    """Refuse halves of characters (lone surrogates), which JSON can hold and UTF-8 can't."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("holds half a character (a lone surrogate)") from None
+    return text
+
+
+Text = Annotated[str, AfterValidator(_encodable)]
+
+
+class Sentence(BaseModel):
+    """A sentence of a report."""
+
+    text: str
+    span: Span
+
+
+class Fact(BaseModel):
+    """One clinical statement of one sentence."""
+
+    finding: str = Field(examples=["pleural effusion"])
+    polarity: Polarity
+    location: str | None = None
+    laterality: str | None = None
+    severity: str | None = None
+    span: Span
+    text: str = Field(description="The words that it was read from.")
+    sentence: int = Field(description="Which sentence, from 0.")
+    labels: dict[str, Literal[1, 0, -1]] = Field(description="The labels that it bears on.")
+
+
+class Label(BaseModel):
+    """One of the 14 labels: 1 positive, 0 denied, -1 uncertain, null not mentioned."""
+
+    value: Literal[1, 0, -1] | None
+    evidence: list[int] = Field(description="Which facts it was read from, from 0.")
+
+
+class FactsAnswer(BaseModel):
+    """What FactS reads from a report."""
+
+    sentences: list[Sentence]
+    facts: list[Fact]
+    labels: dict[str, Label]
+
+
+class FactsRequest(BaseModel):
+    """A report to read."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: Text = Field(examples=["Small left pleural effusion. No pneumothorax."])
+
+
+class ScoreRequest(BaseModel):
+    """A report and what it is compared with: a reference's text, or labels."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    report: Text
+    reference: Text | None = None
+    labels: dict[str, Literal[1, 0, -1] | None] | None = None
+    facts_beta: float = Field(default=1.0, gt=0, le=1000, allow_inf_nan=False)
+    uncertain: UncertainPolicy = UncertainPolicy.POSITIVE
+
+
+class SentenceScore(BaseModel):
+    """What the reference says of one sentence."""
+
+    span: Span
+    verdict: Verdict
+
+
+class Score(BaseModel):
+    """FactS of a report, and why."""
+
+    reward: float
+    precision: float
+    recall: float
+    tp: int
+    fp: int
+    fn: int
+    contradictions: int
+    readable: bool = Field(description="Whether any fact could be read from the report.")
+    entailed: list[str]
+    false_alarms: list[str]
+    contradicted: list[str]
+    missed: list[str]
+    sentences: list[SentenceScore]
+
+
+class ScoreAnswer(BaseModel):
+    """The score; null with a reason where there is nothing to score."""
+
+    score: Score | None
+    reason: str = ""
+    labels: dict[str, Literal[1, 0, -1] | None] = Field(description="Those of the reference.")
+
+
+class ExportRequest(BaseModel):
+    """A report to write into a file."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    report: Text
+    format: Format
+    study_id: Text = Field(default="report", min_length=1, max_length=200)
+    source: Literal["model", "edited", "own"] = Field(
+        default="own",
+        description="The text is this server's model's, the same edited, or no model's.",
+    )
+
+
+class WrittenSample(BaseModel):
+    """One of the sampled reports."""
+
+    report: str
+    log_likelihood: float | None
+    cut: bool
+
+
+class ReportAnswer(BaseModel):
+    """A draft report, what was read from it, and all that it comes from."""
+
+    study_id: str = Field(description="Made of the films' content; it seeds the sampling.")
+    report: str
+    facts: FactsAnswer
+    votes: dict[str, int] = Field(description="How many samples claim each label, surely or not.")
+    samples: list[WrittenSample]
+    chosen: int = Field(description="Which sample the report is, from 0.")
+    cut: bool = Field(description="Whether a limit of length or time ended it.")
+    invented_comparisons: list[str] = Field(
+        description="Words that compare with an earlier film, which the model never saw."
+    )
+    films_shown: list[int] = Field(description="Which uploads the model was shown, from 0.")
+    prompt: str
+    model: str
+    revision: str
+    decoding: dict[str, Any]
+    notice: str
+
+
+class ReportSettings(BaseModel):
+    """How a report is written."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    samples: int = Field(default=1, ge=1, description="Reports to sample; 1 decodes greedily.")
+    seed: int = Field(default=0, ge=0, lt=2**63)
+    select: Selection = Selection.CONSENSUS
+
+
+class ReportForm(ReportSettings):
+    """The form that films are uploaded with."""
+
+    images: list[bytes] = Field(
+        min_length=1,
+        description="PNG, JPEG, TIFF, BMP, WEBP or DICOM; several are views of one study.",
+        json_schema_extra={"items": {"type": "string", "format": "binary"}},
+    )
+
+
+class FilmForm(BaseModel):
+    """One film."""
+
+    image: bytes = Field(json_schema_extra={"format": "binary"})
+
+
+class About(BaseModel):
+    """What this server can do."""
+
+    version: str
+    model: str | None = Field(description="The model's name; null where there is none.")
+    revision: str
+    formats: list[Format] = Field(description="What it can export.")
+    dicom: bool = Field(description="Whether it can read DICOM files.")
+    labels: list[str]
+    films: int = Field(description="Most films of a study.")
+    samples: int = Field(description="Most samples of a study.")
+    characters: int = Field(description="Most characters of a text.")
+    upload_bytes: int
+    notice: str
+
+
+class Health(BaseModel):
+    """That it answers."""
+
+    status: Literal["ok"] = "ok"
+    model: bool = Field(description="Whether it has a model.")
+    waiting: int = Field(description="Studies that are written or wait.")
+
+
+class Fault(BaseModel):
+    """Why there is no answer, in a sentence."""
+
+    detail: str

@@ -1,0 +1,126 @@
+// What was read from a report: sentences with their facts, labels with their evidence, the score.
+// All texts go in as text nodes; nothing here makes HTML of them.
+
+const SIGNS = { present: "+", absent: "−", uncertain: "?" };
+const SAYS = { 1: "present", 0: "absent", "-1": "uncertain" };
+const VERDICTS = {
+  entailed: "✓ agrees",
+  false_alarm: "✗ false alarm",
+  contradiction: "✗ contradicts",
+  agreed_absent: "✓ agrees",
+};
+
+export function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name === "class") element.className = value;
+    else element.setAttribute(name, value);
+  }
+  element.append(...children);
+  return element;
+}
+
+function sign(polarity) {
+  return make("span", { class: `sign ${polarity}`, "aria-hidden": "true" }, SIGNS[polarity]);
+}
+
+function hueOf(label, labels) {
+  return Math.round((labels.indexOf(label) * 360) / labels.length + 15) % 360;
+}
+
+// Findings that no label stands for stay grey.
+function colour(element, fact, labels) {
+  const label = Object.keys(fact.labels)[0];
+  if (!label) return;
+  element.classList.add("coloured");
+  element.style.setProperty("--hue", hueOf(label, labels));
+}
+
+// Spans count code points, JavaScript's strings UTF-16 units.
+export function showSentences(list, text, facts, labels, score) {
+  const characters = Array.from(text);
+  const slice = (start, end) => characters.slice(start, end).join("");
+  const verdicts = new Map((score?.sentences ?? []).map((one) => [one.span[0], one.verdict]));
+  list.replaceChildren(...facts.sentences.map((sentence, index) => {
+    const own = facts.facts.filter((fact) => fact.sentence === index);
+    const line = make("p");
+    let place = sentence.span[0];
+    for (const fact of [...own].sort((one, other) => one.span[0] - other.span[0])) {
+      if (fact.span[0] < place) continue;
+      line.append(slice(place, fact.span[0]));
+      line.append(make("mark", { class: fact.polarity }, slice(...fact.span)));
+      place = fact.span[1];
+    }
+    line.append(slice(place, sentence.span[1]));
+    const item = make("li", { id: `sentence-${index}`, tabindex: "-1" }, line);
+    const chips = own.map((fact) => {
+      const side = fact.location?.includes(fact.laterality) ? null : fact.laterality;
+      const where = [fact.severity, side, fact.location].filter(Boolean);
+      const chip = make("span", { class: "chip" }, sign(fact.polarity),
+        ` ${fact.finding}: ${[fact.polarity, ...where].join(", ")}`);
+      colour(chip, fact, labels);
+      return chip;
+    });
+    const verdict = VERDICTS[verdicts.get(sentence.span[0])];
+    if (verdict) chips.push(make("span", { class: "chip verdict" }, verdict));
+    if (chips.length) item.append(make("div", { class: "chips" }, ...chips));
+    // the bar is that of what weighs most: what is there, then what may be
+    const first = ["present", "uncertain", "absent"]
+      .map((polarity) => own.find((fact) => fact.polarity === polarity)).find(Boolean);
+    if (first) {
+      item.className = `bar-${first.polarity}`;
+      colour(item, first, labels);
+    }
+    return item;
+  }));
+}
+
+export function showLabels(body, facts, labels, votes, samples) {
+  const several = samples > 1;
+  body.replaceChildren(...labels.map((name) => {
+    const { value, evidence } = facts?.labels[name] ?? { value: null, evidence: [] };
+    const says = SAYS[value];
+    const head = make("th", { scope: "row" }, name);
+    head.style.setProperty("--hue", hueOf(name, labels));
+    const said = says
+      ? make("td", { class: `says ${says}` }, sign(says), ` ${says}`)
+      : make("td", { class: "blank" }, "not mentioned");
+    const seen = evidence.map((place) => {
+      const fact = facts.facts[place];
+      const button = make("button", { type: "button", class: "link" }, `“${fact.text}”`);
+      button.addEventListener("click", () => {
+        document.getElementById(`sentence-${fact.sentence}`)?.focus();
+      });
+      return button;
+    });
+    const row = make("tr", {}, head, said);
+    if (several) {
+      const count = votes?.[name] ?? 0;
+      const meter = make("meter", { min: 0, max: samples, value: count, "aria-hidden": "true" });
+      row.append(make("td", {}, `${count} of ${samples}`, meter));
+    }
+    row.append(make("td", { class: "evidence" }, ...seen));
+    return row;
+  }));
+  for (const column of document.querySelectorAll("th.votes")) column.hidden = !several;
+}
+
+export function showScore(box, answer) {
+  if (!answer) {
+    box.replaceChildren();
+    return;
+  }
+  if (!answer.score) {
+    box.replaceChildren(`No score: ${answer.reason}.`);
+    return;
+  }
+  const score = answer.score;
+  const part = (name, value) => [make("dt", {}, name), make("dd", {}, value)];
+  const names = (list) => list.join(", ") || "none";
+  box.replaceChildren(make("dl", {},
+    ...part("FactS", `${score.reward.toFixed(2)} (precision ${score.precision.toFixed(2)}, recall ${score.recall.toFixed(2)})`),
+    ...part("✓ Agrees", names(score.entailed)),
+    ...part("✗ False alarms", names(score.false_alarms)),
+    ...part("✗ Contradicted", names(score.contradicted)),
+    ...part("− Missed", names(score.missed))));
+}

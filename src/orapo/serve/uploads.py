@@ -1,0 +1,144 @@
+"""Films as they are uploaded: kept in a folder of the request's own, and gone with it."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import tempfile
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO
+
+from PIL import Image
+
+from orapo.data.conversation import Views, shown_films
+from orapo.data.images import DICOM_SUFFIXES, is_dicom, read_image
+from orapo.data.study import Study
+from orapo.errors import MissingExtraError, OrapoError
+
+_CHUNK = 2**20
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file that was sent.
+
+    Attributes:
+        path: Where it lies now; its name says nothing of what the sender called it.
+        name: How messages call it, e.g. ``image 1``.
+        digest: SHA-256 of its content.
+    """
+
+    path: Path
+    name: str
+    digest: bytes
+
+
+@asynccontextmanager
+async def kept_for_now(
+    files: Sequence[tuple[str, BinaryIO]],
+) -> AsyncGenerator[tuple[Upload, ...], None]:
+    """Lay uploaded files where they can be read by path, and take them away again.
+
+    Args:
+        files: The sender's name of each, of which only a DICOM ending counts, and its content.
+    """
+    with tempfile.TemporaryDirectory(prefix="orapo-serve-", ignore_cleanup_errors=True) as folder:
+        yield await asyncio.to_thread(_laid_down, Path(folder), files)
+
+
+def _laid_down(folder: Path, files: Sequence[tuple[str, BinaryIO]]) -> tuple[Upload, ...]:
+    uploads = []
+    for place, (name, content) in enumerate(files, 1):
+        ending = Path(name.lower()).suffix
+        path = folder / f"image-{place}{ending if ending in DICOM_SUFFIXES else ''}"
+        digest = hashlib.sha256()
+        with path.open("wb") as file:
+            while chunk := content.read(_CHUNK):
+                digest.update(chunk)
+                file.write(chunk)
+        uploads.append(Upload(path, f"image {place}", digest.digest()))
+    return tuple(uploads)
+
+
+def described(uploads: Sequence[Upload]) -> str:
+    """Name a study by its films' content: the same films get the same name and random numbers."""
+    return "upload-" + hashlib.sha256(b"".join(one.digest for one in uploads)).hexdigest()[:16]
+
+
+def read_films(uploads: Sequence[Upload], views: Views) -> list[tuple[int, Image.Image]]:
+    """Read the films of one study that a model is shown.
+
+    Args:
+        uploads: All of the study; a film that isn't shown must be readable too.
+        views: Which are shown; a frontal one by the DICOM headers, else the first.
+
+    Returns:
+        Place among the uploads, and film, in the order in which they are shown.
+
+    Raises:
+        OrapoError: One can't be read, or DICOM files are of several studies; in the words of
+            `Upload.name`.
+    """
+    films = {one.path: read_film(one) for one in uploads}
+    study = Study(study_id="upload", images=tuple(films))
+    if all(is_dicom(path) for path in films):
+        study = _dicom_study(uploads)
+    places = {one.path: place for place, one in enumerate(uploads)}
+    return [(places[path], films[path]) for path in shown_films(study, views)]
+
+
+def _dicom_study(uploads: Sequence[Upload]) -> Study:
+    from orapo.data.dicom import group_dicom
+
+    studies, problems = group_dicom([one.path for one in uploads])
+    without_uid = len(uploads) == 1 and not studies
+    if without_uid:  # a single film needs no name of its study
+        return Study(study_id="upload", images=(uploads[0].path,))
+    names = {one.path: one.name for one in uploads}
+    if problems:
+        raise OrapoError(_renamed(f"{names[problems[0].file]}: {problems[0].sentence}", uploads))
+    if len(studies) != 1:
+        raise OrapoError(f"the DICOM files are of {len(studies)} studies; send one at a time")
+    return studies[0]
+
+
+def read_film(upload: Upload) -> Image.Image:
+    """Read an upload; see `orapo.data.images.read_image`.
+
+    Raises:
+        OrapoError: It can't be read, in the words of `Upload.name`.
+        MissingExtraError: It is DICOM, and pydicom is not installed.
+    """
+    try:
+        return read_image(upload.path)
+    except MissingExtraError:
+        raise MissingExtraError("reading DICOM", "dicom") from None
+    except OrapoError as error:
+        raise OrapoError(_renamed(str(error), [upload])) from None
+
+
+def _renamed(message: str, uploads: Sequence[Upload]) -> str:
+    for one in uploads:
+        message = message.replace(str(one.path), one.name).replace(one.path.name, one.name)
+    return message
+
+
+def as_png(upload: Upload, longest_side: int) -> bytes:
+    """Return a film as the model gets it, as PNG for a browser.
+
+    Args:
+        upload: The film.
+        longest_side: In pixels; larger films are made smaller.
+
+    Raises:
+        OrapoError: It can't be read.
+    """
+    film = read_film(upload)
+    film.thumbnail((longest_side, longest_side), Image.Resampling.LANCZOS)
+    stream = BytesIO()
+    film.save(stream, "PNG", compress_level=1)
+    return stream.getvalue()

@@ -1,0 +1,344 @@
+"""The workbench in a real browser, headless: what a reader of films does there."""
+
+import json
+import os
+import shutil
+
+import pytest
+from fake_server import REPORTS, FakeWriter, dicom_film, film, listening
+
+from orapo.export.draft import NOTICE
+from orapo.labels import LABELS
+from orapo.serve.app import create_app
+from orapo.serve.inference import ServedModel
+
+pytest.importorskip("playwright", reason="playwright is not installed")
+from playwright.sync_api import expect, sync_playwright
+
+CHROMIUM = os.environ.get("ORAPO_CHROMIUM") or shutil.which("chromium") or shutil.which("chrome")
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no chromium (or ORAPO_CHROMIUM) here")
+
+BY_THE_TEST = ("status of 4", "willReadFrequently")
+HOSTILE = "<img src=x onerror=\"document.title='owned'\"> Small left pleural effusion."
+
+
+@pytest.fixture(scope="module")
+def browser():
+    expect.set_options(timeout=20_000)
+    with sync_playwright() as playwright:
+        # Chromium's own sandbox needs rights that containers do not give
+        yield (
+            browser := playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        )
+        browser.close()
+
+
+@pytest.fixture
+def address(model):
+    with listening(create_app(model)) as address:
+        yield address
+
+
+@pytest.fixture
+def page(browser, address):
+    yield from opened(browser, address)
+
+
+@pytest.fixture
+def phone(browser, address):
+    yield from opened(browser, address, viewport={"width": 390, "height": 844})
+
+
+def opened(browser, address, **settings):
+    """A page on which nothing is said in the console and nothing asked of anyone else."""
+    context = browser.new_context(**settings)
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    complaints, asked = [], []
+    page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on(
+        "filechooser", lambda _: None
+    )  # Chromium is told of it by now, not when a key is pressed
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(address)
+    expect(page.locator("#labels tr")).to_have_count(len(LABELS))
+    yield page
+    # Chromium's own line for an answer of 4xx, and its advice to this test, which reads pixels
+    refused = [one for one in complaints if not any(mine in one for mine in BY_THE_TEST)]
+    assert refused == []
+    assert [url for url in asked if not url.startswith((f"{address}/", f"blob:{address}/"))] == []
+    context.close()
+
+
+def choose(page, *files):
+    given = [
+        {"name": name, "mimeType": "application/octet-stream", "buffer": content}
+        for name, content in files
+    ]
+    page.set_input_files("#files", given)
+
+
+def write_draft(page, samples="1"):
+    choose(page, ("film.png", film((300, 400))))
+    page.select_option("#samples", samples)
+    page.click("#write")
+    expect(page.locator("#status")).to_contain_text("agrees best" if samples != "1" else "Draft")
+
+
+def label(page, name):
+    return page.locator("#labels tr", has=page.get_by_role("rowheader", name=name, exact=True))
+
+
+def test_from_film_to_streamed_report_to_edit_to_every_export(page, writer):
+    expect(page.locator(".notice").first).to_contain_text("not for diagnosis")
+    expect(page.locator("#write")).to_be_disabled()
+    choose(page, ("film.png", film((300, 400))), ("side.png", film((400, 300), seed=1)))
+    expect(page.locator("#views button")).to_have_count(2)
+    expect(page.locator("#canvas")).to_have_attribute("aria-label", "Film, view 1 of 2")
+
+    writer.go_on.clear()
+    page.click("#write")
+    expect(page.locator("#report")).to_have_value("There")  # the first word, while it is written
+    expect(page.locator("#report")).not_to_be_editable()
+    writer.go_on.set()
+    expect(page.locator("#report")).to_have_value(REPORTS[0])
+    expect(page.locator("#status")).to_contain_text("shown view 1 alone")
+
+    sentences = page.locator("#sentences li")
+    expect(sentences).to_have_count(2)
+    expect(sentences.nth(0)).to_contain_text("+ pleural effusion: present, small, left")
+    expect(sentences.nth(1)).to_contain_text("− pneumothorax: absent")
+    expect(label(page, "Pleural Effusion")).to_contain_text("+ present")
+    expect(label(page, "Pneumothorax")).to_contain_text("− absent")
+    label(page, "Pneumothorax").get_by_role("button").click()
+    expect(sentences.nth(1)).to_be_focused()
+
+    page.fill("#report", "No pleural effusion. Possible left pneumothorax.")
+    expect(sentences.nth(1)).to_contain_text("? pneumothorax: uncertain, left")
+    expect(sentences.nth(1)).to_have_class("bar-uncertain coloured")
+    expect(label(page, "Pleural Effusion")).to_contain_text("− absent")
+    expect(label(page, "Pneumothorax")).to_contain_text("? uncertain")
+    expect(page.locator("#origin")).to_have_text("Edited by hand.")
+
+    page.fill("#reference", "Small pleural effusion. There is a pneumothorax.")
+    expect(page.locator("#score")).to_contain_text("FactS")
+    expect(page.locator("#score")).to_contain_text("precision 0.50, recall 0.50")
+    expect(sentences.nth(0)).to_contain_text("✗ contradicts")
+    expect(sentences.nth(1)).to_contain_text("✓ agrees")
+
+    page.fill("#name", "case 7")
+    buttons = page.locator("#formats button")
+    names = [buttons.nth(place).inner_text() for place in range(buttons.count())]
+    assert names[:3] == ["Text", "JSON", "CSV"]
+    for place, name in enumerate(names):
+        with page.expect_download() as download:
+            buttons.nth(place).click()
+        with open(download.value.path(), "rb") as file:
+            content = file.read()
+        if name == "JSON":
+            record = json.loads(content)
+            assert record["source"] == "edited"
+            assert record["labels"]["Pneumothorax"] == -1
+            assert record["notice"] == NOTICE
+        assert b"pneumothorax" in content
+
+    page.click("#restore")
+    expect(page.locator("#report")).to_have_value(REPORTS[0])
+
+
+def test_of_several_samples_it_shows_how_many_claim_each_label(page):
+    write_draft(page, samples="4")
+    expect(label(page, "Pleural Effusion")).to_contain_text("3 of 4")
+    expect(label(page, "Cardiomegaly")).to_contain_text("1 of 4")
+    page.click("#all-samples summary")
+    expect(page.locator("#sample-list li")).to_have_count(4)
+    expect(page.locator("#sample-list strong")).to_have_count(1)
+
+
+def grey(page):
+    """Mean grey value of what the canvas shows."""
+    return page.evaluate(
+        """() => {
+          const canvas = document.getElementById("canvas");
+          const { width, height } = canvas;
+          const data = canvas.getContext("2d").getImageData(0, 0, width, height).data;
+          let sum = 0;
+          for (let place = 0; place < data.length; place += 4) sum += data[place];
+          return sum / (width * height);
+        }"""
+    )
+
+
+def test_window_level_zoom_and_inversion_change_the_film(page):
+    choose(page, ("film.png", film((300, 400))))
+    expect(page.locator("#viewer")).to_be_visible()
+    plain = grey(page)
+    page.locator("#level").fill("60")
+    brighter = grey(page)
+    assert brighter > plain + 5
+    page.click("#reset-view")
+    assert grey(page) == plain
+    page.click("#zoom-in")
+    expect(page.locator("#zoom-value")).to_have_text("125 %")
+    assert grey(page) > plain  # less of the black beside it
+    page.click("#invert")
+    expect(page.locator("#invert")).to_have_attribute("aria-pressed", "true")
+    page.click("#remove")
+    expect(page.locator("#viewer")).to_be_hidden()
+    expect(page.locator("#write")).to_be_disabled()
+
+
+def test_everything_can_be_done_with_the_keyboard(page):
+    def tab_to(name):
+        for _ in range(60):
+            page.keyboard.press("Tab")
+            if page.evaluate("document.activeElement.id") == name:
+                return
+        raise AssertionError(f"Tab never comes to {name}")
+
+    tab_to("files")
+    with page.expect_file_chooser() as chooser:
+        page.keyboard.press("Enter")
+    content = {"name": "f.png", "mimeType": "image/png", "buffer": film((300, 400))}
+    chooser.value.set_files([content])
+    expect(page.locator("#viewer")).to_be_visible()
+    tab_to("canvas")
+    page.keyboard.press("+")
+    page.keyboard.press("i")
+    expect(page.locator("#zoom-value")).to_have_text("125 %")
+    expect(page.locator("#invert")).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("0")
+    tab_to("window")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#window-value")).to_have_text("257")
+    tab_to("write")
+    page.keyboard.press("Enter")
+    expect(page.locator("#status")).to_contain_text("Draft")
+    tab_to("report")
+    page.keyboard.press("ControlOrMeta+End")
+    page.keyboard.type(" Left rib fracture.")
+    expect(label(page, "Fracture")).to_contain_text("+ present")
+    tab_to("name")
+    page.keyboard.press("Tab")
+    with page.expect_download():
+        page.keyboard.press("Enter")
+    expect(page.locator("#exported")).to_contain_text("Saved")
+
+
+def test_a_phone_of_390_pixels_shows_all_without_sliding_sideways(phone, writer):
+    long = "Severe hydropneumothoraxlikeconfigurationwithoutanyspace " * 3
+    writer.reports = (f"{REPORTS[0]} {long}", *REPORTS[1:])
+    write_draft(phone, samples="4")
+    phone.fill("#reference", "Small pleural effusion. " + "x" * 300)
+    expect(phone.locator("#score")).to_contain_text("FactS")
+    assert phone.evaluate("document.documentElement.scrollWidth") == 390
+    for name in ("#write", "#report", "#labels", "#reference", "#formats"):
+        box = phone.locator(name).bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 390
+
+
+def test_html_in_names_and_reports_is_text(page, writer):
+    writer.reports = (HOSTILE,)
+    write_draft(page)
+    expect(page.locator("#sentences")).to_contain_text("<img src=x")
+    choose(page, ("<b onclick=x>.png", b"no picture"))
+    expect(page.locator("#film-faults")).to_contain_text("<b onclick=x>.png: ")
+    page.fill("#reference", HOSTILE)
+    expect(page.locator("#score")).to_contain_text("FactS")
+    assert page.locator("main img, main b").count() == 0
+    assert page.title() == "orapo workbench"
+
+
+def test_characters_beyond_the_basic_plane_do_not_shift_the_marks(page):
+    page.fill("#report", "🫁🫁 Large pleural effusion 🫁. No pneumothorax.")
+    expect(page.locator("#sentences mark")).to_have_text(["pleural effusion", "pneumothorax"])
+
+
+def test_a_dicom_file_is_shown_and_a_bad_one_is_said_beside_the_good(page, tmp_path):
+    choose(page, ("a.dcm", dicom_film(tmp_path)), ("b.dcm", b"\0" * 128 + b"DICM"))
+    expect(page.locator("#film-faults")).to_contain_text("b.dcm: ")
+    expect(page.locator("#canvas")).to_have_attribute("aria-label", "Film, view 1 of 1")
+    expect(page.locator("#write")).to_be_enabled()
+
+
+def test_stopping_brings_back_what_was_there(page, writer):
+    page.fill("#report", "My own words.")
+    choose(page, ("film.png", film((300, 400))))
+    writer.go_on.clear()
+    page.click("#write")
+    expect(page.locator("#report")).to_have_value("There")
+    page.click("#stop")
+    expect(page.locator("#status")).to_have_text("Stopped.")
+    expect(page.locator("#report")).to_have_value("My own words.")
+    assert writer.ended_early.wait(20)
+
+
+def test_a_fault_is_said_and_the_text_stays(page, writer):
+    writer.error = ValueError("odd shape")
+    page.fill("#report", "My own words.")
+    choose(page, ("film.png", film((300, 400))))
+    page.click("#write")
+    expect(page.locator("#report-faults")).to_contain_text("processor refuses it (odd shape)")
+    expect(page.locator("#report")).to_have_value("My own words.")
+
+
+def test_colours_follow_the_system_and_can_be_turned(page):
+    def background():
+        return page.evaluate("getComputedStyle(document.body).backgroundColor")
+
+    light = background()
+    page.emulate_media(color_scheme="dark")
+    dark = background()
+    assert light != dark
+    page.click("#theme")
+    assert background() == light
+    page.reload()
+    assert background() == light
+
+
+def test_every_field_and_button_has_a_name(page):
+    write_draft(page, samples="4")
+    nameless = page.evaluate(
+        """() => [...document.querySelectorAll("button, input, select, textarea, canvas, output")]
+          .filter((one) => !(one.labels?.length || one.getAttribute("aria-label")
+            || one.textContent.trim()))
+          .map((one) => one.id || one.outerHTML)"""
+    )
+    assert nameless == []
+
+
+def test_a_token_is_asked_for_and_a_wrong_one_again(browser):
+    model = ServedModel(FakeWriter(), provenance_of_nothing())
+    with listening(create_app(model, token="a-token-of-some-length")) as address:
+        context = browser.new_context()
+        page = context.new_page()
+        page.goto(address)
+        expect(page.locator("#token-dialog")).to_be_visible()
+        page.fill("#token", "wrong")
+        page.keyboard.press("Enter")
+        expect(page.locator("#token-why")).to_have_text("That token is wrong.")
+        page.fill("#token", "a-token-of-some-length")
+        page.keyboard.press("Enter")
+        expect(page.locator("#labels tr")).to_have_count(len(LABELS))
+        page.reload()
+        expect(page.locator("#labels tr")).to_have_count(len(LABELS))
+        context.close()
+
+
+def provenance_of_nothing():
+    from orapo.generation.rows import Provenance
+
+    return Provenance("tiny", "")
+
+
+def test_without_a_model_the_page_reads_what_is_typed(browser):
+    with listening(create_app()) as address:
+        for page in opened(browser, address):
+            expect(page.locator("#status")).to_contain_text("no model")
+            page.fill("#report", "Left rib fracture.")
+            expect(label(page, "Fracture")).to_contain_text("+ present")
+            choose(page, ("film.png", film((300, 400))))
+            expect(page.locator("#viewer")).to_be_visible()
+            expect(page.locator("#write")).to_be_disabled()

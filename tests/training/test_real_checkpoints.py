@@ -1,0 +1,396 @@
+"""Whatever runs on the demo's tiny model runs on the classes of the real checkpoints.
+
+Each test takes a tiny checkpoint of a class from a folder (`checkpoints.py`), as `orapo train` does.
+"""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from typer.testing import CliRunner
+
+from checkpoints import BUILDERS, CORPUS, FILM_TOKENS
+from orapo import OrapoError
+from orapo.cli import COMMANDS, app
+from orapo.data.images import read_image
+from orapo.data.manifest import read_manifest
+from orapo.generation import load_checkpoint
+from orapo.training import OraPOTrainer
+from orapo.training.dataset import training_dataset
+from orapo.training.policy import limit_pixels, load_policy
+from orapo.training.run import RunConfig, read_recipe
+from orapo.training.trl_contract import image_tokens
+
+KINDS = list(BUILDERS)
+LORA = {"use_peft": True, "lora_r": 2, "lora_dropout": 0.0}
+FILMS = [1, 2, 1, 3]  # views of the four studies
+
+
+@pytest.fixture(scope="session")
+def manifest(tmp_path_factory):
+    """Four studies of one to three films; film and age tell which study it is."""
+    folder = tmp_path_factory.mktemp("studies")
+    rows = []
+    for i, report in enumerate(CORPUS):
+        names = [f"s{i}-{view}.png" for view in range(FILMS[i])]
+        for view, name in enumerate(names):
+            film = Image.linear_gradient("L").resize((20, 18))
+            film.point(lambda v, i=i, view=view: v // 4 + 40 * i + 10 * view).save(folder / name)
+        rows.append({"study_id": f"s{i}", "images": names, "report": report, "age": 40 + i})
+    rows = [{**row, "split": "train"} for row in rows]
+    test = {**rows[3], "study_id": "t3", "split": "test"}
+    file = folder / "manifest.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in [*rows, test]))
+    return file
+
+
+def recipe(checkpoint, manifest, folder, **fields):
+    """Write a recipe's YAML and return it."""
+    import yaml
+
+    file = folder / "recipe.yaml"
+    settings = {
+        "model": str(checkpoint),
+        "data": str(manifest),
+        "output_dir": str(folder / "run"),
+        "num_generations": 2,
+        "per_device_train_batch_size": 4,
+        "gradient_accumulation_steps": 2,
+        "max_completion_length": 6,
+        "max_steps": 2,
+        "learning_rate": 1e-2,
+        "views": "all",
+        "prompt_fields": ["age"],
+        "use_cpu": True,
+        "bf16": False,
+        "gradient_checkpointing": False,
+        "report_to": "none",
+        "save_strategy": "no",
+        "disable_tqdm": True,
+        "seed": 3,
+        **fields,
+    }
+    file.write_text(yaml.safe_dump(settings))
+    return file
+
+
+def make_trainer(file, reward=None):
+    run, config = read_recipe(["--config", str(file)])
+    model, processor, adapter = load_policy(run, config)
+    studies = [study for study in read_manifest(Path(run.data)) if study.split == "train"]
+    dataset = training_dataset(studies, views=run.views, prompt_fields=run.prompt_fields)
+    trainer = OraPOTrainer(
+        model,
+        reward,
+        config,
+        train_dataset=dataset,
+        processing_class=processor,
+        peft_config=adapter,
+    )
+    generate = trainer._generate_and_score_completions
+
+    def keep(inputs):
+        trainer.generation = generate(inputs)
+        return trainer.generation
+
+    trainer._generate_and_score_completions = keep
+    return trainer
+
+
+def mixed(completions, **_):
+    """A reward that differs within every group, with a zero in it."""
+    return [float(i % 2) for i in range(len(completions))]
+
+
+mixed.__name__ = "facts"
+
+
+def moved(trainer, before):
+    return {
+        name for name, value in trainer.model.named_parameters() if not value.equal(before[name])
+    }
+
+
+def values(trainer):
+    return {name: value.detach().clone() for name, value in trainer.model.named_parameters()}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("fields", [{}, LORA], ids=["full", "lora"])
+def test_every_trainable_parameter_moves_and_no_frozen_one_does(
+    kind, fields, checkpoints, manifest, tmp_path
+):
+    trainer = make_trainer(recipe(checkpoints(kind), manifest, tmp_path, **fields), mixed)
+    before = values(trainer)
+    trainer.train()
+    trainable = {name for name, p in trainer.model.named_parameters() if p.requires_grad}
+    assert moved(trainer, before) == trainable
+    assert len(trainable) > 20
+    frozen = set(before) - trainable
+    assert bool(frozen) == bool(fields)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_bf16_and_gradient_checkpointing_train_the_same_parameters(
+    kind, checkpoints, manifest, tmp_path
+):
+    fields = {"bf16": True, "gradient_checkpointing": True, "dtype": "bfloat16", **LORA}
+    trainer = make_trainer(recipe(checkpoints(kind), manifest, tmp_path, **fields), mixed)
+    assert trainer.model.get_base_model().dtype == torch.bfloat16
+    before = values(trainer)
+    trainer.train()
+    trainable = {name for name, p in trainer.model.named_parameters() if p.requires_grad}
+    assert moved(trainer, before) == trainable
+
+
+def test_gradient_checkpointing_leaves_the_gradients_as_they_are(checkpoints, manifest, tmp_path):
+    ends = []
+    for checkpointing in (False, True):
+        file = recipe(
+            checkpoints("qwen2.5-vl"), manifest, tmp_path, gradient_checkpointing=checkpointing
+        )
+        trainer = make_trainer(file, mixed)
+        trainer.train()
+        ends.append(values(trainer))
+    for name, value in ends[0].items():
+        torch.testing.assert_close(ends[1][name], value, msg=name)
+
+
+def forward_inputs(trainer):
+    """Record what the inner model is given in every forward pass of the loss."""
+    seen = []
+    model = trainer.model.get_base_model() if hasattr(trainer.model, "peft_config") else None
+    inner = (model or trainer.model).model
+
+    def record(module, args, kwargs):
+        if kwargs.get("pixel_values") is not None:
+            seen.append({name: kwargs[name] for name in kwargs})
+
+    inner.register_forward_pre_hook(record, with_kwargs=True)
+    return seen
+
+
+def films_by_row(given, counts):
+    """The films of each row, as the model reads them: in the order of the placeholders."""
+    pixels = given["pixel_values"]
+    if given.get("image_grid_thw") is None:
+        return [list(row[:count]) for row, count in zip(pixels, counts, strict=True)]
+    films = list(pixels.split(given["image_grid_thw"].prod(dim=-1).tolist()))
+    assert sum(counts) == len(films)
+    return [[films.pop(0) for _ in range(count)] for count in counts]
+
+
+def expected_films(processor, manifest):
+    """The films of each study, by its age, each put through the processor alone."""
+    films = {}
+    for study in read_manifest(manifest):
+        films[study.age] = [
+            processor.image_processor([[read_image(path)]], return_tensors="pt")["pixel_values"]
+            for path in study.images
+        ]
+    return films
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_films_reach_their_study_after_shuffling_and_splitting(
+    kind, checkpoints, manifest, tmp_path
+):
+    trainer = make_trainer(recipe(checkpoints(kind), manifest, tmp_path, max_steps=4), mixed)
+    expected = expected_films(trainer.processing_class, manifest)
+    seen = forward_inputs(trainer)
+    trainer.train()
+    (image,) = image_tokens(trainer) - {getattr(trainer.model.config, "video_token_id", None) or -1}
+    orders, rows = set(), 0
+    for given in seen:
+        texts = trainer.processing_class.batch_decode(given["input_ids"])
+        ages = [int(text.split("Age: ")[1][:2]) for text in texts]
+        counts = [FILMS[age - 40] for age in ages]
+        # no placeholder is lost or cut, and none was sampled
+        assert (given["input_ids"] == image).sum(1).tolist() == [n * FILM_TOKENS for n in counts]
+        for age, films in zip(ages, films_by_row(given, counts), strict=True):
+            for film, own in zip(films, expected[age], strict=True):
+                torch.testing.assert_close(film, own.view_as(film))
+            rows += 1
+        orders.add(tuple(ages))
+    assert rows > 4 * 8  # every rollout of four steps, and reports beside them
+    assert len(orders) > 3
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_long_prompt_loses_no_film(kind, checkpoints, manifest, tmp_path):
+    """Neither TRL nor the tokenizer's own limit cuts a prompt."""
+    trainer = make_trainer(recipe(checkpoints(kind), manifest, tmp_path, max_steps=1), mixed)
+    tokenizer = trainer.processing_class.tokenizer
+    tokenizer.model_max_length, tokenizer.truncation_side = 8, "left"
+    trainer.train()
+    ids = trainer.generation["prompt_ids"]
+    (image,) = image_tokens(trainer) - {getattr(trainer.model.config, "video_token_id", None) or -1}
+    ages = [int(text.split("Age: ")[1][:2]) for text in tokenizer.batch_decode(ids)]
+    assert (ids == image).sum(1).tolist() == [FILMS[age - 40] * FILM_TOKENS for age in ages]
+
+
+def test_a_recipe_cannot_ask_for_a_shorter_prompt(checkpoints, manifest, tmp_path):
+    file = recipe(checkpoints("idefics3"), manifest, tmp_path, max_prompt_length=16)
+    with pytest.raises(OrapoError, match="unknown field 'max_prompt_length'"):
+        read_recipe(["--config", str(file)])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_placeholder_is_sampled_even_by_a_model_that_wants_nothing_else(
+    kind, checkpoints, manifest, tmp_path
+):
+    trainer = make_trainer(recipe(checkpoints(kind), manifest, tmp_path, max_steps=1), mixed)
+    tokenizer = trainer.processing_class.tokenizer
+    placeholders = sorted(set(tokenizer.all_special_ids) - {tokenizer.eos_token_id})
+    assert image_tokens(trainer) <= set(placeholders)
+    asked = []
+
+    def prefer(module, args, logits):
+        asked.append(len(logits))
+        bias = torch.zeros(logits.shape[-1])
+        bias[placeholders] = 100.0
+        return logits + bias
+
+    trainer.model.lm_head.register_forward_hook(prefer)
+    trainer.train()
+    ids, mask = trainer.generation["completion_ids"], trainer.generation["completion_mask"]
+    assert asked
+    assert not torch.isin(ids[mask.bool()], torch.tensor(placeholders)).any()
+
+
+def call(*arguments):
+    if not app.registered_commands:
+        import importlib
+
+        for name in COMMANDS:
+            importlib.import_module(f"orapo.cli.{name}").add_to(app)
+    result = CliRunner().invoke(app, [str(word) for word in arguments], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("fields", [{}, LORA], ids=["full", "lora"])
+def test_a_class_trains_checkpoints_resumes_and_generates(
+    kind, fields, checkpoints, manifest, tmp_path
+):
+    file = recipe(
+        checkpoints(kind),
+        manifest,
+        tmp_path,
+        save_strategy="steps",
+        save_steps=1,
+        per_device_train_batch_size=2,
+        dpo_tau=1.0,
+        **fields,
+    )
+    call("train", "--config", file)
+    run = tmp_path / "run"
+    through, _ = load_checkpoint(run, device="cpu")
+    base, _ = load_checkpoint(checkpoints(kind), device="cpu")
+    assert through.state_dict().keys() == base.state_dict().keys()
+    assert any(not v.equal(base.state_dict()[n]) for n, v in through.state_dict().items())
+    (run / "checkpoint-2").rename(tmp_path / "gone")
+    call("train", "--config", file, "--resume")
+    again, _ = load_checkpoint(run, device="cpu")
+    for name, value in through.state_dict().items():
+        torch.testing.assert_close(again.state_dict()[name], value, rtol=0, atol=0, msg=name)
+    out = tmp_path / "predictions.jsonl"
+    options = ("--views", "all", "--max-new-tokens", 4)
+    call("generate", "--model", run, "--data", manifest, "--out", out, *options)
+    (row,) = [json.loads(line) for line in out.read_text().splitlines()]
+    assert row["study_id"] == "t3"
+    assert not row["error"]
+
+
+def test_a_step_that_is_probed_is_logged_too(checkpoints, manifest, tmp_path):
+    probe = {"probe_split": "test", "probe_every": 1, "logging_steps": 1}
+    call("train", "--config", recipe(checkpoints("idefics3"), manifest, tmp_path, **probe))
+    lines = (tmp_path / "run" / "log.jsonl").read_text().splitlines()
+    losses = {json.loads(line)["step"] for line in lines if "loss" in json.loads(line)}
+    assert losses == {1, 2}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_most_pixels_of_a_recipe_reach_the_model_and_the_checkpoint(
+    kind, checkpoints, manifest, tmp_path
+):
+    file = recipe(checkpoints(kind), manifest, tmp_path, max_steps=1, max_pixels=8 * 8)
+    call("train", "--config", file)
+    processor = load_checkpoint(tmp_path / "run", device="cpu")[1]
+    film = Image.linear_gradient("L").resize((16, 16))
+    pixels = processor.image_processor([[film]], return_tensors="pt")
+    if "image_grid_thw" in pixels:
+        assert pixels["image_grid_thw"].tolist() == [[1, 2, 2]]
+    else:
+        assert dict(processor.image_processor.size)["longest_edge"] == 8
+
+
+def test_a_processor_without_such_a_size_says_so(checkpoints):
+    processor = load_checkpoint(checkpoints("idefics3"), device="cpu")[1]
+    with pytest.raises(OrapoError, match="takes no min_pixels"):
+        limit_pixels(processor, fewest=4)
+
+
+def test_an_adapter_is_no_base_of_a_training(checkpoints, manifest, tmp_path):
+    call("train", "--config", recipe(checkpoints("idefics3"), manifest, tmp_path, **LORA))
+    again = recipe(tmp_path / "run", manifest, tmp_path)
+    with pytest.raises(OrapoError, match="holds an adapter"):
+        make_trainer(again)
+
+
+def test_an_adapter_whose_model_is_gone_says_which(checkpoints, manifest, tmp_path):
+    call("train", "--config", recipe(checkpoints("idefics3"), manifest, tmp_path, **LORA))
+    file = tmp_path / "run" / "adapter_config.json"
+    file.write_text(file.read_text().replace(str(checkpoints("idefics3")), "/gone/base"))
+    with pytest.raises(OrapoError, match="trained on /gone/base, which is gone"):
+        load_checkpoint(tmp_path / "run", device="cpu")
+
+
+def test_four_bits_without_their_library_name_the_extra(
+    checkpoints, manifest, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("orapo.training.policy.find_spec", lambda name: None)
+    file = recipe(checkpoints("idefics3"), manifest, tmp_path, load_in_4bit=True, **LORA)
+    with pytest.raises(OrapoError, match=r"orapo\[quantization\]"):
+        make_trainer(file)
+
+
+def test_a_base_in_four_bits_trains_its_adapter_alone(checkpoints, manifest, tmp_path):
+    pytest.importorskip("bitsandbytes")
+    fields = {"load_in_4bit": True, "bf16": True, "gradient_checkpointing": True, **LORA}
+    trainer = make_trainer(recipe(checkpoints("qwen2.5-vl"), manifest, tmp_path, **fields), mixed)
+    layers = {type(module).__name__ for module in trainer.model.modules()}
+    assert "Linear4bit" in layers
+    before = values(trainer)
+    trainer.train()
+    assert moved(trainer, before) == {
+        name for name, p in trainer.model.named_parameters() if p.requires_grad
+    }
+
+
+def test_under_zero_3_the_reference_is_read_from_the_policys_folder(
+    checkpoints, manifest, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("orapo.training.trainer.is_deepspeed_zero3_enabled", lambda: True)
+    folder = checkpoints("qwen2.5-vl")
+    trainer = make_trainer(recipe(folder, manifest, tmp_path), mixed)
+    base = load_checkpoint(folder, device="cpu")[0].state_dict()
+    for name, value in trainer.ref_model.state_dict().items():
+        torch.testing.assert_close(value, base[name], rtol=0, atol=0, msg=name)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"load_in_4bit": True}, "need use_peft"),
+        ({"load_in_4bit": True, "load_in_8bit": True, "use_peft": True}, "same time"),
+        ({"model_name_or_path": "x"}, "in the field model"),
+        ({"min_pixels": 9, "max_pixels": 4}, "max_pixels"),
+    ],
+)
+def test_a_wrong_field_of_the_model_is_named(fields, message):
+    with pytest.raises(OrapoError, match=message):
+        RunConfig(model="m", data="d.jsonl", **fields)
