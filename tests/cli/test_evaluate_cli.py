@@ -191,6 +191,9 @@ def test_labels_of_somebody_else_can_stand_on_either_side(orapo, data):
     metrics = metrics_of(data)
     assert metrics["model"]["per_label"]["Fracture"]["recall"] == pytest.approx(2 / 3)
     assert metrics["prediction_labels"] == "given (chexbert.csv)"
+    page = (data / "out/report.html").read_text()
+    assert "<li>Found: Fracture</li>" in page  # by the given labels, not FactS' own
+    assert "by the labels that were given for the reports" in page
     table("few.csv", {"t1": "Fracture"})
     code, _, err = orapo(*EVALUATE, "--out", "out", "--reference-labels", "few.csv")
     assert code == 2
@@ -207,6 +210,16 @@ def test_every_figure_has_an_interval_and_the_lift_over_the_best_trivial_row(ora
     assert detail["method"]["resamples"] == 200
     assert detail["reports"]["facts_reward"]["value"] == pytest.approx((1 + 2 / 3 + 0) / 3)
     assert detail["sameness"]["distinct_share"] == 1
+    for row, headline in detail["headline"].items():
+        scores = metrics_of(data)["model" if row == "model" else detail["lift"]["over"]]
+        assert set(headline) == {
+            "macro_precision", "macro_recall", "macro_f1", "micro_f1", "r2gen_macro_f1"
+        }  # fmt: skip
+        for name, figure in headline.items():
+            assert figure["value"] == pytest.approx(scores[name])
+            assert figure["low"] <= figure["value"] <= figure["high"]
+    assert detail["wording"]["positive"]["cells"] == 3
+    assert detail["hedging"] == {}
 
 
 def test_order_and_workers_make_no_difference_to_a_byte(orapo, data):

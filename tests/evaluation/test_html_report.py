@@ -5,6 +5,7 @@ import hashlib
 import re
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -159,6 +160,16 @@ def test_sentences_carry_their_verdict_in_colour_sign_and_words(write):
     assert "False alarms: Pneumothorax" in said
 
 
+def test_the_filter_offers_the_labels_that_something_happened_to(write):
+    page = Page(write([study("There is edema. Left pneumothorax.")], metrics={}))
+    options = [a.get("value") for a in page.all("option")]
+    texts = [text for text, _ in page.texts]
+    assert options.count(None) == 2 + 4  # two labels, four kinds of error
+    assert texts.count("Pneumothorax") == texts.count("Edema") == 1
+    (article,) = page.all("article")
+    assert article["data-cases"].split("|") == ["false alarm:Pneumothorax", "found:Edema"]
+
+
 def test_every_verdict_on_the_page_has_a_style(write):
     html = write([study("Edema.")])
     style = html[html.index("<style>") : html.index("</style>")]
@@ -179,6 +190,13 @@ def test_the_style_sheet_has_one_rule_a_line_and_closes_its_braces(write):
 def test_large_films_are_made_small(write, tmp_path):
     Image.radial_gradient("L").resize((3000, 2000)).save(tmp_path / "film.png")
     assert len(write([study("Edema.", image=tmp_path / "film.png")])) < 400_000
+
+
+def test_a_page_of_twenty_worst_and_eight_sample_films_stays_below_5_mb(write):
+    random = np.random.default_rng(0)  # noise compresses worst
+    films = [Image.fromarray(random.integers(0, 256, (900, 900), np.uint8)) for _ in range(28)]
+    size = len(write([study("Edema.", image=film) for film in films]))
+    assert 1_000_000 < size < 5_000_000
 
 
 def test_what_is_missing_is_left_out(write):

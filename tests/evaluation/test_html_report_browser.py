@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this ma
 playwright = pytest.importorskip("playwright.sync_api")
 
 HOSTILE = 'Edema. <script>document.title = "taken"</script><img src=x onerror="document.title=1">'
-HOSTILE_ID = "e<script>document.title = 'taken'</script>\"'>"
+HOSTILE_ID = "e<script>document.title='taken'</script>\"'>" + "1.2.840." * 12
 PAIRS = {  # reference, generated
     "a": ("Small left pleural effusion. No edema.", "No pleural effusion."),
     "b": ("Cardiomegaly.", "Cardiomegaly. Left pleural effusion."),

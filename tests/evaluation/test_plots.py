@@ -7,7 +7,15 @@ import pytest
 from PIL import Image
 
 from orapo.errors import OrapoError
-from orapo.evaluation.plots import label_f1_curves, per_label_bars, zero_reward_curve
+from orapo.evaluation import plots
+from orapo.evaluation.plots import (
+    label_f1_curves,
+    per_label_bars,
+    trade_off,
+    wording_shares,
+    zero_reward_curve,
+)
+from orapo.labels import LABELS
 
 ORAPO, GRPO, BASE = (0, 114, 178), (213, 94, 0), (127, 127, 127)
 RARE = (255, 244, 214)
@@ -89,3 +97,77 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OrapoError, match=r"file/zero\.png: can't be written"):
         zero_reward_curve({}, tmp_path / "file" / "zero.png")
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The figures that are drawn, kept instead of written."""
+    figures = []
+    monkeypatch.setattr(plots, "_save", lambda figure, path: figures.append(figure))
+    return figures
+
+
+def overlapping(texts):
+    boxes = {text.get_text(): text.get_window_extent() for text in texts}
+    return [
+        (one, other) for one in boxes for other in boxes
+        if one < other and boxes[one].overlaps(boxes[other])
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("crowd", [0.0, 0.02, 0.1])
+def test_names_of_labels_overlap_neither_each_other_nor_the_edge(drawn, tmp_path, crowd):
+    places = {
+        label: {"recall": 0.9 + crowd * math.sin(i), "precision": 0.8 + crowd * math.cos(i)}
+        for i, label in enumerate(LABELS)
+    }
+    row = {
+        "macro_precision": 0.8,
+        "macro_recall": 0.9,
+        "per_label": {label: {**place, "support": 3} for label, place in places.items()},
+    }
+    row["per_label"]["Fracture"]["support"] = 0
+    cross = {f"macro_{score}": {"low": 0.7, "high": 0.95} for score in ("precision", "recall")}
+    trade_off({"model": row}, "model", tmp_path / "p.png", {"model": cross})
+    (axes,) = drawn[0].axes
+    names = [text for text in axes.texts if text.get_text() in LABELS]
+    assert {text.get_text() for text in names} == set(LABELS) - {"Fracture"}
+    if crowd:  # fourteen names can't stand around one single point
+        assert overlapping(names) == []
+    edge = drawn[0].bbox
+    assert all(edge.x0 <= box.x0 and box.x1 <= edge.x1 for box in map(extent, axes.texts))
+
+
+def extent(text):
+    return text.get_window_extent()
+
+
+def test_a_trade_off_without_labels_or_without_positives_is_drawn(drawn, tmp_path):
+    row = {"macro_precision": 0.0, "macro_recall": 0.0}
+    trade_off({"model": row | {"per_label": {"Edema": {"support": 0}}}}, "model", tmp_path / "p")
+    trade_off({"all_positive": row}, None, tmp_path / "p")
+    assert len(drawn) == 2
+
+
+def test_each_wording_has_a_bar_as_long_as_it_comes_true_below_the_call_it_is_part_of(
+    drawn, tmp_path
+):
+    def said(value, **more):
+        share = None if value is None else {"value": value, "low": value / 2, "high": 1.0}
+        return {"cells": 7, "reference_positive": share, **more}
+
+    calls = {"positive": said(0.8), "uncertain": said(0.4), "negative": said(0.1)}
+    phrases = {"likely": said(0.6, call="positive"), "possible": said(0.0, call="uncertain")}
+    wording_shares(calls | {"blank": said(None)}, phrases, tmp_path / "p")
+    (axes,) = drawn[0].axes
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    assert names == ["present (7)", "“likely” (7)", "uncertain (7)", "“possible” (7)", "absent (7)"]
+    assert [bar.get_width() for bar in axes.patches] == [0.8, 0.6, 0.4, 0.0, 0.1]
+
+
+def test_bars_have_their_intervals(drawn, tmp_path):
+    interval = {"orapo": {"Edema": {"f1": {"value": 0.4, "low": 0.3, "high": 0.6}}}}
+    per_label_bars({"orapo": bars(0.4), "base": bars(0.2)}, tmp_path / "p", interval)
+    per_label_bars({"orapo": bars(0.4, support=0)}, tmp_path / "p", interval)
+    (line,) = drawn[0].axes[0].collections
+    assert [x for x, _ in line.get_segments()[0]] == [0.3, 0.6]

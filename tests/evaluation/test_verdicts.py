@@ -92,3 +92,33 @@ def test_ignore_takes_labels_that_are_uncertain_in_the_reference_out():
         uncertain=UncertainPolicy.IGNORE,
     )
     assert (outcome.found, outcome.missed, outcome.false_alarms) == ((), (), ("Edema",))
+
+
+def test_a_label_that_is_there_and_denied_is_contradicted_whatever_else_is_said():
+    def contradicted(text, labels):
+        report = label_report(text)
+        return label_outcome(report.labels, labels, denied=report.denied).contradicted
+
+    assert contradicted("No effusion. Edema.", EFFUSION | {"Edema": 1}) == ("Pleural Effusion",)
+    assert contradicted("Left effusion. No right effusion.", EFFUSION) == ("Pleural Effusion",)
+    assert contradicted("No effusion.", {"Pleural Effusion": 0}) == ()
+    assert contradicted("Edema.", EFFUSION | {"No Finding": 1}) == ()
+
+
+def test_labels_are_uncertain_on_one_side_alone():
+    outcome = label_outcome(
+        {"Edema": -1, "Pneumonia": 1, "Fracture": -1}, {"Pneumonia": -1, "Fracture": -1}
+    )
+    assert outcome.one_sided == ("Edema", "Pneumonia")
+
+
+def test_the_evidence_of_a_sentence_is_every_fact_with_its_labels_and_verdict():
+    report = label_report("Small left pleural effusion and edema. No rib fracture.")
+    first, _, second = generated_pieces(report, EFFUSION | {"Fracture": 1})
+    assert first.evidence == (
+        ("pleural effusion: present (left, small)", ("Pleural Effusion positive",), "entailed"),
+        ("pulmonary edema: present", ("Edema positive",), "false_alarm"),
+    )
+    assert [(one.labels, one.verdict) for one in second.evidence] == [
+        (("Fracture negative",), "contradiction")
+    ]

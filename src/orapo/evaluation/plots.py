@@ -31,7 +31,7 @@ _GRID: Final = "#dddddd"
 _RARE_BACKGROUND: Final = "#fff4d6"
 # Where a name may stand beside its point (sideways, up), the best place first
 _AROUND: Final = ((1, 0), (-1, 0), (1, 1), (1, -1), (-1, 1), (-1, -1), (0, 1), (0, -1))
-_DISTANCES: Final = (6, 14, 24, 36)
+_DISTANCES: Final = (6, 14, 24, 36, 50, 66, 84, 104, 126)
 """How far away, in points; from the second on a line joins name and point."""
 
 

@@ -147,10 +147,14 @@ def write_report(
     # As it stands in the page: the policy lets this script run and no other one.
     script = environment.get_template("report.js").render()
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    shown = [_example(study, uncertain) for study in examples]
+    bad = [_example(study, uncertain) for study in worst]
     page = environment.get_template("report.html.j2").render(
         script=markupsafe.Markup(script),
         script_hash=digest,
-        worst=[_example(study, uncertain) for study in worst],
+        examples=shown,
+        worst=bad,
+        filter_labels=_concerned([*shown, *bad]),
         title=title,
         rows=rows,
         trivial=TRIVIAL_TITLES,
@@ -167,7 +171,6 @@ def write_report(
         convention=next((row["convention"] for row in rows.values() if row.get("convention")), {}),
         studies=next((row["studies"] for row in rows.values() if "studies" in row), None),
         plots=[(name, _plot_address(file)) for name, file in plots.items()],
-        examples=[_example(study, uncertain) for study in examples],
         marks={mark.verdict: mark for mark in _MARKS},
         uncertain=uncertain,
         notes=notes,
@@ -260,6 +263,12 @@ def _example(study: ExampleStudy, uncertain: UncertainPolicy) -> _ExampleView:
     )
 
 
+def _concerned(studies: Sequence[_ExampleView]) -> list[str]:
+    """Return the labels that the filter offers: those that something happened to."""
+    names = {case.partition(":")[2] for study in studies for case in study.cases}
+    return [name for name in LABELS if name in names]
+
+
 def _cases(outcome: LabelOutcome) -> Iterator[str]:
     for kind, labels in {
         "found": outcome.found,
@@ -302,7 +311,7 @@ def _film_address(film: Image.Image | Path) -> str:
     grey = read_image(film) if isinstance(film, Path) else film.convert("L")
     grey.thumbnail((_MAX_PIXELS, _MAX_PIXELS))
     buffer = io.BytesIO()
-    grey.save(buffer, format="JPEG", quality=85)
+    grey.save(buffer, format="JPEG", quality=80)
     return _address(buffer.getvalue(), "jpeg")
 
 
