@@ -329,7 +329,7 @@ def _write_results(
         "this page shows that the line works and what it learned, not how it does on patients.",
         "One seed. FactS is reward and yardstick here, against the drawn truth as reference.",
         "GRPO is not tuned and falls to one or two kinds of report. The learning rate's schedule was "
-        "chosen with held-out studies of seed 0 in view, so its figures are optimistic.",
+        "chosen for OraPO, on the validate split of another seed.",
     )
     write_report(
         out / "report.html",
