@@ -308,7 +308,7 @@ def test_a_class_trains_checkpoints_resumes_and_generates(
 def test_a_step_that_is_probed_is_logged_too(checkpoints, manifest, tmp_path):
     probe = {"probe_split": "test", "probe_every": 1, "logging_steps": 1}
     call("train", "--config", recipe(checkpoints("idefics3"), manifest, tmp_path, **probe))
-    lines = (tmp_path / "run" / "log.jsonl").read_text().splitlines()
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
     losses = {json.loads(line)["step"] for line in lines if "loss" in json.loads(line)}
     assert losses == {1, 2}
 
