@@ -118,7 +118,9 @@ def test_the_whole_line_of_a_recipe_runs(recipe, layouts, checkpoints, tmp_path,
     run, _ = read_recipe(["--config", str(recipe), "--use_cpu", "true"])
     assert sum(study.split == "train" for study in read_manifest(Path(run.data))) == 40
     out = Path(read_recipe(["--config", str(recipe), "--use_cpu", "true"])[1].output_dir)
-    steps = [yaml.safe_load(line)["step"] for line in (out / "metrics.jsonl").read_text().splitlines()]
+    steps = [
+        yaml.safe_load(line)["step"] for line in (out / "metrics.jsonl").read_text().splitlines()
+    ]
     assert max(steps) == 2
     assert (out / "probe.jsonl").is_file()
     assert (out / "evaluation" / "metrics.json").is_file()

@@ -89,7 +89,9 @@ def test_steps_and_rollouts_are_those_of_a_training(
     config = settings(tmp_path / "run", **fields)
     expected = schedule(config, 10, processes=1)
     runs.train(RunConfig(str(checkpoints("idefics3")), str(phantom)), config)
-    log = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    log = [
+        json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    ]
     assert max(line["step"] for line in log) == expected.steps
     assert sum(seen) == expected.rollouts
 
