@@ -384,6 +384,8 @@ def quiet_libraries() -> None:
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     logging.getLogger("trl").setLevel(logging.ERROR)
+    # TRL asks transformers for a property by its old name, which warns at every step.
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
 
 
 def recipe_text(run: RunConfig, settings: dict[str, Any]) -> str:
