@@ -100,6 +100,19 @@ def ln_dpo(margin: Tensor, tau: float) -> Tensor:
     return -F.logsigmoid(tau * margin)
 
 
+def ln_nll(policy_chosen: Tensor, len_chosen: Tensor) -> Tensor:
+    """Length-normalised negative log-likelihood: what supervision in the place of DPO minimises.
+
+    Args:
+        policy_chosen: (N,) summed log-probabilities of the radiologist's reports y+, policy.
+        len_chosen: (N,) tokens of y+, the end token counted.
+
+    Returns:
+        (N,) loss of each report, in nats a token.
+    """
+    return -policy_chosen / len_chosen
+
+
 def mix(grpo: Tensor, dpo: Tensor, weight: Tensor) -> Tensor:
     """Join both losses: (1/B) sum_i [(1-w_i) L_GRPO(i) + w_i L_DPO(i)].
 

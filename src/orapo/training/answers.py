@@ -91,7 +91,7 @@ class ReferenceRewards:
         )
         self._study_column = study_column
         self._report_column = report_column
-        self._known: dict[str, float] = {}
+        self._known: dict[tuple[str, Any], float] = {}
 
     def __call__(
         self,
@@ -113,8 +113,9 @@ class ReferenceRewards:
         """
         if not self._can_be_asked or environments is not None:
             return float("nan")
-        study_id = str(row[self._study_column])
-        if study_id not in self._known:
+        # a schedule may move FactS' b, and the report's own reward with it
+        key = (str(row[self._study_column]), getattr(self._reward_func, "facts_beta", None))
+        if key not in self._known:
             text = row[self._report_column]
             chat = is_conversational({"prompt": row["prompt"]})
             columns = {
@@ -133,8 +134,8 @@ class ReferenceRewards:
             if reward is None:  # unknown now; it may be known at the next visit
                 return float("nan")
             # TRL holds the rollouts' rewards in float32; unrounded, an equal one would not be equal
-            self._known[study_id] = float(torch.tensor(reward, dtype=torch.float32))
-        return self._known[study_id]
+            self._known[key] = float(torch.tensor(reward, dtype=torch.float32))
+        return self._known[key]
 
 
 @dataclass

@@ -16,7 +16,7 @@ from orapo.data.study import Study
 from orapo.evaluation import clinical_scores
 from orapo.evaluation.detail import macro_f1_interval
 from orapo.evaluation.report import ExampleStudy, write_report
-from orapo.facts import label_report
+from orapo.facts import FactSReward, label_report
 from orapo.generation import Decoding, generate_reports
 from orapo.labels import UncertainPolicy
 from orapo.training.config import OraPOConfig
@@ -54,6 +54,25 @@ def _number(value: Any) -> Any:
         return float(value)
     except (TypeError, ValueError):
         return None
+
+
+class BetaSchedule(TrainerCallback):
+    """Moves FactS' b from one value to another by equal factors: recall first, then balance.
+
+    Args:
+        reward: Whose b it is.
+        first: At the first step.
+        last: At the last one.
+    """
+
+    def __init__(self, reward: FactSReward, first: float, last: float) -> None:
+        self._reward = reward
+        self._first, self._last = first, last
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Set the step's b."""
+        share = state.global_step / max(state.max_steps - 1, 1)
+        self._reward.facts_beta = self._first * (self._last / self._first) ** share
 
 
 class _Films(Sequence[list[Image.Image]]):

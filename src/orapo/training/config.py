@@ -10,8 +10,10 @@ from trl import GRPOConfig
 from orapo.errors import OrapoError
 from orapo.labels import UncertainPolicy
 
-METHODS: Final = ("orapo", "grpo")
+METHODS: Final = ("orapo", "grpo", "sft")
 REJECTED: Final = ("worst", "zero")
+LESSONS: Final = ("dpo", "sft")
+CREDITS: Final = ("report", "sentence")
 # The loss types in which a weight on the token mask multiplies the whole loss of a rollout, its KL
 # part too: they divide by a constant, not by the mask itself (TRL 1.16, `_compute_loss`).
 EXACT_LOSS_TYPES: Final = ("dr_grpo",)
@@ -27,7 +29,8 @@ class OraPOConfig(GRPOConfig):
     paper's equation does not.
 
     Attributes:
-        method: ``orapo``, or ``grpo`` for the plain rival: the same trainer without the DPO term.
+        method: ``orapo``; ``grpo`` for the plain rival, the same trainer without the DPO term; ``sft``
+            for supervision by the reports alone (`orapo.training.supervised`).
         zrr_alpha: The paper's a: weight of the past in the smoothed zero-reward rate of a study.
         w_min: Smallest weight of the DPO term.
         w_max: Largest weight of the DPO term.
@@ -35,9 +38,22 @@ class OraPOConfig(GRPOConfig):
         dpo_tau: tau, temperature of the preference. Not known from the paper; 5 is ours.
         rejected: What is rejected where a group has no zero reward: ``worst`` its lowest rollout if
             that is worse than the radiologist's own report, ``zero`` nothing.
+        lesson: What the oracle teaches: ``dpo``, the report before the rejected rollouts; ``sft``, the
+            report's likelihood alone (the paper's ablation), with the same weights.
         oracle_reward: Name of the reward function whose zeros count; by default ``facts`` if it is
             there, else the first one.
         facts_beta: Weight of recall in FactS (F-beta); above 1 missing is worse than inventing.
+        facts_beta_end: What it ends with, if not with the same: it moves by equal factors from step to
+            step. 0 keeps it.
+        credit: ``report``, one advantage for all tokens, or ``sentence``, to which the verdict on each
+            sentence is added (`orapo.training.credit`; beyond the paper).
+        credit_weight: Weight of a sentence's verdict beside the report's advantage.
+        resample_rounds: How often groups whose rollouts all earn the same are sampled anew (DAPO), for
+            method ``grpo``.
+        vision_learning_rate: Peak of the vision tower's learning rate; None: as the others, 0: it is
+            frozen. Eyes that see already forget it at the pace at which a text model learns.
+        max_rollouts: The run ends when so many reports are sampled; 0: when its steps are done.
+        max_minutes: The run ends after so many minutes of training; 0: when its steps are done.
         uncertain: What an uncertain label counts as in FactS: ``positive``, ``negative``,
             ``ignore``.
         max_unknown: Share of unknown rewards, over the last steps, above which the run stops with a
@@ -50,17 +66,31 @@ class OraPOConfig(GRPOConfig):
         report_column: Column of the data set that holds the radiologist's report y+.
     """
 
-    method: str = field(default="orapo", metadata={"help": "orapo or grpo"})
+    method: str = field(default="orapo", metadata={"help": "orapo, grpo or sft"})
     zrr_alpha: float = field(default=0.5, metadata={"help": "weight of the past in the EMA (a)"})
     w_min: float = field(default=0.05, metadata={"help": "smallest weight of the DPO term"})
     w_max: float = field(default=0.15, metadata={"help": "largest weight of the DPO term"})
     zrr_gamma: float = field(default=2.0, metadata={"help": "exponent of the smoothed ZRR (g)"})
     dpo_tau: float = field(default=5.0, metadata={"help": "temperature of the preference (tau)"})
     rejected: str = field(default="worst", metadata={"help": "worst or zero"})
+    lesson: str = field(default="dpo", metadata={"help": "the oracle's: dpo or sft"})
     oracle_reward: str | None = field(
         default=None, metadata={"help": "reward whose zeros count; by default facts"}
     )
     facts_beta: float = field(default=1.0, metadata={"help": "beta of FactS' F-beta"})
+    facts_beta_end: float = field(
+        default=0.0, metadata={"help": "what facts_beta ends with; 0: the same"}
+    )
+    credit: str = field(default="report", metadata={"help": "report or sentence"})
+    credit_weight: float = field(default=0.5, metadata={"help": "of a sentence's verdict"})
+    resample_rounds: int = field(
+        default=0, metadata={"help": "rounds of sampling groups anew that teach nothing (DAPO)"}
+    )
+    vision_learning_rate: float | None = field(
+        default=None, metadata={"help": "of the vision tower; 0 freezes it"}
+    )
+    max_rollouts: int = field(default=0, metadata={"help": "end after so many rollouts; 0: never"})
+    max_minutes: float = field(default=0.0, metadata={"help": "end after so long; 0: never"})
     uncertain: str = field(default="positive", metadata={"help": "positive, negative or ignore"})
     max_unknown: float = field(
         default=0.2, metadata={"help": "share of unknown rewards that stops the run"}
@@ -87,6 +117,8 @@ class OraPOConfig(GRPOConfig):
         """
         self._one_of("method", METHODS)
         self._one_of("rejected", REJECTED)
+        self._one_of("lesson", LESSONS)
+        self._one_of("credit", CREDITS)
         self._one_of("uncertain", tuple(policy.value for policy in UncertainPolicy))
         self._within("zrr_alpha", 0, 1)
         self._within("w_min", 0, 1)
@@ -95,6 +127,16 @@ class OraPOConfig(GRPOConfig):
         for name in ("zrr_gamma", "dpo_tau", "facts_beta"):
             if not getattr(self, name) > 0:
                 raise OrapoError(f"{name} must be above 0, not {getattr(self, name)}")
+        for name in (
+            *("facts_beta_end", "credit_weight", "resample_rounds", "max_rollouts", "max_minutes"),
+            "vision_learning_rate",
+        ):
+            if (getattr(self, name) or 0) < 0:
+                raise OrapoError(f"{name} must not be below 0, but is {getattr(self, name)}")
+        if self.resample_rounds and self.method != "grpo":
+            raise OrapoError(
+                "resample_rounds is for method grpo: the oracle needs the failed groups"
+            )
         if self.method == "orapo" and self.loss_type not in EXACT_LOSS_TYPES:
             raise OrapoError(
                 f"method orapo needs loss_type {' or '.join(EXACT_LOSS_TYPES)}, not "

@@ -41,6 +41,7 @@ def save(trainer: Any, folder: Path) -> None:
     if args.should_save:
         state = {"version": 1, "processes": args.world_size, "means": means}
         state["watch"] = trainer.watch.saved()
+        state["budget"] = trainer.budget.saved()
         state["studies"] = _studies(trainer)
         part = folder / f".{FILE_NAME}.part"
         part.write_text(json.dumps(state), encoding="utf-8")
@@ -84,6 +85,8 @@ def load_figures(trainer: Any, folder: Path) -> None:
             folder,
         )
     trainer.watch.restore(state["watch"])
+    if "budget" in state:  # earlier versions had none
+        trainer.budget.restore(state["budget"])
     means = state["means"]
     losses = means.pop("loss")
     # with another number of processes every one takes the mean: the mean over them is the same

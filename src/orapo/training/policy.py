@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from torch import nn
+from torch.optim import Optimizer
 from trl import get_peft_config, get_quantization_config
 
 from orapo.errors import MissingExtraError, OrapoError
@@ -17,6 +21,9 @@ from orapo.generation.model import is_adapter
 if TYPE_CHECKING:
     from orapo.training.config import OraPOConfig
     from orapo.training.run import RunConfig
+
+_TOWERS: Final = {"vision_model", "visual", "vision_tower"}
+"""What the supported classes call it."""
 
 
 def load_policy(run: RunConfig, config: OraPOConfig) -> tuple[Any, Any, Any]:
@@ -104,6 +111,58 @@ def lora_config(run: RunConfig) -> Any:
     if adapter is not None and not (run.lora_target_modules or run.lora_target_parameters):
         adapter.target_modules = "all-linear"  # PEFT knows no other default of these models
     return adapter
+
+
+def vision_parameters(model: nn.Module) -> list[nn.Parameter]:
+    """Return the weights of the vision tower; the connector to the text model is not part of it."""
+    return [
+        parameter
+        for name, parameter in model.named_parameters()
+        if _TOWERS & set(parts := name.split(".")) and not any("merger" in part for part in parts)
+    ]
+
+
+@contextmanager
+def tower_at_its_own_pace(trainer: Any, rate: float | None) -> Iterator[None]:
+    """Inside, let a trainer make its optimiser; the vision tower then has its own learning rate.
+
+    Args:
+        trainer: Of transformers.
+        rate: The tower's peak; None leaves it as the others, 0 freezes it.
+
+    Raises:
+        OrapoError: The model has no tower that is known.
+    """
+    if rate is None:
+        yield
+        return
+    tower = vision_parameters(trainer.model)
+    if not tower:
+        raise OrapoError("vision_learning_rate: the model has no vision tower that is known")
+    if rate == 0:
+        for parameter in tower:
+            parameter.requires_grad_(False)
+    yield
+    if rate:
+        own_learning_rate(trainer.optimizer, tower, rate)
+
+
+def own_learning_rate(
+    optimizer: Optimizer, parameters: Iterable[nn.Parameter], rate: float
+) -> None:
+    """Move parameters of an optimiser into groups of their own, with another learning rate.
+
+    Args:
+        optimizer: Before its first step.
+        parameters: Some of its parameters.
+        rate: Their peak; a schedule scales it like that of the others.
+    """
+    moved = {id(parameter) for parameter in parameters}
+    for group in list(optimizer.param_groups):
+        apart = [parameter for parameter in group["params"] if id(parameter) in moved]
+        if apart:
+            group["params"] = [one for one in group["params"] if id(one) not in moved]
+            optimizer.add_param_group({**group, "params": apart, "lr": rate})
 
 
 def limit_pixels(processor: Any, fewest: int = 0, most: int = 0) -> None:

@@ -1,4 +1,4 @@
-"""ResumableTrainer: TRL's GRPOTrainer whose runs end the same however often they are killed.
+"""Trainers whose runs end the same however often they are killed.
 
 What transformers and TRL leave out of a checkpoint, or don't restore: a mark that it is whole
 (`checkpoints`), weights of classes with other names on the disk (`resume`), the order of the data
@@ -14,23 +14,22 @@ from pathlib import Path
 from typing import Any
 
 from accelerate.utils import is_peft_model
-from transformers import PreTrainedModel, TrainerCallback
+from transformers import PreTrainedModel, Trainer, TrainerCallback
 from trl import GRPOTrainer
 
 from orapo.errors import OrapoError
 from orapo.training import checkpoints, loop_state, resume, trl_contract
+from orapo.training.budget import Budget
 from orapo.training.config import OraPOConfig
 from orapo.training.oracle import OracleState
 from orapo.training.watch import Watch
 
 
-class ResumableTrainer(GRPOTrainer):
-    """Saves whole checkpoints and goes on from them; `OraPOTrainer` adds the method."""
+class WholeCheckpoints(Trainer):
+    """Saves checkpoints that are marked whole, and loads weights so that they are the checkpoint's.
 
-    args: OraPOConfig
-    oracle: OracleState
-    watch: Watch
-    _sampler: Any = None
+    A mixin for transformers' Trainer and what is made of it.
+    """
 
     def train(self, resume_from_checkpoint: str | bool | None = None, **kwargs: Any) -> Any:
         """Train as transformers does; True goes on from the last whole checkpoint.
@@ -47,16 +46,10 @@ class ResumableTrainer(GRPOTrainer):
                 raise OrapoError(f"{resume_from_checkpoint}: not a whole checkpoint ({reason})")
         return super().train(resume_from_checkpoint=resume_from_checkpoint or None, **kwargs)
 
-    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Log as TRL does, and the mean loss at the end over the whole run."""
-        if "train_loss" in logs:
-            logs["train_loss"] = trl_contract.mean_loss(self)
-        super().log(logs, start_time)
-
     # ---------------------------------------------------------------- saving
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        """Save as TRL does, and what else a run needs to go on; the mark comes last."""
+        """Save as the trainer does, and what else a run needs to go on; the mark comes last."""
         run = Path(self._get_output_dir(trial=trial))
         folder = checkpoints.checkpoint_folder(run, self.state.global_step)
         with checkpoints.saving(folder, run), self._no_rotation():
@@ -64,13 +57,14 @@ class ResumableTrainer(GRPOTrainer):
                 checkpoints.remove(folder)  # a torn one, of a run that was killed here
             self.accelerator.wait_for_everyone()
             super()._save_checkpoint(model, trial)
-            loop_state.save(self, folder)
-            if self.args.should_save:
-                self.oracle.save(folder, trl_contract.generation_position(self))
+            self._save_beside(folder)
             self.accelerator.wait_for_everyone()
             if self.args.should_save:
                 checkpoints.mark_whole(folder)
         self._rotate(folder)
+
+    def _save_beside(self, folder: Path) -> None:
+        """Write what else belongs to a checkpoint."""
 
     def _rotate(self, newest: Path) -> None:
         if self.args.should_save:
@@ -118,6 +112,27 @@ class ResumableTrainer(GRPOTrainer):
 
     def _policy(self) -> Any:
         return self.accelerator.unwrap_model(self.model)
+
+
+class ResumableTrainer(WholeCheckpoints, GRPOTrainer):
+    """A GRPOTrainer whose runs end the same however often they are killed."""
+
+    args: OraPOConfig
+    oracle: OracleState
+    watch: Watch
+    budget: Budget
+    _sampler: Any = None
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Log as TRL does, and the mean loss at the end over the whole run."""
+        if "train_loss" in logs:
+            logs["train_loss"] = trl_contract.mean_loss(self)
+        super().log(logs, start_time)
+
+    def _save_beside(self, folder: Path) -> None:
+        loop_state.save(self, folder)
+        if self.args.should_save:
+            self.oracle.save(folder, trl_contract.generation_position(self))
 
     def _get_train_sampler(self, dataset: Any = None) -> Any:
         """Return TRL's sampler, and keep it."""

@@ -10,12 +10,18 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Callable, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from orapo.errors import OrapoError
-from orapo.facts import RepetitionPenalty
+from orapo.facts import FactsEngine, FactSReward, RepetitionPenalty
 from orapo.facts.reward import Completion, completion_text
+from orapo.facts.score import Explanation
+from orapo.labels import LABELS, POSITIVE, UNCERTAIN, LabelValue
+from orapo.training.rival_rewards import RIVALS, AccuracyReward
+
+if TYPE_CHECKING:
+    from orapo.training.config import OraPOConfig
 
 Reward = Callable[..., Sequence[float | None]]
 
@@ -84,39 +90,108 @@ class FormatPenalty:
         return [0.0 if _END.search(text) and not _MARKUP.search(text) else -1.0 for text in texts]
 
 
+class FalseAlarmPenalty:
+    """Minus the mean, over the labels that a report claims, of what each false claim costs.
+
+    A false claim costs 1 less the label's prevalence: one of a rare label, which is the likeliest to
+    be wrong and the dearest to macro precision, the most.
+
+    Args:
+        labels: Of the studies trained on.
+    """
+
+    __name__ = "false_alarm"
+
+    def __init__(self, labels: Sequence[Mapping[str, LabelValue]]) -> None:
+        self._facts = FactSReward()
+        count = max(len(labels), 1)
+        self._cost = {
+            name: 1 - sum(each.get(name) in (POSITIVE, UNCERTAIN) for each in labels) / count
+            for name in LABELS
+        }
+
+    def __call__(
+        self,
+        completions: Sequence[Completion],
+        labels: Sequence[Any] | None = None,
+        report: Sequence[str | None] | None = None,
+        **columns: Any,
+    ) -> list[float | None]:
+        """Score completions; arguments as FactS takes them, N values in [-1, 0] or None."""
+        return [
+            None if score is None or score.explanation is None else self._one(score.explanation)
+            for score in self._facts.explain(completions, labels, report)
+        ]
+
+    def _one(self, found: Explanation) -> float:
+        claimed = len(found.entailed) + len(found.false_alarms)
+        return -sum(self._cost[name] for name in found.false_alarms) / max(claimed, 1)
+
+
 TERMS: Final[dict[str, Callable[[], Reward]]] = {
     "repetition": RepetitionPenalty,
     "length": LengthPenalty,
     "format": FormatPenalty,
 }
+FALSE_ALARM: Final = "false_alarm"
+"""The one term that needs to know the studies."""
+MAIN: Final = ("facts", "accuracy", *RIVALS)
 
 
-def reward_terms(terms: Sequence[str]) -> tuple[list[Reward], list[float]]:
+def main_reward(name: str, config: OraPOConfig, engine: FactsEngine | None = None) -> Reward:
+    """Return the reward that a run is about.
+
+    Args:
+        name: Of `MAIN`, or ``package.module:function``.
+        config: Its b and its policy for uncertain labels.
+        engine: What reads reports; None: the rules.
+
+    Raises:
+        OrapoError: There is no such reward.
+        MissingExtraError: It needs an extra that is not installed.
+    """
+    if name == "facts":
+        return FactSReward(config.facts_beta, config.uncertain, engine=engine)
+    if name == "accuracy":
+        return AccuracyReward(config.facts_beta, config.uncertain, engine=engine)
+    if name in RIVALS:
+        return RIVALS[name]()
+    return _found(name, MAIN)
+
+
+def reward_terms(
+    terms: Sequence[str], labels: Sequence[Mapping[str, LabelValue]] = ()
+) -> tuple[list[Reward], list[float]]:
     """Return the rewards that a recipe names, and their weights.
 
     Args:
-        terms: ``name=weight`` each; a name of `TERMS`, or ``package.module:function`` for a reward
-            function as TRL takes it.
+        terms: ``name=weight`` each; a name of `TERMS`, ``false_alarm``, or
+            ``package.module:function`` for a reward function as TRL takes it.
+        labels: Of the studies trained on, for ``false_alarm``.
 
     Raises:
         OrapoError: A term can't be read, or its function can't be found.
     """
-    rewards, weights = [], []
+    rewards: list[Reward] = []
+    weights = []
     for term in terms:
         name, _, weight = term.partition("=")
         try:
             weights.append(float(weight))
         except ValueError:
             raise OrapoError(f"reward term {term!r}: expected name=weight, as {name}=0.5") from None
-        rewards.append(TERMS[name]() if name in TERMS else _found(name))
+        if name == FALSE_ALARM:
+            rewards.append(FalseAlarmPenalty(labels))
+        else:
+            rewards.append(TERMS[name]() if name in TERMS else _found(name, (*TERMS, FALSE_ALARM)))
     return rewards, weights
 
 
-def _found(name: str) -> Reward:
+def _found(name: str, known: Sequence[str]) -> Reward:
     module, colon, function = name.partition(":")
     if not colon:
         raise OrapoError(
-            f"reward term {name!r}: expected {', '.join(TERMS)} or package.module:function"
+            f"reward term {name!r}: expected {', '.join(known)} or package.module:function"
         )
     try:
         found = getattr(importlib.import_module(module), function)

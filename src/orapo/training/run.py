@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
 
+import numpy as np
 import torch
 import transformers
 from transformers import ProgressCallback, TrainerCallback
@@ -22,15 +23,16 @@ from orapo.data.study import Study
 from orapo.errors import OrapoError, RunFailedError
 from orapo.facts import FactsEngine, FactSReward, RulesEngine
 from orapo.labels import CHEXPERT
-from orapo.training.callbacks import LogFile, Probe
+from orapo.training.callbacks import BetaSchedule, LogFile, Probe
 from orapo.training.card import write_card
 from orapo.training.checkpoints import last_checkpoint, saving, whole_checkpoints
 from orapo.training.config import OraPOConfig
-from orapo.training.dataset import check_target, training_dataset
+from orapo.training.dataset import check_target, study_labels, training_dataset
 from orapo.training.films import SetAside, readable_studies
 from orapo.training.interruption import StopOnSignal
 from orapo.training.policy import load_policy
-from orapo.training.rewards import reward_terms
+from orapo.training.rewards import Reward, main_reward, reward_terms
+from orapo.training.supervised import SupervisedTrainer, supervised_rows
 from orapo.training.trainer import OraPOTrainer
 from orapo.training.watch import Bar
 
@@ -49,7 +51,11 @@ class TaskConfig:
         probe_split: Split on which greedy reports are scored during training; none if empty.
         probe_every: Steps between probes; 0 for none.
         probe_studies: Studies of a probe, from the split's beginning.
-        reward_terms: What is rewarded beside FactS, ``name=weight`` each (`training.rewards`).
+        train_studies: Studies to train on, drawn by ``data_seed`` or ``seed`` so that a smaller number
+            is part of a larger one; 0 for all.
+        reward: What is rewarded: ``facts``, ``accuracy`` (the naive baseline), ``bleu``, ``radgraph``,
+            ``radcliq``, or ``package.module:function``.
+        reward_terms: What is rewarded beside it, ``name=weight`` each (`training.rewards`).
         engine: What reads the reports for the reward: ``rules`` or ``llm``.
         lexicon: The rules' own TOML file; CheXpert's labels are expected.
         judge_model: The llm engine's model; ``judge_url`` says where it is.
@@ -79,8 +85,10 @@ class TaskConfig:
     probe_split: str = field(default="", metadata={"help": "split to score during training"})
     probe_every: int = field(default=0, metadata={"help": "steps between probes; 0 for none"})
     probe_studies: int = field(default=200, metadata={"help": "studies of a probe"})
+    train_studies: int = field(default=0, metadata={"help": "studies to train on; 0 for all"})
+    reward: str = field(default="facts", metadata={"help": "what is rewarded"})
     reward_terms: list[str] = field(
-        default_factory=list, metadata={"help": "rewards beside FactS, name=weight each"}
+        default_factory=list, metadata={"help": "rewards beside it, name=weight each"}
     )
     engine: str = field(default="rules", metadata={"help": "reads reports: rules or llm"})
     lexicon: str = field(default="", metadata={"help": "TOML file that adds to the rules"})
@@ -114,6 +122,8 @@ class TaskConfig:
         check_target(self.target)
         check_views(self.views)
         self.prompt_fields = list(check_prompt_fields(self.prompt_fields or ()))
+        if self.train_studies < 0:
+            raise OrapoError(f"train_studies must not be below 0, but is {self.train_studies}")
         if not 0 <= self.max_unreadable_share <= 1:
             raise OrapoError(
                 f"max_unreadable_share must be from 0 to 1, not {self.max_unreadable_share}"
@@ -276,6 +286,8 @@ def train(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OrapoError(f"{folder}: can't be made the output folder ({error.strerror})") from None
+    if run.train_studies:
+        studies = _drawn(studies, run, config)
     views = check_views(run.views)
     first = config.process_index == 0
     set_aside = SetAside(len(studies), run.max_unreadable_share, folder if first else None)
@@ -288,9 +300,7 @@ def train(
             "generation; lower per_device_train_batch_size or gradient_accumulation_steps"
         )
     model, processor, adapter = load_policy(run, config)
-    terms, weights = reward_terms(run.reward_terms or ())
-    facts = FactSReward(config.facts_beta, config.uncertain, engine=_reward_engine(run))
-    config.reward_weights = [1.0, *weights]
+    target = check_target(run.target)
     callbacks: list[TrainerCallback] = [LogFile(folder / LOG_FILE)]
     probe = None
     if run.probe_every and run.probe_split:
@@ -306,21 +316,19 @@ def train(
             max_unreadable_share=run.max_unreadable_share,
         )
         callbacks.append(probe)
-    trainer = OraPOTrainer(
-        model,
-        [facts, *terms],
-        config,
-        train_dataset=training_dataset(
-            studies, target=check_target(run.target), prompt_fields=run.prompt_fields, views=views
-        ),
-        set_aside=set_aside,
-        processing_class=processor,
-        callbacks=callbacks,
-        peft_config=adapter,
-    )
-    trainer.watch.folder = folder
+    rows = training_dataset(studies, target=target, prompt_fields=run.prompt_fields, views=views)
+    shared = {"processing_class": processor, "callbacks": callbacks, "peft_config": adapter}
+    trainer: OraPOTrainer | SupervisedTrainer
+    if config.method == "sft":
+        trainer = SupervisedTrainer(model, config, supervised_rows(rows), **shared)
+    else:
+        rewards, config.reward_weights = _rewards(run, config, studies, callbacks)
+        trainer = OraPOTrainer(
+            model, rewards, config, train_dataset=rows, set_aside=set_aside, **shared
+        )
+        trainer.watch.folder = folder
     if probe is not None:
-        probe.announce = trainer.announce
+        probe.announce = trainer.announce if isinstance(trainer, OraPOTrainer) else trainer.log
         probe.together = trainer.is_fsdp_enabled or is_deepspeed_zero3_enabled()
     if not config.disable_tqdm:
         trainer.remove_callback(ProgressCallback)
@@ -328,9 +336,10 @@ def train(
     with StopOnSignal(say) as stop:
         trainer.add_callback(stop)  # the last: the others have done their part of the step
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-        if trainer.watch.stopped is not None:
+        stopped = trainer.watch.stopped if isinstance(trainer, OraPOTrainer) else None
+        if stopped is not None:
             raise RunFailedError(
-                f"{trainer.watch.stopped}; what was learned is in the last checkpoint of {folder}, "
+                f"{stopped}; what was learned is in the last checkpoint of {folder}, "
                 "--resume goes on from it"
             )
         with saving(folder, folder):
@@ -338,6 +347,36 @@ def train(
             processor.save_pretrained(folder)
             write_card(folder, run, config, studies, trainer)
     return folder
+
+
+def _rewards(
+    run: RunConfig,
+    config: OraPOConfig,
+    studies: Sequence[Study],
+    callbacks: list[TrainerCallback],
+) -> tuple[list[Reward], list[float]]:
+    """Return what is rewarded, with weights; a schedule of FactS' b goes to the callbacks."""
+    target = check_target(run.target)
+    labels = [study_labels(study, target) for study in studies]
+    terms, weights = reward_terms(run.reward_terms or (), labels)
+    reward = main_reward(run.reward, config, _reward_engine(run))
+    if config.facts_beta_end:
+        if not isinstance(reward, FactSReward):
+            raise OrapoError("facts_beta_end needs reward: facts")
+        callbacks.append(BetaSchedule(reward, config.facts_beta, config.facts_beta_end))
+    return [reward, *terms], [1.0, *weights]
+
+
+def _drawn(studies: list[Study], run: RunConfig, config: OraPOConfig) -> list[Study]:
+    """Return the studies that a run of fewer trains on, in the manifest's order."""
+    if run.train_studies > len(studies):
+        raise OrapoError(
+            f"{run.data}: train_studies is {run.train_studies}, split {run.train_split!r} has "
+            f"{len(studies)}"
+        )
+    seed = config.seed if config.data_seed is None else config.data_seed
+    order = np.random.default_rng(seed).permutation(len(studies))
+    return [studies[place] for place in sorted(order[: run.train_studies])]
 
 
 def _reward_engine(run: RunConfig) -> FactsEngine | None:

@@ -25,6 +25,7 @@ from orapo.facts import FactSReward
 from orapo.losses import (
     ln_dpo,
     ln_margin,
+    ln_nll,
     mixing_weight,
     pair_weights,
     rejected_rollouts,
@@ -40,10 +41,14 @@ from orapo.training.answers import (
     fit,
     spread,
 )
+from orapo.training.budget import Budget
 from orapo.training.config import OraPOConfig
+from orapo.training.credit import give_sentence_credit
 from orapo.training.dataset import FILM_ERROR, require_columns
 from orapo.training.films import SetAside
 from orapo.training.oracle import OracleState
+from orapo.training.policy import tower_at_its_own_pace
+from orapo.training.resampling import sample_again
 from orapo.training.resumable import ResumableTrainer
 from orapo.training.shared_films import encode_films_once
 from orapo.training.watch import PhaseClock, Watch, identical_share
@@ -110,6 +115,8 @@ class OraPOTrainer(ResumableTrainer):
         self._clock = PhaseClock()
         self.watch = Watch(args)
         self.add_callback(self.watch)
+        self.budget = Budget(args)
+        self.add_callback(self.budget)
         self._set_aside = set_aside or SetAside(total=1)
         self.oracle = OracleState()
         self._oracle_column = self._find_oracle_reward()
@@ -150,6 +157,18 @@ class OraPOTrainer(ResumableTrainer):
             )
         return names.index(wanted)
 
+    def create_optimizer(self, model: Any = None) -> Any:
+        """As transformers', with a learning rate of its own for the vision tower."""
+        with tower_at_its_own_pace(self, self.args.vision_learning_rate):
+            return super().create_optimizer(model)
+
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+        """As transformers', but falling with the budget where that is spent faster."""
+        schedule = super().create_scheduler(num_training_steps, optimizer)
+        if self.args.max_rollouts or self.args.max_minutes:
+            self.budget.follow(schedule, num_training_steps)
+        return schedule
+
     # ---------------------------------------------------------------- rewards
 
     def _calculate_rewards(
@@ -188,19 +207,43 @@ class OraPOTrainer(ResumableTrainer):
         """
         with self._clock.phase("generate"):
             batch = super()._generate_and_score_completions(inputs)
-        if self.model.training:
-            with self._clock.phase("oracle"):
-                self._ask_oracle(inputs, batch)
+            if not self.model.training:
+                return batch
+            first = self._rewards
+            self.budget.rollouts += len(first)
+            self._sample_again(inputs, batch)
+        with self._clock.phase("oracle"):
+            self._ask_oracle(inputs, batch, first)
+            if self.args.credit == "sentence":
+                give_sentence_credit(self, self.reward_funcs[self._oracle_column], inputs, batch)
         return batch
 
-    def _ask_oracle(self, inputs: list[dict[str, Any]], batch: dict[str, Any]) -> None:
+    def _sample_again(self, inputs: list[dict[str, Any]], batch: dict[str, Any]) -> None:
+        """Give groups that teach nothing further tries, if the run wants that."""
+        sample = super()._generate_and_score_completions
+        rewards = self._rewards
+        for _ in range(self.args.resample_rounds):
+            rewards, sampled = sample_again(
+                self,
+                lambda rows: (sample(rows), self._rewards),
+                inputs,
+                batch,
+                rewards,
+                self._pad_id,
+            )
+            self.budget.rollouts += sampled
+        self._rewards = rewards
+
+    def _ask_oracle(
+        self, inputs: list[dict[str, Any]], batch: dict[str, Any], first: Tensor
+    ) -> None:
         # (B, K), all processes; in float64, since weights are cheap and their errors would show
         rewards = self._rewards.double().view(-1, self.num_generations)
         local = slice(
             self.accelerator.process_index * len(inputs),
             (self.accelerator.process_index + 1) * len(inputs),
         )
-        zrr = zero_reward_rate(rewards)
+        zrr = zero_reward_rate(first.double().view_as(rewards))  # before any was sampled again
         self._log("oracle/zero_reward_share", zrr.nanmean())
         self._log("oracle/all_zero_groups", (zrr == 1).float().mean())
         self._log("oracle/unknown_rewards", rewards.isnan().float().mean())
@@ -230,6 +273,7 @@ class OraPOTrainer(ResumableTrainer):
             batch["sample_weight"] = sample_weights(rewards, weight).flatten()[local]
         reports = identical_share(batch["completion_ids"], batch["completion_mask"])
         self._log("completions/identical", torch.tensor(reports))
+        trl_contract.log_metric(self, "rollouts", self.budget.rollouts)
 
     def _choose_rejected(
         self,
@@ -388,7 +432,11 @@ class OraPOTrainer(ResumableTrainer):
             inputs["chosen_mask"].sum(dim=1)[pairs],
             inputs["completion_mask"].sum(dim=1)[pairs],
         )
-        dpo = ln_dpo(margin, self.args.dpo_tau)
+        if self.args.lesson == "sft":
+            supervised = spread(chosen, chosen_rows, index, pairs)[pairs]
+            dpo = ln_nll(supervised, inputs["chosen_mask"].sum(dim=1)[pairs])
+        else:
+            dpo = ln_dpo(margin, self.args.dpo_tau)
         # The mean over all rollouts: pair_weight holds K/n_i, see `losses.pair_weights`.
         dpo = (inputs["pair_weight"][pairs].to(precision) * dpo).sum() / len(pairs)
         self._log("loss/dpo", dpo.detach())
