@@ -27,6 +27,7 @@ from orapo.data.study import Study
 from orapo.data.table_writing import not_an_input
 from orapo.data.tables import table_format
 from orapo.errors import OrapoError
+from orapo.generation.choice import OPERATING_POINTS
 from orapo.generation.inputs import Asked, ask, earlier_of_files, named_before, studies_of_files
 from orapo.generation.processes import Processes, running_processes
 from orapo.generation.reports import Selection
@@ -93,6 +94,14 @@ def generate(
             rich_help_panel=SAMPLING,
         ),
     ] = Selection.CONSENSUS,
+    operating_point: Annotated[
+        str,
+        typer.Option(
+            metavar="precision|balanced|recall|B",
+            help="What the consensus favours; or b of its F-beta, below 1 for precision.",
+            rich_help_panel=SAMPLING,
+        ),
+    ] = "balanced",
     views: Annotated[
         str, typer.Option(metavar="frontal|all", help="Films of a study: one or all.")
     ] = "frontal",
@@ -143,6 +152,7 @@ def generate(
         raise OrapoError("--samples above 1 needs a --temperature above 0: all would be the same")
     if not 0 < top_p <= 1:
         raise OrapoError(f"--top-p must be above 0 and at most 1, not {top_p:g}")
+    point = _operating_point(operating_point, samples, select)
     shown, fields = check_views(views), check_prompt_fields(prompt_fields)
     if previous_image is not None or previous_report is not None:
         studies = _with_named_before(images, shown, fields, previous_image, previous_report)
@@ -161,6 +171,7 @@ def generate(
         seed=seed,
         samples=samples,
         top_p=top_p,
+        operating_point=point,
     )
     try:
         load = _load_vllm if backend is Backend.VLLM else _load
@@ -175,6 +186,22 @@ def generate(
         raise typer.Exit(2) from None  # the first one says it
     finally:
         processes.leave()
+
+
+def _operating_point(text: str, samples: int, select: Selection) -> float:
+    """Return the b that an operating point stands for."""
+    try:
+        point = OPERATING_POINTS[text] if text in OPERATING_POINTS else float(text)
+    except ValueError:
+        point = 0.0
+    if not 0 < point < float("inf"):
+        names = ", ".join(OPERATING_POINTS)
+        raise OrapoError(f"--operating-point must be {names} or a number above 0, not {text!r}")
+    if point != 1 and (samples == 1 or select is not Selection.CONSENSUS):
+        raise OrapoError(
+            "--operating-point chooses among several samples: give --samples and --select consensus"
+        )
+    return point
 
 
 def _asked(

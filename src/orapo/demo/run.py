@@ -15,14 +15,14 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from orapo.ablation.provenance import file_digest, read_record, surroundings, write_record
+from orapo.ablation.trainings import WEIGHTS_FILE, Trained, run_trainings
 from orapo.data.manifest import read_manifest
 from orapo.data.phantom import PHANTOM_VERSION, write_phantom
 from orapo.data.study import Study
 from orapo.data.table_writing import write_rows
 from orapo.data.tables import read_rows
-from orapo.demo.arms import WEIGHTS_FILE, ArmResult, train_arms
 from orapo.demo.plan import METHODS, DemoPlan
-from orapo.demo.provenance import file_digest, read_record, surroundings, write_record
 from orapo.errors import OrapoError
 from orapo.evaluation import clinical_scores, trivial_scores
 from orapo.evaluation.nearest import nearest_labels
@@ -95,7 +95,7 @@ def run_demo(out: Path, plan: DemoPlan, console: Console) -> dict[str, Any]:
     with Progress(*columns, MofNCompleteColumn(), TimeElapsedColumn(), console=console) as progress:
         manifest = _phantom(out / "phantom", plan, progress, stages)
         base = _base(plan, progress, stages)
-        arms = train_arms(_recipes(out, plan, manifest, base), progress)
+        arms = run_trainings(_recipes(out, plan, manifest, base), progress)
         # Side by side: the longer one decides.
         trained = max(arm.seconds for arm in arms.values())
         stages.add("training", trained, all(arm.taken_over for arm in arms.values()))
@@ -173,9 +173,7 @@ def _base(plan: DemoPlan, progress: Progress, stages: _Stages) -> Path:
     return folder
 
 
-def _recipes(
-    out: Path, plan: DemoPlan, manifest: Path, base: Path
-) -> dict[str, tuple[RunConfig, dict[str, Any]]]:
+def _recipes(out: Path, plan: DemoPlan, manifest: Path, base: Path) -> dict[str, dict[str, Any]]:
     run = RunConfig(
         model=str(base),
         data=str(manifest),
@@ -185,7 +183,7 @@ def _recipes(
         reward_terms=[f"repetition={plan.repetition_weight}"],
     )
     return {
-        name: (run, plan.training_settings(method, str(out / name)))
+        name: {**asdict(run), **plan.training_settings(method, str(out / name))}
         for name, method in METHODS.items()
     }
 
@@ -234,7 +232,7 @@ def _reports(
 
 def _metrics(
     plan: DemoPlan,
-    arms: Mapping[str, ArmResult],
+    arms: Mapping[str, Trained],
     reports: Mapping[str, Mapping[str, str]],
     test: Sequence[Study],
     train: Sequence[Study],
@@ -283,7 +281,7 @@ def _metrics(
 def _write_results(
     out: Path,
     metrics: Mapping[str, Any],
-    arms: Mapping[str, ArmResult],
+    arms: Mapping[str, Trained],
     reports: Mapping[str, Mapping[str, str]],
     test: Sequence[Study],
 ) -> None:

@@ -57,6 +57,8 @@ _FURTHER_LOOKS: Final = (
     _Look("#56B4E9", "--"),
     _Look("#8C6D00", "-"),
     _Look("#000000", "-."),
+    _Look("#0072B2", "-"),
+    _Look("#D55E00", "--"),
 )
 
 
@@ -65,7 +67,12 @@ def _looks(names: Collection[str]) -> dict[str, _Look]:
     return {name: _LOOKS[name] if name in _LOOKS else next(further) for name in names}
 
 
-def zero_reward_curve(curves: Mapping[str, Sequence[tuple[int, float]]], path: Path) -> None:
+def zero_reward_curve(
+    curves: Mapping[str, Sequence[tuple[int, float]]],
+    path: Path,
+    what: str = "Zero-reward rollouts",
+    title: str = "Share of rollouts with zero reward",
+) -> None:
     """Plot the share of zero-reward rollouts against the step, one line a method.
 
     The raw figures stand faint behind a moving average over a twentieth of the steps.
@@ -73,6 +80,8 @@ def zero_reward_curve(curves: Mapping[str, Sequence[tuple[int, float]]], path: P
     Args:
         curves: Method to (step, share in 0..1); unknown shares (NaN) are left out.
         path: The PNG file to write.
+        what: Name of the axis, where the shares are of something else.
+        title: Likewise.
     """
     figure, axes = _figure(4.2)
     widths = []
@@ -92,8 +101,8 @@ def zero_reward_curve(curves: Mapping[str, Sequence[tuple[int, float]]], path: P
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("Training step")
-    axes.set_ylabel("Zero-reward rollouts")
-    axes.set_title("Share of rollouts with zero reward", loc="left", fontweight="bold")
+    axes.set_ylabel(what)
+    axes.set_title(title, loc="left", fontweight="bold")
     if widths:
         axes.legend(
             frameon=False, handlelength=3, title=f"mean over {max(widths)} points; raw: faint"
@@ -149,6 +158,39 @@ def label_f1_curves(
             handlelength=3,
         )  # fmt: skip
     _title(figure, "F1 of each label by step")
+    _save(figure, path)
+
+
+def data_efficiency(
+    curves: Mapping[str, Sequence[tuple[int, float, float, float]]], path: Path
+) -> None:
+    """Plot macro-F1 against the number of training studies, one line a method.
+
+    Args:
+        curves: Method to (studies, macro-F1, ends of its interval).
+        path: The PNG file to write.
+    """
+    figure, axes = _figure(4.2)
+    counts = sorted({point[0] for points in curves.values() for point in points})
+    for name, look in _looks(curves).items():
+        points = sorted(curves[name])
+        studies = [point[0] for point in points]
+        axes.plot(
+            studies, [point[1] for point in points], color=look.colour, linestyle=look.line,
+            linewidth=2.4, marker="o", label=row_title(name),
+        )  # fmt: skip
+        axes.fill_between(
+            studies, [point[2] for point in points], [point[3] for point in points],
+            color=look.colour, alpha=0.15, linewidth=0,
+        )  # fmt: skip
+    axes.set_xscale("log")
+    axes.set_xticks(counts, [str(count) for count in counts])
+    axes.minorticks_off()
+    axes.set_ylim(0, None)
+    axes.set_xlabel("Training studies")
+    axes.set_ylabel("Macro-F1 on the test studies")
+    axes.set_title("Data efficiency", loc="left", fontweight="bold")
+    axes.legend(frameon=False, handlelength=3, title="shaded: 95 % intervals")
     _save(figure, path)
 
 

@@ -31,6 +31,8 @@ class Decoding:
         prompt: What the model is asked.
         seed: Of sampling; a study's reports depend on it and on the study's id, not on the batch.
         samples: Reports of each study.
+        operating_point: b of the FactS by which the consensus of several samples is found: below 1 for
+            precision, above 1 for recall.
         top_p: The smallest set of tokens with this mass is sampled from; 1 for all.
     """
 
@@ -41,6 +43,7 @@ class Decoding:
     seed: int = 0
     samples: int = 1
     top_p: float = 1.0
+    operating_point: float = 1.0
 
 
 Watch = Callable[[str], bool]

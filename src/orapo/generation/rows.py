@@ -65,7 +65,7 @@ def report_row(
 ) -> dict[str, Any]:
     """Return the row of a study: its report is chosen among the samples."""
     read = [label_report(sample.text) for sample in samples]
-    chosen = choose(samples, read, selection)
+    chosen = choose(samples, read, selection, provenance.decoding.get("operating_point", 1.0))
     sample, report = samples[chosen], read[chosen]
     return {
         **_origin(asked, provenance),

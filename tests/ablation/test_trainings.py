@@ -1,15 +1,15 @@
 """Training side by side: what is taken over from an earlier call, and what a failure says."""
 
 import subprocess
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 from rich.progress import Progress
 
 from orapo import cli
+from orapo.ablation import trainings as module
+from orapo.ablation.trainings import run_trainings
 from orapo.data.phantom import PhantomConfig, write_phantom
-from orapo.demo import arms
-from orapo.demo.arms import train_arms
 from orapo.demo.plan import DemoPlan
 from orapo.errors import OrapoError, RunFailedError
 from orapo.training.checkpoints import mark_whole, whole_checkpoints
@@ -18,32 +18,32 @@ from orapo.training.run import LOG_FILE, PROBE_FILE, RunConfig
 
 @pytest.fixture
 def trainings(tmp_path, monkeypatch):
-    """Call `train_arms` with a training that only leaves its files; gives the names trained."""
+    """Call `run_trainings` with a training that only leaves its files; gives the names trained."""
     base, data = tmp_path / "base", tmp_path / "manifest.jsonl"
     base.mkdir()
     (base / "model.safetensors").write_text("weights")
     data.write_text("studies")
     started = []
 
-    def start(folder, resume):
+    def start(folder, resume, threads, device):
         assert not resume
         started.append(folder.name)
         for name in ("model.safetensors", LOG_FILE, PROBE_FILE):
             (folder / name).write_text("")
         return subprocess.Popen(["true"])
 
-    monkeypatch.setattr(arms, "_start", start)
-    monkeypatch.setattr(arms, "_POLL_SECONDS", 0.01)
+    monkeypatch.setattr(module, "_start", start)
+    monkeypatch.setattr(module, "_POLL_SECONDS", 0.01)
 
     def run(plan=DemoPlan.quick()):  # noqa: B008  (frozen)
         started.clear()
         recipe = RunConfig(str(base), str(data))
         wanted = {
-            name: (recipe, plan.training_settings(method, str(tmp_path / name)))
+            name: {**asdict(recipe), **plan.training_settings(method, str(tmp_path / name))}
             for name, method in (("orapo", "orapo"), ("grpo_facts", "grpo"))
         }
         with Progress(disable=True) as progress:
-            results = train_arms(wanted, progress)
+            results = run_trainings(wanted, progress)
         assert {name for name, arm in results.items() if not arm.taken_over} == set(started)
         return set(started)
 
@@ -51,17 +51,17 @@ def trainings(tmp_path, monkeypatch):
 
 
 def other_version(tmp_path, monkeypatch):
-    real = arms.surroundings()
+    real = module.surroundings()
     changed = {**real, "versions": {**real["versions"], "trl": "0.0"}}
-    monkeypatch.setattr(arms, "surroundings", lambda: changed)
+    monkeypatch.setattr(module, "surroundings", lambda: changed)
 
 
 def other_phantom(tmp_path, monkeypatch):
-    monkeypatch.setattr("orapo.demo.provenance.PHANTOM_VERSION", -1)
+    monkeypatch.setattr("orapo.ablation.provenance.PHANTOM_VERSION", -1)
 
 
 def other_code(tmp_path, monkeypatch):
-    monkeypatch.setattr("orapo.demo.provenance._code_digest", lambda: "another loss")
+    monkeypatch.setattr("orapo.ablation.provenance._code_digest", lambda: "another loss")
 
 
 def other_data(tmp_path, monkeypatch):
@@ -112,7 +112,7 @@ def arm(tiny_model, tiny_processor, tmp_path):
 
     def recipe(name, **changes):
         settings = plan.training_settings("orapo", str(tmp_path / name))
-        return {"orapo": (run, {**settings, "max_completion_length": 8, **changes})}
+        return {"orapo": {**asdict(run), **settings, "max_completion_length": 8, **changes}}
 
     return recipe
 
@@ -132,14 +132,14 @@ def without_clocks(lines):
 
 
 def test_an_interrupted_training_goes_on_to_the_very_same_result(arm, tmp_path, monkeypatch):
-    monkeypatch.setattr(arms, "_POLL_SECONDS", 0.01)
+    monkeypatch.setattr(module, "_POLL_SECONDS", 0.01)
     with Progress(disable=True) as progress:
-        unbroken = train_arms(arm("unbroken"), progress)["orapo"]
+        unbroken = run_trainings(arm("unbroken"), progress)["orapo"]
     with Impatient(disable=True) as progress, pytest.raises(KeyboardInterrupt):
-        train_arms(arm("cut"), progress)
+        run_trainings(arm("cut"), progress)
     (checkpoint,) = whole_checkpoints(tmp_path / "cut")
     with Progress(disable=True) as progress:
-        cut = train_arms(arm("cut"), progress)["orapo"]
+        cut = run_trainings(arm("cut"), progress)["orapo"]
     weights = [(each.folder / "model.safetensors").read_bytes() for each in (unbroken, cut)]
     assert weights[0] == weights[1]
     assert without_clocks(cut.log) == without_clocks(unbroken.log)
@@ -151,19 +151,20 @@ def test_an_interrupted_training_goes_on_to_the_very_same_result(arm, tmp_path, 
 def test_an_interrupted_training_of_another_recipe_starts_anew(arm, tmp_path, monkeypatch):
     started = []
 
-    def start(folder, resume):
+    def start(folder, resume, threads, device):
         started.append(resume)
         return subprocess.Popen(["true"])
 
     folder = tmp_path / "cut" / "checkpoint-3"
     for change, resumed in (({}, True), ({"learning_rate": 2e-3}, False)):
-        (run, settings) = arm("cut")["orapo"]
         folder.mkdir(parents=True, exist_ok=True)
         mark_whole(folder)
-        arms.write_record(folder.parent / arms.STARTED_FILE, arms._made_of(run, settings), 0)
-        monkeypatch.setattr(arms, "_start", start)
+        module.write_record(
+            folder.parent / module.STARTED_FILE, module._made_of(arm("cut")["orapo"]), 0
+        )
+        monkeypatch.setattr(module, "_start", start)
         with Progress(disable=True) as progress:
-            train_arms(arm("cut", **change), progress)
+            run_trainings(arm("cut", **change), progress)
         assert started[-1] is resumed
 
 
@@ -172,7 +173,8 @@ def test_a_training_that_fails_is_named_with_the_file_that_says_why(tmp_path):
     folder = tmp_path / "orapo"
     run = RunConfig(str(tmp_path / "no-model"), str(tmp_path / "no-data.jsonl"))
     with Progress(disable=True) as progress, pytest.raises(RunFailedError) as failure:
-        train_arms({"orapo": (run, plan.training_settings("orapo", str(folder)))}, progress)
+        recipe = {**asdict(run), **plan.training_settings("orapo", str(folder))}
+        run_trainings({"orapo": recipe}, progress)
     assert "no-data.jsonl" in (folder / "stderr.txt").read_text()
     assert str(folder / "stderr.txt") in str(failure.value)
     assert "kept" in str(failure.value)

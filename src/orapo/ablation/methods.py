@@ -1,0 +1,122 @@
+"""The methods that an ablation compares, each as what it changes in a recipe.
+
+A method differs from the recipe in the fields that stand here and in nothing else, so that studies,
+films, prompts and evaluation are the same for all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final
+
+from orapo.errors import OrapoError
+
+Changes = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Method:
+    """One row of the table.
+
+    Attributes:
+        title: What the table calls it.
+        group: ``paper`` (the six rows of its Table 4), ``rival`` or ``beyond``.
+        changes: Fields of the recipe; None: it is not trained (the base).
+        studies_share: Share of the training studies that it may use.
+        stages: Trainings one after the other, each with its changes and its share of the steps, in
+            place of ``changes``.
+        tuned_from: Candidates of which the best on the validation split is taken, in place of
+            ``changes``.
+        of: The method whose model it uses; it differs in decoding alone.
+        decoding: Options of ``orapo generate``; greedy if there are none.
+        needs: What must be installed for it: a module's name.
+    """
+
+    title: str
+    group: str
+    changes: Changes | None = field(default_factory=dict)
+    studies_share: float = 1.0
+    stages: tuple[tuple[Changes, float], ...] = ()
+    tuned_from: tuple[Changes, ...] = ()
+    of: str | None = None
+    decoding: tuple[str, ...] = ()
+    needs: str | None = None
+
+
+GRPO: Final[Changes] = MappingProxyType({"method": "grpo"})
+_DIVIDED: Final[Changes] = MappingProxyType({"method": "grpo", "scale_rewards": "group"})
+# The learning rate is a factor of the recipe's.
+TUNING: Final[tuple[Changes, ...]] = (
+    {**_DIVIDED, "learning_rate": 1.0},
+    {**_DIVIDED, "learning_rate": 0.3},
+    {**_DIVIDED, "learning_rate": 0.3, "beta": 0.02, "temperature": 1.2},
+    {**_DIVIDED, "learning_rate": 1.0, "entropy_coef": 0.01},
+    {**GRPO, "learning_rate": 1.0, "entropy_coef": 0.01},
+    {**GRPO, "learning_rate": 2.0, "beta": 0.02},
+)
+_CONSENSUS: Final = ("--samples", "8", "--temperature", "1", "--select", "consensus")
+
+METHODS: Final[Mapping[str, Method]] = MappingProxyType(
+    {
+        "base": Method("Base model", "paper", None),
+        "grpo_accuracy": Method("GRPO, accuracy reward", "paper", {**GRPO, "reward": "accuracy"}),
+        "grpo_facts": Method("GRPO + FactS", "paper", GRPO),
+        "orapo_40": Method("OraPO, 40 % of the studies", "paper", studies_share=0.4),
+        "grpo_sft": Method("GRPO + SFT + FactS", "paper", {"lesson": "sft"}),
+        "orapo": Method("OraPO", "paper"),
+        "grpo_dapo": Method("GRPO + FactS, DAPO", "rival", {**GRPO, "resample_rounds": 2}),
+        "grpo_tuned": Method("GRPO + FactS, tuned", "rival", tuned_from=TUNING),
+        "sft": Method("SFT alone", "rival", {"method": "sft"}),
+        "sft_grpo": Method(
+            "SFT, then GRPO + FactS", "rival", stages=(({"method": "sft"}, 0.5), (GRPO, 0.5))
+        ),
+        "oracle_dpo": Method("Oracle DPO alone", "rival", {"w_min": 1.0, "w_max": 1.0}),
+        "grpo_bleu": Method("GRPO + BLEU", "rival", {**GRPO, "reward": "bleu"}, needs="sacrebleu"),
+        "grpo_radgraph": Method(
+            "GRPO + RadGraph", "rival", {**GRPO, "reward": "radgraph"}, needs="radeval"
+        ),
+        "grpo_radcliq": Method(
+            "GRPO + RadCliQ", "rival", {**GRPO, "reward": "radcliq"}, needs="radeval"
+        ),
+        "orapo_schedule": Method(
+            "OraPO, b from 2 to 0.5", "beyond", {"facts_beta": 2.0, "facts_beta_end": 0.5}
+        ),
+        "orapo_false_alarm": Method(
+            "OraPO, false alarms cost", "beyond", {"reward_terms": ["+false_alarm=0.5"]}
+        ),
+        "orapo_sentence": Method("OraPO, credit by sentence", "beyond", {"credit": "sentence"}),
+        "orapo_consensus": Method(
+            "OraPO, consensus of 8", "beyond", None, of="orapo", decoding=_CONSENSUS
+        ),
+        "orapo_precise": Method(
+            "OraPO, consensus for precision",
+            *("beyond", None),
+            of="orapo",
+            decoding=(*_CONSENSUS, "--operating-point", "precision"),
+        ),
+    }
+)
+GROUPS: Final = ("paper", "rival", "beyond")
+
+
+def methods_named(names: Sequence[str]) -> list[str]:
+    """Return methods by name or by group, each once, in the order of the table.
+
+    What a method uses of another one comes along.
+
+    Raises:
+        OrapoError: There is none of a name.
+    """
+    wanted: set[str] = set()
+    for name in names:
+        if name in GROUPS or name == "all":
+            wanted |= {key for key, one in METHODS.items() if name in (one.group, "all")}
+        elif name in METHODS:
+            wanted.add(name)
+        else:
+            known = ", ".join([*GROUPS, "all", *METHODS])
+            raise OrapoError(f"unknown method {name!r}; there are {known}")
+    wanted |= {source for name in wanted if (source := METHODS[name].of) is not None}
+    return [name for name in METHODS if name in wanted]

@@ -1,0 +1,403 @@
+"""An ablation from end to end: trainings, reports, figures; called again, it goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from orapo.ablation.methods import METHODS
+from orapo.ablation.plan import AblationPlan, Job
+from orapo.ablation.provenance import file_digest, read_record, surroundings, write_record
+from orapo.ablation.results import Comparison, Run
+from orapo.ablation.trainings import WEIGHTS_FILE, Trained, run_trainings
+from orapo.data.manifest import read_manifest
+from orapo.data.study import Study
+from orapo.errors import OrapoError, RunFailedError
+from orapo.evaluation import trivial_scores
+from orapo.evaluation.inputs import read_labels, read_predictions
+from orapo.evaluation.nearest import nearest_labels
+from orapo.facts import label_report
+from orapo.labels import UncertainPolicy
+from orapo.training.dataset import check_target, study_labels, target_text
+
+PREDICTIONS: Final = "predictions.jsonl"
+SECOND: Final = "second_labels.csv"
+TUNING: Final = "tuning.json"
+FAILURES: Final = "failures.json"
+_GREEDY_BATCH: Final = 64
+
+
+@dataclass(frozen=True)
+class Options:
+    """How an ablation is run, which changes nothing of what it finds.
+
+    Attributes:
+        together: Trainings at a time.
+        devices: GPUs, one a training.
+        labeler: A command that is given a table of reports and the name of a table of labels to
+            write: another labeler's reading. None: FactS alone.
+        resamples: Of the bootstrap.
+    """
+
+    together: int = 1
+    devices: tuple[str, ...] = ()
+    labeler: str | None = None
+    resamples: int = 1000
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """What was found.
+
+    Attributes:
+        rows: By method: `Comparison.row`, and ``against`` with its differences from others.
+        trivial: The trivial rows.
+        curve: Of data efficiency: method to number of studies to figures.
+        runs: All runs by method, without those of the curve.
+        settings: What it was made with.
+    """
+
+    rows: Mapping[str, dict[str, Any]]
+    trivial: Mapping[str, dict[str, Any]]
+    curve: Mapping[str, Mapping[int, dict[str, Any]]]
+    runs: Mapping[str, Sequence[Run]]
+    settings: Mapping[str, Any]
+
+
+def run_ablation(plan: AblationPlan, options: Options, console: Console) -> Ablation:
+    """Train, write and compare.
+
+    Args:
+        plan: What.
+        options: How.
+        console: Where progress is shown.
+
+    Raises:
+        OrapoError: The output folder can't be made, or holds other things.
+        RunFailedError: Nothing could be trained.
+    """
+    try:
+        plan.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OrapoError(f"{plan.out}: can't be the output folder ({error.strerror})") from None
+    failures: dict[str, str] = {}
+    columns = (TextColumn("{task.description:<44}"), BarColumn(bar_width=20))
+    with Progress(*columns, MofNCompleteColumn(), TimeElapsedColumn(), console=console) as progress:
+        done = _train(plan, options, progress, failures)
+        written = _write_reports(plan, options, done, progress)
+    if failures:
+        (plan.out / FAILURES).write_text(json.dumps(failures, indent=1), encoding="utf-8")
+        for name, why in failures.items():
+            console.print(f"orapo: {name}: {why}", markup=False, highlight=False)
+    return _compare(plan, options, written, failures)
+
+
+# ---------------------------------------------------------------- training
+
+
+@dataclass(frozen=True)
+class _Done:
+    """A job and what its training left; the base has none."""
+
+    method: str
+    seed: int
+    studies: int
+    model: str
+    folder: Path
+    curve: bool = False
+    rollouts: int = 0
+    trained: Trained | None = None
+    seconds: float = 0.0
+
+
+def _train(
+    plan: AblationPlan, options: Options, progress: Progress, failures: dict[str, str]
+) -> list[_Done]:
+    jobs = plan.jobs()
+    results = _run_jobs(jobs, options, progress, failures)
+    done = [_as_done(job, results) for job in jobs if job.name in results and job.candidate is None]
+    later: list[Job] = []
+    found: dict[str, Any] = {}
+    for method in plan.methods:
+        candidates = [job for job in jobs if job.method == method and job.candidate is not None]
+        scores = {
+            job.candidate: results[job.name].probes[-1]["macro_f1"]
+            for job in candidates
+            if job.name in results and results[job.name].probes
+        }
+        if not scores:
+            continue
+        best = max(scores, key=lambda number: (scores[number], -(number or 0)))
+        found[method] = {
+            "validation_macro_f1": {str(number): score for number, score in scores.items()},
+            "best": best,
+            "candidates": [dict(one) for one in METHODS[method].tuned_from],
+        }
+        first, *others = plan.tuned(method, int(best or 0))
+        taken = next(job for job in candidates if job.candidate == best)
+        done.append(
+            _as_done(replace(first, recipes=taken.recipes), {first.name: results[taken.name]})
+        )
+        later += others
+    if found:
+        (plan.out / TUNING).write_text(json.dumps(found, indent=1), encoding="utf-8")
+    results = _run_jobs(later, options, progress, failures)
+    return done + [_as_done(job, results) for job in later if job.name in results]
+
+
+def _run_jobs(
+    jobs: Sequence[Job], options: Options, progress: Progress, failures: dict[str, str]
+) -> dict[str, Trained]:
+    recipes: dict[str, Mapping[str, Any]] = {}
+    after: dict[str, str] = {}
+    for job in jobs:
+        names = [f"{job.name}/stage{n + 1}" for n in range(len(job.recipes) - 1)] + [job.name]
+        for number, (name, recipe) in enumerate(zip(names, job.recipes, strict=True)):
+            recipes[name] = recipe
+            if number:
+                after[name] = names[number - 1]
+
+    def failed(name: str, error: RunFailedError) -> None:
+        failures[name] = str(error)
+
+    if not recipes:
+        return {}
+    trained = run_trainings(
+        recipes,
+        progress,
+        together=options.together,
+        after=after,
+        title=lambda name: name,
+        devices=options.devices,
+        failed=failed,
+    )
+    if not trained:
+        raise RunFailedError("no training ended well: " + "; ".join(failures.values()))
+    for job in jobs:  # the seconds of all stages
+        stages = [one for name, one in trained.items() if name.startswith(f"{job.name}/stage")]
+        if job.name in trained and stages:
+            seconds = sum(one.seconds for one in stages) + trained[job.name].seconds
+            trained[job.name] = replace(trained[job.name], seconds=seconds)
+    return trained
+
+
+def _as_done(job: Job, results: Mapping[str, Trained]) -> _Done:
+    trained = results[job.name]
+    sampled = [int(line["rollouts"]) for line in trained.log if line.get("rollouts")]
+    return _Done(
+        job.method,
+        job.seed,
+        job.studies,
+        str(trained.folder),
+        trained.folder,
+        job.curve,
+        sampled[-1] if sampled else 0,
+        trained,
+        trained.seconds,
+    )
+
+
+# ---------------------------------------------------------------- reports
+
+
+def _write_reports(
+    plan: AblationPlan, options: Options, done: Sequence[_Done], progress: Progress
+) -> list[_Done]:
+    """Let every model write about the test studies, and another labeler read that."""
+    everything = list(done)
+    if "base" in plan.methods:
+        folder = plan.out / "jobs" / "base"
+        everything.append(_Done("base", 0, 0, str(plan.recipe["model"]), folder))
+    for name in plan.methods:
+        source = METHODS[name].of
+        everything += [
+            replace(one, method=name, folder=plan.out / "jobs" / name / f"seed{one.seed}")
+            for one in done
+            if source is not None
+            and one.method == source
+            and not one.curve
+            and one.seed in plan.seeds_of(name)
+        ]
+    task = progress.add_task("Writing reports", total=len(everything))
+
+    def write(one: _Done) -> None:
+        one.folder.mkdir(parents=True, exist_ok=True)
+        _generate(plan, one)
+        if options.labeler is not None:
+            _label(options.labeler, one.folder)
+        progress.advance(task)
+
+    # each in a process of its own; these threads wait
+    with ThreadPoolExecutor(options.together) as pool:
+        list(pool.map(write, everything))
+    return everything
+
+
+def _generate(plan: AblationPlan, one: _Done) -> None:
+    out = one.folder / PREDICTIONS
+    decoding = list(METHODS[one.method].decoding)
+    words = int(plan.recipe.get("max_completion_length") or 256)
+    made_of = {
+        "data": file_digest(Path(plan.recipe["data"])),
+        "weights": _weights(Path(one.model)),
+        "options": [plan.split, words, decoding],
+        **surroundings(),
+    }
+    record = out.with_suffix(".done.json")
+    if out.is_file() and read_record(record, made_of) is not None:
+        return
+    record.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "orapo", "generate", "--data", str(plan.recipe["data"])]
+    command += ["--split", plan.split, "--model", one.model, "--out", str(out)]
+    command += ["--max-new-tokens", str(words), "--batch-size", str(_GREEDY_BATCH), *decoding]
+    for field, option in (("views", "--views"), ("prompt_fields", "--prompt-fields")):
+        if value := plan.recipe.get(field):
+            command += [option, value if isinstance(value, str) else ",".join(value)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    ended = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    if ended.returncode != 0:
+        last = (ended.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        raise RunFailedError(f"{one.folder}: writing reports failed: {last}")
+    write_record(record, made_of, 0)
+
+
+def _weights(model: Path) -> str:
+    """Return what tells a model from another: the digest of its weights, or its name."""
+    files = sorted(model.glob("*.safetensors")) if model.is_dir() else []
+    if (model / WEIGHTS_FILE).is_file():
+        files = [model / WEIGHTS_FILE]
+    return "+".join(file_digest(file) for file in files) or str(model)
+
+
+def _label(labeler: str, folder: Path) -> None:
+    out = folder / SECOND
+    newest = (folder / PREDICTIONS).stat().st_mtime
+    if out.is_file() and out.stat().st_mtime >= newest:
+        return
+    command = [*shlex.split(labeler), str(folder / PREDICTIONS), str(out)]
+    try:
+        ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise OrapoError(f"--labeler {labeler}: can't be run ({error.strerror})") from None
+    if ended.returncode != 0 or not out.is_file():
+        last = (ended.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        raise RunFailedError(f"--labeler failed on {folder / PREDICTIONS}: {last}")
+
+
+# ---------------------------------------------------------------- comparing
+
+
+def _compare(
+    plan: AblationPlan, options: Options, written: Sequence[_Done], failures: Mapping[str, str]
+) -> Ablation:
+    studies = read_manifest(Path(plan.recipe["data"]))
+    target = check_target(plan.recipe.get("target") or "sections")
+    test = [study for study in studies if study.split == plan.split]
+    split = plan.recipe.get("train_split") or "train"
+    train = [study for study in studies if study.split == split]
+    uncertain = UncertainPolicy(plan.recipe.get("uncertain") or "positive")
+    comparison = Comparison(
+        [study_labels(study, target) for study in test],
+        [study.patient_id for study in test],
+        [study_labels(study, target) for study in train],
+        uncertain=uncertain,
+        resamples=options.resamples,
+    )
+    runs = [_as_run(one, test, options) for one in written]
+    by_method = {
+        name: found
+        for name in plan.methods
+        if (found := [run for run in runs if run.method == name and not run.curve])
+    }
+    rows = {name: comparison.row(found) for name, found in by_method.items()}
+    for rival in ("grpo_facts", "orapo"):
+        if rival in by_method:
+            for name, difference in comparison.differences(by_method, rival).items():
+                rows[name].setdefault("against", {})[rival] = difference
+    curve: dict[str, dict[int, dict[str, Any]]] = {}
+    for name in ("grpo_facts", "orapo"):
+        for count in sorted({run.studies for run in runs if run.method == name}):
+            found = [run for run in runs if run.method == name and run.studies == count]
+            curve.setdefault(name, {})[count] = comparison.row(found)
+    trivial = trivial_scores(
+        comparison.truth,
+        [study_labels(study, target) for study in train],
+        [target_text(study, target) for study in train],
+        uncertain=uncertain,
+        nearest=nearest_labels(
+            [(study.images[0], target_text(study, target)) for study in train],
+            [study.images[0] for study in test],
+        ),
+    )
+    settings = {
+        "recipe": dict(plan.recipe),
+        "methods": list(plan.methods),
+        "missing": dict(plan.missing),
+        "failures": dict(failures),
+        "seeds": list(plan.seeds),
+        "rival_seeds": list(plan.rival_seeds),
+        "budget": plan.budget.value,
+        "minutes": plan.minutes,
+        "split": plan.split,
+        "test_studies": len(test),
+        "training_studies": plan.studies,
+        "uncertain": uncertain.value,
+        "resamples": options.resamples,
+        "rare_labels": comparison.rare,
+        "groups": {kind: len(places) for kind, places in comparison.groups().items()},
+        "labeler": options.labeler,
+        "versions": surroundings()["versions"],
+        "command": shlex.join(["orapo", *sys.argv[1:]]),
+    }
+    return Ablation(
+        rows, {name: one.as_dict() for name, one in trivial.items()}, curve, by_method, settings
+    )
+
+
+def _as_run(one: _Done, test: Sequence[Study], options: Options) -> Run:
+    texts = read_predictions(one.folder / PREDICTIONS)
+    lost = [study.study_id for study in test if study.study_id not in texts]
+    if lost:
+        raise OrapoError(
+            f"{one.folder / PREDICTIONS}: lacks {len(lost)} of {len(test)} studies, e.g. {lost[0]}"
+        )
+    second = None
+    if options.labeler is not None:
+        labels = read_labels(one.folder / SECOND)
+        second = [labels.get(study.study_id, {}) for study in test]
+    return Run(
+        one.method,
+        one.seed,
+        one.studies,
+        [label_report(texts[study.study_id]).labels for study in test],
+        one.curve,
+        one.rollouts,
+        one.seconds,
+        one.trained.log if one.trained else (),
+        one.trained.probes if one.trained else (),
+        second,
+    )
+
+
+def as_json(found: Ablation) -> dict[str, Any]:
+    """Return an ablation for JSON."""
+    return {
+        "rows": dict(found.rows),
+        "trivial": dict(found.trivial),
+        "curve": {
+            name: {str(count): row for count, row in rows.items()}
+            for name, rows in found.curve.items()
+        },
+        "settings": dict(found.settings),
+    }
