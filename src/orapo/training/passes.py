@@ -84,6 +84,6 @@ def score(
         )
     back = torch.cat(rows_of).argsort()
     logps = torch.cat([fit(item[0], width, 0) for item in scored])[back]
-    if scored[0][1] is None:
-        return logps, None
-    return logps, torch.cat([fit(item[1], width, 0) for item in scored])[back]
+    found = [item[1] for item in scored if item[1] is not None]
+    entropies = torch.cat([fit(item, width, 0) for item in found])[back] if found else None
+    return logps, entropies
