@@ -3,9 +3,15 @@
     python benchmarks/step_time.py --base FOLDER [--after FOLDER] [--json OUT]
 
 Both train the same tiny model on the same phantom films with FactS as the reward, in turns in one
-process, generation included. The learning rate is 0 and each turn begins with the same seed: so both
-have the same rollouts in every turn, and the share of zero rewards stays that of the checkpoint.
+process, generation included. The learning rate is 0, each turn begins with the same seed, and TRL's
+side is given the tokens that ours suppresses: so both have the same rollouts in every turn, and the
+share of zero rewards stays that of the checkpoint. Where the rollouts' mean lengths differ by more
+than 2 %, there is no ratio but an error.
+
 ``--base`` is a model before training (many zeros); ``--after`` one that training has taught (few).
+Every turn has new trainers: ``first`` sees its studies for the first time, ``later`` is the same
+trainer's second pass over them, whose reports the reference model has met. Seconds are the clock's;
+``processor`` those that the process computed, which other work on the machine lengthens less.
 Memory is the peak of a process that trains with one of them alone.
 """
 
@@ -35,17 +41,22 @@ STUDIES, ROLLOUTS = 16, 4
 
 
 class Clock(TrainerCallback):
-    """Seconds of every step, the first of a turn apart (it warms up)."""
+    """What every step took, the first of a training apart (it warms up)."""
 
     def __init__(self):
         self.steps = []
 
     def on_step_begin(self, args, state, control, **kwargs):
-        self.start = time.perf_counter()
+        self.start = self._now()
 
     def on_step_end(self, args, state, control, **kwargs):
         if state.global_step > 1:
-            self.steps.append(time.perf_counter() - self.start)
+            taken = (end - start for start, end in zip(self.start, self._now(), strict=True))
+            self.steps.append(dict(zip(("seconds", "processor", "facts"), taken, strict=True)))
+
+    @staticmethod
+    def _now():
+        return time.perf_counter(), time.process_time(), TimedReward.seconds
 
 
 def settings(folder, steps, beta):
@@ -83,7 +94,7 @@ class TimedReward(FactSReward):
             TimedReward.seconds += time.perf_counter() - start
 
 
-def trainer(kind, checkpoint, manifest, folder, steps, beta):
+def trainer(kind, checkpoint, manifest, folder, steps, beta, suppressed=None):
     model, processor = load_checkpoint(str(checkpoint), device="cpu")
     studies = [study for study in read_manifest(manifest) if study.split == "train"]
     common = {
@@ -96,50 +107,65 @@ def trainer(kind, checkpoint, manifest, folder, steps, beta):
         config = OraPOConfig(**settings(folder, steps, beta), method="orapo")
         made = OraPOTrainer(model, reward, config, **common)
     else:
-        made = GRPOTrainer(model, reward, GRPOConfig(**settings(folder, steps, beta)), **common)
+        # TRL suppresses the image token alone; other placeholders are no part of a report.
+        same = {"generation_kwargs": {"suppress_tokens": suppressed}}
+        made = GRPOTrainer(
+            model, reward, GRPOConfig(**settings(folder, steps, beta), **same), **common
+        )
     made.remove_callback(PrinterCallback)
     return made
 
 
 def alternate(checkpoint, manifest, folder, turns, steps, beta):
-    trainers, clocks = {}, {}
-    for kind in ("grpo", "orapo"):
-        trainers[kind] = trainer(kind, checkpoint, manifest, folder, steps, beta)
-        clocks[kind] = Clock()
-        trainers[kind].add_callback(clocks[kind])
-    facts = 0.0
+    taken = {"grpo": [], "first": [], "later": []}
+    logs = {kind: [] for kind in taken}
     for turn in range(turns):
-        for kind in ("grpo", "orapo") if turn % 2 else ("orapo", "grpo"):
+        made = {"orapo": trainer("orapo", checkpoint, manifest, folder, steps, beta)}
+        suppressed = made["orapo"].generation_kwargs["suppress_tokens"]
+        made["grpo"] = trainer("grpo", checkpoint, manifest, folder, steps, beta, suppressed)
+        for kind in ("grpo", "first", "later") if turn % 2 else ("first", "later", "grpo"):
+            each = made["grpo" if kind == "grpo" else "orapo"]
+            clock = Clock()
+            each.add_callback(clock)
             set_seed(turn)
-            TimedReward.seconds = 0.0
-            trainers[kind].train()
-            facts += TimedReward.seconds if kind == "orapo" else 0.0
-    log = [line for line in trainers["orapo"].state.log_history if "oracle/weight" in line]
+            each.train()
+            each.remove_callback(clock)
+            taken[kind] += clock.steps
+            logs[kind] += [
+                line for line in each.state.log_history if "completions/mean_length" in line
+            ]
     lengths = {
-        kind: statistics.mean(
-            line["completions/mean_length"]
-            for line in each.state.log_history
-            if "completions/mean_length" in line
-        )
-        for kind, each in trainers.items()
+        kind: statistics.mean(line["completions/mean_length"] for line in lines)
+        for kind, lines in logs.items()
     }
-    medians = {kind: statistics.median(clock.steps) for kind, clock in clocks.items()}
-    pairs = zip(clocks["orapo"].steps, clocks["grpo"].steps, strict=True)
-    total = sum(clocks["orapo"].steps)
-    return {
-        "zero_share": statistics.mean(line["oracle/zero_reward_share"] for line in log),
+    if max(lengths.values()) > 1.02 * min(lengths.values()):
+        sys.exit(f"no comparison: rollouts of different mean length, {lengths}")
+    result = {
+        "suppressed": suppressed,
+        "zero_share": statistics.mean(line["oracle/zero_reward_share"] for line in logs["first"]),
         "mean_length": lengths,
-        "seconds": medians,
-        "ratio": statistics.median(ours / theirs for ours, theirs in pairs),
-        # the warm-up steps are in the reward's seconds, not in the total
-        "facts_share": facts / (total * steps / (steps - 1)),
     }
+    for name in ("seconds", "processor"):
+        steps_of = {kind: [step[name] for step in each] for kind, each in taken.items()}
+        result[name] = {kind: statistics.median(each) for kind, each in steps_of.items()}
+        result[f"{name}_ratio"] = {
+            kind: statistics.median(
+                ours / theirs for ours, theirs in zip(steps_of[kind], steps_of["grpo"], strict=True)
+            )
+            for kind in ("first", "later")
+        }
+    result["facts_share"] = {
+        kind: sum(step["facts"] for step in each) / sum(step["seconds"] for step in each)
+        for kind, each in taken.items()
+    }
+    return result
 
 
-def peak_memory(kind, checkpoint, manifest, beta):
+def peak_memory(kind, checkpoint, manifest, beta, suppressed):
     """Peak resident memory, in MiB, of a process that trains with one of the two."""
     command = [sys.executable, __file__, "--memory-of", kind, "--beta", str(beta)]
     command += ["--base", str(checkpoint), "--phantom", str(manifest)]
+    command += ["--suppressed", *map(str, suppressed)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return float(done.stdout.splitlines()[-1]) / 1024
 
@@ -154,13 +180,20 @@ def main():
     parser.add_argument("--json", type=Path)
     parser.add_argument("--memory-of", choices=("grpo", "orapo"))
     parser.add_argument("--phantom", type=Path)
+    parser.add_argument("--suppressed", type=int, nargs="*")
     options = parser.parse_args()
     quiet_libraries()
     warnings.simplefilter("ignore", FutureWarning)
     with tempfile.TemporaryDirectory() as folder:
         if options.memory_of:
             trainer(
-                options.memory_of, options.base, options.phantom, folder, 4, options.beta
+                options.memory_of,
+                options.base,
+                options.phantom,
+                folder,
+                4,
+                options.beta,
+                options.suppressed,
             ).train()
             # not ru_maxrss, which a child inherits from the process that started it
             status = Path("/proc/self/status").read_text().splitlines()
@@ -175,7 +208,7 @@ def main():
                 checkpoint, manifest, folder, options.turns, options.steps, options.beta
             )
             memory = {
-                kind: peak_memory(kind, checkpoint, manifest, options.beta)
+                kind: peak_memory(kind, checkpoint, manifest, options.beta, result["suppressed"])
                 for kind in ("grpo", "orapo")
             }
             result["peak_mib"] = memory

@@ -2,14 +2,18 @@
 
     python tests/training/cut_step.py FOLDER
 
-As a script it is one of two processes; the first one writes what `every_cut` gives.
+As a script it is one of two processes; the first one writes what `every_cut` gives, and how many
+forward passes each made.
 """
 
+import json
+import math
 import sys
 from pathlib import Path
 
 import torch
 from accelerate import PartialState
+from accelerate.utils import gather_object
 from datasets import load_from_disk
 from test_trainer import NAN, Recorder, disturb, float64_logps
 from transformers import AutoModelForImageTextToText, AutoProcessor
@@ -18,13 +22,17 @@ from trl import GRPOTrainer
 from orapo.training import OraPOConfig, OraPOTrainer
 
 LENGTH = 12
-# Rollouts a study, all rollouts, and micro-batches where the step is accumulated.
+# Rollouts a study, all rollouts, micro-batches where the step is accumulated, and further settings.
 GROUPS = {
-    "four studies of four": (4, 16, 4),
-    "three studies of six": (6, 18, 3),  # the second lies across two processes
-    "one study of sixteen": (16, 16, 4),
+    "four studies of four": (4, 16, 4, {}),
+    "three studies of six": (6, 18, 3, {}),  # the second lies across two processes
+    "one study of sixteen": (16, 16, 4, {}),
+    # reports and rejected answers need passes of their own, more of them in one of two processes
+    "four studies of four at another temperature": (4, 16, 4, {"beta": 0.0, "temperature": 0.7}),
 }
 CUTS = ("at once", "accumulated")
+PASSES: list[int] = []
+"""Forward passes of this process, call by call."""
 # Of as many rollouts as a group has.
 REWARDS = {
     "s0": [0.0, 0.0, 0.5, 1.0, 0.25, 0.0, 0.5, 0.75, 1.0, 0.0, 0.5, 0.25, 1.0, 1.0, 0.0, 0.5],
@@ -80,9 +88,15 @@ def facts(completions, completion_ids, study_id, **columns):
     return [None if value != value else value for value in values]
 
 
+def counted_logps(self, model, input_ids, *args, batch_size=None, **kwargs):
+    """`float64_logps`, with the number of TRL's forward passes noted."""
+    PASSES.append(math.ceil(len(input_ids) / (batch_size or len(input_ids))))
+    return float64_logps(self, model, input_ids, *args, batch_size=batch_size, **kwargs)
+
+
 def step_gradients(folder, group, cut, iterations, processes):
     """Return the gradients of one step, or of the ``iterations`` steps of one generation."""
-    count, rollouts, pieces = GROUPS[group]
+    count, rollouts, pieces, settings = GROUPS[group]
     if cut == "at once":
         pieces = 1
     processor = AutoProcessor.from_pretrained(folder / "base")
@@ -106,6 +120,7 @@ def step_gradients(folder, group, cut, iterations, processes):
         save_strategy="no",
         disable_tqdm=True,
         seed=3,
+        **settings,
     )
     data = load_from_disk(folder / "data")
     trainer = CutTrainer(model, facts, args, train_dataset=data, processing_class=processor)
@@ -120,7 +135,7 @@ def step_gradients(folder, group, cut, iterations, processes):
 def every_cut(folder, processes):
     """Return the gradients by group, number of iterations and cut."""
     real = GRPOTrainer._get_per_token_logps_and_entropies
-    GRPOTrainer._get_per_token_logps_and_entropies = float64_logps
+    GRPOTrainer._get_per_token_logps_and_entropies = counted_logps
     try:
         return {
             (group, iterations, cut): step_gradients(folder, group, cut, iterations, processes)
@@ -134,5 +149,7 @@ def every_cut(folder, processes):
 
 if __name__ == "__main__":
     found = every_cut(Path(sys.argv[1]), processes=2)
+    passes = gather_object([PASSES])
     if PartialState().is_main_process:
         torch.save(found, Path(sys.argv[1]) / "two.pt")
+        (Path(sys.argv[1]) / "passes.json").write_text(json.dumps(passes))

@@ -1,5 +1,6 @@
 """An optimiser step is the same however it is cut: into micro-batches, and over processes."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,8 @@ def gradients(tiny_processor, tiny_size, tiny_dataset, tmp_path_factory):
     for process in run_as_two((SCRIPT,), folder):
         assert process.returncode == 0, process.stderr
     two = torch.load(folder / "two.pt")
-    return {1: every_cut(folder, processes=1), 2: two}
+    passes = json.loads((folder / "passes.json").read_text())
+    return {1: every_cut(folder, processes=1), 2: two, "passes": passes}
 
 
 @pytest.mark.parametrize("iterations", [1, 2])
@@ -44,6 +46,13 @@ def test_a_cut_changes_no_gradient(gradients, group, iterations, processes, cut)
             torch.testing.assert_close(got[name], gradient, rtol=FLOAT64, atol=FLOAT64, msg=name)
             compared += 1
         assert compared > 20
+
+
+def test_all_processes_make_the_same_forward_passes(gradients):
+    # under FSDP and ZeRO-3, one that makes fewer lets the others wait for ever
+    first, second = gradients["passes"]
+    assert first == second
+    assert max(first) > 1  # some had to be made up
 
 
 @pytest.mark.parametrize("group", GROUPS)

@@ -76,7 +76,7 @@ def float64_logps(
     return logps[:, -logits_to_keep:], entropy[:, -logits_to_keep:], None
 
 
-def make_trainer(model, processor, dataset, tmp_path, rewards=REWARDS, **settings):
+def make_trainer(model, processor, dataset, tmp_path, rewards=REWARDS, beside=(), **settings):
     accumulation = settings.pop("gradient_accumulation_steps", 1)
     reward = rewards if isinstance(rewards, TableReward) else TableReward(rewards)
     args = OraPOConfig(
@@ -106,7 +106,7 @@ def make_trainer(model, processor, dataset, tmp_path, rewards=REWARDS, **setting
     )
     trainer = OraPOTrainer(
         model,
-        reward,
+        [reward, *beside],
         args,
         train_dataset=dataset,
         eval_dataset=dataset if "eval_strategy" in settings else None,

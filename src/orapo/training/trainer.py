@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import copy
 from contextlib import ExitStack
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -47,6 +48,7 @@ from orapo.training.credit import give_sentence_credit
 from orapo.training.dataset import FILM_ERROR, require_columns
 from orapo.training.films import SetAside
 from orapo.training.oracle import OracleState
+from orapo.training.passes import score
 from orapo.training.policy import tower_at_its_own_pace
 from orapo.training.resampling import sample_again
 from orapo.training.resumable import ResumableTrainer
@@ -350,29 +352,33 @@ class OraPOTrainer(ResumableTrainer):
         Returns:
             Tensors of the lengths of ``chosen_rows`` and of ``rejected_rows``.
         """
-        # Never skipped, not even without pairs: a process that leaves a forward pass out would hang
-        # the others under FSDP and ZeRO-3.
-        rows = [*chosen_rows, *rejected_rows] or [0]
+        # As many forward passes as in every other process, and never none: a process that leaves one
+        # out would hang the others under FSDP and ZeRO-3.
+        rows = [*chosen_rows, *rejected_rows]
+        count, size = len(rows), self.args.per_device_train_batch_size
+        own = torch.tensor([max(1, -(-count // size))], device=self.accelerator.device)
+        passes = int(self.accelerator.gather(own).max())
         answers = [batch["chosen_ids"][chosen_rows], batch["completion_ids"][rejected_rows]]
         masks = [batch["chosen_mask"][chosen_rows], batch["completion_mask"][rejected_rows]]
+        fillers = [0] * ((passes - 1) * size + 1 - count)  # no row if the number is negative
+        if fillers:
+            rows += fillers
+            answers.append(batch["completion_ids"][fillers])
+            masks.append(batch["completion_mask"][fillers])
         width = max(ids.shape[1] for ids in answers)
         ids = torch.cat([fit(item, width, self._pad_id) for item in answers])
         mask = torch.cat([fit(item, width, 0) for item in masks])
-        count = len(ids)
-        if count == 0:
-            ids, mask = batch["completion_ids"][:1], batch["completion_mask"][:1]
-            width = ids.shape[1]
         prompt_ids, prompt_mask = batch["prompt_ids"][rows], batch["prompt_mask"][rows]
         fields = trl_contract.select_vision(
             trl_contract.vision_fields(batch), rows, prompt_ids.shape[1], width
         )
         with self._temperature_off():
-            logps, _, _ = super()._get_per_token_logps_and_entropies(
+            logps, _, _ = self._get_per_token_logps_and_entropies(
                 model,
                 torch.cat([prompt_ids, ids], dim=1),
                 torch.cat([prompt_mask, mask], dim=1),
                 width,
-                batch_size=self.args.per_device_train_batch_size,
+                batch_size=size,
                 **fields,
             )
         sums = (logps * mask).sum(dim=1)[:count]
@@ -453,22 +459,34 @@ class OraPOTrainer(ResumableTrainer):
         *args: Any,
         **kwargs: Any,
     ) -> tuple[Tensor, Tensor | None, Tensor | None]:
-        """As TRL's; inside `_compute_loss` the reference reports join the rollouts' pass."""
+        """As TRL's; inside `_compute_loss` the reference reports join the rollouts' pass.
+
+        Long and short answers go in separate passes where that saves enough padding.
+        """
+        scoring = super()._get_per_token_logps_and_entropies
         joint, self._joint = self._joint, None
-        if joint is None:
-            return super()._get_per_token_logps_and_entropies(
-                model, input_ids, attention_mask, logits_to_keep, *args, **kwargs
+        count, kept = len(input_ids), logits_to_keep
+        if joint is not None:
+            input_ids, attention_mask, kept, fields = joint.join(
+                input_ids, attention_mask, kept, kwargs, self._pad_id
             )
-        input_ids, attention_mask, kept, fields = joint.join(
-            input_ids, attention_mask, logits_to_keep, kwargs, self._pad_id
-        )
-        logps, entropies, aux_loss = super()._get_per_token_logps_and_entropies(
-            model, input_ids, attention_mask, kept, *args, **{**kwargs, **fields}
-        )
-        rollouts = joint.part(logps, logits_to_keep)
-        if entropies is not None:
-            entropies = entropies[: len(rollouts), :logits_to_keep]
-        return rollouts, entropies, aux_loss
+            kwargs = {**kwargs, **fields}
+        # Several processes have to make the same passes, and the loss of a mixture of experts is
+        # one of a whole batch.
+        if args or self.accelerator.num_processes > 1 or kwargs.get("compute_aux_loss"):
+            logps, entropies, aux_loss = scoring(
+                model, input_ids, attention_mask, kept, *args, **kwargs
+            )
+        else:
+            logps, entropies = score(
+                partial(scoring, model), input_ids, attention_mask, kept, kwargs
+            )
+            aux_loss = None
+        if joint is not None:
+            logps = joint.part(logps, logits_to_keep)
+            if entropies is not None:
+                entropies = entropies[:count, :logits_to_keep]
+        return logps, entropies, aux_loss
 
     # ---------------------------------------------------------------- logs
 
