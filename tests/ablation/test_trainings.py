@@ -172,8 +172,8 @@ def test_a_training_that_fails_is_named_with_the_file_that_says_why(tmp_path):
     plan = DemoPlan.quick()
     folder = tmp_path / "orapo"
     run = RunConfig(str(tmp_path / "no-model"), str(tmp_path / "no-data.jsonl"))
+    recipe = {**asdict(run), **plan.training_settings("orapo", str(folder))}
     with Progress(disable=True) as progress, pytest.raises(RunFailedError) as failure:
-        recipe = {**asdict(run), **plan.training_settings("orapo", str(folder))}
         run_trainings({"orapo": recipe}, progress)
     assert "no-data.jsonl" in (folder / "stderr.txt").read_text()
     assert str(folder / "stderr.txt") in str(failure.value)

@@ -3,7 +3,13 @@
 import pytest
 
 from orapo import OrapoError
-from orapo.training.rewards import FormatPenalty, LengthPenalty, reward_terms
+from orapo.training.rewards import (
+    FalseAlarmPenalty,
+    FormatPenalty,
+    LengthPenalty,
+    main_reward,
+    reward_terms,
+)
 
 
 def constant(completions, **columns):
@@ -37,6 +43,28 @@ def test_a_length_without_a_reference_is_unknown():
 )
 def test_a_report_is_finished_prose(text, cost):
     assert FormatPenalty()([text, [{"role": "assistant", "content": text}]]) == [cost, cost]
+
+
+def test_a_false_alarm_of_a_rare_label_costs_most():
+    seen = [{"Cardiomegaly": 1}, {"Cardiomegaly": -1}, {"Pneumothorax": 1}, {}]
+    penalty = FalseAlarmPenalty(seen)
+    truth = [{"Pleural Effusion": 1}] * 4
+    texts = ["Pleural effusion.", "Cardiomegaly.", "Pneumothorax.", "Effusion. Pneumothorax."]
+    # half of the studies have a large heart, a quarter air where none should be
+    assert penalty(texts, labels=truth) == [0.0, -0.5, -0.75, -0.375]
+    assert penalty(["Cardiomegaly."], labels=[{}]) == [None]
+
+
+def test_the_main_reward_goes_by_its_name():
+    from orapo.training import OraPOConfig
+
+    config = OraPOConfig("x", use_cpu=True, bf16=False, facts_beta=0.5)
+    assert main_reward("facts", config).facts_beta == 0.5
+    for name in ("facts", "accuracy", "bleu"):
+        assert main_reward(name, config).__name__ == name
+    assert main_reward(f"{__name__}:constant", config)(["a"]) == [0.25]
+    with pytest.raises(OrapoError, match=r"radcliq or package\.module:function"):
+        main_reward("rouge", config)
 
 
 def test_terms_are_named_with_their_weights():

@@ -154,7 +154,11 @@ def token_logps(model, processor, row, answer_ids, prompt_width, temperature=1.0
         pixel_values=x["pixel_values"],
         pixel_attention_mask=x["pixel_attention_mask"],
     )
-    logps = (out.logits[0, prompt - 1 : -1] / temperature).log_softmax(-1)
+    # what is no word can't be said, so it has no part in the distribution
+    tokenizer = processor.tokenizer
+    special = [one for one in tokenizer.all_special_ids if one != tokenizer.eos_token_id]
+    logits = out.logits[0, prompt - 1 : -1].index_fill(-1, torch.tensor(special), -math.inf)
+    logps = (logits / temperature).log_softmax(-1)
     return logps.gather(-1, torch.tensor(answer_ids)[:, None])[:, 0]
 
 
@@ -163,7 +167,9 @@ def text_of(row):
     return content if isinstance(content, str) else content[-1]["text"]
 
 
-def reference_loss(trainer, policy, reference, table, *, beta, temperature=1.0, method="orapo"):
+def reference_loss(
+    trainer, policy, reference, table, *, beta, temperature=1.0, method="orapo", lesson="dpo"
+):
     """DESIGN 1.3, equation by equation, one study and one rollout at a time."""
     processor, total = trainer.processing_class, 0.0
     inputs, batch = trainer.generation_inputs, trainer.generation
@@ -209,6 +215,8 @@ def reference_loss(trainer, policy, reference, table, *, beta, temperature=1.0, 
                 delta_plus = (plus.sum() - plus_ref.sum()) / len(chosen)
                 delta_minus = (plain.sum() - plain_ref.sum()) / len(answer)
                 loss = -torch.log(torch.sigmoid(TAU * (delta_plus - delta_minus)))
+                if lesson == "sft":
+                    loss = -plus.sum() / len(chosen)
                 dpo = dpo + loss / len(rejected)
         total = total + ((1 - weight) * grpo + weight * dpo) / studies
     return total
@@ -256,6 +264,19 @@ def test_a_step_is_the_equations_in_float64(
     policy = copy.deepcopy(reference)
     disturb(policy)
     assert_step_matches(trainer, policy, reference, REWARDS, FLOAT64, beta=beta)
+
+
+def test_the_lesson_of_supervision_has_the_same_weights(
+    tiny_model, tiny_processor, tiny_dataset, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(GRPOTrainer, "_get_per_token_logps_and_entropies", float64_logps)
+    model = tiny_model.double()
+    reference = copy.deepcopy(model)
+    trainer = make_trainer(model, tiny_processor, tiny_dataset, tmp_path, lesson="sft")
+    disturb(model)
+    policy = copy.deepcopy(reference)
+    disturb(policy)
+    assert_step_matches(trainer, policy, reference, REWARDS, FLOAT64, beta=0.04, lesson="sft")
 
 
 @pytest.mark.parametrize("accumulation", [1, 4])
@@ -677,6 +698,11 @@ def test_a_missing_column_is_said_before_anything_runs(tiny_model, tiny_processo
         ("rejected", "all"),
         ("uncertain", "maybe"),
         ("loss_type", "grpo"),
+        ("lesson", "none"),
+        ("credit", "token"),
+        ("max_minutes", -1.0),
+        ("vision_learning_rate", -1e-4),
+        ("resample_rounds", 2),
     ],
 )
 def test_a_wrong_setting_is_named(field, value, tmp_path):

@@ -15,7 +15,7 @@ from trl.trainer.utils import RepeatSampler
 
 from orapo.models.tiny import build_model
 from orapo.training import OraPOTrainer, trl_contract
-from orapo.training.resumable import ResumableTrainer
+from orapo.training.resumable import ResumableTrainer, WholeCheckpoints
 
 
 def source(name):
@@ -50,8 +50,10 @@ OVERRIDDEN = {
     ),
     "train": "resume_from_checkpoint, trial, ignore_keys_for_eval",
     "log": "logs, start_time",
+    "create_optimizer": "model",
+    "create_scheduler": "num_training_steps, optimizer",
 }
-OURS = (OraPOTrainer, ResumableTrainer)
+OURS = (OraPOTrainer, ResumableTrainer, WholeCheckpoints)
 CALLED = {"_get_output_dir": "trial"}
 # Attributes that no documentation of TRL promises, and their types.
 ATTRIBUTES = {

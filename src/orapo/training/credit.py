@@ -85,12 +85,15 @@ def sentence_values(
     for index, (score, row) in enumerate(zip(scores, pieces, strict=True)):
         if score is None or score.explanation is None:
             continue
-        ends = torch.tensor([len(piece) for piece in row]).cumsum(0)
+        lengths = torch.tensor([len(piece) for piece in row])
+        ends = lengths.cumsum(0)
         for sentence in score.explanation.sentences:
             worth = _WORTH.get(sentence.verdict, 0.0)
             if worth:
-                # a token belongs to the sentence in which its last character lies
+                # A token belongs to the sentence in which its last character lies; one without
+                # text, as the end token, to none.
                 inside = (ends > sentence.sentence.start) & (ends <= sentence.sentence.end)
+                inside &= lengths > 0
                 values[index, : len(row)][inside.to(values.device)] = worth
     return values
 

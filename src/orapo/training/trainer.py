@@ -49,6 +49,7 @@ from orapo.training.dataset import FILM_ERROR, require_columns
 from orapo.training.films import SetAside
 from orapo.training.oracle import OracleState
 from orapo.training.passes import score
+from orapo.training.placeholders import take_out
 from orapo.training.policy import tower_at_its_own_pace
 from orapo.training.resampling import sample_again
 from orapo.training.resumable import ResumableTrainer
@@ -130,6 +131,9 @@ class OraPOTrainer(ResumableTrainer):
         # or end up in the text.
         placeholders = trl_contract.image_tokens(self) | set(tokenizer.all_special_ids)
         trl_contract.suppress_tokens(self, placeholders - end_tokens)
+        for each in (self.model, self.ref_model):
+            if each is not None:
+                take_out(self.accelerator.unwrap_model(each), placeholders - end_tokens)
         self._pad_id: int = tokenizer.pad_token_id
         self._chosen = ChosenAnswers(
             self.processing_class, tokenizer, end_tokens, trl_contract.template_options(self)

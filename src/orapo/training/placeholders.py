@@ -1,0 +1,49 @@
+"""Tokens that are no words: placeholders of images, marks of roles, padding.
+
+They must not be sampled, and what is not sampled must not be scored either. A loss that pushes a
+rollout's tokens down pushes others up; tokens that are suppressed in sampling alone take that in
+unseen, because no rollout ever shows them. In the demo they took up to half of the probability, and
+the policy fell apart. So they are taken out of the model's distribution itself, by a bias on its head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any, Final
+
+import torch
+from torch import nn
+from transformers.integrations import is_deepspeed_zero3_enabled
+
+NEVER: Final = -1e4
+"""Added to the logit; every dtype holds it, and its exponential is 0."""
+
+
+def take_out(model: Any, tokens: Collection[int]) -> bool:
+    """Take tokens out of what a model can say, in sampling and in scoring.
+
+    The bias is a buffer that no checkpoint holds: a saved model is as any other of its class.
+
+    Args:
+        model: A language model, with an adapter or without.
+        tokens: Their ids.
+
+    Returns:
+        Whether it was done. Not with a head that has a bias of its own or is quantised, nor under
+        ZeRO-3, which takes every tensor of a head for one of its parameters; there sampling alone
+        leaves the tokens out.
+    """
+    head = model.get_output_embeddings()
+    if (
+        not isinstance(head, nn.Linear)
+        or head._parameters.get("bias") is not None
+        or not head.weight.is_floating_point()
+        or is_deepspeed_zero3_enabled()
+    ):
+        return False
+    if "bias" in head._parameters:
+        del head._parameters["bias"]
+        bias = torch.zeros(head.out_features, dtype=head.weight.dtype, device=head.weight.device)
+        head.register_buffer("bias", bias, persistent=False)
+    head.bias[sorted(tokens)] = NEVER
+    return True

@@ -1,0 +1,167 @@
+"""From a recipe to trainings that differ in their method and in nothing else."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from orapo import OrapoError
+from orapo.ablation.methods import METHODS, methods_named
+from orapo.ablation.plan import Budget, read_plan
+from orapo.data.phantom import PhantomConfig, write_phantom
+
+
+@pytest.fixture
+def plan_of(tmp_path):
+    """Make a plan; keyword arguments change the command's options, ``recipe`` the recipe."""
+    data = write_phantom(
+        tmp_path / "phantom", {"train": 10, "validate": 2, "test": 3}, 0, PhantomConfig(size=32)
+    )
+
+    def make(recipe=None, **options):
+        fields = {
+            "model": "some-model",
+            "data": str(data),
+            "output_dir": "unused",
+            "probe_split": "validate",
+            "probe_every": 5,
+            "reward_terms": ["repetition=0.5"],
+            "max_steps": 10,
+            "per_device_train_batch_size": 8,
+            "num_generations": 4,
+            "learning_rate": 1e-3,
+            "lr_scheduler_type": "warmup_stable_decay",
+            "lr_scheduler_kwargs": {"num_decay_steps": 4},
+            "warmup_steps": 2,
+            **(recipe or {}),
+        }
+        path = tmp_path / "recipe.yaml"
+        path.write_text(yaml.safe_dump({k: v for k, v in fields.items() if v is not None}))
+        defaults = {
+            "methods": methods_named(["all"]),
+            "seeds": 2,
+            "rival_seeds": 1,
+            "budget": Budget.ROLLOUTS,
+            "minutes": 0.0,
+            "curve": (),
+            "split": "test",
+        }
+        return read_plan(path, tmp_path / "out", **{**defaults, **options})
+
+    return make
+
+
+def jobs_of(plan, method):
+    return [job for job in plan.jobs() if job.method == method]
+
+
+def test_the_paper_s_rows_have_all_seeds_and_the_rivals_theirs(plan_of):
+    plan = plan_of()
+    assert [job.seed for job in jobs_of(plan, "orapo")] == [0, 1]
+    assert [job.seed for job in jobs_of(plan, "sft")] == [0]
+    assert jobs_of(plan, "base") == []  # there is nothing to train
+
+
+def test_two_methods_differ_in_what_their_definition_says_and_nothing_else(plan_of):
+    plan = plan_of()
+    (rival, _), (own, _) = jobs_of(plan, "grpo_facts"), jobs_of(plan, "orapo")
+    a, b = dict(rival.recipes[0]), dict(own.recipes[0])
+    a.pop("output_dir"), b.pop("output_dir")
+    assert a.pop("method") == "grpo"
+    assert a == b
+
+
+def test_all_seeds_train_on_the_same_studies(plan_of):
+    plan = plan_of()
+    recipes = [job.recipes[0] for job in plan.jobs()]
+    assert {recipe["data_seed"] for recipe in recipes} == {0}
+    assert {recipe["seed"] for recipe in recipes} == {0, 1}
+
+
+def test_forty_per_cent_of_the_studies_at_as_many_rollouts(plan_of):
+    plan = plan_of()
+    (few, _), (all_of_them, _) = jobs_of(plan, "orapo_40"), jobs_of(plan, "orapo")
+    assert (few.studies, all_of_them.studies) == (4, 10)
+    assert few.recipes[0]["train_studies"] == 4
+    assert few.recipes[0]["max_steps"] == all_of_them.recipes[0]["max_steps"]
+
+
+def test_a_method_of_two_stages_shares_the_steps_and_hands_its_model_on(plan_of):
+    (job,) = jobs_of(plan_of(), "sft_grpo")
+    first, second = job.recipes
+    assert (first["method"], second["method"]) == ("sft", "grpo")
+    assert (first["max_steps"], second["max_steps"]) == (5, 5)
+    assert second["lr_scheduler_kwargs"] == {"num_decay_steps": 2}
+    assert second["model"] == first["output_dir"] != second["output_dir"]
+
+
+def test_resampling_ends_with_the_rollouts_of_the_others(plan_of):
+    (job,) = jobs_of(plan_of(), "grpo_dapo")
+    assert job.recipes[0]["max_rollouts"] == 80
+    (free,) = jobs_of(plan_of(budget=Budget.SAMPLES), "grpo_dapo")
+    assert "max_rollouts" not in free.recipes[0]
+
+
+def test_with_minutes_the_steps_and_the_schedule_leave_room(plan_of):
+    plan = plan_of(budget=Budget.MINUTES, minutes=30.0)
+    recipe = jobs_of(plan, "orapo")[0].recipes[0]
+    assert recipe["max_minutes"] == 30
+    assert recipe["max_steps"] == 200
+    assert recipe["lr_scheduler_kwargs"] == {"num_decay_steps": 80}
+    stages = jobs_of(plan, "sft_grpo")[0].recipes
+    assert [stage["max_minutes"] for stage in stages] == [15, 15]
+
+
+def test_a_search_s_learning_rates_are_factors_of_the_recipe_s(plan_of):
+    jobs = jobs_of(plan_of(), "grpo_tuned")
+    assert len(jobs) == len(METHODS["grpo_tuned"].tuned_from)
+    assert jobs[1].recipes[0]["learning_rate"] == pytest.approx(3e-4)
+    assert len({job.name for job in jobs}) == len(jobs)
+
+
+def test_a_term_of_the_reward_comes_beside_those_of_the_recipe(plan_of):
+    (job,) = jobs_of(plan_of(), "orapo_false_alarm")
+    assert job.recipes[0]["reward_terms"] == ["repetition=0.5", "false_alarm=0.5"]
+
+
+def test_the_curve_has_both_methods_at_each_number_and_does_not_repeat_the_table_s(plan_of):
+    plan = plan_of(methods=methods_named(["paper"]), curve=(2, 5, 10))
+    extra = [(job.method, job.studies) for job in plan.jobs() if job.curve]
+    wanted = {(name, count) for name in ("grpo_facts", "orapo") for count in (2, 5)}
+    assert set(extra) == wanted
+    assert len(extra) == 2 * len(wanted)  # two seeds each
+
+
+def test_folders_of_jobs_are_all_different(plan_of):
+    folders = [recipe["output_dir"] for job in plan_of(curve=(5,)).jobs() for recipe in job.recipes]
+    assert len(set(folders)) == len(folders)
+    assert all(Path(folder).is_absolute() for folder in folders)
+
+
+def test_a_group_a_name_and_what_a_method_builds_on():
+    assert methods_named(["paper"]) == [
+        *("base", "grpo_accuracy", "grpo_facts", "orapo_40", "grpo_sft", "orapo"),
+    ]
+    assert methods_named(["orapo_consensus", "sft"]) == ["orapo", "sft", "orapo_consensus"]
+    with pytest.raises(OrapoError, match="unknown method 'ppo'"):
+        methods_named(["ppo"])
+
+
+@pytest.mark.parametrize(
+    ("recipe", "options", "said"),
+    [
+        ({"method": "grpo"}, {}, "expected the recipe of OraPO"),
+        ({"max_steps": None}, {}, "max_steps is needed"),
+        ({"learning_rate": None}, {}, "learning_rate is needed"),
+        ({"probe_split": None}, {}, "a search takes the best on validation studies"),
+        ({"train_split": "dev"}, {}, "no study of split 'dev'"),
+        ({}, {"split": "gold"}, "no study of split 'gold'; it has test, train, validate"),
+        ({}, {"curve": (11,)}, "there are 10 training studies"),
+        ({}, {"budget": Budget.MINUTES}, "--minutes"),
+        ({}, {"minutes": 5.0}, "--minutes"),
+        ({"surprise": 1}, {}, "unknown field 'surprise'"),
+    ],
+)
+def test_what_cannot_be_compared_is_said_before_anything_is_trained(plan_of, recipe, options, said):
+    with pytest.raises(OrapoError, match=said):
+        plan_of(recipe, **options)

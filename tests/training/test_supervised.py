@@ -1,0 +1,75 @@
+"""Plain supervision from the same recipe."""
+
+import json
+
+import pytest
+
+from orapo import OrapoError
+from orapo.training import OraPOConfig
+from orapo.training.checkpoints import whole_checkpoints
+from orapo.training.run import RunConfig, train
+from orapo.training.supervised import supervised_config
+
+
+def recipe(run_settings, **changes):
+    names = set(RunConfig.__dataclass_fields__)
+    settings = {**run_settings, "method": "sft", **changes}
+    run = RunConfig(**{name: value for name, value in settings.items() if name in names})
+    return run, OraPOConfig(**{n: value for n, value in settings.items() if n not in names})
+
+
+def lines(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_a_step_has_as_many_studies_as_one_of_the_other_methods(tmp_path):
+    config = OraPOConfig(
+        str(tmp_path), per_device_train_batch_size=32, num_generations=4, use_cpu=True, bf16=False
+    )
+    assert supervised_config(config).per_device_train_batch_size == 8
+
+
+def test_reports_become_likelier(run_settings):
+    settings = recipe(run_settings, max_steps=30, save_steps=30, learning_rate=1e-2, probe_every=0)
+    folder = train(*settings)
+    loss = [line["loss"] for line in lines(folder / "metrics.jsonl") if "loss" in line]
+    assert len(loss) == 30
+    assert sum(loss[-5:]) < 0.8 * sum(loss[:5])
+
+
+def test_a_run_leaves_what_every_run_leaves(run_settings):
+    folder = train(*recipe(run_settings))
+    assert [line["step"] for line in lines(folder / "probe.jsonl")] == [0, 3]
+    assert "sft" in (folder / "README.md").read_text()
+    assert (folder / "model.safetensors").is_file()
+    assert [path.name for path in whole_checkpoints(folder)] == ["checkpoint-2", "checkpoint-4"]
+
+
+def test_an_interrupted_run_goes_on_to_the_same_weights(run_settings, tmp_path):
+    whole = train(*recipe(run_settings))
+    cut = {"output_dir": str(tmp_path / "cut")}
+    folder = train(*recipe(run_settings, **cut))
+    import shutil
+
+    shutil.rmtree(folder / "checkpoint-4")
+    (folder / "model.safetensors").unlink()
+    train(*recipe(run_settings, **cut), resume=True)
+    weights = [(each / "model.safetensors").read_bytes() for each in (whole, folder)]
+    assert weights[0] == weights[1]
+
+
+def test_a_smaller_number_of_studies_is_part_of_a_larger_one(run_settings):
+    from pathlib import Path
+
+    from orapo.training.run import _drawn, studies_of
+
+    everything = studies_of(Path(run_settings["data"]), "train")
+    found = []
+    for count in (2, 4, 6):
+        run, config = recipe(run_settings, train_studies=count)
+        found.append([study.study_id for study in _drawn(everything, run, config)])
+    assert [len(names) for names in found] == [2, 4, 6]
+    assert set(found[0]) < set(found[1]) < set(found[2])
+    run, config = recipe(run_settings, train_studies=7)
+    with pytest.raises(OrapoError, match="train_studies is 7"):
+        _drawn(everything, run, config)
