@@ -106,13 +106,13 @@ def _difference_table(found: Ablation) -> ResultTable:
         for rival, one in row.get("against", {}).items():
             low, high = one["difference_interval"]
             ratio = "-" if one["ratio"] is None else f"{one['ratio']:.2f}"
-            ends = " to ".join(f"{end:.2f}" for end in one["ratio_interval"])
+            ends = " to ".join(f"{end:.2f}" for end in one["ratio_interval"] or ()) or "-"
             rows.append(
                 TableRow(
                     (
                         *(title_of(name), title_of(rival), str(one["seeds"])),
                         *(f"{one['difference']:+.3f}", f"{low:+.3f} to {high:+.3f}"),
-                        *(ratio, ends if one["ratio"] is not None else "-"),
+                        *(ratio, ends),
                         *(f"{one['p']:.4f}", f"{one['p_holm']:.4f}"),
                     )
                 )
@@ -238,19 +238,21 @@ def _write_plots(out: Path, found: Ablation) -> dict[str, Path]:
     plots = {}
     # In the order of the table the paper's come first; more lines than that nobody tells apart.
     shown = dict(list(found.runs.items())[:_MOST_LINES])
+    titles = {name: title_of(name) for name in shown}
     zeros = {
-        title_of(name): curve
+        name: curve
         for name, runs in shown.items()
         if (curve := mean_curve(runs, "oracle/all_zero_groups"))
     }
     if zeros:
         path = plots["Groups without any reward, by step"] = out / "all_zero_groups.png"
-        zero_reward_curve(zeros, path, "All-zero groups", "Share of groups without any reward")
+        title = "Share of groups without any reward"
+        zero_reward_curve(zeros, path, "All-zero groups", title, titles)
     support = next(iter(found.rows.values()))["per_label"]
     drawn = [label for label, one in support.items() if one["support"]]
     rare = [label for label in found.settings["rare_labels"] if label in drawn]
     curves = {
-        title_of(name): label_curves(runs, rare or drawn)
+        name: label_curves(runs, rare or drawn)
         for name, runs in shown.items()
         if any(run.probes for run in runs)
     }
@@ -258,18 +260,19 @@ def _write_plots(out: Path, found: Ablation) -> dict[str, Path]:
         path = plots["F1 of rare labels, by step" if rare else "F1 of labels, by step"] = (
             out / "rare_labels.png"
         )
-        label_f1_curves(curves, path, rare)
+        label_f1_curves(curves, path, rare, titles)
     if any(len(rows) > 1 for rows in found.curve.values()):
         path = plots["Macro-F1 by number of training studies"] = out / "data_efficiency.png"
         data_efficiency(
             {
-                title_of(name): [
+                name: [
                     (count, row["macro_f1"], *row["macro_f1_interval"])
                     for count, row in rows.items()
                 ]
                 for name, rows in found.curve.items()
             },
             path,
+            titles,
         )
     return plots
 

@@ -159,7 +159,8 @@ class Comparison:
                 "difference": float(whole[0] - whole[1]),
                 "difference_interval": _ends(first - second),
                 "ratio": float(whole[0] / whole[1]) if whole[1] else None,
-                "ratio_interval": _ends(first / np.maximum(second, 1e-9)),
+                # no interval where a draw of the rival has nothing right
+                "ratio_interval": _ends(first / second) if second.min() > 0 else None,
                 "p": min(1.0, max(2 * min(below, above), smallest)),
                 "seeds": len(mine),
             }

@@ -24,6 +24,8 @@ from orapo.evaluation.rows import TRIVIAL_TITLES, row_title
 from orapo.labels import LABELS
 
 _DPI: Final = 160
+_MOST_IN_TITLE: Final = 3
+"""Names of a legend that fit beside a title or into a plot."""
 _WIDTH: Final = 8.0  # inches; text is sized for this figure at 800 px
 
 _INK: Final = "#222222"
@@ -72,6 +74,7 @@ def zero_reward_curve(
     path: Path,
     what: str = "Zero-reward rollouts",
     title: str = "Share of rollouts with zero reward",
+    titles: Mapping[str, str] | None = None,
 ) -> None:
     """Plot the share of zero-reward rollouts against the step, one line a method.
 
@@ -82,6 +85,7 @@ def zero_reward_curve(
         path: The PNG file to write.
         what: Name of the axis, where the shares are of something else.
         title: Likewise.
+        titles: What the legend calls the methods, if not what tables do.
     """
     figure, axes = _figure(4.2)
     widths = []
@@ -94,7 +98,7 @@ def zero_reward_curve(
         axes.plot(steps, shares, color=look.colour, alpha=0.22, linewidth=1)
         axes.plot(
             steps, smooth, color=look.colour, linestyle=look.line, linewidth=2.4,
-            label=row_title(name),
+            label=(titles or {}).get(name) or row_title(name),
             marker="o" if len(steps) == 1 else None,
         )  # fmt: skip
     axes.set_ylim(0, 1)
@@ -104,9 +108,7 @@ def zero_reward_curve(
     axes.set_ylabel(what)
     axes.set_title(title, loc="left", fontweight="bold")
     if widths:
-        axes.legend(
-            frameon=False, handlelength=3, title=f"mean over {max(widths)} points; raw: faint"
-        )
+        _legend(figure, axes, f"mean over {max(widths)} points; raw: faint")
     _save(figure, path)
 
 
@@ -114,6 +116,7 @@ def label_f1_curves(
     curves: Mapping[str, Mapping[str, Sequence[tuple[int, float]]]],
     path: Path,
     rare: Collection[str] = (),
+    titles: Mapping[str, str] | None = None,
 ) -> None:
     """Plot each label's F1 on the probe's studies against the step, one panel a label (the paper's Figure 2).
 
@@ -121,11 +124,14 @@ def label_f1_curves(
         curves: Method to label to (step, F1 in 0..1).
         path: The PNG file to write.
         rare: Labels to mark as rare.
+        titles: What the legend calls the methods, if not what tables do.
     """
     labels = [name for name in LABELS if any(name in lines for lines in curves.values())]
     columns = min(4, max(1, len(labels)))
     rows = max(1, math.ceil(len(labels) / columns))
-    figure = Figure(figsize=(_WIDTH, 1.0 + 1.75 * rows), dpi=_DPI, layout="constrained")
+    figure = Figure(
+        figsize=(_WIDTH, 1.0 + 1.75 * rows + 0.2 * len(curves)), dpi=_DPI, layout="constrained"
+    )
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     looks = _looks(curves)
     panels: list[Axes] = list(grid.flat)
@@ -135,7 +141,7 @@ def label_f1_curves(
             steps, scores = _known(lines.get(label, ()))
             axes.plot(
                 steps, scores, color=looks[name].colour, linestyle=looks[name].line, linewidth=2,
-                marker="o", markersize=3, label=row_title(name),
+                marker="o", markersize=3, label=(titles or {}).get(name) or row_title(name),
             )  # fmt: skip
         title = label.replace("Enlarged Cardiomediastinum", "Enl. Cardiomediast.")
         if label in rare:
@@ -149,26 +155,33 @@ def label_f1_curves(
     for column in range(columns):  # the lowest panel of each column names the steps
         last = (len(labels) - 1 - column) // columns * columns + column
         panels[last].tick_params(labelbottom=True)
-    figure.supxlabel("Training step", fontsize=11)
-    figure.supylabel("F1 on the studies of the probe", fontsize=11)
+    few = len(curves) <= _MOST_IN_TITLE
+    if few:
+        figure.supxlabel("Training step", fontsize=11)
+    for axes in panels[: len(labels)] if not few else ():  # the legend is where that would stand
+        axes.set_xlabel("Training step")
+    figure.supylabel("F1 on the studies of the probe" if rows > 1 else "F1 (probe)", fontsize=11)
     if labels:
         handles, names = panels[0].get_legend_handles_labels()
         figure.legend(
-            handles, names, loc="outside upper right", ncols=len(names), frameon=False,
-            handlelength=3,
+            handles, names, loc="outside upper right" if few else "outside lower center",
+            ncols=min(len(names), 3), frameon=False, handlelength=3,
         )  # fmt: skip
     _title(figure, "F1 of each label by step")
     _save(figure, path)
 
 
 def data_efficiency(
-    curves: Mapping[str, Sequence[tuple[int, float, float, float]]], path: Path
+    curves: Mapping[str, Sequence[tuple[int, float, float, float]]],
+    path: Path,
+    titles: Mapping[str, str] | None = None,
 ) -> None:
     """Plot macro-F1 against the number of training studies, one line a method.
 
     Args:
         curves: Method to (studies, macro-F1, ends of its interval).
         path: The PNG file to write.
+        titles: What the legend calls the methods, if not what tables do.
     """
     figure, axes = _figure(4.2)
     counts = sorted({point[0] for points in curves.values() for point in points})
@@ -177,7 +190,7 @@ def data_efficiency(
         studies = [point[0] for point in points]
         axes.plot(
             studies, [point[1] for point in points], color=look.colour, linestyle=look.line,
-            linewidth=2.4, marker="o", label=row_title(name),
+            linewidth=2.4, marker="o", label=(titles or {}).get(name) or row_title(name),
         )  # fmt: skip
         axes.fill_between(
             studies, [point[2] for point in points], [point[3] for point in points],
@@ -190,7 +203,7 @@ def data_efficiency(
     axes.set_xlabel("Training studies")
     axes.set_ylabel("Macro-F1 on the test studies")
     axes.set_title("Data efficiency", loc="left", fontweight="bold")
-    axes.legend(frameon=False, handlelength=3, title="shaded: 95 % intervals")
+    _legend(figure, axes, "shaded: 95 % intervals")
     _save(figure, path)
 
 
@@ -418,6 +431,18 @@ def _figure(height: float) -> tuple[Figure, Axes]:
     axes.xaxis.label.set_fontsize(11)
     axes.yaxis.label.set_fontsize(11)
     return figure, axes
+
+
+def _legend(figure: Figure, axes: Axes, title: str) -> None:
+    """Write the legend into the plot, or below it where it would cover the lines."""
+    handles, names = axes.get_legend_handles_labels()
+    if len(names) <= _MOST_IN_TITLE:
+        axes.legend(frameon=False, handlelength=3, title=title)
+    else:
+        figure.legend(
+            handles, names, loc="outside lower center", ncols=3, frameon=False, handlelength=3,
+            title=title,
+        )  # fmt: skip
 
 
 def _title(figure: Figure, text: str) -> None:
