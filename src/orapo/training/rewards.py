@@ -16,6 +16,7 @@ from typing import Any, Final
 from orapo.errors import OrapoError
 from orapo.facts import RepetitionPenalty
 from orapo.facts.reward import Completion, completion_text
+from orapo.training.radeval_reward import PREFIX, RadEvalReward
 
 Reward = Callable[..., Sequence[float | None]]
 
@@ -91,24 +92,31 @@ TERMS: Final[dict[str, Callable[[], Reward]]] = {
 }
 
 
-def reward_terms(terms: Sequence[str]) -> tuple[list[Reward], list[float]]:
+def reward_terms(
+    terms: Sequence[str], radeval_python: str = ""
+) -> tuple[list[Reward], list[float]]:
     """Return the rewards that a recipe names, and their weights.
 
     Args:
-        terms: ``name=weight`` each; a name of `TERMS`, or ``package.module:function`` for a reward
-            function as TRL takes it.
+        terms: ``name=weight`` each; a name of `TERMS`, ``radeval/METRIC`` (`radeval_reward`), or
+            ``package.module:function`` for a reward function as TRL takes it.
+        radeval_python: The interpreter that holds RadEval; empty: this one.
 
     Raises:
         OrapoError: A term can't be read, or its function can't be found.
     """
-    rewards, weights = [], []
+    rewards: list[Reward] = []
+    weights = []
     for term in terms:
         name, _, weight = term.partition("=")
         try:
             weights.append(float(weight))
         except ValueError:
             raise OrapoError(f"reward term {term!r}: expected name=weight, as {name}=0.5") from None
-        rewards.append(TERMS[name]() if name in TERMS else _found(name))
+        if name.startswith(PREFIX):
+            rewards.append(RadEvalReward(name, radeval_python))
+        else:
+            rewards.append(TERMS[name]() if name in TERMS else _found(name))
     return rewards, weights
 
 
@@ -116,7 +124,8 @@ def _found(name: str) -> Reward:
     module, colon, function = name.partition(":")
     if not colon:
         raise OrapoError(
-            f"reward term {name!r}: expected {', '.join(TERMS)} or package.module:function"
+            f"reward term {name!r}: expected {', '.join(TERMS)}, radeval/METRIC or "
+            "package.module:function"
         )
     try:
         found = getattr(importlib.import_module(module), function)

@@ -50,6 +50,7 @@ class TaskConfig:
         probe_every: Steps between probes; 0 for none.
         probe_studies: Studies of a probe, from the split's beginning.
         reward_terms: What is rewarded beside FactS, ``name=weight`` each (`training.rewards`).
+        radeval_python: The interpreter that holds RadEval, for terms ``radeval/METRIC``.
         engine: What reads the reports for the reward: ``rules`` or ``llm``.
         lexicon: The rules' own TOML file; CheXpert's labels are expected.
         judge_model: The llm engine's model; ``judge_url`` says where it is.
@@ -81,6 +82,9 @@ class TaskConfig:
     probe_studies: int = field(default=200, metadata={"help": "studies of a probe"})
     reward_terms: list[str] = field(
         default_factory=list, metadata={"help": "rewards beside FactS, name=weight each"}
+    )
+    radeval_python: str = field(
+        default="", metadata={"help": "interpreter that holds RadEval, for radeval/METRIC"}
     )
     engine: str = field(default="rules", metadata={"help": "reads reports: rules or llm"})
     lexicon: str = field(default="", metadata={"help": "TOML file that adds to the rules"})
@@ -288,7 +292,7 @@ def train(
             "generation; lower per_device_train_batch_size or gradient_accumulation_steps"
         )
     model, processor, adapter = load_policy(run, config)
-    terms, weights = reward_terms(run.reward_terms or ())
+    terms, weights = reward_terms(run.reward_terms or (), run.radeval_python)
     facts = FactSReward(config.facts_beta, config.uncertain, engine=_reward_engine(run))
     config.reward_weights = [1.0, *weights]
     callbacks: list[TrainerCallback] = [LogFile(folder / LOG_FILE)]
