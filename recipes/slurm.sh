@@ -22,7 +22,8 @@ export OMP_NUM_THREADS=4
 export HF_HUB_OFFLINE=${HF_HUB_OFFLINE:-1}
 output=$(sed -n 's/^output_dir: *\([^ #]*\).*/\1/p' "$recipe")
 resume=()
-if compgen -G "$output/checkpoint-*" > /dev/null; then
+# A checkpoint counts once it is whole.
+if compgen -G "$output/checkpoint-*/whole.json" > /dev/null; then
   resume=(--resume)
 fi
 orapo doctor

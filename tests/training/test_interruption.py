@@ -63,11 +63,11 @@ def test_a_signal_within_a_step_saves_after_it_and_the_run_goes_on_from_there(
     run = tmp_path / "run"
     with monkeypatch.context() as patch:
         send(patch, "training_step", signum, at=2)
-        assert orapo_train(**settings) == code
+        assert orapo_train("--run_name", "a name", **settings) == code
     said = capsys.readouterr().err
     assert f"{signal.Signals(signum).name}: finishing this step and saving" in said
     assert f"saved: {run / 'checkpoint-3'}; go on with: orapo train --config" in said
-    assert "--resume" in said
+    assert "recipe.yaml --run_name 'a name' --resume" in said
     assert whole_checkpoints(run) == [run / "checkpoint-3"]
     assert not (run / "model.safetensors").exists()  # it is not done
     assert orapo_train("--resume", **settings) == 0

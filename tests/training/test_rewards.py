@@ -59,11 +59,14 @@ def test_the_main_reward_goes_by_its_name():
     from orapo.training import OraPOConfig
 
     config = OraPOConfig("x", use_cpu=True, bf16=False, facts_beta=0.5)
-    assert main_reward("facts", config).facts_beta == 0.5
+    assert main_reward("facts", config)[0].facts_beta == 0.5
     for name in ("facts", "accuracy", "bleu"):
-        assert main_reward(name, config).__name__ == name
-    assert main_reward(f"{__name__}:constant", config)(["a"]) == [0.25]
-    with pytest.raises(OrapoError, match=r"radcliq or package\.module:function"):
+        reward, weight = main_reward(name, config)
+        assert (reward.__name__, weight) == (name, 1.0)
+    assert main_reward(f"{__name__}:constant", config)[0](["a"]) == [0.25]
+    assert main_reward("radgraph", config)[1] == 1.0
+    assert main_reward("radcliq", config)[1] == -1.0  # an error rate
+    with pytest.raises(OrapoError, match=r"radcliq, radeval/METRIC or package\.module:function"):
         main_reward("rouge", config)
 
 

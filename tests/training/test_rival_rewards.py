@@ -1,12 +1,8 @@
 """Rewards that FactS is compared with."""
 
-import sys
-import types
-
 import pytest
 
-from orapo.errors import MissingExtraError
-from orapo.training.rival_rewards import AccuracyReward, BleuReward, radeval_reward
+from orapo.training.rival_rewards import AccuracyReward, BleuReward
 
 LABELS = {"Cardiomegaly": 1, "Pleural Effusion": 1}
 
@@ -40,25 +36,3 @@ def test_bleu_agrees_with_sacrebleu():
 
 def test_bleu_without_a_reference_is_unknown():
     assert BleuReward()(["Clear.", "Clear."], report=[None, ""]) == [None, None]
-
-
-def test_radeval_is_asked_for_the_figure_of_a_report_and_an_error_rate_is_turned_round(monkeypatch):
-    asked = {}
-
-    def make_reward_fn(metric, reference_column, key, score_transform):
-        asked.update(metric=metric, column=reference_column, key=key)
-        return lambda completions, **columns: [score_transform(0.5) for _ in completions]
-
-    module = types.ModuleType("radeval.rewards")
-    module.make_reward_fn = make_reward_fn
-    monkeypatch.setitem(sys.modules, "radeval", types.ModuleType("radeval"))
-    monkeypatch.setitem(sys.modules, "radeval.rewards", module)
-    reward = radeval_reward("radcliq", "radcliq_v1", -1.0)
-    assert asked == {"metric": "radcliq", "column": "report", "key": "radcliq_v1"}
-    assert reward(["Clear."], report=["Clear."]) == [-0.5]
-
-
-def test_without_radeval_the_extra_is_named(monkeypatch):
-    monkeypatch.setitem(sys.modules, "radeval.rewards", None)
-    with pytest.raises(MissingExtraError, match=r"radeval"):
-        radeval_reward("radgraph", "radgraph_partial")

@@ -243,7 +243,12 @@ def read_plan(
             "and probe_every"
         )
     needs = {name: METHODS[name].needs for name in methods}
-    missing = {name: one for name, one in needs.items() if one and find_spec(one) is None}
+    elsewhere = {"radeval"} if run.radeval_python else set()  # in an environment of its own
+    missing = {
+        name: one
+        for name, one in needs.items()
+        if one and one not in elsewhere and find_spec(one) is None
+    }
     return AblationPlan(
         recipe,
         out,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -89,7 +90,8 @@ def train(
     try:
         folder = runs.train(run, settings, resume=resume, say=say)
     except Interrupted as stop:
-        say(f"{stop}; go on with: orapo train --config {config} --resume")
+        command = shlex.join(["orapo", "train", "--config", config, *ctx.args, "--resume"])
+        say(f"{stop}; go on with: {command}")
         raise typer.Exit(128 + stop.signum) from None
     typer.echo(f"Checkpoint, {runs.LOG_FILE} and {runs.PROBE_FILE}: {folder}")
 

@@ -1,6 +1,9 @@
 """Run by the Python that holds RadEval: reports in, scores out, over two JSON files.
 
     python radeval_runner.py IN.json OUT.json
+    python radeval_runner.py --answer METRIC
+
+The second way is a process that stays: it answers each line of JSON on its standard input with one.
 
 Imports RadEval 2.2 and the standard library alone, so that it works in an environment of its own. A
 metric that fails (no weights, no network) takes no other one along. OUT.json is written anew after
@@ -75,6 +78,31 @@ def plain(value: Any) -> Any:
     return float(value) if known else None
 
 
+def answer(metric: str) -> None:
+    """Score reports, a line of JSON each time, with a metric that is loaded once."""
+    # the answers' own way out: what RadEval prints must not get between them
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    sys.meta_path.insert(0, OldName())
+    evaluator = None
+    for line in sys.stdin:
+        asked = json.loads(line)
+        references, generated = asked["references"], asked["generated"]
+        try:
+            if evaluator is None:
+                from radeval import RadEval
+
+                evaluator = RadEval(metrics=[metric], per_sample=True, show_progress=False)
+            figures = evaluator(refs=references, hyps=generated)
+            result: dict[str, Any] = {
+                "figures": {name: plain(value) for name, value in figures.items()}
+            }
+        except Exception as error:
+            result = {"error": said_of(error, references + generated)}
+        out.write(json.dumps(result) + "\n")
+        out.flush()
+
+
 def main() -> None:
     """Score what the first file holds, metric by metric, into the second one."""
     source, target = sys.argv[1:3]
@@ -106,4 +134,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1] == "--answer":
+        answer(sys.argv[2])
+    else:
+        main()

@@ -18,7 +18,8 @@ from orapo.facts import FactsEngine, FactSReward, RepetitionPenalty
 from orapo.facts.reward import Completion, completion_text
 from orapo.facts.score import Explanation
 from orapo.labels import LABELS, POSITIVE, UNCERTAIN, LabelValue
-from orapo.training.rival_rewards import RIVALS, AccuracyReward
+from orapo.training.radeval_reward import PREFIX, RadEvalReward
+from orapo.training.rival_rewards import AccuracyReward, BleuReward
 
 if TYPE_CHECKING:
     from orapo.training.config import OraPOConfig
@@ -135,39 +136,54 @@ TERMS: Final[dict[str, Callable[[], Reward]]] = {
 }
 FALSE_ALARM: Final = "false_alarm"
 """The one term that needs to know the studies."""
-MAIN: Final = ("facts", "accuracy", *RIVALS)
+# RadGraph's F1 (Delbrouck et al. 2022), and an error rate: lower is better (Yu et al. 2023).
+_RADEVAL: Final = {
+    "radgraph": ("radeval/radgraph/radgraph_partial", 1.0),
+    "radcliq": ("radeval/radcliq/radcliq_v1", -1.0),
+}
+MAIN: Final = ("facts", "accuracy", "bleu", *_RADEVAL)
 
 
-def main_reward(name: str, config: OraPOConfig, engine: FactsEngine | None = None) -> Reward:
-    """Return the reward that a run is about.
+def main_reward(
+    name: str,
+    config: OraPOConfig,
+    engine: FactsEngine | None = None,
+    radeval_python: str = "",
+) -> tuple[Reward, float]:
+    """Return the reward that a run is about, and its weight: -1 for an error rate.
 
     Args:
         name: Of `MAIN`, or ``package.module:function``.
         config: Its b and its policy for uncertain labels.
         engine: What reads reports; None: the rules.
+        radeval_python: The interpreter that holds RadEval; empty: this one.
 
     Raises:
         OrapoError: There is no such reward.
         MissingExtraError: It needs an extra that is not installed.
     """
     if name == "facts":
-        return FactSReward(config.facts_beta, config.uncertain, engine=engine)
+        return FactSReward(config.facts_beta, config.uncertain, engine=engine), 1.0
     if name == "accuracy":
-        return AccuracyReward(config.facts_beta, config.uncertain, engine=engine)
-    if name in RIVALS:
-        return RIVALS[name]()
-    return _found(name, MAIN)
+        return AccuracyReward(config.facts_beta, config.uncertain, engine=engine), 1.0
+    if name == "bleu":
+        return BleuReward(), 1.0
+    if name in _RADEVAL:
+        metric, weight = _RADEVAL[name]
+        return RadEvalReward(metric, radeval_python), weight
+    return _found(name, MAIN), 1.0
 
 
 def reward_terms(
-    terms: Sequence[str], labels: Sequence[Mapping[str, LabelValue]] = ()
+    terms: Sequence[str], labels: Sequence[Mapping[str, LabelValue]] = (), radeval_python: str = ""
 ) -> tuple[list[Reward], list[float]]:
     """Return the rewards that a recipe names, and their weights.
 
     Args:
-        terms: ``name=weight`` each; a name of `TERMS`, ``false_alarm``, or
-            ``package.module:function`` for a reward function as TRL takes it.
+        terms: ``name=weight`` each; a name of `TERMS`, ``false_alarm``, ``radeval/METRIC``
+            (`radeval_reward`), or ``package.module:function`` for a reward function as TRL takes it.
         labels: Of the studies trained on, for ``false_alarm``.
+        radeval_python: The interpreter that holds RadEval; empty: this one.
 
     Raises:
         OrapoError: A term can't be read, or its function can't be found.
@@ -182,6 +198,8 @@ def reward_terms(
             raise OrapoError(f"reward term {term!r}: expected name=weight, as {name}=0.5") from None
         if name == FALSE_ALARM:
             rewards.append(FalseAlarmPenalty(labels))
+        elif name.startswith(PREFIX):
+            rewards.append(RadEvalReward(name, radeval_python))
         else:
             rewards.append(TERMS[name]() if name in TERMS else _found(name, (*TERMS, FALSE_ALARM)))
     return rewards, weights
@@ -191,7 +209,8 @@ def _found(name: str, known: Sequence[str]) -> Reward:
     module, colon, function = name.partition(":")
     if not colon:
         raise OrapoError(
-            f"reward term {name!r}: expected {', '.join(known)} or package.module:function"
+            f"reward term {name!r}: expected {', '.join(known)}, radeval/METRIC or "
+            "package.module:function"
         )
     try:
         found = getattr(importlib.import_module(module), function)

@@ -1,4 +1,4 @@
-"""Rewards that FactS is compared with: the naive baseline's accuracy, BLEU, and RadEval's metrics.
+"""Rewards that FactS is compared with: the naive baseline's accuracy, and BLEU.
 
 Each is a reward function as TRL takes it and can stand in a recipe's ``reward``. A score that can't be
 had is None (unknown), never 0.
@@ -6,9 +6,8 @@ had is None (unknown), never 0.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any
 
 from orapo.errors import MissingExtraError
 from orapo.facts import FactSReward
@@ -70,33 +69,3 @@ class BleuReward:
             else None
             for text, reference in zip(completions, references, strict=True)
         ]
-
-
-def radeval_reward(metric: str, figure: str, sign: float = 1.0) -> Callable[..., Any]:
-    """Return a metric of RadEval as a reward, by RadEval's own wrapper for TRL.
-
-    Args:
-        metric: RadEval's name of it.
-        figure: Of the figures that it gives a report, which one.
-        sign: -1 for a metric that falls as reports get better.
-
-    Raises:
-        MissingExtraError: RadEval is not installed.
-    """
-    try:
-        from radeval.rewards import make_reward_fn
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(f"the reward {metric}", "radeval") from error
-    reward: Callable[..., Any] = make_reward_fn(
-        metric, reference_column="report", key=figure, score_transform=lambda score: sign * score
-    )
-    return reward
-
-
-RIVALS: Final[dict[str, Callable[[], Any]]] = {
-    "bleu": BleuReward,
-    "radgraph": partial(radeval_reward, "radgraph", "radgraph_partial"),
-    # an error rate: lower is better
-    "radcliq": partial(radeval_reward, "radcliq", "radcliq_v1", -1.0),
-}
-"""Rewards of a report's words against the reference's; Delbrouck et al. 2022, Yu et al. 2023."""

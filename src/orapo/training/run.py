@@ -56,6 +56,8 @@ class TaskConfig:
         reward: What is rewarded: ``facts``, ``accuracy`` (the naive baseline), ``bleu``, ``radgraph``,
             ``radcliq``, or ``package.module:function``.
         reward_terms: What is rewarded beside it, ``name=weight`` each (`training.rewards`).
+        radeval_python: The interpreter that holds RadEval, for ``radgraph``, ``radcliq`` and terms
+            ``radeval/METRIC``.
         engine: What reads the reports for the reward: ``rules`` or ``llm``.
         lexicon: The rules' own TOML file; CheXpert's labels are expected.
         judge_model: The llm engine's model; ``judge_url`` says where it is.
@@ -89,6 +91,9 @@ class TaskConfig:
     reward: str = field(default="facts", metadata={"help": "what is rewarded"})
     reward_terms: list[str] = field(
         default_factory=list, metadata={"help": "rewards beside it, name=weight each"}
+    )
+    radeval_python: str = field(
+        default="", metadata={"help": "interpreter that holds RadEval, for radeval/METRIC"}
     )
     engine: str = field(default="rules", metadata={"help": "reads reports: rules or llm"})
     lexicon: str = field(default="", metadata={"help": "TOML file that adds to the rules"})
@@ -358,13 +363,13 @@ def _rewards(
     """Return what is rewarded, with weights; a schedule of FactS' b goes to the callbacks."""
     target = check_target(run.target)
     labels = [study_labels(study, target) for study in studies]
-    terms, weights = reward_terms(run.reward_terms or (), labels)
-    reward = main_reward(run.reward, config, _reward_engine(run))
+    terms, weights = reward_terms(run.reward_terms or (), labels, run.radeval_python)
+    reward, weight = main_reward(run.reward, config, _reward_engine(run), run.radeval_python)
     if config.facts_beta_end:
         if not isinstance(reward, FactSReward):
             raise OrapoError("facts_beta_end needs reward: facts")
         callbacks.append(BetaSchedule(reward, config.facts_beta, config.facts_beta_end))
-    return [reward, *terms], [1.0, *weights]
+    return [reward, *terms], [weight, *weights]
 
 
 def _drawn(studies: list[Study], run: RunConfig, config: OraPOConfig) -> list[Study]:

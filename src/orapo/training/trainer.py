@@ -11,8 +11,6 @@ with TRL's private side.
 from __future__ import annotations
 
 import copy
-from contextlib import ExitStack
-from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -39,7 +37,6 @@ from orapo.training.answers import (
     JointReports,
     ReferenceRewards,
     first_rows,
-    fit,
     spread,
 )
 from orapo.training.budget import Budget
@@ -48,16 +45,14 @@ from orapo.training.credit import give_sentence_credit
 from orapo.training.dataset import FILM_ERROR, require_columns
 from orapo.training.films import SetAside
 from orapo.training.oracle import OracleState
-from orapo.training.passes import score
-from orapo.training.placeholders import take_out
 from orapo.training.policy import tower_at_its_own_pace
 from orapo.training.resampling import sample_again
-from orapo.training.resumable import ResumableTrainer
+from orapo.training.scoring import ScoringTrainer
 from orapo.training.shared_films import encode_films_once
 from orapo.training.watch import PhaseClock, Watch, identical_share
 
 
-class OraPOTrainer(ResumableTrainer):
+class OraPOTrainer(ScoringTrainer):
     """Trains with OraPO (paper section 3, docs/method.md) or, by configuration, with plain GRPO.
 
     Args:
@@ -110,6 +105,7 @@ class OraPOTrainer(ResumableTrainer):
             super().__init__(model, reward_funcs, args=args, **kwargs)
         self.beta = args.beta
         trl_contract.silence_report_text()
+        self._prepare_scoring()
         if args.share_films:
             for each in (self.model, self.ref_model):
                 if each is not None:
@@ -124,31 +120,15 @@ class OraPOTrainer(ResumableTrainer):
         self.oracle = OracleState()
         self._oracle_column = self._find_oracle_reward()
         self._rewards = torch.empty(0)  # of the last generation, over all processes
-        self._joint: JointReports | None = None
-        tokenizer, end_tokens = trl_contract.tokenizer(self), trl_contract.end_tokens(self)
-        # TRL suppresses the image token alone, and not even that under vLLM; any placeholder (image,
-        # video, role marks) in a rollout would break the match of image tokens and image features,
-        # or end up in the text.
-        placeholders = trl_contract.image_tokens(self) | set(tokenizer.all_special_ids)
-        trl_contract.suppress_tokens(self, placeholders - end_tokens)
-        for each in (self.model, self.ref_model):
-            if each is not None:
-                take_out(self.accelerator.unwrap_model(each), placeholders - end_tokens)
-        self._pad_id: int = tokenizer.pad_token_id
         self._chosen = ChosenAnswers(
-            self.processing_class, tokenizer, end_tokens, trl_contract.template_options(self)
+            self.processing_class,
+            trl_contract.tokenizer(self),
+            trl_contract.end_tokens(self),
+            trl_contract.template_options(self),
         )
         self._reference_rewards = ReferenceRewards(
             self.reward_funcs[self._oracle_column], args.study_column, args.report_column
         )
-        head = ("log_probs", "entropy")
-        policy = self.model.get_base_model() if is_peft_model(self.model) else self.model
-        self._switches = [trl_contract.TemperatureSwitch(policy, self.temperature, head)]
-        if self.ref_model is not None:
-            unwrapped = self.accelerator.unwrap_model(self.ref_model)
-            self._switches.append(
-                trl_contract.TemperatureSwitch(unwrapped, self.temperature, head[:1])
-            )
 
     # ---------------------------------------------------------------- set-up
 
@@ -338,62 +318,6 @@ class OraPOTrainer(ResumableTrainer):
             zeros[rejected_rows] = rejected
             batch["ref_rejected_logps"] = zeros
 
-    def _answer_logps(
-        self,
-        model: Any,
-        batch: dict[str, Any],
-        chosen_rows: list[int],
-        rejected_rows: list[int],
-    ) -> tuple[Tensor, Tensor]:
-        """Summed log-probabilities, at temperature 1, of reports and of rollouts.
-
-        Args:
-            model: Policy or reference.
-            batch: A batch of TRL with our fields.
-            chosen_rows: Rows whose reference report to score.
-            rejected_rows: Rows whose rollout to score.
-
-        Returns:
-            Tensors of the lengths of ``chosen_rows`` and of ``rejected_rows``.
-        """
-        # As many forward passes as in every other process, and never none: a process that leaves one
-        # out would hang the others under FSDP and ZeRO-3.
-        rows = [*chosen_rows, *rejected_rows]
-        count, size = len(rows), self.args.per_device_train_batch_size
-        own = torch.tensor([max(1, -(-count // size))], device=self.accelerator.device)
-        passes = int(self.accelerator.gather(own).max())
-        answers = [batch["chosen_ids"][chosen_rows], batch["completion_ids"][rejected_rows]]
-        masks = [batch["chosen_mask"][chosen_rows], batch["completion_mask"][rejected_rows]]
-        fillers = [0] * ((passes - 1) * size + 1 - count)  # no row if the number is negative
-        if fillers:
-            rows += fillers
-            answers.append(batch["completion_ids"][fillers])
-            masks.append(batch["completion_mask"][fillers])
-        width = max(ids.shape[1] for ids in answers)
-        ids = torch.cat([fit(item, width, self._pad_id) for item in answers])
-        mask = torch.cat([fit(item, width, 0) for item in masks])
-        prompt_ids, prompt_mask = batch["prompt_ids"][rows], batch["prompt_mask"][rows]
-        fields = trl_contract.select_vision(
-            trl_contract.vision_fields(batch), rows, prompt_ids.shape[1], width
-        )
-        with self._temperature_off():
-            logps, _, _ = self._get_per_token_logps_and_entropies(
-                model,
-                torch.cat([prompt_ids, ids], dim=1),
-                torch.cat([prompt_mask, mask], dim=1),
-                width,
-                batch_size=size,
-                **fields,
-            )
-        sums = (logps * mask).sum(dim=1)[:count]
-        return sums[: len(chosen_rows)], sums[len(chosen_rows) :]
-
-    def _temperature_off(self) -> ExitStack:
-        stack = ExitStack()
-        for switch in self._switches:
-            stack.enter_context(switch.off())
-        return stack
-
     # ---------------------------------------------------------------- loss
 
     def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any) -> Tensor:
@@ -453,44 +377,6 @@ class OraPOTrainer(ResumableTrainer):
         self._log("dpo/margin", margin.detach().mean())  # NaN without a pair, and then left out
         self._log("dpo/accuracy", (margin.detach() > 0).float().mean())
         return loss + dpo / trl_contract.accumulation_steps(self)
-
-    def _get_per_token_logps_and_entropies(
-        self,
-        model: Any,
-        input_ids: Tensor,
-        attention_mask: Tensor,
-        logits_to_keep: int,
-        *args: Any,
-        **kwargs: Any,
-    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
-        """As TRL's; inside `_compute_loss` the reference reports join the rollouts' pass.
-
-        Long and short answers go in separate passes where that saves enough padding.
-        """
-        scoring = super()._get_per_token_logps_and_entropies
-        joint, self._joint = self._joint, None
-        count, kept = len(input_ids), logits_to_keep
-        if joint is not None:
-            input_ids, attention_mask, kept, fields = joint.join(
-                input_ids, attention_mask, kept, kwargs, self._pad_id
-            )
-            kwargs = {**kwargs, **fields}
-        # Several processes have to make the same passes, and the loss of a mixture of experts is
-        # one of a whole batch.
-        if args or self.accelerator.num_processes > 1 or kwargs.get("compute_aux_loss"):
-            logps, entropies, aux_loss = scoring(
-                model, input_ids, attention_mask, kept, *args, **kwargs
-            )
-        else:
-            logps, entropies = score(
-                partial(scoring, model), input_ids, attention_mask, kept, kwargs
-            )
-            aux_loss = None
-        if joint is not None:
-            logps = joint.part(logps, logits_to_keep)
-            if entropies is not None:
-                entropies = entropies[:count, :logits_to_keep]
-        return logps, entropies, aux_loss
 
     # ---------------------------------------------------------------- logs
 

@@ -1,7 +1,9 @@
 """What orapo reads and writes of TRL's private side, behind names (tested range: TRL 1.16).
 
-The private methods of TRL that orapo overrides are in `orapo.training.trainer`; the attributes and
-functions beneath them are reached through this module alone. `tests/training/test_trl_contract.py` fails loudly when one of these assumptions stops to hold, an overridden method included.
+The private methods of TRL that orapo overrides are in `orapo.training.trainer` and `resumable`; the
+attributes and functions beneath them are reached through this module alone.
+`tests/contract/test_trl_contract.py` fails loudly when one of these assumptions stops to hold, an
+overridden method included.
 """
 
 from __future__ import annotations
