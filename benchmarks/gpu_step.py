@@ -200,6 +200,13 @@ def one_turn(kind, options, folder):
     if kind == "orapo":
         trainer = OraPOTrainer(model, FactSReward(), OraPOConfig(**values), **common)
     else:
+        # as OraPO does; TRL suppresses the image token alone, and others break the forward pass
+        special = {
+            *processor.tokenizer.all_special_ids,
+            config.image_token_id,
+            config.video_token_id,
+        }
+        values["generation_kwargs"] = {"suppress_tokens": sorted(special - {ids["eos_token_id"]})}
         trainer = GRPOTrainer(model, FactSReward(), GRPOConfig(**values), **common)
     trainer.remove_callback(PrinterCallback)
     clock = Clock()
@@ -271,6 +278,9 @@ def main():
                 done = subprocess.run(command, check=True, capture_output=True, text=True)
                 turns[kind].append(json.loads(done.stdout.splitlines()[-1]))
                 print(kind, json.dumps(turns[kind][-1]), flush=True)
+    tokens = {kind: statistics.mean(t["tokens"] for t in each) for kind, each in turns.items()}
+    if max(tokens.values()) > 1.02 * min(tokens.values()):
+        sys.exit(f"no comparison: rollouts of different length, tokens a step: {tokens}")
     seconds = {kind: statistics.median(t["seconds"] for t in each) for kind, each in turns.items()}
     ours = turns["orapo"]
     result = {
