@@ -248,6 +248,28 @@ def test_one_of_several_samples_is_chosen_and_votes_are_counted(
     row = rows(out)["film0"]
     assert row["report"] == texts[chosen]
     assert (row["votes"]["Pleural Effusion"], row["votes"]["Cardiomegaly"]) == (3, 1)
+    assert row["decoding"]["operating_point"] == 1
+
+
+def test_the_operating_point_decides_and_stands_in_the_row(
+    orapo, checkpoint, films, tmp_path, monkeypatch
+):
+    one, two = "Left pleural effusion.", "Left pleural effusion. Cardiomegaly. Pneumothorax."
+    texts = (one, two, "Left pleural effusion. Pneumothorax.", "Pleural effusion. Cardiomegaly.")
+
+    def said(model, processor, films, prompts, study_ids, decoding):
+        return [[Sample(text, None) for text in texts] for _ in films]
+
+    monkeypatch.setattr(orapo_generation, "sample_reports", said)
+    found = {}
+    for point in ("precision", "recall"):
+        out = tmp_path / f"{point}.jsonl"
+        options = ("--samples", 4, "--operating-point", point)
+        orapo("generate", films, "--model", checkpoint, "--out", out, *options)
+        found[point] = rows(out)["film0"]
+    assert found["precision"]["report"] == one
+    assert found["recall"]["report"] == two
+    assert found["precision"]["decoding"]["operating_point"] == 0.5
 
 
 @pytest.mark.parametrize(
@@ -256,6 +278,10 @@ def test_one_of_several_samples_is_chosen_and_votes_are_counted(
         (("--samples", 2, "--temperature", 0), "needs a --temperature above 0"),
         (("--top-p", 0), "top-p must be above 0"),
         (("--previous-image", "old.png"), "are for one study, not 3"),
+        (("--operating-point", "precise"), "precision, balanced, recall or a number above 0"),
+        (("--samples", 2, "--operating-point", 0), "or a number above 0"),
+        (("--operating-point", "recall"), "chooses among several samples"),
+        (("--samples", 2, "--select", "first", "--operating-point", 2), "--select consensus"),
     ],
 )
 def test_impossible_decoding_is_refused(orapo, films, tmp_path, options, message):

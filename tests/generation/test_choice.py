@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orapo.facts import label_report, score_report
-from orapo.generation.choice import choose, consensus_scores, votes
+from orapo.generation.choice import OPERATING_POINTS, choose, consensus_scores, votes
 from orapo.generation.reports import Sample, Selection
 
 CLEAR = "The lungs are clear."
@@ -36,6 +36,25 @@ def test_the_agreement_is_the_mean_facts_against_each_other_report():
         for i, mine in enumerate(texts)
     ]
     assert consensus_scores([label_report(t) for t in texts]) == pytest.approx(expected)
+
+
+def test_the_operating_point_prefers_what_all_claim_or_what_any_claims():
+    # one sample claims what all of them do; another one all that any of them does
+    read = [
+        label_report(text)
+        for text in (
+            EFFUSION,
+            BOTH + " There is a right pneumothorax.",
+            EFFUSION + " There is a right pneumothorax.",
+            BOTH,
+        )
+    ]
+    by_point = {
+        point: max(range(4), key=lambda i, s=consensus_scores(read, b): s[i])
+        for point, b in OPERATING_POINTS.items()
+    }
+    assert by_point["precision"] == 0
+    assert by_point["recall"] == 1
 
 
 def test_reports_without_facts_neither_win_nor_vote():
