@@ -42,7 +42,8 @@ from orapo.models.tiny import build_tokenizer
 from orapo.training.dataset import training_dataset
 from orapo.training.dry_run import Hardware, dry_run
 from orapo.training.estimate import GIB
-from orapo.training.run import RunConfig, quiet_libraries
+from orapo.training.recipe import RunConfig
+from orapo.training.run import quiet_libraries
 
 # The values of the published config.json of Qwen2.5-VL-3B-Instruct.
 TEXT = {

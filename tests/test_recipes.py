@@ -18,7 +18,7 @@ from orapo.cli import COMMANDS, app
 from orapo.data.manifest import read_manifest
 from orapo.data.phantom import PhantomConfig
 from orapo.data.phantom.layouts import write_layout
-from orapo.training.run import read_recipe
+from orapo.training.recipe import read_recipe
 
 ROOT = Path(__file__).parents[1]
 RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))

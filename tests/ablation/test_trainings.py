@@ -13,7 +13,8 @@ from orapo.data.phantom import PhantomConfig, write_phantom
 from orapo.demo.plan import DemoPlan
 from orapo.errors import OrapoError, RunFailedError
 from orapo.training.checkpoints import mark_whole, whole_checkpoints
-from orapo.training.run import LOG_FILE, PROBE_FILE, RunConfig
+from orapo.training.recipe import RunConfig
+from orapo.training.run import LOG_FILE, PROBE_FILE
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import pytest
 
 from orapo.demo.plan import METHODS, DemoPlan
-from orapo.training.run import RunConfig, read_recipe, recipe_text
+from orapo.training.recipe import RunConfig, read_recipe, recipe_text
 
 
 @pytest.mark.parametrize("plan", [DemoPlan(seed=3), DemoPlan.quick(seed=3)])

@@ -8,7 +8,8 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from orapo.training import OraPOConfig
 from orapo.training.budget import Budget
-from orapo.training.run import RunConfig, train
+from orapo.training.recipe import RunConfig
+from orapo.training.run import train
 
 
 def budget(tmp_path, **settings):

@@ -16,7 +16,8 @@ from orapo.evaluation import clinical_scores
 from orapo.evaluation.detail import macro_f1_interval
 from orapo.evaluation.trivial import trivial_scores
 from orapo.labels import UncertainPolicy
-from orapo.training.run import read_recipe, train
+from orapo.training.recipe import read_recipe
+from orapo.training.run import train
 
 
 @pytest.fixture

@@ -23,7 +23,8 @@ from orapo.training.checkpoints import (
     rotate,
     whole_checkpoints,
 )
-from orapo.training.run import read_recipe, train
+from orapo.training.recipe import read_recipe
+from orapo.training.run import train
 
 
 @pytest.fixture

@@ -18,7 +18,8 @@ from orapo.training import OraPOConfig
 from orapo.training import run as runs
 from orapo.training.dry_run import Hardware, dry_run, hardware, schedule
 from orapo.training.estimate import GIB, Engine, Load, Part, memory_parts, model_shape, peak
-from orapo.training.run import RunConfig, studies_of
+from orapo.training.recipe import RunConfig
+from orapo.training.run import studies_of
 
 LOAD = Load(
     rows=4,

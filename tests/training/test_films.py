@@ -21,7 +21,7 @@ from orapo.errors import OrapoError, RunFailedError
 from orapo.training import OraPOConfig, OraPOTrainer, films
 from orapo.training.dataset import FILM_ERROR, training_dataset
 from orapo.training.films import LIST_FILE, SetAside, readable_studies
-from orapo.training.run import RunConfig
+from orapo.training.recipe import RunConfig
 
 
 @pytest.fixture(autouse=True)

@@ -90,7 +90,8 @@ def test_an_interpreter_that_is_not_there_is_named():
 
 
 def test_a_run_is_trained_with_it(run_settings, tmp_path):
-    from orapo.training.run import read_recipe, recipe_text, train
+    from orapo.training.recipe import read_recipe, recipe_text
+    from orapo.training.run import train
 
     settings = {**run_settings, "reward_terms": ["radeval/bleu=0.25"], "max_steps": 2}
     settings["radeval_python"] = sys.executable

@@ -20,7 +20,7 @@ from orapo.generation import load_checkpoint
 from orapo.training import OraPOTrainer
 from orapo.training.dataset import training_dataset
 from orapo.training.policy import limit_pixels, load_policy
-from orapo.training.run import RunConfig, read_recipe
+from orapo.training.recipe import RunConfig, read_recipe
 from orapo.training.trl_contract import image_tokens
 
 KINDS = list(BUILDERS)

@@ -17,8 +17,9 @@ from transformers import (
 from orapo import OrapoError
 from orapo.models.tiny import build_model
 from orapo.training import OraPOConfig, OraPOTrainer
+from orapo.training.recipe import RunConfig
 from orapo.training.resume import restore_weights
-from orapo.training.run import RunConfig, train
+from orapo.training.run import train
 
 TEXT = {
     "vocab_size": 330,

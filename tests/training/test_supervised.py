@@ -7,7 +7,8 @@ import pytest
 from orapo import OrapoError
 from orapo.training import OraPOConfig
 from orapo.training.checkpoints import whole_checkpoints
-from orapo.training.run import RunConfig, train
+from orapo.training.recipe import RunConfig
+from orapo.training.run import train
 from orapo.training.supervised import supervised_config
 
 

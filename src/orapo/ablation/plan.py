@@ -14,7 +14,8 @@ import yaml
 from orapo.ablation.methods import METHODS, Changes, Method
 from orapo.data.manifest import read_manifest
 from orapo.errors import OrapoError
-from orapo.training.run import OraPOConfig, RunConfig, read_recipe, without_gpu
+from orapo.training.config import OraPOConfig
+from orapo.training.recipe import RunConfig, read_recipe, without_gpu
 
 _MOST_STEPS: Final = 20
 """With a budget of minutes: so many times the recipe's steps, at most."""

@@ -54,6 +54,7 @@ def train(
 ) -> None:
     """Train with OraPO or GRPO; any field of the recipe can be given as --field value."""
     try:
+        from orapo.training import recipe as recipes
         from orapo.training import run as runs
         from orapo.training.interruption import Interrupted
     except ModuleNotFoundError as error:
@@ -66,8 +67,8 @@ def train(
         arguments += ["--disable_tqdm", "true"]
     if dry_run:
         runs.quiet_libraries()
-        arguments += runs.without_gpu()
-    run, settings = runs.read_recipe(arguments)
+        arguments += recipes.without_gpu()
+    run, settings = recipes.read_recipe(arguments)
     if dry_run:
         from orapo.training.dry_run import dry_run as look
         from orapo.training.dry_run import hardware

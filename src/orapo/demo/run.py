@@ -33,7 +33,8 @@ from orapo.facts import label_report
 from orapo.generation import Decoding, generate_reports, load_checkpoint
 from orapo.labels import LABELS, UncertainPolicy
 from orapo.models.base import seconds_of, tiny_base
-from orapo.training.run import RunConfig, quiet_libraries
+from orapo.training.recipe import RunConfig
+from orapo.training.run import quiet_libraries
 
 UNCERTAIN = UncertainPolicy.POSITIVE
 """The demo's convention in reward and table alike; every result names it."""

@@ -24,7 +24,7 @@ from orapo.training.config import OraPOConfig
 from orapo.training.dataset import check_target, study_labels, target_text
 
 if TYPE_CHECKING:
-    from orapo.training.run import RunConfig
+    from orapo.training.recipe import RunConfig
 
 CARD_FILE: Final = "README.md"
 NOTICE: Final = (

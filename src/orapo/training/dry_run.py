@@ -25,7 +25,7 @@ from orapo.training.policy import load_config, load_processor, lora_config
 
 if TYPE_CHECKING:
     from orapo.training.config import OraPOConfig
-    from orapo.training.run import RunConfig
+    from orapo.training.recipe import RunConfig
 
 A10: Final = 22.0
 """GiB that a card sold with 24 GB leaves."""

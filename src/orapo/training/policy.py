@@ -20,7 +20,7 @@ from orapo.generation.model import is_adapter
 
 if TYPE_CHECKING:
     from orapo.training.config import OraPOConfig
-    from orapo.training.run import RunConfig
+    from orapo.training.recipe import RunConfig
 
 _TOWERS: Final = {"vision_model", "visual", "vision_tower"}
 """What the supported classes call it."""
