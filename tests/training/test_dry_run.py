@@ -13,6 +13,7 @@ from transformers import AutoConfig, Qwen2_5_VLConfig
 from checkpoints import BUILDERS, CORPUS
 from orapo import OrapoError
 from orapo.data.phantom import PhantomConfig, write_phantom
+from orapo.facts import FactSReward
 from orapo.generation import load_checkpoint
 from orapo.training import OraPOConfig
 from orapo.training import run as runs
@@ -80,13 +81,13 @@ def test_steps_and_rollouts_are_those_of_a_training(
 ):
     seen = []
 
-    class Counted(runs.FactSReward):
+    class Counted(FactSReward):
         def __call__(self, completions, **columns):
             if len(completions) > 1:  # a reference report is asked for alone
                 seen.append(len(completions))
             return super().__call__(completions, **columns)
 
-    monkeypatch.setattr(runs, "FactSReward", Counted)
+    monkeypatch.setattr("orapo.training.rewards.FactSReward", Counted)
     config = settings(tmp_path / "run", **fields)
     expected = schedule(config, 10, processes=1)
     runs.train(RunConfig(str(checkpoints("idefics3")), str(phantom)), config)
