@@ -13,7 +13,10 @@ from typing import Any, NoReturn
 import torch
 import transformers
 from transformers import ProgressCallback, TrainerCallback
-from transformers.integrations import is_deepspeed_zero3_enabled
+from transformers.integrations import (
+    get_reporting_integration_callbacks,
+    is_deepspeed_zero3_enabled,
+)
 from trl import ModelConfig, TrlParser
 
 from orapo.data.conversation import check_prompt_fields, check_views
@@ -268,6 +271,7 @@ def train(
         Interrupted: SIGTERM or SIGINT came; the checkpoint is saved.
     """
     folder = Path(config.output_dir)
+    _check_reporters(config.report_to)
     checkpoint = last_checkpoint(folder) if resume else None
     if not resume and (earlier := whole_checkpoints(folder)):
         raise OrapoError(
@@ -342,6 +346,17 @@ def train(
             processor.save_pretrained(folder)
             write_card(folder, run, config, studies, trainer)
     return folder
+
+
+def _check_reporters(names: Sequence[str]) -> None:
+    """Say before anything is loaded if what a run is to be reported to is not installed."""
+    for name in names:
+        try:
+            for kind in get_reporting_integration_callbacks([name]):
+                kind()
+        except (ImportError, RuntimeError, ValueError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise OrapoError(f"report_to {name!r} can't be used: {reason}") from None
 
 
 def _reward_engine(run: RunConfig) -> FactsEngine | None:
