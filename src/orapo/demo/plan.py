@@ -29,6 +29,8 @@ class DemoPlan:
         facts_beta: b of FactS; below 1 a false alarm costs more than a miss.
         repetition_weight: Weight of the repetition term.
         learning_rate: Constant after ten steps of warm-up, then falling to zero.
+        vision_learning_rate: The same of the vision tower: the base's eyes see already, and forget it
+            at the text model's pace.
         decay_steps: Last steps, in which it falls. While it is constant the held-out figures swing
             from probe to probe; what a run ends with is steadier where it falls.
         kl: Weight of the KL term.
@@ -40,14 +42,15 @@ class DemoPlan:
     train_studies: int = 1024
     test_studies: int = 256
     probe_studies: int = 128
-    probe_every: int = 115
-    steps: int = 1150
+    probe_every: int = 125
+    steps: int = 1250
     studies_per_step: int = 8
     rollouts_per_study: int = 4
     facts_beta: float = 0.5
     repetition_weight: float = 0.5
-    learning_rate: float = 5e-4
-    decay_steps: int = 550
+    learning_rate: float = 1e-3
+    vision_learning_rate: float = 3e-4
+    decay_steps: int = 700
     kl: float = 0.0
     base: BaseRecipe = field(default_factory=BaseRecipe)
 
@@ -88,6 +91,7 @@ class DemoPlan:
             "num_generations": self.rollouts_per_study,
             "max_completion_length": 64,
             "learning_rate": self.learning_rate,
+            "vision_learning_rate": self.vision_learning_rate,
             "lr_scheduler_type": "warmup_stable_decay",
             "lr_scheduler_kwargs": {"num_decay_steps": self.decay_steps},
             "warmup_steps": 10,

@@ -10,7 +10,10 @@ from pathlib import Path
 import numpy as np
 import transformers
 from transformers import ProgressCallback, TrainerCallback
-from transformers.integrations import is_deepspeed_zero3_enabled
+from transformers.integrations import (
+    get_reporting_integration_callbacks,
+    is_deepspeed_zero3_enabled,
+)
 
 from orapo.data.conversation import check_views
 from orapo.data.manifest import read_manifest
@@ -77,6 +80,7 @@ def train(
         Interrupted: SIGTERM or SIGINT came; the checkpoint is saved.
     """
     folder = Path(config.output_dir)
+    _check_reporters(config.report_to)
     checkpoint = last_checkpoint(folder) if resume else None
     if not resume and (earlier := whole_checkpoints(folder)):
         raise OrapoError(
@@ -180,6 +184,17 @@ def _drawn(studies: list[Study], run: RunConfig, config: OraPOConfig) -> list[St
     seed = config.seed if config.data_seed is None else config.data_seed
     order = np.random.default_rng(seed).permutation(len(studies))
     return [studies[place] for place in sorted(order[: run.train_studies])]
+
+
+def _check_reporters(names: Sequence[str]) -> None:
+    """Say before anything is loaded if what a run is to be reported to is not installed."""
+    for name in names:
+        try:
+            for kind in get_reporting_integration_callbacks([name]):
+                kind()
+        except (ImportError, RuntimeError, ValueError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise OrapoError(f"report_to {name!r} can't be used: {reason}") from None
 
 
 def _reward_engine(run: RunConfig) -> FactsEngine | None:
