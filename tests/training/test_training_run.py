@@ -5,7 +5,8 @@ import yaml
 from transformers.integrations import integration_utils
 
 from orapo import OrapoError
-from orapo.training.run import read_recipe, train
+from orapo.training.recipe import read_recipe
+from orapo.training.run import train
 
 
 @pytest.mark.parametrize(
