@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 import torch
 import transformers
-from transformers import ProgressCallback, TrainerCallback
+from transformers import PrinterCallback, ProgressCallback, TrainerCallback
 from transformers.integrations import (
     get_reporting_integration_callbacks,
     is_deepspeed_zero3_enabled,
@@ -330,7 +330,9 @@ def train(
     if probe is not None:
         probe.announce = trainer.announce
         probe.together = trainer.is_fsdp_enabled or is_deepspeed_zero3_enabled()
-    if not config.disable_tqdm:
+    if config.disable_tqdm:
+        trainer.remove_callback(PrinterCallback)  # the same figures are in metrics.jsonl
+    else:
         trainer.remove_callback(ProgressCallback)
         trainer.add_callback(Bar())
     with StopOnSignal(say) as stop:
