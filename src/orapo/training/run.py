@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import transformers
-from transformers import ProgressCallback, TrainerCallback
+from transformers import PrinterCallback, ProgressCallback, TrainerCallback
 from transformers.integrations import (
     get_reporting_integration_callbacks,
     is_deepspeed_zero3_enabled,
@@ -137,7 +137,9 @@ def train(
     if probe is not None:
         probe.announce = trainer.announce if isinstance(trainer, OraPOTrainer) else trainer.log
         probe.together = trainer.is_fsdp_enabled or is_deepspeed_zero3_enabled()
-    if not config.disable_tqdm:
+    if config.disable_tqdm:
+        trainer.remove_callback(PrinterCallback)  # the same figures are in metrics.jsonl
+    else:
         trainer.remove_callback(ProgressCallback)
         trainer.add_callback(Bar())
     with StopOnSignal(say) as stop:
