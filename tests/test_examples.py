@@ -1,0 +1,34 @@
+"""The examples run as they stand, and say what their comments promise."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+SAYS = {
+    "facts_in_your_trl_script.py": "rewards/facts/mean",
+    "own_data.py": "8 studies, 0 problems",
+    "own_labels.py": "'Air leak': 1",
+    "foreign_model.py": "contradiction: No pneumothorax.",
+    "radeval_as_reward.py": "RadEval is not installed",
+}
+
+
+def test_every_example_is_tried():
+    assert {path.name for path in EXAMPLES.glob("*.py")} == set(SAYS)
+
+
+@pytest.mark.parametrize("name", SAYS)
+def test_it_runs_and_says_so(name, tmp_path):
+    ended = subprocess.run(
+        [sys.executable, EXAMPLES / name],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert SAYS[name] in ended.stdout
+    assert list(tmp_path.iterdir()) == []  # nothing is left where it was called

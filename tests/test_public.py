@@ -1,0 +1,69 @@
+"""What others script against: a change here is a change of version, and stands in the changelog."""
+
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import files, version
+from pathlib import Path
+
+import pytest
+import yaml
+
+import orapo
+from orapo import cli
+
+ROOT = Path(__file__).parents[1]
+NAMES = {
+    "FactSReward",
+    "OraPOConfig",
+    "OraPOTrainer",
+    "OrapoError",
+    "evaluate_reports",
+    "extract_facts",
+    "label_report",
+}
+COMMANDS = (
+    *("demo", "facts", "label", "reward", "cache", "data", "train", "generate", "evaluate"),
+    *("compare", "ablate", "export", "serve", "doctor"),
+)
+
+
+def test_the_public_names_are_these_and_all_are_there():
+    assert set(orapo.__all__) == NAMES
+    for name in NAMES:
+        assert getattr(orapo, name).__doc__
+
+
+def test_a_name_that_is_not_public_is_none():
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        orapo.nothing  # noqa: B018
+
+
+def test_the_commands_are_these():
+    assert set(COMMANDS) <= set(cli.COMMANDS)
+    assert set(cli.COMMANDS) == set(COMMANDS)
+
+
+def test_every_command_is_in_the_readme():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [name for name in COMMANDS if f"orapo {name}" not in readme] == []
+
+
+def test_one_version_everywhere():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert orapo.__version__ == project["version"] == citation["version"] == version("orapo")
+    assert f"## {orapo.__version__}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    code = "import orapo, sys; print([m for m in ('torch', 'numpy', 'PIL') if m in sys.modules])"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == "[]"
+
+
+def test_the_package_is_typed_and_brings_its_data():
+    package = Path(orapo.__file__).parent
+    assert (package / "py.typed").is_file()
+    assert list((package / "facts" / "lexicon").glob("*.toml"))
+    assert files("orapo") is not None
