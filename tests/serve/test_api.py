@@ -253,3 +253,9 @@ def test_the_page_and_its_parts_are_served_and_name_no_other_address(client):
         assert "http:" not in text
         assert "https:" not in text
         assert "innerHTML" not in text
+
+
+def test_a_beta_whose_square_vanishes_is_refused_and_no_error_of_the_server(client):
+    for beta, status in ((5e-324, 422), (0.0009, 422), (0.001, 200), (1000, 200)):
+        body = {"report": "", "labels": {}, "facts_beta": beta}
+        assert client.post("/v1/score", json=body).status_code == status

@@ -342,3 +342,24 @@ def test_without_a_model_the_page_reads_what_is_typed(browser):
             choose(page, ("film.png", film((300, 400))))
             expect(page.locator("#viewer")).to_be_visible()
             expect(page.locator("#write")).to_be_disabled()
+
+
+@pytest.mark.parametrize("width", [390, 1200])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(browser, address, scheme, width):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    # axe is injected as a script, which the page's own policy would refuse
+    context = browser.new_context(
+        viewport={"width": width, "height": 800}, color_scheme=scheme, bypass_csp=True
+    )
+    page = context.new_page()
+    page.goto(address)
+    expect(page.locator("#labels tr")).to_have_count(len(LABELS))
+    write_draft(page, samples="4")
+    page.fill("#reference", "Small pleural effusion.")
+    expect(page.locator("#score")).to_contain_text("FactS")
+    found = axe.Axe().run(page).response["violations"]
+    context.close()
+    assert [
+        (one["id"], one["impact"]) for one in found if one["impact"] in ("serious", "critical")
+    ] == []

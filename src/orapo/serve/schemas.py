@@ -79,7 +79,8 @@ class ScoreRequest(BaseModel):
     report: Text
     reference: Text | None = None
     labels: dict[str, Literal[1, 0, -1] | None] | None = None
-    facts_beta: float = Field(default=1.0, gt=0, le=1000, allow_inf_nan=False)
+    # its square must not vanish: 5e-324 divides by zero
+    facts_beta: float = Field(default=1.0, ge=0.001, le=1000, allow_inf_nan=False)
     uncertain: UncertainPolicy = UncertainPolicy.POSITIVE
 
 
