@@ -92,7 +92,7 @@ def test_whatever_a_training_depends_on_makes_it_stale(trainings, tmp_path, monk
 
 def test_another_recipe_makes_it_stale(trainings):
     trainings()
-    assert trainings(replace(DemoPlan.quick(), learning_rate=1e-3)) == BOTH
+    assert trainings(replace(DemoPlan.quick(), learning_rate=7e-4)) == BOTH
 
 
 def test_a_lost_checkpoint_is_trained_again_and_the_other_kept(trainings, tmp_path):
