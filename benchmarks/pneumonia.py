@@ -118,7 +118,11 @@ def write_manifest(
 
 
 def recipe(manifest: Path, base: Path, steps: int) -> dict[str, Any]:
-    """The demo's setting, on these films."""
+    """The demo's setting, on these films, with another tau: chosen on the validation films.
+
+    The base never says "pneumonia", so that the reports lie far from all that it would write. With
+    tau = 5 the pairs are satisfied (a margin of 2 nats a token) long before a rollout says it.
+    """
     return {
         "model": str(base),
         "data": str(manifest),
@@ -138,6 +142,7 @@ def recipe(manifest: Path, base: Path, steps: int) -> dict[str, Any]:
         "warmup_steps": 10,
         "beta": 0.0,
         "facts_beta": 1.0,
+        "dpo_tau": 0.5,
         "gradient_checkpointing": False,
         "report_to": "none",
         "logging_steps": 1,
