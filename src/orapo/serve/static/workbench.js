@@ -112,10 +112,12 @@ async function write() {
   const form = new FormData();
   for (const { file } of state.films) form.append("images", file);
   form.append("samples", $("samples").value);
+  let written = null;
   try {
     const answer = await post("/v1/reports/stream", form, { signal: stopper.signal });
     for await (const { event, data } of events(answer)) follow(event, data);
     if (!state.answer) throw new Fault("The answer broke off.");
+    written = state.answer;
   } catch (error) {
     Object.assign(state, { answer: before.answer });
     report.value = before.text;
@@ -127,6 +129,8 @@ async function write() {
     report.removeAttribute("aria-busy");
     $("stop").hidden = true;
     $("write").disabled = !state.films.length;
+    // said only now that it can be edited
+    if (written) $("status").textContent = finished(written);
     changed();
   }
 }
@@ -145,7 +149,6 @@ function follow(event, data) {
     state.facts = data.facts;
     $("report").value = data.report;
     $("name").value = data.study_id;
-    $("status").textContent = finished(data);
     showSamples(data);
   }
 }
