@@ -24,6 +24,10 @@ WINDOW: Final = 20
 """Logged steps that a warning looks at."""
 
 
+SATISFIED: Final = 5.0
+"""Margin times tau at which a pair's gradient is below a hundredth of its largest."""
+
+
 class PhaseClock:
     """Seconds by phase; a phase within another one is not counted in the outer one."""
 
@@ -120,6 +124,17 @@ def _weights_at_most(window: Window, config: OraPOConfig) -> str | None:
     )
 
 
+def _pairs_satisfied(window: Window, config: OraPOConfig) -> str | None:
+    margin, zeros = window.mean("dpo/margin"), window.mean("oracle/all_zero_groups")
+    if margin is None or zeros is None or config.dpo_tau * margin < SATISFIED or zeros < 0.2:
+        return None
+    return (
+        f"{zeros:.0%} of the groups earn nothing, and yet the pairs are satisfied: their margin, "
+        f"{margin:.2f} nats a token, times dpo_tau ({config.dpo_tau:g}) leaves the DPO term no gradient, "
+        "long before a rollout says what the report says. A smaller dpo_tau helps."
+    )
+
+
 def _constant_reward(window: Window, config: OraPOConfig) -> str | None:
     share = window.mean("frac_reward_zero_std")
     if share is None or share < 0.99:
@@ -133,6 +148,7 @@ _CHECKS: Final = {
     "entropy_gone": _entropy_gone,
     "weights_at_most": _weights_at_most,
     "constant_reward": _constant_reward,
+    "pairs_satisfied": _pairs_satisfied,
 }
 
 
