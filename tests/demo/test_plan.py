@@ -29,9 +29,9 @@ def test_a_recipe_is_read_back_as_it_was_meant(method, tmp_path):
     assert (config.beta, config.facts_beta) == (plan.kl, plan.facts_beta)
 
 
-def test_the_short_demo_is_the_same_but_for_its_sizes():
+def test_the_short_demo_is_the_same_but_for_its_sizes_and_its_pace():
     full, quick = DemoPlan(), DemoPlan.quick()
     sizes = {"test_studies", "probe_studies", "probe_every", "steps", "decay_steps"}
-    sizes |= {"rollouts_per_study", "base"}
+    sizes |= {"rollouts_per_study", "base", "learning_rate", "vision_learning_rate"}
     differing = {name for name in vars(full) if getattr(full, name) != getattr(quick, name)}
     assert differing <= sizes
