@@ -12,6 +12,7 @@ LAYERS = (
     ("demo", "serve"),
     ("ablation", "export"),
     ("training",),
+    ("preferences",),
     ("evaluation", "generation"),
     ("models",),
     ("data",),
@@ -67,7 +68,7 @@ def test_the_map_names_every_part():
 
 @pytest.mark.parametrize("heavy", ["torch", "transformers", "trl"])
 def test_the_core_never_imports_what_only_training_needs_at_its_top(heavy):
-    for part in ("labels.py", "facts", "data", "evaluation"):
+    for part in ("labels.py", "facts", "data", "evaluation", "preferences"):
         place = PACKAGE / part
         for path in [place] if place.is_file() else place.rglob("*.py"):
             tree = ast.parse(path.read_text(encoding="utf-8"))

@@ -1,0 +1,161 @@
+"""``orapo preferences``: blinded pairs of reports for experts, and what their judgements are worth."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from orapo.errors import OrapoError
+
+Judgements = Annotated[
+    list[Path],
+    typer.Option(
+        "--judgements",
+        metavar="FILE...",
+        help="Judgements: JSONL as the web page writes it, or the filled sheet.csv; several files.",
+    ),
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    group = typer.Typer(
+        help="Blinded pairs of reports, judged by experts: make, check, convert.",
+        no_args_is_help=True,
+    )
+    group.command()(make)
+    app.add_typer(group, name="preferences")
+
+
+def make(
+    references: Annotated[
+        Path, typer.Option(help="As in orapo evaluate: a manifest, or labels and/or reports.")
+    ],
+    out: Annotated[Path, typer.Option(help="A new folder for the sheet and its key.")],
+    systems: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--systems", metavar="NAME=FILE...", help="Generated reports of one or more systems."
+        ),
+    ] = None,
+    further: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,
+    with_radiologist: Annotated[
+        bool,
+        typer.Option("--with-radiologist", help="The reference reports take part as a system."),
+    ] = False,
+    split: Annotated[str | None, typer.Option(help="Of the references' manifest.")] = None,
+    pairs: Annotated[int, typer.Option(min=1, metavar="N", help="Different pairs.")] = 300,
+    repeat_share: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Share of the pairs that is shown twice, on top of N."),
+    ] = 0.1,
+    random_share: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Share of the pairs that is drawn at random."),
+    ] = 0.3,
+    second: Annotated[
+        str | None,
+        typer.Option(
+            metavar="bleu|cosine",
+            help="The reward whose disagreement with FactS is looked for; bleu where installed.",
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of all draws.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print make.json.")] = False,
+) -> None:
+    """Choose pairs of reports that are worth an expert's time, and write a blinded sheet.
+
+    Half of what is not random are near ties under FactS, half pairs that a second reward orders the
+    other way. Raters get sheet.jsonl or sheet.csv; key.jsonl and make.json name the systems.
+    """
+    from orapo.evaluation.inputs import read_references
+    from orapo.preferences.candidates import (
+        RADIOLOGIST,
+        candidates,
+        radiologists_reports,
+        read_system,
+        second_reward,
+    )
+    from orapo.preferences.pairing import PairingOptions, make_sheet
+    from orapo.preferences.sheet import check_new, write_sheet_folder
+
+    check_new(out)
+    named = _named([*(systems or ()), *(further or ())])
+    if not named:
+        raise OrapoError("give the reports of a system or more: --systems NAME=FILE")
+    reward = second_reward(second)
+    truth = read_references(references, split)
+    reports = {name: read_system(path) for name, path in named.items()}
+    for name, path in named.items():
+        if not reports[name].keys() & truth.keys():
+            raise OrapoError(f"{path} and {references}: have no study_id in common")
+    if with_radiologist:
+        if RADIOLOGIST in reports:
+            raise OrapoError("--with-radiologist: a system can't be named radiologist too")
+        reports[RADIOLOGIST] = radiologists_reports(references, truth)
+        if not any(reports[RADIOLOGIST].values()):
+            raise OrapoError(f"{references}: --with-radiologist needs reports there")
+    studies = candidates(reports, truth, reward)
+    options = PairingOptions(pairs, repeat_share, random_share, seed)
+    sheet = make_sheet(
+        studies,
+        {study: truth[study].images for study in studies},
+        {study: truth[study].patient_id for study in studies},
+        options,
+        reward,
+    )
+    unknown = len({study for each in reports.values() for study in each} - truth.keys())
+    summary: dict[str, Any] = {
+        **sheet.counts,
+        "asked_pairs": pairs,
+        "systems": {
+            name: sum(len(each.get(study, ())) for study in truth) for name, each in reports.items()
+        },
+        "without_reference": unknown,
+        "second_reward": reward,
+        "repeat_share": repeat_share,
+        "random_share": random_share,
+        "split": split,
+        "seed": seed,
+    }
+    write_sheet_folder(out, sheet, summary)
+    if as_json:
+        typer.echo(json.dumps(summary, indent=2))
+        return
+    console = Console()
+    why = ", ".join(f"{kind} {count}" for kind, count in sheet.counts["why"].items())
+    _say(
+        console,
+        f"{sheet.counts['pairs']} pairs of {sheet.counts['studies']} studies ({why}), "
+        f"{sheet.counts['repeated']} shown twice; second reward: {reward}.",
+    )
+    if sheet.counts["pairs"] < pairs:
+        _say(console, f"Fewer than the {pairs} asked for: there are no more different reports.")
+    if unknown:
+        _say(console, f"Studies without a reference, left out: {unknown}.")
+    if with_radiologist:
+        _say(console, "Reference reports can give themselves away, by earlier films they name.")
+    _say(console, f"For raters: {out / 'sheet.jsonl'} or sheet.csv")
+    _say(console, f"Not for raters: {out / 'key.jsonl'} and make.json")
+
+
+def _named(systems: Sequence[str]) -> dict[str, Path]:
+    """Read NAME=FILE."""
+    named: dict[str, Path] = {}
+    for text in systems:
+        name, equals, path = text.partition("=")
+        if not equals or not name.strip() or not path:
+            raise OrapoError(f"--systems: expected NAME=FILE, not {text!r}")
+        if name in named:
+            raise OrapoError(f"--systems: the name {name} is given twice")
+        named[name] = Path(path)
+    return named
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
