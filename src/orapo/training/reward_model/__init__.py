@@ -1,0 +1,6 @@
+"""Reward models learned from experts' judgements, and the reward function that they become."""
+
+from orapo.training.reward_model.learned import LearnedReward, load_reward_model
+from orapo.training.reward_model.run import RewardModelPlan, train_reward_model
+
+__all__ = ["LearnedReward", "RewardModelPlan", "load_reward_model", "train_reward_model"]
