@@ -69,18 +69,20 @@ def read_judgements(files: Sequence[Path], pairs: Mapping[str, object]) -> Judge
     Raises:
         OrapoError: A file can't be read, or rows are faulty; all of them are listed.
     """
-    faults: list[str] = []
+    faults: list[tuple[int, int, str]] = []
     found: dict[tuple[str, str], tuple[Judgement, Path, int]] = {}
     unjudged = revised = 0
-    for path in files:
+    for number, path in enumerate(files):
+
+        def fault(line: int, what: str, number: int = number, path: Path = path) -> None:
+            faults.append((number, line, f"{path}, line {line}: {what}"))
+
         by_hand = table_format(path) != ".jsonl"
         rows = list(
             read_rows(
                 path,
                 ("pair", "choice") if by_hand else ("pair", "rater", "choice"),
-                on_fault=lambda line, _, what, path=path: faults.append(  # type: ignore[misc]
-                    f"{path}, line {line}: {what}"
-                ),
+                on_fault=lambda line, _, what, fault=fault: fault(line, what),  # type: ignore[misc]
             )
         )
         if by_hand:
@@ -94,16 +96,16 @@ def read_judgements(files: Sequence[Path], pairs: Mapping[str, object]) -> Judge
             try:
                 one = _judgement(values, pairs)
             except ValueError as error:
-                faults.append(f"{path}, line {row.line}: {error}")
+                fault(row.line, str(error))
                 continue
             name = one.rater, one.pair
             if name in found:
                 earlier, file, line = found[name]
                 if by_hand or file.suffix.lower() != ".jsonl":
                     if earlier.choice != one.choice or file == path:
-                        faults.append(
-                            f"{path}, line {row.line}: {one.rater} has judged pair {one.pair} "
-                            f"already ({file}, line {line})"
+                        fault(
+                            row.line,
+                            f"{one.rater} has judged pair {one.pair} already ({file}, line {line})",
                         )
                     continue
                 if file == path or one != earlier:
@@ -113,7 +115,7 @@ def read_judgements(files: Sequence[Path], pairs: Mapping[str, object]) -> Judge
                 del found[name]  # a judgement that was changed stands where it was changed
             found[name] = one, path, row.line
     if faults:
-        raise OrapoError("\n".join(faults))
+        raise OrapoError("\n".join(text for _, _, text in sorted(faults)))
     if not found:
         raise OrapoError(f"{', '.join(map(str, files))}: hold no judgement")
     return Judgements(_ordered([one for one, _, _ in found.values()], pairs), unjudged, revised)
