@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich import box
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from orapo.errors import OrapoError
 
@@ -33,6 +36,7 @@ def add_to(app: typer.Typer) -> None:
         no_args_is_help=True,
     )
     group.command()(make)
+    group.command()(check)
     group.command()(convert)
     app.add_typer(group, name="preferences")
 
@@ -147,6 +151,88 @@ def make(
         _say(console, "Reference reports can give themselves away, by earlier films they name.")
     _say(console, f"For raters: {out / 'sheet.jsonl'} or sheet.csv")
     _say(console, f"Not for raters: {out / 'key.jsonl'} and make.json")
+
+
+def check(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="What preferences make wrote.")],
+    judgements: Judgements = None,
+    further: Annotated[list[Path] | None, typer.Argument(hidden=True)] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of check.json, page and plots; by default DIR.")
+    ] = None,
+    resamples: Annotated[int, typer.Option(min=100, metavar="N", help="Of the bootstrap.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of the bootstrap.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print check.json.")] = False,
+) -> None:
+    """Say whether raters agree with each other and with themselves, and which systems they prefer.
+
+    Flags raters that seem careless, too fast or to give one answer always, with the reason; nothing
+    is left out for it. The files name the systems: not for raters who go on judging.
+    """
+    from orapo.preferences.check import check_judgements
+    from orapo.preferences.judgements import read_judgements
+    from orapo.preferences.page import write_check
+    from orapo.preferences.sheet import read_sheet_folder
+
+    files = [*(judgements or ()), *(further or ())]
+    if not files:
+        raise OrapoError("give the judgements: --judgements FILE")
+    out = folder if out is None else out
+    if out.exists() and not out.is_dir():
+        raise OrapoError(f"{out}: expected a folder, this is a file")
+    pairs, keys = read_sheet_folder(folder)
+    found = check_judgements(
+        read_judgements(files, pairs), pairs, keys, resamples=resamples, seed=seed
+    )
+    write_check(out, found)
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+    else:
+        _show(found, out)
+
+
+def _show(found: Mapping[str, Any], out: Path) -> None:
+    """Print tables that fit 80 columns, the flags and where the files are."""
+    from orapo.preferences.check import in_words
+
+    console = Console()
+    table = Table(
+        title=f"{found['judgements']} judgements of {found['pairs']} pairs", box=box.SIMPLE_HEAD
+    )
+    table.add_column("rater", overflow="fold", min_width=8)
+    table.add_column("n", justify="right")
+    for heading in ("same again", "kappa with others", "left", "s"):
+        table.add_column(heading, justify="right")
+    for name, one in found["raters"].items():
+        seconds = one["median_seconds"]
+        table.add_row(
+            Text(name),
+            str(one["judgements"]),
+            in_words(one["self_agreement"], percent=True),
+            in_words(one["with_others"]),
+            in_words(one["position"], percent=True),
+            "-" if seconds is None else f"{seconds:.0f}",
+            style="red" if one["flags"] else "",
+        )
+    console.print(table)
+    rates = found["systems"]["each"]
+    if rates:
+        table = Table(title="How often preferred (a tie is half)", box=box.SIMPLE_HEAD)
+        table.add_column("system", overflow="fold")
+        table.add_column("judgements", justify="right")
+        table.add_column("preferred", justify="right")
+        for name, rate in rates.items():
+            table.add_row(Text(name), str(rate["judgements"]), in_words(rate, percent=True))
+        console.print(table)
+    alpha = found["alpha"]["value"]
+    if alpha is not None:
+        _say(console, f"Krippendorff's alpha: {alpha:.3f}")
+    for name in found["flagged"]:
+        for flag in found["raters"][name]["flags"]:
+            _say(console, f"{name} is flagged, {flag['kind']}: {flag['reason']}.", style="red")
+    for note in found["notes"]:
+        _say(console, note, style="dim")
+    _say(console, f"Written: {out / 'check.html'}, check.json and the plots")
 
 
 def convert(
@@ -283,5 +369,5 @@ def _named(systems: Sequence[str]) -> dict[str, Path]:
     return named
 
 
-def _say(console: Console, text: str) -> None:
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+def _say(console: Console, text: str, style: str = "") -> None:
+    console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
