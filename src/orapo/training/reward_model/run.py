@@ -21,6 +21,7 @@ from orapo.errors import OrapoError
 from orapo.facts import FactSReward
 from orapo.generation import load_checkpoint
 from orapo.preferences import Preference, read_preferences
+from orapo.preferences.candidates import read_system
 from orapo.training.dataset import study_labels, target_text
 from orapo.training.reward_model.checks import calibration_plot, check_choices
 from orapo.training.reward_model.choices import Floats
@@ -199,7 +200,7 @@ def counted_reports(
     """
     texts: dict[str, list[str]] = {}
     if samples is not None:
-        texts = _samples(samples)
+        texts = read_system(samples)
     else:
         generator = np.random.default_rng(seed)
         own = [target_text(study, "sections") for study in studies]
@@ -218,21 +219,6 @@ def counted_reports(
         for (study, text), row in zip(rows, features, strict=True)
         if not np.isnan(row).any()
     ]
-
-
-def _samples(path: Path) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    try:
-        with path.open(encoding="utf-8") as lines:
-            for line in lines:
-                row = json.loads(line)
-                texts = row.get("samples") or [row["report"]]
-                found[str(row["study_id"])] = [
-                    one if isinstance(one, str) else str(one["report"]) for one in texts if one
-                ]
-    except (OSError, ValueError, KeyError, TypeError):
-        raise OrapoError(f"{path}: expected predictions in JSONL, with samples") from None
-    return found
 
 
 def _differences(
