@@ -12,6 +12,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from orapo.data.study import Study
+from orapo.errors import OrapoError
 from orapo.losses import ln_dpo, ln_margin
 from orapo.preferences import Preference
 from orapo.training.answers import ChosenAnswers, JointReports, fit
@@ -43,10 +45,26 @@ class ExpertPairs:
         """Return the studies that have pairs."""
         return set(self._pairs)
 
+    def of(self, study_id: str) -> list[tuple[str, str]]:
+        """Return all pairs of a study."""
+        return list(self._pairs.get(study_id, ()))
+
     def turn(self, study_id: str, step: int) -> tuple[str, str] | None:
         """Return a study's pair for a step; all have their turn, the same after a resume."""
         pairs = self._pairs.get(study_id)
         return pairs[step % len(pairs)] if pairs else None
+
+
+def check_pairs(pairs: ExpertPairs, studies: Sequence[Study], source: str) -> None:
+    """Check that experts' pairs are of studies that are trained on.
+
+    Raises:
+        OrapoError: None of them is.
+    """
+    if not pairs.studies() & {study.study_id for study in studies}:
+        raise OrapoError(
+            f"{source}: no decided judgement of a training study; {len(pairs)} are of other studies"
+        )
 
 
 class Scores(Protocol):

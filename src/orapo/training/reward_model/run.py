@@ -27,7 +27,7 @@ from orapo.training.reward_model.checks import calibration_plot, check_choices
 from orapo.training.reward_model.choices import Floats
 from orapo.training.reward_model.facts_features import facts_features
 from orapo.training.reward_model.fit import CountedReport, VisionFit, fit_vision_model
-from orapo.training.reward_model.learned import MODEL_FILE, LoadedRewardModel
+from orapo.training.reward_model.learned import MODEL_FILE, LoadedRewardModel, load_reward_model
 from orapo.training.reward_model.linear import fit_facts_model
 from orapo.training.reward_model.vision import VisionRewardModel
 
@@ -90,38 +90,73 @@ def train_reward_model(plan: RewardModelPlan) -> dict[str, Any]:
     if unknown := [name for name in plan.without if name not in raters]:
         raise OrapoError(f"{plan.preferences}: no rater {unknown[0]!r}; it has {', '.join(raters)}")
     judged = [one for one in everything if one.rater not in plan.without]
-    studies = {study.study_id: study for study in read_manifest(plan.references)}
+    studies = judged_studies(judged, plan.preferences, plan.references)
+    fit, held_out = split_by_patient(judged, plan.test_share, plan.seed)
+    _make(plan.out)
+    model, description = _fit(plan, fit, held_out, studies)
+    _write_json(plan.out / MODEL_FILE, description)
+    facts = {"kind": plan.kind, "fitted_to": len(fit), "without_raters": list(plan.without)}
+    return _check(model, description["log_tie"], held_out, studies, plan.out, facts)
+
+
+def check_reward_model(
+    folder: Path, preferences: Path, references: Path, out: Path
+) -> dict[str, Any]:
+    """Check a trained reward model on other judgements; files as `train_reward_model` writes them.
+
+    Raises:
+        OrapoError: A file can't be read, or a judged study is not in the manifest.
+    """
+    model = load_reward_model(folder)
+    judged = read_preferences(preferences)
+    studies = judged_studies(judged, preferences, references)
+    log_tie = json.loads((folder / MODEL_FILE).read_text(encoding="utf-8"))["log_tie"]
+    _make(out)
+    return _check(model, log_tie, judged, studies, out, {"kind": model.kind})
+
+
+def _check(
+    model: LoadedRewardModel,
+    log_tie: float | None,
+    judged: Sequence[Preference],
+    studies: Mapping[str, Study],
+    out: Path,
+    about: Mapping[str, Any],
+) -> dict[str, Any]:
+    difference = _differences(model, judged, studies) * model.spread
+    facts = FactSReward()
+    labels = [study_labels(studies[one.study_id]) for one in judged]
+    facts_difference = _numbers(facts([one.left for one in judged], labels)) - _numbers(
+        facts([one.right for one in judged], labels)
+    )
+    tie = -np.inf if log_tie is None else log_tie
+    check = {**about, **check_choices(judged, difference, tie, facts_difference)}
+    _write_json(out / CHECK_FILE, check)
+    _write_rows(out / HELD_OUT_FILE, judged, difference, facts_difference)
+    calibration_plot(out / PLOT_FILE, check)
+    return check
+
+
+def judged_studies(
+    judged: Sequence[Preference], preferences: Path, references: Path
+) -> dict[str, Study]:
+    """Return the studies of a manifest by id.
+
+    Raises:
+        OrapoError: It lacks one that was judged.
+    """
+    studies = {study.study_id: study for study in read_manifest(references)}
     for one in judged:
         if one.study_id not in studies:
-            raise OrapoError(
-                f"{plan.references}: lacks study {one.study_id} of {plan.preferences.name}"
-            )
-    fit, held_out = split_by_patient(judged, plan.test_share, plan.seed)
+            raise OrapoError(f"{references}: lacks study {one.study_id} of {preferences.name}")
+    return studies
+
+
+def _make(folder: Path) -> None:
     try:
-        plan.out.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OrapoError(f"{plan.out}: can't be the output folder ({error.strerror})") from None
-    model, description = _fit(plan, fit, held_out, studies)
-    difference = _differences(model, held_out, studies) * model.spread
-    log_tie = description["log_tie"]
-    facts = FactSReward()
-    labels = [study_labels(studies[one.study_id]) for one in held_out]
-    facts_difference = _numbers(facts([one.left for one in held_out], labels)) - _numbers(
-        facts([one.right for one in held_out], labels)
-    )
-    check = {
-        "kind": plan.kind,
-        "fitted_to": len(fit),
-        "without_raters": list(plan.without),
-        **check_choices(
-            held_out, difference, -np.inf if log_tie is None else log_tie, facts_difference
-        ),
-    }
-    _write_json(plan.out / MODEL_FILE, description)
-    _write_json(plan.out / CHECK_FILE, check)
-    _write_rows(plan.out / HELD_OUT_FILE, held_out, difference, facts_difference)
-    calibration_plot(plan.out / PLOT_FILE, check)
-    return check
+        raise OrapoError(f"{folder}: can't be the output folder ({error.strerror})") from None
 
 
 def split_by_patient(
