@@ -197,12 +197,14 @@ def _show(found: Mapping[str, Any], out: Path) -> None:
 
     console = Console()
     table = Table(
-        title=f"{found['judgements']} judgements of {found['pairs']} pairs", box=box.SIMPLE_HEAD
+        title=f"{found['judgements']} judgements of {found['pairs']} pairs",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
     )
     table.add_column("rater", overflow="fold", min_width=8)
     table.add_column("n", justify="right")
-    for heading in ("same again", "kappa with others", "left", "s"):
-        table.add_column(heading, justify="right")
+    for heading in ("same again", "kappa, others", "left (p)", "s"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for name, one in found["raters"].items():
         seconds = one["median_seconds"]
         table.add_row(
@@ -210,7 +212,7 @@ def _show(found: Mapping[str, Any], out: Path) -> None:
             str(one["judgements"]),
             in_words(one["self_agreement"], percent=True),
             in_words(one["with_others"]),
-            in_words(one["position"], percent=True),
+            _left(one["position"]),
             "-" if seconds is None else f"{seconds:.0f}",
             style="red" if one["flags"] else "",
         )
@@ -233,6 +235,13 @@ def _show(found: Mapping[str, Any], out: Path) -> None:
     for note in found["notes"]:
         _say(console, note, style="dim")
     _say(console, f"Written: {out / 'check.html'}, check.json and the plots")
+
+
+def _left(position: Mapping[str, Any]) -> str:
+    """Return the share of left and its p-value."""
+    if position["value"] is None:
+        return "-"
+    return f"{position['value']:.0%} ({position['p_holm']:.3f})"
 
 
 def convert(

@@ -121,7 +121,7 @@ def in_words(figures: Mapping[str, Any], percent: bool = False) -> str:
     value = figures["value"]
     if value is None or math.isnan(value):
         return "-"
-    form = ".0%" if percent else ".2f"
+    form = "z.0%" if percent else "z.2f"
     if figures["low"] is None:
         return format(value, form)
     low, high = format(figures["low"], form), format(figures["high"], form)

@@ -42,6 +42,8 @@ WORDS: Final = "words"
 """Name of the length among what choices may go with."""
 ONE_ANSWER: Final = 0.9
 """Share of one answer (left, right or tie) from which on it is always the same."""
+ONE_SIDE: Final = 0.75
+"""Share of left among decided answers from which on, or of right likewise, one side is preferred."""
 TOO_FAST: Final = 15.0
 """Words a second that nobody reads; people read 4 (Brysbaert 2019)."""
 TOO_OFTEN: Final = 0.2
@@ -228,6 +230,14 @@ def flags(figures: Mapping[str, Any]) -> list[dict[str, str]]:
     if figures["choices"][answer] >= ONE_ANSWER * judged:
         reason = f'{figures["choices"][answer]} of {judged} answers are "{answer}"'
         found.append({"kind": "one answer", "reason": reason})
+    side = figures["position"]
+    if side["p"] is not None and side["p_holm"] < CLEAR:
+        name, part = max(
+            ("left", side["value"]), ("right", 1 - side["value"]), key=lambda one: one[1]
+        )
+        if part >= ONE_SIDE:
+            reason = f"{part:.0%} of {side['decided']} decided answers are for the {name} side"
+            found.append({"kind": "one side", "reason": reason})
     return found
 
 
