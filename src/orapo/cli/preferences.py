@@ -219,7 +219,10 @@ def _show(found: Mapping[str, Any], out: Path) -> None:
     console.print(table)
     rates = found["systems"]["each"]
     if rates:
-        table = Table(title="How often preferred (a tie is half)", box=box.SIMPLE_HEAD)
+        used = found["systems"]["pairs_used"]
+        table = Table(
+            title=f"How often preferred, {used} pairs (a tie is half)", box=box.SIMPLE_HEAD
+        )
         table.add_column("system", overflow="fold")
         table.add_column("judgements", justify="right")
         table.add_column("preferred", justify="right")

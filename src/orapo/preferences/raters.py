@@ -194,7 +194,11 @@ def _drift(session: Session, at: int, mine: Sequence[Judgement]) -> dict[str, An
                 patients.append(session.keys[pair].patient_id)
                 thirds.append(third)
         parts.append(
-            {"judgements": end - start, "median_seconds": median(seconds) if seconds else None}
+            {
+                "judgements": end - start,
+                "median_seconds": median(seconds) if seconds else None,
+                "equal_to_others": None,
+            }
         )
     members = np.array([[third == part for part in range(THIRDS)] for third in thirds], dtype=float)
     change: dict[str, Any] = {"value": None, "low": None, "high": None}
