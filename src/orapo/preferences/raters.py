@@ -35,7 +35,7 @@ FEWEST: Final = 20
 """Judgements of a rater, below which nobody is flagged."""
 NEAR_CHANCE: Final = 0.05
 """Kappa with the others whose interval reaches down to this is near chance."""
-CLEAR: Final = 0.01
+CLEAR: Final = 0.001
 """p of the agreement with oneself against chance, or (Holm) of a choice that goes with a reward or
 with length, below which a rater is not careless."""
 WORDS: Final = "words"
