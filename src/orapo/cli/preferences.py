@@ -140,9 +140,10 @@ def make(
     why = ", ".join(f"{kind} {count}" for kind, count in sheet.counts["why"].items())
     _say(
         console,
-        f"{sheet.counts['pairs']} pairs of {sheet.counts['studies']} studies ({why}), "
-        f"{sheet.counts['repeated']} shown twice; second reward: {reward}.",
+        f"{sheet.counts['pairs']} pairs of {sheet.counts['studies']} studies, "
+        f"{sheet.counts['repeated']} of them shown twice.",
     )
+    _say(console, f"Chosen as {why}; second reward: {reward}.")
     if sheet.counts["pairs"] < pairs:
         _say(console, f"Fewer than the {pairs} asked for: there are no more different reports.")
     if unknown:
