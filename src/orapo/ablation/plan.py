@@ -97,7 +97,10 @@ class AblationPlan:
         return self.seeds if METHODS[method].group == "paper" else self.rival_seeds
 
     def jobs(self) -> list[Job]:
-        """Return all trainings but those of searches' results."""
+        """Return all trainings but those of searches' results, seed by seed.
+
+        An ablation that is cut short then holds whole comparisons, of fewer seeds.
+        """
         jobs = []
         for name in self.methods:
             method = METHODS[name]
@@ -118,7 +121,7 @@ class AblationPlan:
             if name in self.methods and count != self.studies
             for seed in self.seeds_of(name)
         ]
-        return jobs
+        return sorted(jobs, key=lambda job: (job.curve, job.seed))
 
     def tuned(self, method: str, best: int) -> list[Job]:
         """Return the trainings of a search's best candidate; the first seed's is done."""
