@@ -140,9 +140,10 @@ def make(
     why = ", ".join(f"{kind} {count}" for kind, count in sheet.counts["why"].items())
     _say(
         console,
-        f"{sheet.counts['pairs']} pairs of {sheet.counts['studies']} studies ({why}), "
-        f"{sheet.counts['repeated']} shown twice; second reward: {reward}.",
+        f"{sheet.counts['pairs']} pairs of {sheet.counts['studies']} studies, "
+        f"{sheet.counts['repeated']} of them shown twice.",
     )
+    _say(console, f"Chosen as {why}; second reward: {reward}.")
     if sheet.counts["pairs"] < pairs:
         _say(console, f"Fewer than the {pairs} asked for: there are no more different reports.")
     if unknown:
@@ -197,12 +198,14 @@ def _show(found: Mapping[str, Any], out: Path) -> None:
 
     console = Console()
     table = Table(
-        title=f"{found['judgements']} judgements of {found['pairs']} pairs", box=box.SIMPLE_HEAD
+        title=f"{found['judgements']} judgements of {found['pairs']} pairs",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
     )
     table.add_column("rater", overflow="fold", min_width=8)
     table.add_column("n", justify="right")
-    for heading in ("same again", "kappa with others", "left", "s"):
-        table.add_column(heading, justify="right")
+    for heading in ("same again", "kappa, others", "left (p)", "s"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for name, one in found["raters"].items():
         seconds = one["median_seconds"]
         table.add_row(
@@ -210,14 +213,17 @@ def _show(found: Mapping[str, Any], out: Path) -> None:
             str(one["judgements"]),
             in_words(one["self_agreement"], percent=True),
             in_words(one["with_others"]),
-            in_words(one["position"], percent=True),
+            _left(one["position"]),
             "-" if seconds is None else f"{seconds:.0f}",
             style="red" if one["flags"] else "",
         )
     console.print(table)
     rates = found["systems"]["each"]
     if rates:
-        table = Table(title="How often preferred (a tie is half)", box=box.SIMPLE_HEAD)
+        used = found["systems"]["pairs_used"]
+        table = Table(
+            title=f"How often preferred, {used} pairs (a tie is half)", box=box.SIMPLE_HEAD
+        )
         table.add_column("system", overflow="fold")
         table.add_column("judgements", justify="right")
         table.add_column("preferred", justify="right")
@@ -233,6 +239,13 @@ def _show(found: Mapping[str, Any], out: Path) -> None:
     for note in found["notes"]:
         _say(console, note, style="dim")
     _say(console, f"Written: {out / 'check.html'}, check.json and the plots")
+
+
+def _left(position: Mapping[str, Any]) -> str:
+    """Return the share of left and its p-value."""
+    if position["value"] is None:
+        return "-"
+    return f"{position['value']:.0%} ({position['p_holm']:.3f})"
 
 
 def convert(

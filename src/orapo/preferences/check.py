@@ -11,6 +11,7 @@ import numpy as np
 from orapo.errors import MissingExtraError
 from orapo.preferences.agreement import krippendorff_alpha, pairwise_kappa, ratings_table
 from orapo.preferences.judgements import Judgement, Judgements
+from orapo.preferences.pairing import RANDOM
 from orapo.preferences.raters import Session, mean_interval, rater_figures
 from orapo.preferences.records import Pair, PairKey
 
@@ -46,6 +47,14 @@ def check_judgements(
     except MissingExtraError as error:
         notes.append(f"{error}; left out.")
     flagged = [name for name, figures in raters.items() if figures["flags"]]
+    systems = win_rates(judgements.given, session, RANDOM)
+    if not systems["each"]:
+        systems = win_rates(judgements.given, session, "all")
+        if systems["each"]:
+            notes.append(
+                "No judged pair was drawn at random: systems are compared on pairs that were chosen "
+                "because rewards can't tell them apart or disagree, which favours the worse system."
+            )
     trusted = [one for one in judgements.given if one.rater not in flagged]
     if judgements.unjudged:
         notes.append(f"Rows of filled sheets without a choice: {judgements.unjudged}.")
@@ -66,8 +75,11 @@ def check_judgements(
         "flagged": flagged,
         "kappa": pairwise_kappa(ratings, resamples, seed),
         "alpha": alpha,
-        "systems": win_rates(judgements.given, session),
-        "systems_without_flagged": win_rates(trusted, session) if flagged and trusted else None,
+        "systems": systems,
+        "systems_without_flagged": win_rates(trusted, session, systems["pairs_used"])
+        if flagged and trusted
+        else None,
+        "systems_all_pairs": win_rates(judgements.given, session, "all"),
         "unjudged": judgements.unjudged,
         "revised": judgements.revised,
         "resamples": resamples,
@@ -76,20 +88,29 @@ def check_judgements(
     }
 
 
-def win_rates(judgements: Sequence[Judgement], session: Session) -> dict[str, Any]:
+def win_rates(judgements: Sequence[Judgement], session: Session, pairs_used: str) -> dict[str, Any]:
     """Return how often each system is preferred, a tie counting half, with intervals by patient.
 
     Pairs of one system's own reports, and repetitions, are left out.
 
+    Args:
+        judgements: The judgements.
+        session: Sheet and key.
+        pairs_used: ``random`` takes the pairs drawn at random alone. The others were chosen by what
+            rewards say of them: where a reward that likes the better system disagrees with FactS,
+            FactS likes the worse one. ``all`` takes those too.
+
     Returns:
         ``each``: system to ``value, low, high, judgements`` against all others; ``pairs``: the same
-        of the first against the second of two systems.
+        of the first against the second of two systems; ``pairs_used``.
     """
     points: dict[tuple[str, ...], list[tuple[float, str]]] = {}
     for one in judgements:
         key = session.keys[one.pair]
         left, right = key.left_source, key.right_source
         if left == right or key.repeats is not None:
+            continue
+        if pairs_used == RANDOM and key.why != RANDOM:
             continue
         won = _POINTS[one.choice]
         points.setdefault((left,), []).append((won, key.patient_id or key.study_id))
@@ -109,6 +130,7 @@ def win_rates(judgements: Sequence[Judgement], session: Session) -> dict[str, An
     }
     order = sorted((name for name in found if len(name) == 1), key=lambda n: -found[n]["value"])
     return {
+        "pairs_used": pairs_used,
         "each": {name[0]: found[name] for name in order},
         "pairs": [
             {"systems": list(name), **found[name]} for name in sorted(found) if len(name) == 2
@@ -121,7 +143,7 @@ def in_words(figures: Mapping[str, Any], percent: bool = False) -> str:
     value = figures["value"]
     if value is None or math.isnan(value):
         return "-"
-    form = ".0%" if percent else ".2f"
+    form = "z.0%" if percent else "z.2f"
     if figures["low"] is None:
         return format(value, form)
     low, high = format(figures["low"], form), format(figures["high"], form)

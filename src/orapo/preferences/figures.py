@@ -79,7 +79,7 @@ def kappa_plot(names: Sequence[str], kappas: Sequence[Mapping[str, Any]], path: 
         if not np.isnan(value) and len(names) <= 12:
             colour = "white" if abs(value) > 0.65 else "black"
             axes.text(
-                column, row, f"{value:.2f}", ha="center", va="center", color=colour, fontsize=10
+                column, row, f"{value:z.2f}", ha="center", va="center", color=colour, fontsize=10
             )
     short = [_short(name) for name in names]
     axes.set_xticks(range(len(names)), short, rotation=45, ha="right", fontsize=10)

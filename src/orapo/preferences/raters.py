@@ -35,13 +35,15 @@ FEWEST: Final = 20
 """Judgements of a rater, below which nobody is flagged."""
 NEAR_CHANCE: Final = 0.05
 """Kappa with the others whose interval reaches down to this is near chance."""
-CLEAR: Final = 0.01
+CLEAR: Final = 0.001
 """p of the agreement with oneself against chance, or (Holm) of a choice that goes with a reward or
 with length, below which a rater is not careless."""
 WORDS: Final = "words"
 """Name of the length among what choices may go with."""
 ONE_ANSWER: Final = 0.9
 """Share of one answer (left, right or tie) from which on it is always the same."""
+ONE_SIDE: Final = 0.75
+"""Share of left among decided answers from which on, or of right likewise, one side is preferred."""
 TOO_FAST: Final = 15.0
 """Words a second that nobody reads; people read 4 (Brysbaert 2019)."""
 TOO_OFTEN: Final = 0.2
@@ -192,7 +194,11 @@ def _drift(session: Session, at: int, mine: Sequence[Judgement]) -> dict[str, An
                 patients.append(session.keys[pair].patient_id)
                 thirds.append(third)
         parts.append(
-            {"judgements": end - start, "median_seconds": median(seconds) if seconds else None}
+            {
+                "judgements": end - start,
+                "median_seconds": median(seconds) if seconds else None,
+                "equal_to_others": None,
+            }
         )
     members = np.array([[third == part for part in range(THIRDS)] for third in thirds], dtype=float)
     change: dict[str, Any] = {"value": None, "low": None, "high": None}
@@ -228,6 +234,14 @@ def flags(figures: Mapping[str, Any]) -> list[dict[str, str]]:
     if figures["choices"][answer] >= ONE_ANSWER * judged:
         reason = f'{figures["choices"][answer]} of {judged} answers are "{answer}"'
         found.append({"kind": "one answer", "reason": reason})
+    side = figures["position"]
+    if side["p"] is not None and side["p_holm"] < CLEAR:
+        name, part = max(
+            ("left", side["value"]), ("right", 1 - side["value"]), key=lambda one: one[1]
+        )
+        if part >= ONE_SIDE:
+            reason = f"{part:.0%} of {side['decided']} decided answers are for the {name} side"
+            found.append({"kind": "one side", "reason": reason})
     return found
 
 
