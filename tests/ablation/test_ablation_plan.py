@@ -83,7 +83,7 @@ def test_rows_with_experts_need_what_the_recipe_says_of_them(plan_of):
     }
     both = {"reward_model", "preferences"}
     assert given == {
-        **dict.fromkeys(("orapo", "grpo_facts", "offline_dpo"), set()),
+        **{name: set() for name in ("orapo", "grpo_facts", "offline_dpo")},
         "expert_dpo": {"preferences"},
         "rlhf": {"reward_model"},
         "orapo_rlhf": both,
