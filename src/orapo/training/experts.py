@@ -98,7 +98,7 @@ def add_pairs(
     rows = [place for place, pair in enumerate(pairs) if pair is not None]
     found = [pair for pair in pairs if pair is not None]
     prompts = [inputs[row]["prompt"] for row in rows]
-    weights = torch.zeros(len(pairs), device=device)
+    weights = torch.zeros(len(pairs), dtype=torch.float64, device=device)
     weights[rows] = weight
     batch[WEIGHT] = weights
     tokens = []

@@ -48,11 +48,6 @@ class Guard(TrainerCallback):
         self.whole = True
         self.ended: str | None = None
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Forget the best weights of an earlier run."""
-        if state.global_step == 0 and state.is_world_process_zero:
-            self._best.unlink(missing_ok=True)
-
     def on_log(
         self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any
     ) -> None:
@@ -85,6 +80,8 @@ class Guard(TrainerCallback):
         if not self._max_loss:
             return
         *before, now = [json.loads(line) for line in self._probes.read_text().splitlines()]
+        if not before:  # of an earlier run
+            self._best.unlink(missing_ok=True)
         highest = max((one["macro_f1"] for one in before), default=now["macro_f1"])
         kept = [one for one in before if one["macro_f1"] >= highest - self._max_loss]
         if now["macro_f1"] >= highest - self._max_loss:

@@ -88,7 +88,9 @@ def train_reward_model(plan: RewardModelPlan) -> dict[str, Any]:
     everything = read_preferences(plan.preferences)
     raters = {one.rater for one in everything}
     if unknown := [name for name in plan.without if name not in raters]:
-        raise OrapoError(f"{plan.preferences}: no rater {unknown[0]!r}; it has {', '.join(raters)}")
+        raise OrapoError(
+            f"{plan.preferences}: no rater {unknown[0]!r}; it has {', '.join(sorted(raters))}"
+        )
     judged = [one for one in everything if one.rater not in plan.without]
     studies = judged_studies(judged, plan.preferences, plan.references)
     fit, held_out = split_by_patient(judged, plan.test_share, plan.seed)
