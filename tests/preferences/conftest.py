@@ -1,13 +1,12 @@
 """A sheet of the phantom's reports: two systems that leave sentences out and put foreign ones in."""
 
-import random
-
 import pytest
 
 from orapo.data.phantom import PhantomConfig, draw_study
 from orapo.evaluation.inputs import Reference
 from orapo.preferences.candidates import candidates
 from orapo.preferences.pairing import PairingOptions, make_sheet
+from orapo.preferences.simulated import simulated_system
 
 STUDIES = 400
 
@@ -27,19 +26,10 @@ def truth():
 @pytest.fixture(scope="session")
 def systems(truth):
     """Reports of two systems: careful, of which there is one a study, and wild, with three."""
-    draw = random.Random(0)
-    sentences = {name: one.report.split(". ") for name, one in truth.items()}
-    every = [sentence for each in sentences.values() for sentence in each]
-
-    def written(study, left_out, foreign):
-        kept = [one for one in sentences[study] if draw.random() > left_out]
-        kept += [draw.choice(every) for _ in range(4) if draw.random() < foreign]
-        draw.shuffle(kept)
-        return ". ".join(one.strip(". \n") for one in kept or ["No acute disease"]) + "."
-
+    right = {study: one.report for study, one in truth.items()}
     return {
-        "careful": {study: [written(study, 0.2, 0.1)] for study in truth},
-        "wild": {study: [written(study, 0.4, 0.4) for _ in range(3)] for study in truth},
+        "careful": simulated_system(right, left_out=0.2, foreign=0.1, seed=0),
+        "wild": simulated_system(right, left_out=0.4, foreign=0.4, samples=3, seed=1),
     }
 
 

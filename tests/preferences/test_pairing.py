@@ -35,6 +35,24 @@ def test_a_sheet_tells_nothing_of_the_systems(sheet, tmp_path):
         assert "repeats" not in text
 
 
+def test_the_key_has_all_that_raters_must_not_see(sheet, tmp_path):
+    write_sheet_folder(tmp_path, sheet, {})
+    line = json.loads((tmp_path / "key.jsonl").read_text().splitlines()[0])
+    assert list(line) == [
+        *("pair", "study_id", "patient_id", "left_source", "right_source", "repeats", "why"),
+        *("left_scores", "right_scores"),
+    ]
+    assert set(line["left_scores"]) == {"facts", "cosine"}
+
+
+def test_pairs_of_systems_take_turns(sheet):
+    kinds = Counter(
+        (key.why, key.left_source == key.right_source) for key in sheet.keys if not key.repeats
+    )
+    for why in ("random", "near tie"):
+        assert abs(kinds[why, True] - kinds[why, False]) <= 1
+
+
 def test_sheet_and_key_are_read_back(sheet, tmp_path):
     write_sheet_folder(tmp_path, sheet, {})
     pairs, keys = read_sheet_folder(tmp_path)

@@ -188,6 +188,26 @@ def test_one_rater_alone_can_be_checked(sheet, labels, shown, tmp_path):
     assert "nobody to agree with" in (tmp_path / "check.html").read_text()
 
 
+def test_one_judgement_is_no_certainty(sheet, labels, shown):
+    alone = simulate(sheet.pairs, labels, [SimulatedRater("fair", facts_taste(1.0), ties=0.0)])
+    mixed = next(
+        one
+        for one in alone
+        if shown[1][one.pair].why == "random"
+        and shown[1][one.pair].left_source != shown[1][one.pair].right_source
+    )
+    rates = checked([mixed], shown)["systems"]["each"].values()
+    assert sorted(one["value"] for one in rates) == [0, 1]
+    assert all(one["high"] - one["low"] > 0.5 for one in rates)
+
+
+@pytest.mark.filterwarnings("error")
+def test_raters_may_be_called_anything(sheet, labels, shown, tmp_path):
+    raters = [SimulatedRater(name, facts_taste(1.0)) for name in ("a$b_{$", "李医生", "y" * 100)]
+    write_check(tmp_path, checked(simulate(sheet.pairs, labels, raters), shown))
+    assert "李医生" in (tmp_path / "check.html").read_text()
+
+
 def test_the_page_asks_for_nothing_and_holds_no_report(sheet, labels, shown, tmp_path):
     raters = [*simulated_raters(), SimulatedRater("<b>bold</b>", no_taste)]
     found = checked(simulate(sheet.pairs, labels, raters), shown)

@@ -144,6 +144,8 @@ def make(
         f"{sheet.counts['repeated']} of them shown twice.",
     )
     _say(console, f"Chosen as {why}; second reward: {reward}.")
+    if not any(reward in one.scores for each in studies.values() for one in each):
+        _say(console, "No reference has a report: there is no second reward to disagree.")
     if sheet.counts["pairs"] < pairs:
         _say(console, f"Fewer than the {pairs} asked for: there are no more different reports.")
     if unknown:
@@ -221,9 +223,7 @@ def _show(found: Mapping[str, Any], out: Path) -> None:
     rates = found["systems"]["each"]
     if rates:
         used = found["systems"]["pairs_used"]
-        table = Table(
-            title=f"How often preferred, {used} pairs (a tie is half)", box=box.SIMPLE_HEAD
-        )
+        table = Table(title=f"Preferred, of {used} pairs (a tie is half)", box=box.SIMPLE_HEAD)
         table.add_column("system", overflow="fold")
         table.add_column("judgements", justify="right")
         table.add_column("preferred", justify="right")

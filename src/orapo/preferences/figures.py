@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -165,7 +166,9 @@ def _bars(values: np.ndarray) -> np.ndarray:
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
+    """Return a name as it is written into a plot, where "$" would begin a formula."""
+    short = name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
+    return short.replace("$", r"\$")
 
 
 def _dress(axes: Axes) -> None:
@@ -179,7 +182,10 @@ def _save(figure: Figure, path: Path) -> None:
     figure.set_facecolor("white")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # no "Software" entry: the bytes then depend on the figures alone
-        figure.savefig(path, format="png", dpi=_DPI, metadata={"Software": None})
+        with warnings.catch_warnings():
+            # names in scripts that the font lacks; they stand whole in the tables
+            warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
+            # no "Software" entry: the bytes then depend on the figures alone
+            figure.savefig(path, format="png", dpi=_DPI, metadata={"Software": None})
     except OSError as error:
         raise OrapoError(f"{path}: can't be written ({error.strerror})") from None

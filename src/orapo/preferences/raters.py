@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from orapo.evaluation.bootstrap import Resampler, holm
+from orapo.evaluation.bootstrap import Resampler, holm, share_interval
 from orapo.evaluation.counts import Weights
 from orapo.preferences.agreement import (
     ORDER,
@@ -163,14 +163,15 @@ def _goes_with(session: Session, mine: Sequence[Judgement]) -> dict[str, dict[st
 
 
 def mean_interval(values: Array, patients: Sequence[str], session: Session) -> dict[str, Any]:
-    """Return a mean over judgements, with its interval over patients."""
+    """Return a mean of values in 0 ... 1 over judgements, with its interval over patients."""
     if not len(values):
         return {"value": None, "low": None, "high": None}
 
     def mean(weights: Weights) -> Array:
         return weights @ values / weights.sum(axis=1)
 
-    return Resampler(patients, session.resamples, session.seed).interval(mean)[0].as_dict()
+    resampler = Resampler(patients, session.resamples, session.seed)
+    return share_interval(resampler.interval(mean)[0], resampler.patients).as_dict()
 
 
 def _drift(session: Session, at: int, mine: Sequence[Judgement]) -> dict[str, Any]:

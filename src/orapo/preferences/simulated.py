@@ -11,6 +11,7 @@ So it is known how well anyone could predict such a rater: `best_accuracy`.
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -28,6 +29,8 @@ Labels = Mapping[str, LabelValue]
 Taste = Callable[[str, Labels], float]
 """Report and the study's true labels -> utility, about 0 to 1."""
 _START: Final = datetime(2026, 1, 5, 8, tzinfo=UTC)
+_FOREIGN: Final = 4
+_NOTHING: Final = "No acute disease."
 _USUAL_WORDS: Final = 40
 """A report of so many words is half as good as an empty one to a rater who looks at style."""
 
@@ -95,6 +98,34 @@ class SimulatedRater:
         odds[2] = math.log(self.ties) if self.ties else -math.inf
         weights = np.exp(odds - odds.max())
         return cast("NDArray[np.float64]", weights / weights.sum())
+
+
+def simulated_system(
+    reports: Mapping[str, str], left_out: float, foreign: float, samples: int = 1, seed: int = 0
+) -> dict[str, list[str]]:
+    """Return reports as a system of known faults would write them.
+
+    Args:
+        reports: Study id to the right report.
+        left_out: Share of its sentences that are missing.
+        foreign: Four times over, the chance of a sentence out of another study's report.
+        samples: How many a study.
+        seed: Of the draws.
+    """
+    draw = random.Random(seed)
+    sentences = {
+        study: [sentence.text.strip() for sentence in label_report(text).sentences]
+        for study, text in reports.items()
+    }
+    every = [sentence for each in sentences.values() for sentence in each]
+
+    def written(study: str) -> str:
+        kept = [one for one in sentences[study] if draw.random() >= left_out]
+        kept += [draw.choice(every) for _ in range(_FOREIGN) if draw.random() < foreign]
+        draw.shuffle(kept)
+        return " ".join(kept) or _NOTHING
+
+    return {study: [written(study) for _ in range(samples)] for study in reports}
 
 
 def simulated_raters(**settings: float) -> list[SimulatedRater]:
