@@ -179,18 +179,26 @@ def guarded(tmp_path, tiny_model, probes, **settings):
 
 
 def test_the_guard_ends_a_run_whose_rewards_part_and_takes_the_best_weights(tmp_path, tiny_model):
-    probes = [(0.0, 0.40), (0.5, 0.41), (0.9, 0.40), (1.4, 0.38), (2.0, 0.30)]
+    # means of three: 0.40, 0.42, 0.42, 0.41, 0.37
+    probes = [(0.0, 0.40), (0.5, 0.44), (0.9, 0.42), (1.4, 0.37), (2.0, 0.32), (9.0, 0.1)]
     guard, said, place = guarded(tmp_path, tiny_model, probes)
-    assert place == 2  # the highest learned reward among those within 0.02 of the highest F1
-    assert "0.380 and was 0.410" in guard.ended
+    assert place == 3  # the highest learned reward of those within 0.02 of the highest mean
+    assert "0.370 and was 0.420" in guard.ended
     assert len(said) == 1
     assert not list(tmp_path.glob("guard_best*"))
 
 
 def test_the_guard_lets_a_run_go_on_where_both_rise_or_both_fall(tmp_path, tiny_model):
-    guard, _, place = guarded(tmp_path, tiny_model, [(0.0, 0.3), (0.5, 0.4), (-0.5, 0.3)])
+    guard, _, place = guarded(tmp_path, tiny_model, [(0.0, 0.3), (0.5, 0.4), (-0.5, 0.1)])
     assert guard.ended is None
     assert place == 2  # the last weights stay
+
+
+def test_one_probe_that_differs_ends_no_run(tmp_path, tiny_model):
+    guard, _, _ = guarded(
+        tmp_path, tiny_model, [(0.0, 0.40), (0.5, 0.44), (0.6, 0.39), (0.7, 0.41)]
+    )
+    assert guard.ended is None
 
 
 def test_without_a_limit_the_guard_looks_on(tmp_path, tiny_model):

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any, Final
 
 import torch
@@ -20,6 +21,8 @@ from transformers import TrainerCallback
 from orapo.training.config import OraPOConfig
 
 BEST_FILE: Final = "guard_best.safetensors"
+SMOOTHED: Final = 3
+"""Probes of a hundred studies differ by some hundredths for no reason; their means do less."""
 
 
 class Guard(TrainerCallback):
@@ -79,22 +82,28 @@ class Guard(TrainerCallback):
         """Take in a probe that was just written to the file."""
         if not self._max_loss:
             return
-        *before, now = [json.loads(line) for line in self._probes.read_text().splitlines()]
-        if not before:  # of an earlier run
+        probes = [json.loads(line) for line in self._probes.read_text().splitlines()]
+        if len(probes) == 1:  # of an earlier run
             self._best.unlink(missing_ok=True)
-        highest = max((one["macro_f1"] for one in before), default=now["macro_f1"])
-        kept = [one for one in before if one["macro_f1"] >= highest - self._max_loss]
-        if now["macro_f1"] >= highest - self._max_loss:
-            if now["learned"] >= max((one["learned"] for one in kept), default=now["learned"]):
+        smooth = smoothed([one["macro_f1"] for one in probes])
+        highest, learned = max(smooth), [one["learned"] for one in probes]
+        if smooth[-1] >= highest - self._max_loss:
+            kept = [
+                one
+                for one, f1 in zip(learned, smooth, strict=True)
+                if f1 >= highest - self._max_loss
+            ]
+            if learned[-1] >= max(kept):
                 self._keep(model)
             return
-        if now["learned"] <= before[0]["learned"]:  # both fall: that is no hacking
+        if learned[-1] <= learned[0]:  # both fall: that is no hacking
             return
         self._parted = True
         back = "; the weights are those of the best probe" if self._best.is_file() else ""
         self._end(
-            f"held-out macro-F1 is {now['macro_f1']:.3f} and was {highest:.3f}, while the learned "
-            f"reward went from {before[0]['learned']:.2f} to {now['learned']:.2f}{back}"
+            f"held-out macro-F1 is {smooth[-1]:.3f} and was {highest:.3f} (means of "
+            f"{SMOOTHED} probes), while the learned reward went from {learned[0]:.2f} to "
+            f"{learned[-1]:.2f}{back}"
         )
 
     def _keep(self, model: Any) -> None:
@@ -113,3 +122,8 @@ class Guard(TrainerCallback):
         if self.ended is None:
             self.ended = reason
             self._say(f"the run is ended by its guard: {reason}")
+
+
+def smoothed(values: Sequence[float]) -> list[float]:
+    """Return, at each place, the mean of the last `SMOOTHED` values or of as many as there are."""
+    return [fmean(values[max(0, end - SMOOTHED) : end]) for end in range(1, len(values) + 1)]
