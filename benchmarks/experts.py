@@ -163,7 +163,7 @@ class Bench:
                 run = self.train(
                     f"rlhf-{taste}-{name}",
                     {"method": "rlhf", "model": str(self.policy), "max_steps": steps,
-                     "max_f1_loss": loss, "learned_weight": 0.5, "learning_rate": 3e-4,
+                     "max_f1_loss": loss, "learned_weight": 1.0, "learning_rate": 3e-4,
                      "vision_learning_rate": 1e-4, "probe_every": max(1, steps // 12)},
                     taste,
                 )  # fmt: skip
