@@ -6,6 +6,7 @@ import ipaddress
 import logging
 import socket
 import warnings
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,6 +16,7 @@ from orapo.data.conversation import check_views
 from orapo.errors import MissingExtraError, OrapoError
 
 ACCESS = "Who may ask"
+JUDGING = "Judging pairs"
 LIMITS = "Limits"
 SHORTEST_TOKEN = 16
 
@@ -65,6 +67,22 @@ def serve(
             rich_help_panel=ACCESS,
         ),
     ] = None,
+    pairs: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="SHEET.jsonl",
+            help="Blinded pairs of reports to judge at /judge; orapo preferences makes them.",
+            rich_help_panel=JUDGING,
+        ),
+    ] = None,
+    judgements: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="OUT.jsonl",
+            help="Where judgements are appended; those in it are not asked for again.",
+            rich_help_panel=JUDGING,
+        ),
+    ] = None,
     views: Annotated[
         str, typer.Option(metavar="frontal|all", help="Films of a study: one or all.")
     ] = "frontal",
@@ -104,6 +122,7 @@ def serve(
         import uvicorn
 
         from orapo.serve.app import create_app
+        from orapo.serve.judging import load_judging
         from orapo.serve.limits import Limits
     except ModuleNotFoundError as error:
         raise MissingExtraError("serving", "serve") from error
@@ -115,16 +134,21 @@ def serve(
         model_seconds=max_seconds,
         queue=queue,
     )
+    if (pairs is None) != (judgements is None):
+        raise OrapoError("--pairs and --judgements go together")
     listening = _listen(host, port)
     console = Console(stderr=True)
+    judging = None
     try:
+        if pairs is not None and judgements is not None:
+            judging = load_judging(pairs, judgements)
         served = None
         if model is not None:
             from orapo.serve.inference import load_served
 
             served = load_served(model, views=shown, remote_code=trust_remote_code)
         names = [*(allow_name or []), *_name_of(host)]
-        application = create_app(served, limits=limits, token=token, names=names)
+        application = create_app(served, limits=limits, token=token, names=names, judging=judging)
         logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
         logging.getLogger("orapo.serve").setLevel(logging.INFO)
         # What pydicom and Pillow say of files quotes them. `orapo.data` keeps that back file by
@@ -148,11 +172,15 @@ def serve(
             markup=False,
             soft_wrap=True,
         )
+        if judging is not None:
+            console.print("orapo: pairs are judged at /judge")
         if served is None:
             console.print("orapo: without --model it reads and scores reports, and writes none")
         uvicorn.Server(config).run(sockets=[listening])
     finally:
         listening.close()
+        if judging is not None:
+            judging.close()
 
 
 def _checked_token(host: str, token: str | None, without_token: bool) -> str | None:

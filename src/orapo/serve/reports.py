@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 from orapo.export.draft import NOTICE
 from orapo.generation.reports import Decoding
 from orapo.serve.answers import facts_of
+from orapo.serve.decoding import apart
 from orapo.serve.faults import fault_of
 from orapo.serve.forms import GONE, described_form, files_of, read_form, settings_of
 from orapo.serve.inference import ModelWorker, Order, Progress
@@ -36,18 +37,22 @@ _NO_MODEL: Final[dict[int | str, dict[str, Any]]] = {
 
 
 def report_routes(
-    worker: ModelWorker | None, places: Places, films: Executor, limits: Limits
+    worker: ModelWorker | None,
+    places: Places,
+    films: Executor,
+    film_places: Places,
+    limits: Limits,
 ) -> APIRouter:
     """Return the routes that take films.
 
     Args:
         worker: Writes reports; None answers that there is no model.
         places: Of the model's queue.
-        films: Where films for the page are read.
+        films: Where films for pages are read.
+        film_places: How many may wait for that.
         limits: What is refused.
     """
     router = APIRouter(tags=["reports"])
-    reading_places = Places(limits.queue + 1)
 
     @router.post(
         "/v1/films",
@@ -57,13 +62,15 @@ def report_routes(
     )
     async def film(request: Request) -> Response:
         """Return a film as the model gets it: grey, 8 bits, upright; as PNG."""
-        with reading_places.take():
+        with film_places.take():
             form = await read_form(request, 1)
             try:
                 files = files_of(form, "image", 1)
                 async with kept_for_now(files) as uploads:
                     loop = asyncio.get_running_loop()
-                    png = await loop.run_in_executor(films, as_png, uploads[0], limits.film_side)
+                    png = await loop.run_in_executor(
+                        films, apart, limits.film_seconds, as_png, uploads[0], limits.film_side
+                    )
             finally:
                 await form.close()
         return Response(png, media_type="image/png")

@@ -10,6 +10,7 @@ from orapo.export.files import Format
 from orapo.facts import Polarity, Verdict
 from orapo.generation.reports import Selection
 from orapo.labels import UncertainPolicy
+from orapo.preferences.records import Choice
 
 Span = tuple[int, int]
 """First character and one past the last, in Unicode code points of the report."""
@@ -186,6 +187,76 @@ class FilmForm(BaseModel):
     image: bytes = Field(json_schema_extra={"format": "binary"})
 
 
+RaterName = Annotated[
+    Text,
+    Field(
+        description="Who judges: a name or a number, without spaces around it.",
+        pattern=r"^[^\s\x00-\x1f\x7f](?:[^\x00-\x1f\x7f]{0,98}[^\s\x00-\x1f\x7f])?$",
+        max_length=100,
+        examples=["reader 1"],
+    ),
+]
+PairName = Annotated[Text, Field(description="As the sheet names it.", max_length=1000)]
+
+
+class Rater(BaseModel):
+    """Who judges."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    rater: RaterName
+
+
+class PairFilm(BaseModel):
+    """A film of a pair."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    pair: PairName
+    film: int = Field(ge=0, lt=1000, description="Which one, from 0.")
+
+
+class GivenJudgement(BaseModel):
+    """What a rater says of a pair."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    pair: PairName
+    rater: RaterName
+    choice: Choice = Field(description="Which report is better.")
+    reason: Text = Field(default="", max_length=5000)
+    seconds: float = Field(
+        ge=0, le=10**6, allow_inf_nan=False, description="For which the pair was visible."
+    )
+
+
+class ShownPair(BaseModel):
+    """Two reports of one study; who wrote which is not known here."""
+
+    pair: str
+    place: int = Field(description="In the sheet, from 1.")
+    left: str
+    right: str
+    films: int = Field(description="How many films of the study there are.")
+
+
+class JudgedPair(BaseModel):
+    """A pair and what the rater said of it."""
+
+    shown: ShownPair
+    choice: Choice
+    reason: str
+
+
+class JudgingState(BaseModel):
+    """How far a rater is."""
+
+    pairs: int
+    judged: int
+    next: ShownPair | None = Field(description="Null when all are judged.")
+    last: JudgedPair | None = Field(description="Judged last; null when none is.")
+
+
 class About(BaseModel):
     """What this server can do."""
 
@@ -199,6 +270,8 @@ class About(BaseModel):
     samples: int = Field(description="Most samples of a study.")
     characters: int = Field(description="Most characters of a text.")
     upload_bytes: int
+    judging: bool = Field(description="Whether pairs are judged here, at /judge.")
+    logs_edits: bool = Field(description="Whether edits of drafts are logged.")
     notice: str
 
 
