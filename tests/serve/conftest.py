@@ -27,3 +27,18 @@ def client(model):
 
     with TestClient(create_app(model), base_url="http://localhost:8000") as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def browser():
+    pytest.importorskip("playwright", reason="playwright is not installed")
+    from chromium import CHROMIUM
+    from playwright.sync_api import expect, sync_playwright
+
+    expect.set_options(timeout=20_000)
+    with sync_playwright() as playwright:
+        # Chromium's own sandbox needs rights that containers do not give
+        yield (
+            browser := playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        )
+        browser.close()

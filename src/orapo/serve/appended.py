@@ -60,21 +60,24 @@ class AppendedLines:
         """
         line = (json.dumps(record, ensure_ascii=False) + "\n").encode()
         with self._lock:
-            size = os.fstat(self._file).st_size
+            size = None
             try:
+                size = os.fstat(self._file).st_size
                 rest = memoryview(line)
                 while rest:
                     rest = rest[os.write(self._file, rest) :]
                 os.fsync(self._file)
             except OSError as error:
-                with contextlib.suppress(OSError):
-                    os.ftruncate(self._file, size)
+                if size is not None:
+                    with contextlib.suppress(OSError):
+                        os.ftruncate(self._file, size)
                 raise RunFailedError(f"it could not be kept ({error.strerror})") from None
 
     def close(self) -> None:
         """Close the file and let others write it."""
-        with contextlib.suppress(OSError):
-            os.close(self._file)
+        with self._lock, contextlib.suppress(OSError):
+            file, self._file = self._file, -1  # its number may soon be another file's
+            os.close(file)
 
     def _take(self) -> None:
         if fcntl is None:

@@ -57,7 +57,8 @@ class Judging:
         for number, record in file.records:
             pair, rater = record.get("pair"), record.get("rater")
             where = f"{file.path}, line {number}"
-            if not isinstance(rater, str) or record.get("choice") not in CHOICES:
+            named = isinstance(rater, str) and isinstance(pair, str)
+            if not named or record.get("choice") not in CHOICES:
                 raise OrapoError(f"{where}: expected a judgement (pair, rater, choice, ...)")
             if pair not in pairs:
                 raise OrapoError(f"{where}: is of a pair that the sheet lacks; give another file")

@@ -1,18 +1,15 @@
 // The workbench: films in, draft out, and what is read from it while it is edited.
 
 import { Fault, events, post, request } from "./api.js";
-import { FilmViewer } from "./film.js";
+import { viewerOf } from "./film.js";
 import { make, showLabels, showScore, showSentences } from "./reading.js";
+import "./theme.js";
 
 const $ = (id) => document.getElementById(id);
 const READ_AFTER = 250; // milliseconds without a key
 
 const state = { about: null, films: [], answer: null, facts: null, score: null, writing: null };
-const viewer = new FilmViewer($("canvas"), {
-  window: $("window"), windowValue: $("window-value"), level: $("level"),
-  levelValue: $("level-value"), zoomIn: $("zoom-in"), zoomOut: $("zoom-out"),
-  zoomValue: $("zoom-value"), invert: $("invert"), reset: $("reset-view"),
-});
+const viewer = viewerOf($);
 
 function say(id, error) {
   if (error?.name === "AbortError") return;
@@ -264,30 +261,13 @@ async function exportAs(format) {
   }
 }
 
-// --- colours -----------------------------------------------------------------------------------
-
-const dark = matchMedia("(prefers-color-scheme: dark)");
-const isDark = () => (document.documentElement.dataset.theme ?? (dark.matches ? "dark" : "light")) === "dark";
-function nameTheme() {
-  $("theme").textContent = isDark() ? "Light" : "Dark";
-  $("theme").setAttribute("aria-label", isDark() ? "Light colours" : "Dark colours");
-}
-$("theme").addEventListener("click", () => {
-  document.documentElement.dataset.theme = isDark() ? "light" : "dark";
-  localStorage.setItem("orapo-theme", document.documentElement.dataset.theme);
-  nameTheme();
-});
-const chosen = localStorage.getItem("orapo-theme");
-if (chosen) document.documentElement.dataset.theme = chosen;
-dark.addEventListener("change", nameTheme);
-nameTheme();
-
 // --- start -------------------------------------------------------------------------------------
 
 async function start() {
   const about = await (await request("/v1/about")).json();
   state.about = about;
   $("model").textContent = about.model ? `Model: ${about.model}` : "No model";
+  $("judge-link").hidden = !about.judging;
   if (!about.model) {
     $("status").textContent = "This server has no model: type or paste a report to have it read.";
   }
