@@ -83,6 +83,13 @@ def serve(
             rich_help_panel=JUDGING,
         ),
     ] = None,
+    log_edits: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.jsonl",
+            help="Log drafts, what readers make of them, and their time; the page says so.",
+        ),
+    ] = None,
     views: Annotated[
         str, typer.Option(metavar="frontal|all", help="Films of a study: one or all.")
     ] = "frontal",
@@ -115,13 +122,15 @@ def serve(
 ) -> None:
     """Serve the workbench page and the HTTP API. For research, not for diagnosis.
 
-    Listens on this machine alone unless --host says otherwise. Nothing that is sent is kept. The
-    log says which route was asked for, the status and the time, and no more.
+    Listens on this machine alone unless --host says otherwise. Nothing that is sent is kept, but
+    for --judgements and --log-edits. The log says which route was asked for, the status and the
+    time, and no more.
     """
     try:
         import uvicorn
 
         from orapo.serve.app import create_app
+        from orapo.serve.appended import AppendedLines
         from orapo.serve.judging import load_judging
         from orapo.serve.limits import Limits
     except ModuleNotFoundError as error:
@@ -136,10 +145,14 @@ def serve(
     )
     if (pairs is None) != (judgements is None):
         raise OrapoError("--pairs and --judgements go together")
+    if log_edits is not None and model is None:
+        raise OrapoError("--log-edits needs --model: what is logged are edits of its drafts")
     listening = _listen(host, port)
     console = Console(stderr=True)
-    judging = None
+    judging = edits = None
     try:
+        if log_edits is not None:
+            edits = AppendedLines(log_edits)
         if pairs is not None and judgements is not None:
             judging = load_judging(pairs, judgements)
         served = None
@@ -174,13 +187,16 @@ def serve(
         )
         if judging is not None:
             console.print("orapo: pairs are judged at /judge")
+        if edits is not None:
+            console.print(f"orapo: edits are logged in {log_edits}", markup=False, soft_wrap=True)
         if served is None:
             console.print("orapo: without --model it reads and scores reports, and writes none")
         uvicorn.Server(config).run(sockets=[listening])
     finally:
         listening.close()
-        if judging is not None:
-            judging.close()
+        for file in (judging, edits):
+            if file is not None:
+                file.close()
 
 
 def _checked_token(host: str, token: str | None, without_token: bool) -> str | None:

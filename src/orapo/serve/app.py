@@ -28,6 +28,8 @@ from orapo.serve.answers import (
     score_of,
     warm_up,
 )
+from orapo.serve.appended import AppendedLines
+from orapo.serve.edits import edit_routes
 from orapo.serve.faults import add_faults
 from orapo.serve.guard import Guard
 from orapo.serve.inference import ModelWorker, ServedModel
@@ -57,6 +59,7 @@ def create_app(
     token: str | None = None,
     names: Collection[str] = (),
     judging: Judging | None = None,
+    edits: AppendedLines | None = None,
 ) -> FastAPI:
     """Make the server's application.
 
@@ -66,6 +69,7 @@ def create_app(
         token: Who asks for anything but the page must send it (``Authorization: Bearer``).
         names: Host names by which it may be asked for, besides addresses and ``localhost``.
         judging: The pairs that are judged at ``/judge``; without them there is no such page.
+        edits: Where edits of drafts are logged; without it none are.
 
     Returns:
         An ASGI application, to be run in one process.
@@ -110,6 +114,8 @@ def create_app(
     app.add_middleware(Guard, limits=limits, token=token, names=names, observe=metrics.answered)
     add_faults(app)
 
+    logs_edits = edits is not None and model is not None
+
     def whole(text: str | None) -> None:
         if text is not None and len(text) > limits.characters:
             raise OrapoError(f"longer than {limits.characters:,} characters")
@@ -145,7 +151,7 @@ def create_app(
             characters=limits.characters,
             upload_bytes=limits.upload_bytes,
             judging=judging is not None,
-            logs_edits=False,
+            logs_edits=logs_edits,
             notice=NOTICE,
         )
 
@@ -193,6 +199,8 @@ def create_app(
         return Response(content, media_type=MEDIA_TYPES[asked.format], headers=headers)
 
     app.include_router(report_routes(worker, places, films, film_places, limits))
+    if edits is not None and model is not None:
+        app.include_router(edit_routes(edits, model.provenance, whole))
     if judging is not None:
         app.include_router(judging_routes(judging, films, film_places, limits))
 

@@ -257,6 +257,28 @@ class JudgingState(BaseModel):
     last: JudgedPair | None = Field(description="Judged last; null when none is.")
 
 
+class EditedDraft(BaseModel):
+    """What became of a draft."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    log: str = Field(
+        pattern=r"^[0-9a-f]{32}$", max_length=32, description="A random name of this draft."
+    )
+    study: Text = Field(default="", max_length=200, description="Empty: a random one.")
+    draft: Text
+    final: Text
+    seconds: float = Field(
+        ge=0, le=10**6, allow_inf_nan=False, description="For which the page was visible."
+    )
+    age: float = Field(
+        ge=0, le=10**6, allow_inf_nan=False, description="Seconds since the draft was shown."
+    )
+    edits: list[Annotated[float, Field(ge=0, le=10**6, allow_inf_nan=False)]] = Field(
+        max_length=20_000, description="When it was edited, in seconds since it was shown."
+    )
+
+
 class About(BaseModel):
     """What this server can do."""
 

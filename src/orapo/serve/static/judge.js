@@ -56,6 +56,7 @@ const radios = () => [...$("judgement").elements.choice];
 
 function clearFilm() {
   viewer.clear();
+  $("canvas").removeAttribute("aria-busy");
   $("views").replaceChildren();
 }
 
