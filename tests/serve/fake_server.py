@@ -49,6 +49,12 @@ class FakeWriter:
         return [[Sample(text, -float(place)) for place, text in enumerate(chosen, 1)]]
 
 
+def endless(*_):
+    """A decoder that never ends."""
+    while True:
+        time.sleep(1)
+
+
 def film(size=(40, 48), seed=0, kind="PNG", mode="L"):
     """A picture file's bytes."""
     values = np.random.default_rng(seed).integers(0, 255, size[::-1], dtype=np.uint8)

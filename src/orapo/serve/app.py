@@ -22,6 +22,7 @@ from orapo.labels import LABELS
 from orapo.serve import decoding
 from orapo.serve.answers import (
     MEDIA_TYPES,
+    described_file,
     exported,
     exported_formats,
     facts_of,
@@ -182,7 +183,7 @@ def create_app(
                     }
                 },
                 "content": {
-                    kind.partition(";")[0]: {"schema": {"type": "string", "format": "binary"}}
+                    kind.partition(";")[0]: {"schema": described_file(kind)}
                     for kind in MEDIA_TYPES.values()
                 },
             },

@@ -21,7 +21,7 @@ from orapo.serve.faults import fault_of
 from orapo.serve.forms import GONE, described_form, files_of, read_form, settings_of
 from orapo.serve.inference import ModelWorker, Order, Progress
 from orapo.serve.limits import Limits, Places
-from orapo.serve.schemas import Fault, FilmForm, ReportAnswer, ReportForm
+from orapo.serve.schemas import Fault, FilmForm, ReportAnswer, ReportForm, StreamEvent
 from orapo.serve.uploads import as_png, kept_for_now
 
 _Answer = TypeVar("_Answer")
@@ -53,6 +53,9 @@ def report_routes(
         limits: What is refused.
     """
     router = APIRouter(tags=["reports"])
+    form_described = described_form(
+        ReportForm, images={"maxItems": limits.films}, samples={"maximum": limits.samples}
+    )
 
     @router.post(
         "/v1/films",
@@ -104,7 +107,7 @@ def report_routes(
 
     @router.post(
         "/v1/reports",
-        openapi_extra=described_form(ReportForm),
+        openapi_extra=form_described,
         responses=_BUSY | _NO_MODEL,
     )
     async def reports(request: Request) -> ReportAnswer:
@@ -124,14 +127,14 @@ def report_routes(
 
     @router.post(
         "/v1/reports/stream",
-        openapi_extra=described_form(ReportForm),
+        openapi_extra=form_described,
         response_class=Response,
         responses={
             200: {
                 "description": "Server-sent events: `waiting` (how many are before it), `started`, "
                 "`text` (the first sample so far), and in the end `report` (as /v1/reports "
                 "answers) or `fault` (as other answers' `detail`).",
-                "content": {"text/event-stream": {"schema": {"type": "string"}}},
+                "content": {"text/event-stream": {"schema": StreamEvent.model_json_schema()}},
             },
             **_BUSY,
             **_NO_MODEL,

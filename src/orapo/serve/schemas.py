@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from orapo.export.files import Format
 from orapo.facts import Polarity, Verdict
 from orapo.generation.reports import Selection
-from orapo.labels import UncertainPolicy
+from orapo.labels import LABELS, UncertainPolicy
 from orapo.preferences.records import Choice
 
 Span = tuple[int, int]
@@ -26,6 +26,13 @@ def _encodable(text: str) -> str:
 
 
 Text = Annotated[str, AfterValidator(_encodable)]
+
+
+def _no_truth(value: Any) -> Any:
+    """Refuse true and false, which Python takes for numbers."""
+    if isinstance(value, bool):
+        raise ValueError("expected a number")
+    return value
 
 
 class Sentence(BaseModel):
@@ -75,13 +82,29 @@ class FactsRequest(BaseModel):
 class ScoreRequest(BaseModel):
     """A report and what it is compared with: a reference's text, or labels."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "oneOf": [
+                {
+                    "required": [given],
+                    "properties": {given: {"type": kind}, other: {"type": "null"}},
+                }
+                for given, kind, other in (
+                    ("reference", "string", "labels"),
+                    ("labels", "object", "reference"),
+                )
+            ]
+        },
+    )
 
     report: Text
     reference: Text | None = None
-    labels: dict[str, Literal[1, 0, -1] | None] | None = None
+    labels: dict[str, Literal[1, 0, -1] | None] | None = Field(
+        default=None, json_schema_extra={"propertyNames": {"enum": list(LABELS)}}
+    )
     # its square must not vanish: 5e-324 divides by zero
-    facts_beta: float = Field(default=1.0, ge=0.001, le=1000, allow_inf_nan=False)
+    facts_beta: float = Field(default=1.0, strict=True, ge=0.001, le=1000, allow_inf_nan=False)
     uncertain: UncertainPolicy = UncertainPolicy.POSITIVE
 
 
@@ -167,7 +190,8 @@ class ReportSettings(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     samples: int = Field(default=1, ge=1, description="Reports to sample; 1 decodes greedily.")
-    seed: int = Field(default=0, ge=0, lt=2**63)
+    # what every reader of JSON holds exactly
+    seed: int = Field(default=0, ge=0, le=2**53 - 1)
     select: Selection = Selection.CONSENSUS
 
 
@@ -191,7 +215,8 @@ RaterName = Annotated[
     Text,
     Field(
         description="Who judges: a name or a number, without spaces around it.",
-        pattern=r"^[^\s\x00-\x1f\x7f](?:[^\x00-\x1f\x7f]{0,98}[^\s\x00-\x1f\x7f])?$",
+        pattern=r"^\S(.*\S)?$",
+        min_length=1,
         max_length=100,
         examples=["reader 1"],
     ),
@@ -213,7 +238,9 @@ class PairFilm(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     pair: PairName
-    film: int = Field(ge=0, lt=1000, description="Which one, from 0.")
+    film: Annotated[int, BeforeValidator(_no_truth)] = Field(
+        ge=0, lt=1000, description="Which one, from 0."
+    )
 
 
 class GivenJudgement(BaseModel):
@@ -226,7 +253,11 @@ class GivenJudgement(BaseModel):
     choice: Choice = Field(description="Which report is better.")
     reason: Text = Field(default="", max_length=5000)
     seconds: float = Field(
-        ge=0, le=10**6, allow_inf_nan=False, description="For which the pair was visible."
+        strict=True,
+        ge=0,
+        le=10**6,
+        allow_inf_nan=False,
+        description="For which the pair was visible.",
     )
 
 
@@ -269,14 +300,29 @@ class EditedDraft(BaseModel):
     draft: Text
     final: Text
     seconds: float = Field(
-        ge=0, le=10**6, allow_inf_nan=False, description="For which the page was visible."
+        strict=True,
+        ge=0,
+        le=10**6,
+        allow_inf_nan=False,
+        description="For which the page was visible.",
     )
     age: float = Field(
-        ge=0, le=10**6, allow_inf_nan=False, description="Seconds since the draft was shown."
+        strict=True,
+        ge=0,
+        le=10**6,
+        allow_inf_nan=False,
+        description="Seconds since the draft was shown.",
     )
-    edits: list[Annotated[float, Field(ge=0, le=10**6, allow_inf_nan=False)]] = Field(
+    edits: list[Annotated[float, Field(strict=True, ge=0, le=10**6, allow_inf_nan=False)]] = Field(
         max_length=20_000, description="When it was edited, in seconds since it was shown."
     )
+
+
+class StreamEvent(BaseModel):
+    """One event of a report that is being written."""
+
+    event: Literal["waiting", "started", "text", "report", "fault"]
+    data: str = Field(description="JSON: a number, null, a text, a ReportAnswer, or a Fault.")
 
 
 class About(BaseModel):
