@@ -51,8 +51,7 @@ class FakeWriter:
 
 def endless(*_):
     """A decoder that never ends."""
-    while True:
-        time.sleep(1)
+    threading.Event().wait()
 
 
 def film(size=(40, 48), seed=0, kind="PNG", mode="L"):

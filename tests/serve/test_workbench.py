@@ -1,6 +1,7 @@
 """The workbench in a real browser, headless: what a reader of films does there."""
 
 import json
+import re
 
 import pytest
 from fake_server import REPORTS, FakeWriter, dicom_film, film, listening
@@ -219,6 +220,28 @@ def test_html_in_names_and_reports_is_text(page, writer):
     expect(page.locator("#score")).to_contain_text("FactS")
     assert page.locator("main img, main b").count() == 0
     assert page.title() == "orapo workbench"
+
+
+def test_html_in_dicom_headers_is_text_wherever_it_is_shown(page, tmp_path):
+    headers = {
+        "PatientName": HOSTILE,
+        "StudyDescription": HOSTILE[:60],
+        "ViewPosition": "<B>",
+        "StudyInstanceUID": "1.2.<img src=x>",
+        "PatientOrientation": ["<b>", "<i>"],
+    }
+    choose(page, ("film.dcm", dicom_film(tmp_path, **headers)))
+    expect(page.locator("#viewer")).to_be_visible()
+    page.click("#write")
+    expect(page.locator("#status, #report-faults").filter(has_text=re.compile("."))).to_have_count(
+        1
+    )
+    broken = dicom_film(tmp_path, PhotometricInterpretation="<I>MONO</I>")
+    choose(page, ("film.dcm", broken))
+    expect(page.locator("#film-faults")).to_contain_text("film.dcm: ")
+    assert page.locator("main img, main b, main i").count() == 0
+    assert page.title() == "orapo workbench"
+    assert "onerror" not in page.locator("body").inner_text()
 
 
 def test_characters_beyond_the_basic_plane_do_not_shift_the_marks(page):
