@@ -24,7 +24,7 @@ NAMES = {
 }
 COMMANDS = (
     *("demo", "facts", "label", "reward", "cache", "data", "train", "generate", "evaluate"),
-    *("compare", "ablate", "export", "serve", "doctor"),
+    *("compare", "preferences", "reward_model", "ablate", "export", "serve", "doctor"),
 )
 
 
@@ -46,7 +46,7 @@ def test_the_commands_are_these():
 
 def test_every_command_is_in_the_readme():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert [name for name in COMMANDS if f"orapo {name}" not in readme] == []
+    assert [name for name in COMMANDS if f"orapo {name.replace('_', '-')}" not in readme] == []
 
 
 def test_one_version_everywhere():

@@ -71,6 +71,25 @@ def test_two_methods_differ_in_what_their_definition_says_and_nothing_else(plan_
     assert a == b
 
 
+def test_rows_with_experts_need_what_the_recipe_says_of_them(plan_of):
+    assert plan_of().missing["orapo_rlhf"] == "preferences in the recipe"
+    assert plan_of().missing["rlhf"] == "reward_model in the recipe"
+    plan = plan_of({"reward_model": "reward", "preferences": "preferences.jsonl"})
+    assert not set(plan.missing) & {"rlhf", "orapo_rlhf", "expert_dpo"}
+    given = {
+        name: {key for key in ("reward_model", "preferences") if key in job.recipes[0]}
+        for name in ("orapo", "grpo_facts", "offline_dpo", "expert_dpo", "rlhf", "orapo_rlhf")
+        for job in jobs_of(plan, name)
+    }
+    both = {"reward_model", "preferences"}
+    assert given == {
+        **{name: set() for name in ("orapo", "grpo_facts", "offline_dpo")},
+        "expert_dpo": {"preferences"},
+        "rlhf": {"reward_model"},
+        "orapo_rlhf": both,
+    }
+
+
 def test_all_seeds_train_on_the_same_studies(plan_of):
     plan = plan_of()
     recipes = [job.recipes[0] for job in plan.jobs()]

@@ -98,4 +98,4 @@ def test_plots_are_pictures_and_text_is_escaped(found, tmp_path):
         assert Image.open(tmp_path / name).width > 800
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "&lt;recipe&gt; &amp; more" in page
-    assert "radeval is not installed" in page
+    assert "it needs radeval" in page

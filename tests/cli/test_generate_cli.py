@@ -249,6 +249,7 @@ def test_one_of_several_samples_is_chosen_and_votes_are_counted(
     assert row["report"] == texts[chosen]
     assert (row["votes"]["Pleural Effusion"], row["votes"]["Cardiomegaly"]) == (3, 1)
     assert row["decoding"]["operating_point"] == 1
+    assert row["sample_reports"] == [*texts, texts[1]]
 
 
 def test_the_operating_point_decides_and_stands_in_the_row(

@@ -10,8 +10,10 @@ from trl import GRPOTrainer
 from trl.trainer import grpo_trainer
 
 from orapo import OrapoError
+from orapo.preferences import Preference
 from orapo.training import OraPOConfig, OraPOTrainer, loop_state
 from orapo.training.checkpoints import mark_whole
+from orapo.training.experts import ExpertPairs
 
 K = 4
 NAN = math.nan
@@ -26,6 +28,7 @@ REFERENCE_REWARD = 0.75
 # Not 1e-12: transformers computes RMS norms and rotary embeddings in float32 even in a float64 model.
 FLOAT64 = 1e-8
 TAU, W_MIN, W_MAX, GAMMA, CLIP_LENGTH = 5.0, 0.05, 0.15, 2.0, 12
+EXPERT_WEIGHT = 0.3
 
 
 class TableReward:
@@ -78,6 +81,7 @@ def float64_logps(
 
 def make_trainer(model, processor, dataset, tmp_path, rewards=REWARDS, beside=(), **settings):
     accumulation = settings.pop("gradient_accumulation_steps", 1)
+    experts = settings.pop("experts", None)
     reward = rewards if isinstance(rewards, TableReward) else TableReward(rewards)
     args = OraPOConfig(
         output_dir=str(tmp_path),
@@ -111,6 +115,7 @@ def make_trainer(model, processor, dataset, tmp_path, rewards=REWARDS, beside=()
         train_dataset=dataset,
         eval_dataset=dataset if "eval_strategy" in settings else None,
         processing_class=processor,
+        experts=experts,
     )
     trainer.recorder = Recorder()
     trainer.add_callback(trainer.recorder)
@@ -168,7 +173,16 @@ def text_of(row):
 
 
 def reference_loss(
-    trainer, policy, reference, table, *, beta, temperature=1.0, method="orapo", lesson="dpo"
+    trainer,
+    policy,
+    reference,
+    table,
+    *,
+    beta,
+    temperature=1.0,
+    method="orapo",
+    lesson="dpo",
+    experts=None,
 ):
     """DESIGN 1.3, equation by equation, one study and one rollout at a time."""
     processor, total = trainer.processing_class, 0.0
@@ -177,6 +191,10 @@ def reference_loss(
     for i in range(studies):
         rewards = table[inputs[i * K]["study_id"]]
         known = [r for r in rewards if not math.isnan(r)]
+        if experts and inputs[i * K]["study_id"] in experts:
+            total = total + EXPERT_WEIGHT / studies * expert_loss(
+                processor, policy, reference, inputs[i * K], experts, width
+            )
         if not known:
             continue
         zeros = [j for j, r in enumerate(rewards) if r == 0]
@@ -220,6 +238,19 @@ def reference_loss(
                 dpo = dpo + loss / len(rejected)
         total = total + ((1 - weight) * grpo + weight * dpo) / studies
     return total
+
+
+def expert_loss(processor, policy, reference, row, experts, width):
+    """-log sigmoid(tau * (D_better - D_worse)) of an expert's pair of a study."""
+    deltas = []
+    for text in experts[row["study_id"]]:
+        ids = processor.tokenizer(text + "<end_of_utterance>", add_special_tokens=False)
+        answer = ids["input_ids"]
+        logps = token_logps(policy, processor, row, answer, width)
+        with torch.no_grad():
+            ref = token_logps(reference, processor, row, answer, width)
+        deltas.append((logps.sum() - ref.sum()) / len(answer))
+    return -torch.log(torch.sigmoid(TAU * (deltas[0] - deltas[1])))
 
 
 def assert_step_matches(
@@ -277,6 +308,45 @@ def test_the_lesson_of_supervision_has_the_same_weights(
     policy = copy.deepcopy(reference)
     disturb(policy)
     assert_step_matches(trainer, policy, reference, REWARDS, FLOAT64, beta=0.04, lesson="sft")
+
+
+@pytest.mark.parametrize("accumulation", [1, 4])
+@pytest.mark.parametrize("temperature", [1.0, 0.7])
+def test_experts_pairs_join_the_dpo_term_with_their_own_weight(
+    tiny_model, tiny_processor, tiny_dataset, tmp_path, monkeypatch, accumulation, temperature
+):
+    monkeypatch.setattr(GRPOTrainer, "_get_per_token_logps_and_entropies", float64_logps)
+    model = tiny_model.double()
+    reference, policy = copy.deepcopy(model), copy.deepcopy(model)
+    names = [row["study_id"] for row in tiny_dataset]
+    experts = {
+        names[0]: ("No pneumothorax is seen.", "Large effusion on the left."),
+        names[2]: ("The heart is enlarged.", "Normal."),
+    }
+    judged = [
+        Preference("p", study, "", (), worse, better, "right", "r", "a", "b")
+        for study, (better, worse) in experts.items()
+    ]
+    tie = Preference("p", names[1], "", (), "Effusion.", "Normal.", "tie", "r", "a", "b")
+    trainer = make_trainer(
+        model,
+        tiny_processor,
+        tiny_dataset,
+        tmp_path,
+        method="orapo+rlhf",
+        experts=ExpertPairs([*judged, tie]),
+        expert_weight=EXPERT_WEIGHT,
+        temperature=temperature,
+        gradient_accumulation_steps=accumulation,
+    )
+    disturb(model)
+    disturb(policy)
+    assert_step_matches(
+        *(trainer, policy, reference, REWARDS, FLOAT64),
+        beta=0.04,
+        temperature=temperature,
+        experts=experts,
+    )
 
 
 @pytest.mark.parametrize("accumulation", [1, 4])

@@ -22,7 +22,7 @@ class Method:
 
     Attributes:
         title: What the table calls it.
-        group: ``paper`` (the six rows of its Table 4), ``rival`` or ``beyond``.
+        group: ``paper`` (the six rows of its Table 4), ``rival``, ``beyond`` or ``experts``.
         changes: Fields of the recipe; None: it is not trained (the base).
         studies_share: Share of the training studies that it may use.
         stages: Trainings one after the other, each with its changes and its share of the steps, in
@@ -32,6 +32,7 @@ class Method:
         of: The method whose model it uses; it differs in decoding alone.
         decoding: Options of ``orapo generate``; greedy if there are none.
         needs: What must be installed for it: a module's name.
+        wants: Fields that the recipe must give for it; other methods do without them.
     """
 
     title: str
@@ -43,6 +44,7 @@ class Method:
     of: str | None = None
     decoding: tuple[str, ...] = ()
     needs: str | None = None
+    wants: tuple[str, ...] = ()
 
 
 GRPO: Final[Changes] = MappingProxyType({"method": "grpo"})
@@ -73,6 +75,7 @@ METHODS: Final[Mapping[str, Method]] = MappingProxyType(
             "SFT, then GRPO + FactS", "rival", stages=(({"method": "sft"}, 0.5), (GRPO, 0.5))
         ),
         "oracle_dpo": Method("Oracle DPO alone", "rival", {"w_min": 1.0, "w_max": 1.0}),
+        "offline_dpo": Method("Offline DPO", "rival", {"method": "dpo"}),
         "grpo_bleu": Method("GRPO + BLEU", "rival", {**GRPO, "reward": "bleu"}, needs="sacrebleu"),
         "grpo_radgraph": Method(
             "GRPO + RadGraph", "rival", {**GRPO, "reward": "radgraph"}, needs="radeval"
@@ -96,9 +99,24 @@ METHODS: Final[Mapping[str, Method]] = MappingProxyType(
             of="orapo",
             decoding=(*_CONSENSUS, "--operating-point", "precision"),
         ),
+        "expert_dpo": Method(
+            "DPO, experts' pairs", "experts", {"method": "dpo"}, wants=("preferences",)
+        ),
+        "rlhf": Method(
+            "GRPO + FactS + learned reward",
+            *("experts", {"method": "rlhf"}),
+            wants=("reward_model",),
+        ),
+        "orapo_rlhf": Method(
+            "OraPO + learned reward + experts' pairs",
+            *("experts", {"method": "orapo+rlhf"}),
+            wants=("reward_model", "preferences"),
+        ),
     }
 )
-GROUPS: Final = ("paper", "rival", "beyond")
+GROUPS: Final = ("paper", "rival", "beyond", "experts")
+EXPERTS: Final = ("reward_model", "preferences")
+"""Fields of a recipe that some methods want and others must not have."""
 
 
 def methods_named(names: Sequence[str]) -> list[str]:

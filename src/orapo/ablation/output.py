@@ -288,7 +288,7 @@ def _page(found: Ablation, made: Sequence[ResultTable], plots: Mapping[str, Path
         "(--labeler); every table carries the rows that never look at a film."
     ]
     notes += [
-        f"{title_of(name)}: left out, {needed} is not installed."
+        f"{title_of(name)}: left out, it needs {needed}."
         for name, needed in settings["missing"].items()
     ]
     notes += [f"{name}: failed; see failures.json." for name in settings["failures"]]

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import yaml
 
-from orapo.ablation.methods import METHODS, Changes, Method
+from orapo.ablation.methods import EXPERTS, METHODS, Changes, Method
 from orapo.data.manifest import read_manifest
 from orapo.errors import OrapoError
 from orapo.training.config import OraPOConfig
@@ -144,6 +144,8 @@ class AblationPlan:
         for number, (changes, part) in enumerate(stages):
             last = number == len(stages) - 1
             recipe = self._recipe(changes, part, seed, studies)
+            for name in set(EXPERTS) - set(METHODS[method].wants):
+                recipe.pop(name, None)
             recipe["output_dir"] = str(folder if last else folder / f"stage{number + 1}")
             if recipes:
                 recipe["model"] = recipes[-1]["output_dir"]
@@ -253,6 +255,10 @@ def read_plan(
         for name, one in needs.items()
         if one and one not in elsewhere and find_spec(one) is None
     }
+    for name in methods:
+        for wanted in METHODS[name].wants:
+            if not recipe.get(wanted):
+                missing[name] = f"{wanted} in the recipe"
     return AblationPlan(
         recipe,
         out,

@@ -237,6 +237,10 @@ def _start(folder: Path, resume: bool, threads: int, device: str | None) -> subp
 
 def _made_of(recipe: Recipe) -> dict[str, Any]:
     files = {"data": Path(recipe["data"]), "base": Path(recipe["model"]) / WEIGHTS_FILE}
+    if recipe.get("preferences"):
+        files["preferences"] = Path(recipe["preferences"])
+    if recipe.get("reward_model"):
+        files["reward_model"] = Path(recipe["reward_model"]) / "reward_model.json"
     digests = {name: file_digest(path) for name, path in files.items() if path.is_file()}
     return {"recipe": dict(recipe), **digests, **surroundings()}
 

@@ -28,7 +28,7 @@ app = typer.Typer(
 # In the order in which `orapo --help` shows them; each module adds its command(s) to the app.
 COMMANDS: Final = (
     *("demo", "facts", "label", "reward", "cache", "data", "train", "generate", "evaluate"),
-    *("compare", "preferences", "ablate", "export", "serve", "doctor"),
+    *("compare", "preferences", "reward_model", "ablate", "export", "serve", "doctor"),
 )
 
 

@@ -25,7 +25,7 @@ def ablate(
     out: Annotated[Path, typer.Option(help="Folder for everything it makes.")],
     methods: Annotated[
         list[str] | None,
-        typer.Option(help="paper (default), rival, beyond, all, or methods, with commas."),
+        typer.Option(help="paper (default), rival, beyond, experts, all, or methods, with commas."),
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Trainings of each of the paper's rows.")] = 5,
     rival_seeds: Annotated[int, typer.Option(min=1, help="Trainings of every other row.")] = 2,

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich import box
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from orapo.errors import OrapoError
 
+if TYPE_CHECKING:
+    from orapo.preferences.records import Preference
+
+GRADED = "Graded annotations"
 Judgements = Annotated[
-    list[Path],
+    list[Path] | None,
     typer.Option(
         "--judgements",
         metavar="FILE...",
@@ -29,6 +36,8 @@ def add_to(app: typer.Typer) -> None:
         no_args_is_help=True,
     )
     group.command()(make)
+    group.command()(check)
+    group.command()(convert)
     app.add_typer(group, name="preferences")
 
 
@@ -131,9 +140,12 @@ def make(
     why = ", ".join(f"{kind} {count}" for kind, count in sheet.counts["why"].items())
     _say(
         console,
-        f"{sheet.counts['pairs']} pairs of {sheet.counts['studies']} studies ({why}), "
-        f"{sheet.counts['repeated']} shown twice; second reward: {reward}.",
+        f"{sheet.counts['pairs']} pairs of {sheet.counts['studies']} studies, "
+        f"{sheet.counts['repeated']} of them shown twice.",
     )
+    _say(console, f"Chosen as {why}; second reward: {reward}.")
+    if not any(reward in one.scores for each in studies.values() for one in each):
+        _say(console, "No reference has a report: there is no second reward to disagree.")
     if sheet.counts["pairs"] < pairs:
         _say(console, f"Fewer than the {pairs} asked for: there are no more different reports.")
     if unknown:
@@ -142,6 +154,219 @@ def make(
         _say(console, "Reference reports can give themselves away, by earlier films they name.")
     _say(console, f"For raters: {out / 'sheet.jsonl'} or sheet.csv")
     _say(console, f"Not for raters: {out / 'key.jsonl'} and make.json")
+
+
+def check(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="What preferences make wrote.")],
+    judgements: Judgements = None,
+    further: Annotated[list[Path] | None, typer.Argument(hidden=True)] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of check.json, page and plots; by default DIR.")
+    ] = None,
+    resamples: Annotated[int, typer.Option(min=100, metavar="N", help="Of the bootstrap.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of the bootstrap.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print check.json.")] = False,
+) -> None:
+    """Say whether raters agree with each other and with themselves, and which systems they prefer.
+
+    Flags raters that seem careless, too fast or to give one answer always, with the reason; nothing
+    is left out for it. The files name the systems: not for raters who go on judging.
+    """
+    from orapo.preferences.check import check_judgements
+    from orapo.preferences.judgements import read_judgements
+    from orapo.preferences.page import write_check
+    from orapo.preferences.sheet import read_sheet_folder
+
+    files = [*(judgements or ()), *(further or ())]
+    if not files:
+        raise OrapoError("give the judgements: --judgements FILE")
+    out = folder if out is None else out
+    if out.exists() and not out.is_dir():
+        raise OrapoError(f"{out}: expected a folder, this is a file")
+    pairs, keys = read_sheet_folder(folder)
+    found = check_judgements(
+        read_judgements(files, pairs), pairs, keys, resamples=resamples, seed=seed
+    )
+    write_check(out, found)
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+    else:
+        _show(found, out)
+
+
+def _show(found: Mapping[str, Any], out: Path) -> None:
+    """Print tables that fit 80 columns, the flags and where the files are."""
+    from orapo.preferences.check import in_words
+
+    console = Console()
+    table = Table(
+        title=f"{found['judgements']} judgements of {found['pairs']} pairs",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
+    table.add_column("rater", overflow="fold", min_width=8)
+    table.add_column("n", justify="right")
+    for heading in ("same again", "kappa, others", "left (p)", "s"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for name, one in found["raters"].items():
+        seconds = one["median_seconds"]
+        table.add_row(
+            Text(name),
+            str(one["judgements"]),
+            in_words(one["self_agreement"], percent=True),
+            in_words(one["with_others"]),
+            _left(one["position"]),
+            "-" if seconds is None else f"{seconds:.0f}",
+            style="red" if one["flags"] else "",
+        )
+    console.print(table)
+    rates = found["systems"]["each"]
+    if rates:
+        used = found["systems"]["pairs_used"]
+        table = Table(title=f"Preferred, of {used} pairs (a tie is half)", box=box.SIMPLE_HEAD)
+        table.add_column("system", overflow="fold")
+        table.add_column("judgements", justify="right")
+        table.add_column("preferred", justify="right")
+        for name, rate in rates.items():
+            table.add_row(Text(name), str(rate["judgements"]), in_words(rate, percent=True))
+        console.print(table)
+    alpha = found["alpha"]["value"]
+    if alpha is not None:
+        _say(console, f"Krippendorff's alpha: {alpha:.3f}")
+    for name in found["flagged"]:
+        for flag in found["raters"][name]["flags"]:
+            _say(console, f"{name} is flagged, {flag['kind']}: {flag['reason']}.", style="red")
+    for note in found["notes"]:
+        _say(console, note, style="dim")
+    _say(console, f"Written: {out / 'check.html'}, check.json and the plots")
+
+
+def _left(position: Mapping[str, Any]) -> str:
+    """Return the share of left and its p-value."""
+    if position["value"] is None:
+        return "-"
+    return f"{position['value']:.0%} ({position['p_holm']:.3f})"
+
+
+def convert(
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="[DIR]", help="What orapo preferences make wrote.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The file; by default preferences.jsonl in DIR.")
+    ] = None,
+    judgements: Judgements = None,
+    further: Annotated[list[Path] | None, typer.Argument(hidden=True)] = None,
+    leave_out: Annotated[
+        list[str] | None, typer.Option("--without-rater", metavar="NAME", help="Leave a rater out.")
+    ] = None,
+    graded: Annotated[
+        Path | None,
+        typer.Option(
+            help="Error counts in place of judgements: study_id, candidate, rater, and counts that "
+            "begin with significant/insignificant; or ReXVal's form.",
+            rich_help_panel=GRADED,
+        ),
+    ] = None,
+    reports: Annotated[
+        Path | None,
+        typer.Option(
+            help="The graded reports, if they don't stand there: study_id, candidate, report.",
+            rich_help_panel=GRADED,
+        ),
+    ] = None,
+    manifest: Annotated[
+        Path | None,
+        typer.Option(help="Films and patients of the graded studies.", rich_help_panel=GRADED),
+    ] = None,
+    margin: Annotated[
+        float,
+        typer.Option(min=0, help="Difference that is still a tie.", rich_help_panel=GRADED),
+    ] = 0.0,
+    insignificant: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            help="Weight of an insignificant error; a significant one weighs 1.",
+            rich_help_panel=GRADED,
+        ),
+    ] = 0.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
+) -> None:
+    """Join sheet, key and judgements into preferences.jsonl, which a reward model is trained on.
+
+    Or turn graded annotations into the same: the report with fewer clinically significant errors is
+    preferred.
+    """
+    from orapo.data.table_writing import not_an_input
+    from orapo.preferences.judgements import joined, read_judgements
+    from orapo.preferences.records import write_preferences
+    from orapo.preferences.sheet import read_sheet_folder
+
+    files = [*(judgements or ()), *(further or ())]
+    if (graded is None) == (folder is None):
+        raise OrapoError("give either DIR with --judgements or --graded FILE, one of the two")
+    if folder is not None:
+        if not files:
+            raise OrapoError("give the judgements: --judgements FILE")
+        pairs, keys = read_sheet_folder(folder)
+        found = joined(read_judgements(files, pairs).given, pairs, keys)
+    else:
+        found = _from_graded(graded, reports, manifest, margin, insignificant)
+    raters = sorted({one.rater for one in found})
+    for name in leave_out or ():
+        if name not in raters:
+            raise OrapoError(f"--without-rater {name}: the raters are {', '.join(raters)}")
+    kept = [one for one in found if one.rater not in (leave_out or ())]
+    if not kept:
+        raise OrapoError("--without-rater: leaves no rater")
+    if out is None:
+        if folder is None:
+            raise OrapoError("--graded needs --out FILE")
+        out = folder / "preferences.jsonl"
+    if out.suffix.lower() != ".jsonl":
+        raise OrapoError(f"{out}: expected a file name ending in .jsonl")
+    not_an_input(out, graded, reports, manifest, *files)
+    if folder is not None:
+        not_an_input(out, folder / "sheet.jsonl", folder / "key.jsonl")
+    write_preferences(out, kept)
+    counts = {
+        "preferences": len(kept),
+        "pairs": len({one.pair for one in kept}),
+        "studies": len({one.study_id for one in kept}),
+        "raters": len({one.rater for one in kept}),
+        "ties": sum(one.choice == "tie" for one in kept),
+    }
+    if as_json:
+        typer.echo(json.dumps(counts, indent=2))
+    else:
+        said = ", ".join(f"{name} {count}" for name, count in counts.items())
+        _say(Console(), f"{out}: {said}")
+
+
+def _from_graded(
+    graded: Path | None,
+    reports: Path | None,
+    manifest: Path | None,
+    margin: float,
+    insignificant: float,
+) -> list[Preference]:
+    from orapo.data.manifest import read_manifest
+    from orapo.preferences.graded import graded_preferences, read_counts, read_graded_reports
+
+    assert graded is not None
+    counts, texts = read_counts(graded)
+    if reports is not None:
+        texts |= read_graded_reports(reports)
+    studies = {study.study_id: study for study in read_manifest(manifest)} if manifest else {}
+    return graded_preferences(
+        counts,
+        texts,
+        margin=margin,
+        insignificant=insignificant,
+        images={name: study.images for name, study in studies.items()},
+        patients={name: study.patient_id for name, study in studies.items()},
+    )
 
 
 def _named(systems: Sequence[str]) -> dict[str, Path]:
@@ -157,5 +382,5 @@ def _named(systems: Sequence[str]) -> dict[str, Path]:
     return named
 
 
-def _say(console: Console, text: str) -> None:
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+def _say(console: Console, text: str, style: str = "") -> None:
+    console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)

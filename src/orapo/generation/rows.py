@@ -25,9 +25,9 @@ from orapo.labels import LABELS, format_label
 COLUMNS: Final = (
     *("study_id", "report", "error", *LABELS, "facts", "votes", "samples", "chosen"),
     *("log_likelihood", "cut", "earlier_study", "invented_comparisons", "films", "prompt"),
-    *("model", "revision", "decoding"),
+    *("sample_reports", "model", "revision", "decoding"),
 )
-_NESTED: Final = ("facts", "votes", "invented_comparisons", "films", "decoding")
+_NESTED: Final = ("facts", "votes", "invented_comparisons", "films", "sample_reports", "decoding")
 """Lists and objects; JSON texts in a CSV or Parquet file."""
 _TYPES: Final = {
     **dict.fromkeys(LABELS, float),
@@ -80,6 +80,7 @@ def report_row(
         if sample.log_likelihood is None
         else round(sample.log_likelihood, 4),
         "cut": sample.cut,
+        "sample_reports": [one.text for one in samples] if len(samples) > 1 else [],
         "invented_comparisons": [] if asked.earlier else comparisons(sample.text),
     }
 

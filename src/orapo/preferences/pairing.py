@@ -26,6 +26,9 @@ _APART: Final = 20
 """Pairs shown between one and its repetition, at least (a third of the sheet, if that is less)."""
 
 
+CandidatePair = tuple[Candidate, Candidate]
+
+
 @dataclass(frozen=True, slots=True)
 class PairingOptions:
     """How pairs are chosen.
@@ -144,7 +147,7 @@ def choose_pairs(
     """Choose pairs: near ties, pairs on which the rewards disagree, and some at random.
 
     Of each kind the pairs of systems take turns, and a study comes again only when no other has a
-    pair left to give. Where too few pairs are of a kind, more are drawn at random.
+    pair of the kind left to give. Where too few pairs are of a kind, more are drawn at random.
 
     Args:
         possible: All pairs of different texts.
@@ -153,26 +156,32 @@ def choose_pairs(
         draw: Random numbers.
     """
     total = min(options.pairs, len(possible))
-    informative = total - round(total * options.random_share)
     shuffled = draw.sample(list(possible), len(possible))
-    # sorts are stable: equals stay shuffled
-    ties = _near_ties(shuffled, informative)
-    apart = _disagreement(shuffled, second)
+    at_random = round(total * options.random_share)
+    while True:
+        chosen = _choose(shuffled, second, total, at_random)
+        if len(chosen) == total:
+            return chosen
+        # too few pairs are of a kind: begin again, for what is drawn last is no random sample
+        at_random = min(total, at_random + total - len(chosen))
+
+
+def _choose(
+    shuffled: Sequence[CandidatePair], second: str, total: int, at_random: int
+) -> list[ChosenPair]:
+    informative = total - at_random
     used: dict[str, int] = {}
     taken: set[int] = set()
-    chosen: list[ChosenPair] = []
-    for why, ranked, wanted in (
-        (DISAGREE, apart, informative // 2),
-        (NEAR_TIE, ties, informative - informative // 2),
-        (RANDOM, shuffled, total),
-    ):
-        wanted = min(wanted, total - len(chosen))
-        for one, other in _take(ranked, wanted, used, taken):
-            chosen.append(ChosenPair(one, other, why))
-    return chosen
-
-
-CandidatePair = tuple[Candidate, Candidate]
+    # first of all those at random: they stand for all pairs, and systems are compared on them
+    return [
+        ChosenPair(one, other, why)
+        for why, ranked, wanted in (
+            (RANDOM, shuffled, at_random),
+            (DISAGREE, _disagreement(shuffled, second), informative // 2),
+            (NEAR_TIE, _near_ties(shuffled, informative), informative - informative // 2),
+        )
+        for one, other in _take(ranked, wanted, used, taken)
+    ]
 
 
 def _take(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any, Final, overload
 
 from PIL import Image
@@ -22,7 +23,9 @@ from orapo.labels import UncertainPolicy
 from orapo.training.config import OraPOConfig
 from orapo.training.dataset import check_target, study_labels, target_text
 from orapo.training.films import SetAside, readable_studies
+from orapo.training.guard import Guard
 from orapo.training.json_lines import JsonLines
+from orapo.training.reward_model.learned import LearnedReward
 
 
 class LogFile(TrainerCallback):
@@ -106,6 +109,8 @@ class Probe(TrainerCallback):
 
     Attributes:
         announce: Gets the figures of every probe; by default nobody does.
+        learned: A learned reward that is asked about the reports too; None: there is none.
+        guard: Is told of every probe.
         together: Whether all processes write the reports: where each holds a part of the weights
             (FSDP, ZeRO-3), one alone would wait for the others for ever. The first one scores.
     """
@@ -125,6 +130,8 @@ class Probe(TrainerCallback):
     ) -> None:
         self.lines = JsonLines(path)
         self.announce: Callable[[dict[str, float]], object] = lambda figures: None
+        self.learned: LearnedReward | None = None
+        self.guard: Guard | None = None
         self.together = False
         self.every = every
         self.processor = processor
@@ -174,17 +181,21 @@ class Probe(TrainerCallback):
         model.train(training)
         if state.is_world_process_zero:
             self._score(state.global_step, reports, start)
+            if self.guard is not None:
+                self.guard.probed(model)
 
     def _score(self, step: int, reports: Sequence[str], start: float) -> None:
         read = [label_report(text).labels for text in reports]
         scores = clinical_scores(read, self.labels, uncertain=self.uncertain)
         interval = macro_f1_interval(read, self.labels, self.patients, uncertain=self.uncertain)
         per_label = {name: item["f1"] for name, item in scores.per_label.items()}
+        learned = {} if self.learned is None else {"learned": self._liked(self.learned, reports)}
         self.lines.add(
             {
                 "step": step,
                 "macro_f1": scores.macro_f1,
                 "macro_f1_interval": [interval.low, interval.high],
+                **learned,
                 "per_label": per_label,
                 "seconds": round(time.monotonic() - start, 2),
             }
@@ -192,8 +203,15 @@ class Probe(TrainerCallback):
         self._show(step, reports)
         self.announce(
             {"probe/macro_f1": scores.macro_f1}
+            | {f"probe/{name}": value for name, value in learned.items()}
             | {f"probe/{name}": value for name, value in per_label.items()}
         )
+
+    def _liked(self, learned: LearnedReward, reports: Sequence[str]) -> float:
+        """Return the mean learned reward of reports; a report of which it is unknown counts not."""
+        films = self.films[:] if learned.model.kind == "vision" else None
+        values = learned(reports, images=films, labels=self.labels)
+        return fmean([value for value in values if value is not None] or [0.0])
 
     def _show(self, step: int, reports: Sequence[str]) -> None:
         places = range(0, len(reports), max(1, len(reports) // SAMPLES))

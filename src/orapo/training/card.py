@@ -141,7 +141,7 @@ def _text(
 {NOTICE}
 
 A vision-language model that writes reports of chest radiographs, trained with
-{"OraPO" if config.method == "orapo" else "GRPO"} and the FactS reward by
+{"OraPO" if config.has_oracle else "GRPO"} and the FactS reward by
 [orapo](https://arxiv.org/abs/2509.18600) from {base}.
 
     orapo generate film.png --model . --out predictions.jsonl{options}

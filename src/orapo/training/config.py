@@ -10,7 +10,10 @@ from trl import GRPOConfig
 from orapo.errors import OrapoError
 from orapo.labels import UncertainPolicy
 
-METHODS: Final = ("orapo", "grpo", "sft")
+METHODS: Final = ("orapo", "grpo", "sft", "dpo", "rlhf", "orapo+rlhf")
+_ORACLE: Final = ("orapo", "orapo+rlhf")
+_LEARNED: Final = ("rlhf", "orapo+rlhf")
+_NO_ROLLOUTS: Final = ("sft", "dpo")
 REJECTED: Final = ("worst", "zero")
 LESSONS: Final = ("dpo", "sft")
 CREDITS: Final = ("report", "sentence")
@@ -30,7 +33,9 @@ class OraPOConfig(GRPOConfig):
 
     Attributes:
         method: ``orapo``; ``grpo`` for the plain rival, the same trainer without the DPO term; ``sft``
-            for supervision by the reports alone (`orapo.training.supervised`).
+            for supervision by the reports alone (`orapo.training.supervised`); ``dpo`` for pairs alone
+            (`orapo.training.offline`); ``rlhf`` for GRPO with a learned reward beside FactS;
+            ``orapo+rlhf`` for OraPO with that reward, and experts' pairs in its DPO term.
         zrr_alpha: The paper's a: weight of the past in the smoothed zero-reward rate of a study.
         w_min: Smallest weight of the DPO term.
         w_max: Largest weight of the DPO term.
@@ -52,6 +57,13 @@ class OraPOConfig(GRPOConfig):
             method ``grpo``.
         vision_learning_rate: Peak of the vision tower's learning rate; None: as the others, 0: it is
             frozen. Eyes that see already forget it at the pace at which a text model learns.
+        learned_weight: Weight of the learned reward (in standard deviations) beside FactS.
+        expert_weight: Weight of the experts' pairs beside the other terms, in ``orapo+rlhf``.
+        max_f1_loss: With a learned reward, the run ends at the probe at which the held-out macro-F1 has
+            fallen by more than this while the learned reward has risen, and its weights are those of
+            the best probe (`orapo.training.guard`); 0: no guard.
+        max_kl: The run ends when the mean KL divergence from the reference, in nats a token, is above
+            it; needs ``beta`` above 0. 0: no budget.
         max_rollouts: The run ends when so many reports are sampled; 0: when its steps are done.
         max_minutes: The run ends after so many minutes of training; 0: when its steps are done.
         uncertain: What an uncertain label counts as in FactS: ``positive``, ``negative``,
@@ -66,7 +78,9 @@ class OraPOConfig(GRPOConfig):
         report_column: Column of the data set that holds the radiologist's report y+.
     """
 
-    method: str = field(default="orapo", metadata={"help": "orapo, grpo or sft"})
+    method: str = field(
+        default="orapo", metadata={"help": "orapo, grpo, sft, dpo, rlhf or orapo+rlhf"}
+    )
     zrr_alpha: float = field(default=0.5, metadata={"help": "weight of the past in the EMA (a)"})
     w_min: float = field(default=0.05, metadata={"help": "smallest weight of the DPO term"})
     w_max: float = field(default=0.15, metadata={"help": "largest weight of the DPO term"})
@@ -89,6 +103,12 @@ class OraPOConfig(GRPOConfig):
     vision_learning_rate: float | None = field(
         default=None, metadata={"help": "of the vision tower; 0 freezes it"}
     )
+    learned_weight: float = field(default=0.5, metadata={"help": "of the learned reward"})
+    expert_weight: float = field(default=0.1, metadata={"help": "of the experts' pairs"})
+    max_f1_loss: float = field(
+        default=0.02, metadata={"help": "guard of a learned reward: F1 that may be lost; 0: none"}
+    )
+    max_kl: float = field(default=0.0, metadata={"help": "KL budget, nats a token; 0: none"})
     max_rollouts: int = field(default=0, metadata={"help": "end after so many rollouts; 0: never"})
     max_minutes: float = field(default=0.0, metadata={"help": "end after so long; 0: never"})
     uncertain: str = field(default="positive", metadata={"help": "positive, negative or ignore"})
@@ -129,7 +149,7 @@ class OraPOConfig(GRPOConfig):
                 raise OrapoError(f"{name} must be above 0, not {getattr(self, name)}")
         for name in (
             *("facts_beta_end", "credit_weight", "resample_rounds", "max_rollouts", "max_minutes"),
-            "vision_learning_rate",
+            *("vision_learning_rate", "learned_weight", "expert_weight", "max_f1_loss", "max_kl"),
         ):
             if (getattr(self, name) or 0) < 0:
                 raise OrapoError(f"{name} must not be below 0, but is {getattr(self, name)}")
@@ -137,14 +157,31 @@ class OraPOConfig(GRPOConfig):
             raise OrapoError(
                 "resample_rounds is for method grpo: the oracle needs the failed groups"
             )
-        if self.method == "orapo" and self.loss_type not in EXACT_LOSS_TYPES:
+        if self.max_kl and not self.beta > 0:
+            raise OrapoError("max_kl needs beta above 0: without it TRL computes no KL divergence")
+        if self.has_oracle and self.loss_type not in EXACT_LOSS_TYPES:
             raise OrapoError(
-                f"method orapo needs loss_type {' or '.join(EXACT_LOSS_TYPES)}, not "
+                f"method {self.method} needs loss_type {' or '.join(EXACT_LOSS_TYPES)}, not "
                 f"{self.loss_type}: others divide the weights of the mix out again"
             )
         if self.log_samples:
             self.log_completions: bool = True
         super().__post_init__()
+
+    @property
+    def has_oracle(self) -> bool:
+        """Whether failed rollouts become rejected answers."""
+        return self.method in _ORACLE
+
+    @property
+    def has_learned_reward(self) -> bool:
+        """Whether a learned reward stands beside FactS."""
+        return self.method in _LEARNED
+
+    @property
+    def samples_rollouts(self) -> bool:
+        """Whether the policy writes reports that are rewarded."""
+        return self.method not in _NO_ROLLOUTS
 
     def _one_of(self, name: str, allowed: tuple[str, ...]) -> None:
         if getattr(self, name) not in allowed:

@@ -208,7 +208,7 @@ def dry_run(
     engine = _engine(run, config, model_config, machine)
     rows = config.per_device_train_batch_size
     generated = rows * config.steps_per_generation
-    orapo = config.method == "orapo"
+    orapo = config.has_oracle
     load = Load(
         rows=rows,
         generated=generated,
@@ -256,7 +256,7 @@ def _engine(run: RunConfig, config: OraPOConfig, model_config: Any, machine: Har
         bits=4 if run.load_in_4bit else 8 if run.load_in_8bit else None,
         optimizer=str(getattr(config.optim, "value", config.optim)),
         master_weights=machine.engine == "deepspeed",
-        reference=not run.use_peft and (config.method == "orapo" or config.beta != 0),
+        reference=not run.use_peft and (config.has_oracle or config.beta != 0),
         checkpointing=checkpointing(config) or machine.checkpointing,
         eager=run.attn_implementation == "eager",
         generates=mode,

@@ -34,6 +34,10 @@ class TaskConfig:
         reward: What is rewarded: ``facts``, ``accuracy`` (the naive baseline), ``bleu``, ``radgraph``,
             ``radcliq``, or ``package.module:function``.
         reward_terms: What is rewarded beside it, ``name=weight`` each (`training.rewards`).
+        reward_model: Folder of ``orapo reward-model train``, for methods ``rlhf`` and ``orapo+rlhf``.
+        preferences: Experts' judgements (``preferences.jsonl``): the pairs of methods ``dpo`` and
+            ``orapo+rlhf``. Without them ``dpo`` takes the radiologists' reports against what the model
+            itself writes at the start and FactS gives nothing for.
         radeval_python: The interpreter that holds RadEval, for ``radgraph``, ``radcliq`` and terms
             ``radeval/METRIC``.
         engine: What reads the reports for the reward: ``rules`` or ``llm``.
@@ -70,6 +74,8 @@ class TaskConfig:
     reward_terms: list[str] = field(
         default_factory=list, metadata={"help": "rewards beside it, name=weight each"}
     )
+    reward_model: str = field(default="", metadata={"help": "folder of a learned reward"})
+    preferences: str = field(default="", metadata={"help": "experts' judgements (JSONL)"})
     radeval_python: str = field(
         default="", metadata={"help": "interpreter that holds RadEval, for radeval/METRIC"}
     )

@@ -21,15 +21,20 @@ from orapo.data.study import Study
 from orapo.errors import OrapoError, RunFailedError
 from orapo.facts import FactsEngine, FactSReward, RulesEngine
 from orapo.labels import CHEXPERT
+from orapo.preferences import read_preferences
 from orapo.training.callbacks import BetaSchedule, LogFile, Probe
 from orapo.training.card import write_card
 from orapo.training.checkpoints import last_checkpoint, saving, whole_checkpoints
 from orapo.training.config import OraPOConfig
 from orapo.training.dataset import check_target, study_labels, training_dataset
+from orapo.training.experts import ExpertPairs, check_pairs
 from orapo.training.films import SetAside, readable_studies
+from orapo.training.guard import Guard
 from orapo.training.interruption import StopOnSignal
+from orapo.training.offline import OfflineTrainer, offline_pairs
 from orapo.training.policy import load_policy
 from orapo.training.recipe import RunConfig
+from orapo.training.reward_model import LearnedReward
 from orapo.training.rewards import Reward, main_reward, reward_terms
 from orapo.training.supervised import SupervisedTrainer, supervised_rows
 from orapo.training.trainer import OraPOTrainer
@@ -81,6 +86,7 @@ def train(
     """
     folder = Path(config.output_dir)
     _check_reporters(config.report_to)
+    check_experts(run, config)
     checkpoint = last_checkpoint(folder) if resume else None
     if not resume and (earlier := whole_checkpoints(folder)):
         raise OrapoError(
@@ -125,18 +131,40 @@ def train(
         callbacks.append(probe)
     rows = training_dataset(studies, target=target, prompt_fields=run.prompt_fields, views=views)
     shared = {"processing_class": processor, "callbacks": callbacks, "peft_config": adapter}
-    trainer: OraPOTrainer | SupervisedTrainer
+    trainer: OraPOTrainer | SupervisedTrainer | OfflineTrainer
+    guard = None
     if config.method == "sft":
         trainer = SupervisedTrainer(model, config, supervised_rows(rows), **shared)
+    elif config.method == "dpo":
+        pairs = offline_pairs(run, config, studies, model, processor)
+        trainer = OfflineTrainer(model, config, pairs, **shared)
     else:
         rewards, config.reward_weights = _rewards(run, config, studies, callbacks)
+        experts = None
+        if config.has_learned_reward:
+            learned = LearnedReward(Path(run.reward_model), str(config.device))
+            rewards.append(learned)
+            config.reward_weights.append(config.learned_weight)
+            guard = Guard(config, folder / PROBE_FILE, say)
+            callbacks.append(guard)
+            if probe is not None:
+                probe.learned, probe.guard = learned, guard
+        if config.method == "orapo+rlhf":
+            experts = ExpertPairs(read_preferences(Path(run.preferences)))
+            check_pairs(experts, studies, run.preferences)
         trainer = OraPOTrainer(
-            model, rewards, config, train_dataset=rows, set_aside=set_aside, **shared
+            *(model, rewards, config),
+            train_dataset=rows,
+            set_aside=set_aside,
+            experts=experts,
+            **shared,
         )
         trainer.watch.folder = folder
     if probe is not None:
         probe.announce = trainer.announce if isinstance(trainer, OraPOTrainer) else trainer.log
         probe.together = trainer.is_fsdp_enabled or is_deepspeed_zero3_enabled()
+        if guard is not None:
+            guard.whole = not probe.together
     if config.disable_tqdm:
         trainer.remove_callback(PrinterCallback)  # the same figures are in metrics.jsonl
     else:
@@ -156,6 +184,28 @@ def train(
             processor.save_pretrained(folder)
             write_card(folder, run, config, studies, trainer)
     return folder
+
+
+def check_experts(run: RunConfig, config: OraPOConfig) -> None:
+    """Say before anything is trained what a method with experts lacks.
+
+    Raises:
+        OrapoError: No reward model or no judgements, or a field that the method does not read.
+    """
+    if config.has_learned_reward and not run.reward_model:
+        raise OrapoError(f"method {config.method} needs reward_model: a trained one's folder")
+    if config.method == "orapo+rlhf" and not run.preferences:
+        raise OrapoError("method orapo+rlhf needs preferences: a file of experts' judgements")
+    if (
+        config.has_learned_reward
+        and config.max_f1_loss
+        and not (run.probe_split and run.probe_every)
+    ):
+        raise OrapoError(
+            f"method {config.method} needs probe_split and probe_every for its guard, or max_f1_loss: 0"
+        )
+    if run.reward_model and not config.has_learned_reward:
+        raise OrapoError(f"reward_model is for methods rlhf and orapo+rlhf, not {config.method}")
 
 
 def _rewards(

@@ -67,22 +67,46 @@ class ScoringTrainer(ResumableTrainer):
         Returns:
             Tensors of the lengths of ``chosen_rows`` and of ``rejected_rows``.
         """
+        answers = [batch["chosen_ids"][chosen_rows], batch["completion_ids"][rejected_rows]]
+        masks = [batch["chosen_mask"][chosen_rows], batch["completion_mask"][rejected_rows]]
+        width = max(ids.shape[1] for ids in answers)
+        sums = self._summed_logps(
+            model,
+            batch,
+            [*chosen_rows, *rejected_rows],
+            torch.cat([fit(item, width, self._pad_id) for item in answers]),
+            torch.cat([fit(item, width, 0) for item in masks]),
+        )
+        return sums[: len(chosen_rows)], sums[len(chosen_rows) :]
+
+    def _summed_logps(
+        self, model: Any, batch: dict[str, Any], rows: list[int], ids: Tensor, mask: Tensor
+    ) -> Tensor:
+        """Summed log-probabilities, at temperature 1, of answers to the prompts of rows.
+
+        Args:
+            model: Policy or reference.
+            batch: A batch of TRL.
+            rows: R rows whose prompts precede the answers; repeats allowed.
+            ids: (R, L) answers.
+            mask: (R, L) 1 for a token of an answer.
+
+        Returns:
+            (R,).
+        """
         # As many forward passes as in every other process, and never none: a process that leaves one
         # out would hang the others under FSDP and ZeRO-3.
-        rows = [*chosen_rows, *rejected_rows]
         count, size = len(rows), self.args.per_device_train_batch_size
         own = torch.tensor([max(1, -(-count // size))], device=self.accelerator.device)
         passes = int(self.accelerator.gather(own).max())
-        answers = [batch["chosen_ids"][chosen_rows], batch["completion_ids"][rejected_rows]]
-        masks = [batch["chosen_mask"][chosen_rows], batch["completion_mask"][rejected_rows]]
         fillers = [0] * ((passes - 1) * size + 1 - count)  # no row if the number is negative
         if fillers:
-            rows += fillers
-            answers.append(batch["completion_ids"][fillers])
-            masks.append(batch["completion_mask"][fillers])
-        width = max(ids.shape[1] for ids in answers)
-        ids = torch.cat([fit(item, width, self._pad_id) for item in answers])
-        mask = torch.cat([fit(item, width, 0) for item in masks])
+            width = max(ids.shape[1], batch["completion_ids"].shape[1])
+            more, their_mask = batch["completion_ids"][fillers], batch["completion_mask"][fillers]
+            ids = torch.cat([fit(item, width, self._pad_id) for item in (ids, more)])
+            mask = torch.cat([fit(item, width, 0) for item in (mask, their_mask)])
+        rows = [*rows, *fillers]
+        width = ids.shape[1]
         prompt_ids, prompt_mask = batch["prompt_ids"][rows], batch["prompt_mask"][rows]
         fields = trl_contract.select_vision(
             trl_contract.vision_fields(batch), rows, prompt_ids.shape[1], width
@@ -96,8 +120,7 @@ class ScoringTrainer(ResumableTrainer):
                 batch_size=size,
                 **fields,
             )
-        sums = (logps * mask).sum(dim=1)[:count]
-        return sums[: len(chosen_rows)], sums[len(chosen_rows) :]
+        return (logps * mask).sum(dim=1)[:count]
 
     def _temperature_off(self) -> ExitStack:
         stack = ExitStack()

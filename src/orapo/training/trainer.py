@@ -11,6 +11,7 @@ with TRL's private side.
 from __future__ import annotations
 
 import copy
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -43,6 +44,14 @@ from orapo.training.budget import Budget
 from orapo.training.config import OraPOConfig
 from orapo.training.credit import give_sentence_credit
 from orapo.training.dataset import FILM_ERROR, require_columns
+from orapo.training.experts import (
+    WEIGHT,
+    ExpertPairs,
+    add_pairs,
+    expert_answers,
+    expert_term,
+    join_pairs,
+)
 from orapo.training.films import SetAside
 from orapo.training.oracle import OracleState
 from orapo.training.policy import tower_at_its_own_pace
@@ -63,6 +72,7 @@ class OraPOTrainer(ScoringTrainer):
         args: The configuration.
         set_aside: Takes the studies whose film turns out unreadable during training and stops the
             run when they are too many; without it they are only left out of the loss.
+        experts: Their pairs, for method ``orapo+rlhf``.
         **kwargs: Anything else of ``trl.GRPOTrainer``. For method ``orapo`` the ``train_dataset``
             needs the columns ``args.study_column`` and ``args.report_column``.
 
@@ -86,15 +96,16 @@ class OraPOTrainer(ScoringTrainer):
         args: OraPOConfig | None = None,
         *,
         set_aside: SetAside | None = None,
+        experts: ExpertPairs | None = None,
         **kwargs: Any,
     ) -> None:
         args = args if args is not None else OraPOConfig("orapo-run")
         if reward_funcs is None:
             reward_funcs = FactSReward(facts_beta=args.facts_beta, uncertain=args.uncertain)
-        if args.method == "orapo":
+        if args.has_oracle:
             require_columns(kwargs.get("train_dataset"), (args.study_column, args.report_column))
         adapter = kwargs.get("peft_config") is not None or is_peft_model(model)
-        needed = args.method == "orapo" or args.beta != 0
+        needed = args.has_oracle or args.beta != 0
         # Under ZeRO-3 a process holds a part of each weight, which can't be copied: TRL reads the
         # reference from the policy's folder there.
         whole = isinstance(model, PreTrainedModel) and not is_deepspeed_zero3_enabled()
@@ -118,6 +129,7 @@ class OraPOTrainer(ScoringTrainer):
         self.add_callback(self.budget)
         self._set_aside = set_aside or SetAside(total=1)
         self.oracle = OracleState()
+        self.experts = experts if args.method == "orapo+rlhf" else None
         self._oracle_column = self._find_oracle_reward()
         self._rewards = torch.empty(0)  # of the last generation, over all processes
         self._chosen = ChosenAnswers(
@@ -234,7 +246,7 @@ class OraPOTrainer(ScoringTrainer):
         self._log("oracle/all_zero_groups", (zrr == 1).float().mean())
         self._log("oracle/unknown_rewards", rewards.isnan().float().mean())
         weight = torch.zeros_like(zrr)
-        if self.args.method == "orapo":
+        if self.args.has_oracle:
             study_ids = gather_object([str(row[self.args.study_column]) for row in inputs])
             smoothed = self.oracle.update(
                 study_ids[:: self.num_generations], zrr, self.args.zrr_alpha
@@ -255,11 +267,28 @@ class OraPOTrainer(ScoringTrainer):
                 chosen, self.accelerator.device
             )
             self._add_reference_logps(batch, [str(row[self.args.study_column]) for row in inputs])
-        if self.args.method == "orapo" or bool(rewards.isnan().any()):
+            self._ask_experts(inputs, batch)
+        if self.args.has_oracle or bool(rewards.isnan().any()):
             batch["sample_weight"] = sample_weights(rewards, weight).flatten()[local]
         reports = identical_share(batch["completion_ids"], batch["completion_mask"])
         self._log("completions/identical", torch.tensor(reports))
         trl_contract.log_metric(self, "rollouts", self.budget.rollouts)
+
+    def _ask_experts(self, inputs: list[dict[str, Any]], batch: dict[str, Any]) -> None:
+        """Add an expert's pair of each study that has one, at the first of its rows."""
+        if self.experts is None:
+            return
+        start = self.accelerator.process_index * len(inputs)
+        pairs = [
+            None
+            if (start + place) % self.num_generations
+            else self.experts.turn(str(row[self.args.study_column]), self.state.global_step)
+            for place, row in enumerate(inputs)
+        ]
+        weight = self.args.expert_weight * self.num_generations
+        with torch.no_grad(), trl_contract.as_reference(self._policy(), self.ref_model) as model:
+            reference = partial(self._summed_logps, model, batch)
+            add_pairs(batch, inputs, pairs, self._chosen, weight, reference, self._pad_id)
 
     def _choose_rejected(
         self,
@@ -345,19 +374,25 @@ class OraPOTrainer(ScoringTrainer):
         pairs = inputs["pair_weight"] > 0
         index = inputs["study_index"]
         chosen_rows = first_rows(index, pairs)
+        experts = WEIGHT in inputs
         if self.temperature == 1.0:
-            # One forward pass for both losses: cheaper, and DDP allows no second one.
+            # One forward pass for all losses: cheaper, and DDP allows no second one.
             joint = JointReports(
                 chosen_rows, inputs["chosen_ids"][chosen_rows], inputs["chosen_mask"][chosen_rows]
             )
+            if experts:
+                joint = join_pairs(inputs, joint, self._pad_id)
             self._joint = joint
             loss = super()._compute_loss(model, inputs)
-            chosen = (joint.report_logps * joint.mask).sum(dim=1)
+            reports = (joint.report_logps * joint.mask).sum(dim=1)
+            chosen, judged = reports[: len(chosen_rows)], reports[len(chosen_rows) :]
             rejected = (joint.rollout_logps * inputs["completion_mask"]).sum(dim=1)[pairs]
         else:
             loss = super()._compute_loss(model, inputs)
             rejected_rows = pairs.nonzero().flatten().tolist()
             chosen, rejected = self._answer_logps(model, inputs, chosen_rows, rejected_rows)
+            if experts:
+                judged = self._summed_logps(model, inputs, *expert_answers(inputs, self._pad_id))
         margin = ln_margin(
             spread(chosen, chosen_rows, index, pairs)[pairs],
             rejected,
@@ -376,6 +411,11 @@ class OraPOTrainer(ScoringTrainer):
         self._log("loss/dpo", dpo.detach())
         self._log("dpo/margin", margin.detach().mean())  # NaN without a pair, and then left out
         self._log("dpo/accuracy", (margin.detach() > 0).float().mean())
+        if experts:
+            term, their_margin = expert_term(inputs, judged, self.args.dpo_tau, precision)
+            self._log("loss/expert_dpo", term.detach())
+            self._log("dpo/expert_accuracy", (their_margin > 0).float().mean())
+            dpo = dpo + term
         return loss + dpo / trl_contract.accumulation_steps(self)
 
     # ---------------------------------------------------------------- logs

@@ -1,0 +1,169 @@
+"""Pairs alone (``method: dpo``): TRL's DPOTrainer on experts' judgements, or on the oracle's.
+
+The loss is the length-normalised one of OraPO's oracle term (TRL's ``sigmoid_norm``, with tau as its
+beta). Without judgements the radiologist's report of a study is chosen, and what the model itself wrote
+before training is rejected where FactS gives it nothing: OraPO's pairs, gathered once.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from datasets import Dataset
+from transformers import PreTrainedModel, TrainingArguments
+from trl import DPOConfig, DPOTrainer
+
+from orapo.data.conversation import check_views, shown_films, study_prompt, user_message
+from orapo.data.images import read_image
+from orapo.data.study import Study
+from orapo.errors import OrapoError
+from orapo.facts import FactSReward
+from orapo.generation.reports import Decoding, placeholder_tokens, sample_reports
+from orapo.preferences import read_preferences
+from orapo.training.budget import Budget
+from orapo.training.config import OraPOConfig
+from orapo.training.dataset import check_target, study_labels, target_text
+from orapo.training.experts import ExpertPairs, check_pairs
+from orapo.training.placeholders import take_out
+from orapo.training.policy import tower_at_its_own_pace
+from orapo.training.recipe import RunConfig
+from orapo.training.resumable import WholeCheckpoints
+from orapo.training.shared_films import encode_films_once
+
+
+def offline_config(config: OraPOConfig) -> DPOConfig:
+    """Return what a recipe says about training, as DPOTrainer takes it."""
+    shared = {item.name for item in fields(TrainingArguments) if item.init}
+    settings = {name: getattr(config, name) for name in shared if not name.startswith("_")}
+    settings["per_device_train_batch_size"] = max(
+        1, config.per_device_train_batch_size // config.num_generations
+    )
+    return DPOConfig(**settings, max_length=None, loss_type=["sigmoid_norm"], beta=config.dpo_tau)
+
+
+class OfflineTrainer(WholeCheckpoints, DPOTrainer):
+    """DPOTrainer with checkpoints that are whole, a budget of minutes, and no probability for placeholders.
+
+    Args:
+        model: As DPOTrainer takes it.
+        config: The run's.
+        train_dataset: Of `offline_pairs`.
+        **kwargs: Anything else of DPOTrainer.
+    """
+
+    def __init__(
+        self, model: Any, config: OraPOConfig, train_dataset: Dataset, **kwargs: Any
+    ) -> None:
+        self._config = config
+        adapter = kwargs.get("peft_config") is not None
+        in_memory = isinstance(model, PreTrainedModel) and not adapter
+        reference = copy.deepcopy(model) if in_memory else None
+        super().__init__(
+            model, reference, offline_config(config), train_dataset=train_dataset, **kwargs
+        )
+        ends = self.model.generation_config.eos_token_id
+        unwanted = placeholder_tokens(ends, self.processing_class.tokenizer)
+        for each in (self.model, self.ref_model):
+            if each is not None:
+                take_out(self.accelerator.unwrap_model(each), unwanted)
+                encode_films_once(each)
+        self.budget = Budget(config)
+        self.add_callback(self.budget)
+
+    def create_optimizer(self, model: Any = None) -> Any:
+        """As transformers', with a learning rate of its own for the vision tower."""
+        with tower_at_its_own_pace(self, self._config.vision_learning_rate):
+            return super().create_optimizer(model)
+
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+        """As transformers', but falling with the budget where that is spent faster."""
+        schedule = super().create_scheduler(num_training_steps, optimizer)
+        if self._config.max_minutes:
+            self.budget.follow(schedule, num_training_steps)
+        return schedule
+
+
+def offline_pairs(
+    run: RunConfig, config: OraPOConfig, studies: Sequence[Study], model: Any, processor: Any
+) -> Dataset:
+    """Return the pairs of a run, with their films read when a row is taken.
+
+    Args:
+        run: Its ``preferences``, or none.
+        config: K, the sampling's temperature, b.
+        studies: To train on.
+        model: The policy before training.
+        processor: Its processor.
+
+    Raises:
+        OrapoError: There is no pair.
+    """
+    if run.preferences:
+        experts = ExpertPairs(read_preferences(Path(run.preferences)))
+        check_pairs(experts, studies, run.preferences)
+        pairs = {study.study_id: experts.of(study.study_id) for study in studies}
+    else:
+        pairs = oracle_pairs(run, config, studies, model, processor)
+    views = check_views(run.views)
+    rows = [
+        {
+            "prompt": user_message(study_prompt(study, run.prompt_fields)),
+            "chosen": [{"role": "assistant", "content": better}],
+            "rejected": [{"role": "assistant", "content": worse}],
+            "image_paths": [str(path) for path in shown_films(study, views)],
+        }
+        for study in studies
+        for better, worse in pairs.get(study.study_id, ())
+    ]
+    if not rows:
+        raise OrapoError(f"{run.data}: there is no pair to learn from")
+    dataset = Dataset.from_list(rows)
+    dataset.set_transform(_with_films)
+    return dataset
+
+
+def oracle_pairs(
+    run: RunConfig, config: OraPOConfig, studies: Sequence[Study], model: Any, processor: Any
+) -> dict[str, list[tuple[str, str]]]:
+    """Let the model write K reports of each study; those without any reward are rejected."""
+    views, target = check_views(run.views), check_target(run.target)
+    reward = FactSReward(config.facts_beta, config.uncertain)
+    decoding = Decoding(
+        max_new_tokens=config.max_completion_length or 256,
+        temperature=config.temperature,
+        samples=config.num_generations,
+        seed=config.seed,
+    )
+    count = max(1, config.per_device_train_batch_size // config.num_generations) * 4
+    pairs: dict[str, list[tuple[str, str]]] = {}
+    model.to(config.device).eval()
+    for start in range(0, len(studies), count):
+        part = studies[start : start + count]
+        written = sample_reports(
+            model,
+            processor,
+            [[read_image(path) for path in shown_films(study, views)] for study in part],
+            [study_prompt(study, run.prompt_fields) for study in part],
+            [study.study_id for study in part],
+            decoding,
+        )
+        for study, samples in zip(part, written, strict=True):
+            texts = [sample.text for sample in samples]
+            rewards = reward(texts, [study_labels(study, target)] * len(texts))
+            pairs[study.study_id] = [
+                (target_text(study, target), text)
+                for text, value in zip(texts, rewards, strict=True)
+                if value == 0 and text
+            ]
+    model.train()
+    return pairs
+
+
+def _with_films(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    paths = batch.pop("image_paths")
+    batch["images"] = [[read_image(path) for path in row] for row in paths]
+    return batch
