@@ -29,7 +29,7 @@ def client(model):
         yield client
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
     pytest.importorskip("playwright", reason="playwright is not installed")
     from chromium import CHROMIUM

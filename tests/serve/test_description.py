@@ -28,7 +28,7 @@ def test_schemathesis_finds_nothing(model, tmp_path):
             [
                 *(sys.executable, "-c", COMMAND),
                 *("--config-file", Path(__file__).with_name("schemathesis.toml")),
-                *("run", f"{address}/openapi.json", "--seed", "0", "--max-examples", "6"),
+                *("run", f"{address}/openapi.json", "--seed", "0", "--max-examples", "15"),
                 *("--phases", "examples,coverage,fuzzing", "--continue-on-failure"),
                 *("--generation-database", "none", "--no-color", "--warnings", "off"),
             ],

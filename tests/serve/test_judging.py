@@ -207,6 +207,8 @@ def test_a_film_that_is_broken_is_said_without_its_path(sheet, out, tmp_path):
         {"seconds": "NaN"},
         {"rater": ""},
         {"rater": " r1"},
+        {"rater": "r1 "},
+        {"rater": "\ud800"},
         {"rater": "r1\n"},
         {"rater": "r" * 101},
         {"reason": "x" * 5001},

@@ -70,6 +70,16 @@ def files_of(form: FormData, field: str, most: int) -> list[tuple[str, Any]]:
     return [(value.filename or "", value.file) for _, value in files]
 
 
+def no_fields(form: FormData) -> None:
+    """Refuse a form with anything but files.
+
+    Raises:
+        OrapoError: There is a field that is none.
+    """
+    if any(isinstance(value, str) for _, value in form.multi_items()):
+        raise OrapoError("nothing but files is expected")
+
+
 def settings_of(form: FormData, limits: Limits) -> ReportSettings:
     """Return how the report is to be written.
 

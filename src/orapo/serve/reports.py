@@ -18,7 +18,7 @@ from orapo.generation.reports import Decoding
 from orapo.serve.answers import facts_of
 from orapo.serve.decoding import apart
 from orapo.serve.faults import fault_of
-from orapo.serve.forms import GONE, described_form, files_of, read_form, settings_of
+from orapo.serve.forms import GONE, described_form, files_of, no_fields, read_form, settings_of
 from orapo.serve.inference import ModelWorker, Order, Progress
 from orapo.serve.limits import Limits, Places
 from orapo.serve.schemas import Fault, FilmForm, ReportAnswer, ReportForm, StreamEvent
@@ -69,6 +69,7 @@ def report_routes(
             form = await read_form(request, 1)
             try:
                 files = files_of(form, "image", 1)
+                no_fields(form)
                 async with kept_for_now(files) as uploads:
                     loop = asyncio.get_running_loop()
                     png = await loop.run_in_executor(

@@ -208,18 +208,19 @@ class ReportForm(ReportSettings):
 class FilmForm(BaseModel):
     """One film."""
 
+    model_config = ConfigDict(extra="forbid")
+
     image: bytes = Field(json_schema_extra={"format": "binary"})
 
 
 RaterName = Annotated[
-    Text,
+    str,  # before the pattern, which is lost from the description behind a validator
     Field(
         description="Who judges: a name or a number, without spaces around it.",
-        pattern=r"^\S(.*\S)?$",
-        min_length=1,
-        max_length=100,
+        pattern=r"^\S([^\r\n]{0,98}\S)?$",
         examples=["reader 1"],
     ),
+    AfterValidator(_encodable),
 ]
 PairName = Annotated[Text, Field(description="As the sheet names it.", max_length=1000)]
 
