@@ -414,6 +414,11 @@ def test_a_rater_judges_with_the_keyboard_alone(page, out):
     title(page, "Pair 3 of 3")
     page.keyboard.press("b")
     title(page, "Pair 2 of 3, once more")
+    expect(page.locator("#back")).to_contain_text("Leave it as it was")
+    page.keyboard.press("b")
+    title(page, "Pair 3 of 3")
+    page.keyboard.press("b")
+    title(page, "Pair 2 of 3, once more")
     expect(page.locator("input[value=tie]")).to_be_checked()
     page.keyboard.press("r")
     page.keyboard.press("e")
@@ -476,6 +481,31 @@ def test_a_reloaded_page_and_a_restarted_server_go_on_where_the_rater_was(browse
                 page.keyboard.press("Enter")
                 title(page, {"Pair 1 of 3": "Pair 2 of 3"}.get(expected, "Pair 3 of 3"))
         judging.close()
+
+
+@skip_without_chromium
+def test_the_workbench_leads_there_and_a_token_is_asked_for(browser, sheet, out, model):
+    judging = load_judging(sheet, out)
+    token = "a-token-of-some-length"
+    with listening(create_app(model, judging=judging, token=token)) as address:
+        for page in opened_page(browser, address):
+            page.fill("#token", token)
+            page.keyboard.press("Enter")
+            page.get_by_role("link", name="Judge pairs").click()
+            expect(page.locator("#rater")).to_be_focused()
+            page.keyboard.type("r1")
+            page.keyboard.press("Enter")
+            title(page, "Pair 1 of 3")
+            page.evaluate("sessionStorage.setItem('orapo-token', 'no longer valid')")
+            page.keyboard.press("l")
+            page.keyboard.press("Enter")
+            expect(page.locator("#token-why")).to_have_text("That token is wrong.")
+            page.keyboard.type("letters like b or r are text here")
+            page.fill("#token", token)
+            page.keyboard.press("Enter")
+            title(page, "Pair 2 of 3")
+    judging.close()
+    assert [line["choice"] for line in lines_of(out)] == ["left"]
 
 
 @skip_without_chromium

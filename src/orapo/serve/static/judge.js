@@ -32,7 +32,8 @@ function show(shown, judged = null) {
   $("done").hidden = shown !== null;
   $("progress").max = progress.pairs;
   $("progress").value = progress.judged;
-  $("back").hidden = !progress.last || state.again;
+  $("back").hidden = !progress.last;
+  $("back").firstChild.textContent = state.again ? "Leave it as it was " : "Back to the last one ";
   say("judgement-faults");
   if (shown === null) {
     clearFilm();
@@ -132,7 +133,12 @@ async function keep() {
 
 function back() {
   const last = state.progress?.last;
-  if (!last || state.saving || state.again) return;
+  if (!last || state.saving) return;
+  if (state.again) {
+    $("status").textContent = "Your judgement stays as it was.";
+    show(state.progress.next);
+    return;
+  }
   $("status").textContent = "A new judgement takes the place of your last one.";
   show(last.shown, last);
 }
@@ -190,5 +196,5 @@ $("rater-form").addEventListener("submit", (event) => {
   begin($("rater").value.trim()).catch((error) => say("entry-faults", error));
 });
 
-$("rater").value = sessionStorage.getItem(RATER) ?? "";
+$("rater").value ||= sessionStorage.getItem(RATER) ?? "";
 $("rater").focus();
