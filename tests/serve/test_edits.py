@@ -77,7 +77,7 @@ def test_it_is_off_unless_asked_for(client):
 
 
 pytest.importorskip("playwright", reason="playwright is not installed")
-from chromium import opened_page, skip_without_chromium  # noqa: E402
+from chromium import opened_page, serious, skip_without_chromium  # noqa: E402
 from playwright.sync_api import expect  # noqa: E402
 
 
@@ -154,3 +154,21 @@ def test_without_it_the_page_sends_no_edit(browser, address_without):
 def address_without(model):
     with listening(create_app(model)) as address:
         yield address
+
+
+@skip_without_chromium
+@pytest.mark.parametrize("width", [390, 1200])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_where_it_is_on(browser, model, file, scheme, width):
+    settings = {"viewport": {"width": width, "height": 844}, "color_scheme": scheme}
+    with listening(create_app(model, edits=file)) as address:
+        # axe is injected as a script, which the page's own policy would refuse
+        context = browser.new_context(**settings, bypass_csp=True)
+        page = context.new_page()
+        page.goto(address)
+        draft(page)
+        expect(page.locator("#logged")).to_be_visible()
+        found = serious(page)
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        context.close()
+    assert found == []
