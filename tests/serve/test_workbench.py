@@ -222,6 +222,7 @@ def test_html_in_names_and_reports_is_text(page, writer):
     assert page.title() == "orapo workbench"
 
 
+@pytest.mark.filterwarnings("ignore")  # pydicom, of what it is told to write
 def test_html_in_dicom_headers_is_text_wherever_it_is_shown(page, tmp_path):
     headers = {
         "PatientName": HOSTILE,
