@@ -46,6 +46,18 @@ def test_a_model_that_is_not_there_is_said(tmp_path):
     assert "no checkpoint" in refused("--port", "0", "--model", str(tmp_path))
 
 
+def test_pairs_and_judgements_go_together_and_are_read_before_a_model_is_loaded(tmp_path):
+    sheet, out = str(tmp_path / "sheet.jsonl"), str(tmp_path / "out.jsonl")
+    assert "go together" in refused("--pairs", sheet)
+    assert "go together" in refused("--judgements", out)
+    model = ("--port", "0", "--model", "/no/such/folder")
+    assert "sheet.jsonl: no such file" in refused("--pairs", sheet, "--judgements", out, *model)
+
+
+def test_edits_are_those_of_a_models_drafts(tmp_path):
+    assert "needs --model" in refused("--log-edits", str(tmp_path / "edits.jsonl"))
+
+
 def test_it_says_its_address_answers_and_ends_at_a_signal():
     command = [sys.executable, "-m", "orapo", "serve", "--port", "0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:

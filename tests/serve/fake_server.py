@@ -1,6 +1,7 @@
 """A model that writes what it is told to, and a server that really listens."""
 
 import io
+import json
 import socket
 import threading
 import time
@@ -17,6 +18,10 @@ REPORTS = (
     "The heart is mildly enlarged. Small left pleural effusion.",
     "The lungs are clear.",
 )
+
+
+LEFT = "Small left pleural effusion."
+HOSTILE = "<img src=x onerror=\"document.title='owned'\"> No pneumothorax."
 
 
 class FakeWriter:
@@ -47,6 +52,11 @@ class FakeWriter:
                     return [[Sample(" ".join(words[:count]), cut=True)] * decoding.samples]
         chosen = [self.reports[place % len(self.reports)] for place in range(decoding.samples)]
         return [[Sample(text, -float(place)) for place, text in enumerate(chosen, 1)]]
+
+
+def endless(*_):
+    """A decoder that never ends."""
+    threading.Event().wait()
 
 
 def film(size=(40, 48), seed=0, kind="PNG", mode="L"):
@@ -107,3 +117,7 @@ def eventually(holds, seconds=20.0):
     while not holds():
         assert time.monotonic() < until, "it never came"
         pause.wait(0.01)
+
+
+def lines_of(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]

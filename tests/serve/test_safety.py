@@ -42,6 +42,14 @@ def animation():
     return stream.getvalue()
 
 
+def pages():
+    """Two films in one TIFF file: which one was meant is unknown."""
+    films = [Image.open(io.BytesIO(film(seed=seed))) for seed in (0, 1)]
+    stream = io.BytesIO()
+    films[0].save(stream, "TIFF", save_all=True, append_images=films[1:])
+    return stream.getvalue()
+
+
 HOSTILE = {
     "empty": b"",
     "text": b"<script>alert(1)</script>",
@@ -52,6 +60,7 @@ HOSTILE = {
     "pixel": film((1, 1)),
     "one colour": b"P5 64 64 255\n" + b"\0" * 4096,
     "animation": animation(),
+    "pages": pages(),
     "zip": b"PK\x03\x04" + b"\0" * 200,
     "dicom of noise": b"\0" * 128 + b"DICM" + bytes(range(256)) * 8,
     "dicom of nothing": b"\0" * 128 + b"DICM",
@@ -80,6 +89,15 @@ def test_a_hostile_file_gets_a_sentence_and_disturbs_nobody(client, folder, name
     assert "etc" not in detail
     assert client.post("/v1/reports", files={"images": film()}).json()["report"] == REPORTS[0]
     assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("path", ["/v1/films", "/v1/reports"])
+def test_a_tiff_of_several_pages_is_refused_for_that_and_one_of_a_single_page_is_read(client, path):
+    field = "image" if path == "/v1/films" else "images"
+    answer = client.post(path, files={field: pages()})
+    assert answer.status_code == 422
+    assert answer.json()["detail"] == "image 1: has several frames; a film has one"
+    assert client.post(path, files={field: film(kind="TIFF")}).status_code == 200
 
 
 def test_a_hostile_file_in_a_stream_ends_it_with_a_fault(client):

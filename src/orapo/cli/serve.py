@@ -6,6 +6,7 @@ import ipaddress
 import logging
 import socket
 import warnings
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,6 +16,7 @@ from orapo.data.conversation import check_views
 from orapo.errors import MissingExtraError, OrapoError
 
 ACCESS = "Who may ask"
+JUDGING = "Judging pairs"
 LIMITS = "Limits"
 SHORTEST_TOKEN = 16
 
@@ -65,6 +67,29 @@ def serve(
             rich_help_panel=ACCESS,
         ),
     ] = None,
+    pairs: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="SHEET.jsonl",
+            help="Blinded pairs of reports to judge at /judge; orapo preferences makes them.",
+            rich_help_panel=JUDGING,
+        ),
+    ] = None,
+    judgements: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="OUT.jsonl",
+            help="Where judgements are appended; those in it are not asked for again.",
+            rich_help_panel=JUDGING,
+        ),
+    ] = None,
+    log_edits: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.jsonl",
+            help="Log drafts, what readers make of them, and their time; the page says so.",
+        ),
+    ] = None,
     views: Annotated[
         str, typer.Option(metavar="frontal|all", help="Films of a study: one or all.")
     ] = "frontal",
@@ -97,13 +122,16 @@ def serve(
 ) -> None:
     """Serve the workbench page and the HTTP API. For research, not for diagnosis.
 
-    Listens on this machine alone unless --host says otherwise. Nothing that is sent is kept. The
-    log says which route was asked for, the status and the time, and no more.
+    Listens on this machine alone unless --host says otherwise. Nothing that is sent is kept, but
+    for --judgements and --log-edits. The log says which route was asked for, the status and the
+    time, and no more.
     """
     try:
         import uvicorn
 
         from orapo.serve.app import create_app
+        from orapo.serve.appended import AppendedLines
+        from orapo.serve.judging import load_judging
         from orapo.serve.limits import Limits
     except ModuleNotFoundError as error:
         raise MissingExtraError("serving", "serve") from error
@@ -115,16 +143,25 @@ def serve(
         model_seconds=max_seconds,
         queue=queue,
     )
+    if (pairs is None) != (judgements is None):
+        raise OrapoError("--pairs and --judgements go together")
+    if log_edits is not None and model is None:
+        raise OrapoError("--log-edits needs --model: what is logged are edits of its drafts")
     listening = _listen(host, port)
     console = Console(stderr=True)
+    judging = edits = None
     try:
+        if log_edits is not None:
+            edits = AppendedLines(log_edits)
+        if pairs is not None and judgements is not None:
+            judging = load_judging(pairs, judgements)
         served = None
         if model is not None:
             from orapo.serve.inference import load_served
 
             served = load_served(model, views=shown, remote_code=trust_remote_code)
         names = [*(allow_name or []), *_name_of(host)]
-        application = create_app(served, limits=limits, token=token, names=names)
+        application = create_app(served, limits=limits, token=token, names=names, judging=judging)
         logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
         logging.getLogger("orapo.serve").setLevel(logging.INFO)
         # What pydicom and Pillow say of files quotes them. `orapo.data` keeps that back file by
@@ -148,11 +185,18 @@ def serve(
             markup=False,
             soft_wrap=True,
         )
+        if judging is not None:
+            console.print("orapo: pairs are judged at /judge")
+        if edits is not None:
+            console.print(f"orapo: edits are logged in {log_edits}", markup=False, soft_wrap=True)
         if served is None:
             console.print("orapo: without --model it reads and scores reports, and writes none")
         uvicorn.Server(config).run(sockets=[listening])
     finally:
         listening.close()
+        for file in (judging, edits):
+            if file is not None:
+                file.close()
 
 
 def _checked_token(host: str, token: str | None, without_token: bool) -> str | None:

@@ -36,6 +36,15 @@ MEDIA_TYPES: Final = {
 _NEEDED: Final = {Format.DICOM_SR: "highdicom", Format.FHIR: "fhir"}
 
 
+def described_file(media_type: str) -> dict[str, str]:
+    """Describe a file's content for OpenAPI."""
+    if "json" in media_type:
+        return {"type": "object"}
+    if media_type.startswith("text/"):
+        return {"type": "string"}
+    return {"type": "string", "format": "binary"}
+
+
 @lru_cache(maxsize=1)
 def reader() -> RulesEngine:
     """Return what reads reports here: it keeps none of their sentences, unlike the package's own.

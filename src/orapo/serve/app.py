@@ -19,17 +19,22 @@ from orapo import __version__
 from orapo.errors import OrapoError
 from orapo.export.draft import NOTICE
 from orapo.labels import LABELS
+from orapo.serve import decoding
 from orapo.serve.answers import (
     MEDIA_TYPES,
+    described_file,
     exported,
     exported_formats,
     facts_of,
     score_of,
     warm_up,
 )
+from orapo.serve.appended import AppendedLines
+from orapo.serve.edits import edit_routes
 from orapo.serve.faults import add_faults
 from orapo.serve.guard import Guard
 from orapo.serve.inference import ModelWorker, ServedModel
+from orapo.serve.judging import Judging, judging_routes
 from orapo.serve.limits import Limits, Places
 from orapo.serve.metrics import Metrics
 from orapo.serve.reports import report_routes
@@ -54,6 +59,8 @@ def create_app(
     limits: Limits | None = None,
     token: str | None = None,
     names: Collection[str] = (),
+    judging: Judging | None = None,
+    edits: AppendedLines | None = None,
 ) -> FastAPI:
     """Make the server's application.
 
@@ -62,6 +69,8 @@ def create_app(
         limits: What is refused.
         token: Who asks for anything but the page must send it (``Authorization: Bearer``).
         names: Host names by which it may be asked for, besides addresses and ``localhost``.
+        judging: The pairs that are judged at ``/judge``; without them there is no such page.
+        edits: Where edits of drafts are logged; without it none are.
 
     Returns:
         An ASGI application, to be run in one process.
@@ -71,12 +80,18 @@ def create_app(
     logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
     places = Places(limits.queue + 1)
     metrics = Metrics(lambda: places.taken)
-    worker = None if model is None else ModelWorker(model, limits.model_seconds, metrics.written)
+    worker = (
+        None
+        if model is None
+        else ModelWorker(model, limits.model_seconds, limits.film_seconds, metrics.written)
+    )
     films = ThreadPoolExecutor(1, thread_name_prefix="orapo-films")
+    film_places = Places(limits.queue + 1)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(warm_up)
+        await asyncio.to_thread(decoding.warm_up)
         yield
         films.shutdown(wait=False, cancel_futures=True)
         if worker is not None:
@@ -99,6 +114,8 @@ def create_app(
     )
     app.add_middleware(Guard, limits=limits, token=token, names=names, observe=metrics.answered)
     add_faults(app)
+
+    logs_edits = edits is not None and model is not None
 
     def whole(text: str | None) -> None:
         if text is not None and len(text) > limits.characters:
@@ -134,6 +151,8 @@ def create_app(
             samples=limits.samples,
             characters=limits.characters,
             upload_bytes=limits.upload_bytes,
+            judging=judging is not None,
+            logs_edits=logs_edits,
             notice=NOTICE,
         )
 
@@ -164,7 +183,7 @@ def create_app(
                     }
                 },
                 "content": {
-                    kind.partition(";")[0]: {"schema": {"type": "string", "format": "binary"}}
+                    kind.partition(";")[0]: {"schema": described_file(kind)}
                     for kind in MEDIA_TYPES.values()
                 },
             },
@@ -180,5 +199,14 @@ def create_app(
             headers[NOTE_HEADER] = note
         return Response(content, media_type=MEDIA_TYPES[asked.format], headers=headers)
 
-    app.include_router(report_routes(worker, places, films, limits))
+    app.include_router(report_routes(worker, places, films, film_places, limits))
+    if edits is not None and model is not None:
+        app.include_router(edit_routes(edits, model.provenance, whole))
+    if judging is not None:
+        app.include_router(judging_routes(judging, films, film_places, limits))
+
+        @app.get("/judge", include_in_schema=False)
+        def judging_page() -> FileResponse:
+            return FileResponse(STATIC / "judge.html")
+
     return app

@@ -19,14 +19,20 @@ GONE: Final = 499
 """nginx' status for a client that hung up; nobody sees it but the counters."""
 
 
-def described_form(model: Any) -> dict[str, Any]:
-    """Describe a form for OpenAPI, which can't see it where it is read."""
+def described_form(model: Any, **bounds: dict[str, int]) -> dict[str, Any]:
+    """Describe a form for OpenAPI, which can't see it where it is read.
+
+    Args:
+        model: Its fields.
+        bounds: Field's name to what this server's limits add to its description.
+    """
     schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
     definitions = schema.pop("$defs", {})
     for name, field in schema["properties"].items():
         reference = field.pop("$ref", "").rpartition("/")[2]
         if reference:
-            schema["properties"][name] = {**definitions[reference], **field}
+            field = {**definitions[reference], **field}
+        schema["properties"][name] = field | bounds.get(name, {})
     return {
         "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
     }
@@ -62,6 +68,16 @@ def files_of(form: FormData, field: str, most: int) -> list[tuple[str, Any]]:
     if len(files) > most:
         raise OrapoError(f"more than {most} files")
     return [(value.filename or "", value.file) for _, value in files]
+
+
+def no_fields(form: FormData) -> None:
+    """Refuse a form with anything but files.
+
+    Raises:
+        OrapoError: There is a field that is none.
+    """
+    if any(isinstance(value, str) for _, value in form.multi_items()):
+        raise OrapoError("nothing but files is expected")
 
 
 def settings_of(form: FormData, limits: Limits) -> ReportSettings:

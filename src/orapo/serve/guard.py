@@ -21,8 +21,8 @@ from orapo.serve.limits import Limits
 
 LOG: Final = logging.getLogger("orapo.serve")
 
-OPEN_PATHS: Final = ("/", "/healthz")
-"""Asked for without a token: the page brings no data, and asks for the token itself."""
+OPEN_PATHS: Final = ("/", "/judge", "/healthz")
+"""Asked for without a token: the pages bring no data, and ask for the token themselves."""
 OPEN_FOLDER: Final = "/static/"
 UPLOAD_PATHS: Final = ("/v1/reports", "/v1/reports/stream", "/v1/films")
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")

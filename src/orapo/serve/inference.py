@@ -22,6 +22,7 @@ from orapo.generation.choice import choose, votes
 from orapo.generation.reports import Decoding, Sample, Selection, Watch
 from orapo.generation.rows import Provenance
 from orapo.serve.answers import reader
+from orapo.serve.decoding import apart
 from orapo.serve.schemas import WrittenSample
 from orapo.serve.uploads import Upload, described, read_films
 
@@ -118,14 +119,19 @@ class ModelWorker:
     Args:
         model: What writes.
         seconds: A report is cut off by then.
+        film_seconds: Its films must be read by then.
         observe: Told of the seconds that each report took.
     """
 
     def __init__(
-        self, model: ServedModel, seconds: float, observe: Callable[[float], None] | None = None
+        self,
+        model: ServedModel,
+        seconds: float,
+        film_seconds: float,
+        observe: Callable[[float], None] | None = None,
     ) -> None:
         self.model = model
-        self._seconds, self._observe = seconds, observe
+        self._seconds, self._film_seconds, self._observe = seconds, film_seconds, observe
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="orapo-model")
         self._closing = threading.Event()
         self.seconds_each = 1.0
@@ -181,7 +187,7 @@ class ModelWorker:
             raise GoneError
         started = time.monotonic()
         job.tell(("started", None))
-        shown = read_films(job.order.uploads, self.model.views)
+        shown = apart(self._film_seconds, read_films, job.order.uploads, self.model.views)
         study_id = described(job.order.uploads)
 
         last = ""

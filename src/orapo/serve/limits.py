@@ -25,6 +25,7 @@ class Limits:
             read, likewise.
         upload_seconds: A request must have arrived by then.
         model_seconds: A report is cut off by then.
+        film_seconds: The films of a study must be read by then, counted apart from the writing.
         film_side: Longest side of a film as the page gets it, in pixels.
     """
 
@@ -37,6 +38,7 @@ class Limits:
     queue: int = 8
     upload_seconds: float = 60.0
     model_seconds: float = 300.0
+    film_seconds: float = 60.0
     film_side: int = 2048
 
 

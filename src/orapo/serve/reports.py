@@ -16,11 +16,12 @@ from starlette.types import Receive, Scope, Send
 from orapo.export.draft import NOTICE
 from orapo.generation.reports import Decoding
 from orapo.serve.answers import facts_of
+from orapo.serve.decoding import apart
 from orapo.serve.faults import fault_of
-from orapo.serve.forms import GONE, described_form, files_of, read_form, settings_of
+from orapo.serve.forms import GONE, described_form, files_of, no_fields, read_form, settings_of
 from orapo.serve.inference import ModelWorker, Order, Progress
 from orapo.serve.limits import Limits, Places
-from orapo.serve.schemas import Fault, FilmForm, ReportAnswer, ReportForm
+from orapo.serve.schemas import Fault, FilmForm, ReportAnswer, ReportForm, StreamEvent
 from orapo.serve.uploads import as_png, kept_for_now
 
 _Answer = TypeVar("_Answer")
@@ -36,18 +37,25 @@ _NO_MODEL: Final[dict[int | str, dict[str, Any]]] = {
 
 
 def report_routes(
-    worker: ModelWorker | None, places: Places, films: Executor, limits: Limits
+    worker: ModelWorker | None,
+    places: Places,
+    films: Executor,
+    film_places: Places,
+    limits: Limits,
 ) -> APIRouter:
     """Return the routes that take films.
 
     Args:
         worker: Writes reports; None answers that there is no model.
         places: Of the model's queue.
-        films: Where films for the page are read.
+        films: Where films for pages are read.
+        film_places: How many may wait for that.
         limits: What is refused.
     """
     router = APIRouter(tags=["reports"])
-    reading_places = Places(limits.queue + 1)
+    form_described = described_form(
+        ReportForm, images={"maxItems": limits.films}, samples={"maximum": limits.samples}
+    )
 
     @router.post(
         "/v1/films",
@@ -57,13 +65,16 @@ def report_routes(
     )
     async def film(request: Request) -> Response:
         """Return a film as the model gets it: grey, 8 bits, upright; as PNG."""
-        with reading_places.take():
+        with film_places.take():
             form = await read_form(request, 1)
             try:
                 files = files_of(form, "image", 1)
+                no_fields(form)
                 async with kept_for_now(files) as uploads:
                     loop = asyncio.get_running_loop()
-                    png = await loop.run_in_executor(films, as_png, uploads[0], limits.film_side)
+                    png = await loop.run_in_executor(
+                        films, apart, limits.film_seconds, as_png, uploads[0], limits.film_side
+                    )
             finally:
                 await form.close()
         return Response(png, media_type="image/png")
@@ -97,7 +108,7 @@ def report_routes(
 
     @router.post(
         "/v1/reports",
-        openapi_extra=described_form(ReportForm),
+        openapi_extra=form_described,
         responses=_BUSY | _NO_MODEL,
     )
     async def reports(request: Request) -> ReportAnswer:
@@ -117,14 +128,14 @@ def report_routes(
 
     @router.post(
         "/v1/reports/stream",
-        openapi_extra=described_form(ReportForm),
+        openapi_extra=form_described,
         response_class=Response,
         responses={
             200: {
                 "description": "Server-sent events: `waiting` (how many are before it), `started`, "
                 "`text` (the first sample so far), and in the end `report` (as /v1/reports "
                 "answers) or `fault` (as other answers' `detail`).",
-                "content": {"text/event-stream": {"schema": {"type": "string"}}},
+                "content": {"text/event-stream": {"schema": StreamEvent.model_json_schema()}},
             },
             **_BUSY,
             **_NO_MODEL,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from orapo.export.files import Format
 from orapo.facts import Polarity, Verdict
 from orapo.generation.reports import Selection
-from orapo.labels import UncertainPolicy
+from orapo.labels import LABELS, UncertainPolicy
+from orapo.preferences.records import Choice
 
 Span = tuple[int, int]
 """First character and one past the last, in Unicode code points of the report."""
@@ -25,6 +26,13 @@ def _encodable(text: str) -> str:
 
 
 Text = Annotated[str, AfterValidator(_encodable)]
+
+
+def _no_truth(value: Any) -> Any:
+    """Refuse true and false, which Python takes for numbers."""
+    if isinstance(value, bool):
+        raise ValueError("expected a number")
+    return value
 
 
 class Sentence(BaseModel):
@@ -74,13 +82,29 @@ class FactsRequest(BaseModel):
 class ScoreRequest(BaseModel):
     """A report and what it is compared with: a reference's text, or labels."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "oneOf": [
+                {
+                    "required": [given],
+                    "properties": {given: {"type": kind}, other: {"type": "null"}},
+                }
+                for given, kind, other in (
+                    ("reference", "string", "labels"),
+                    ("labels", "object", "reference"),
+                )
+            ]
+        },
+    )
 
     report: Text
     reference: Text | None = None
-    labels: dict[str, Literal[1, 0, -1] | None] | None = None
+    labels: dict[str, Literal[1, 0, -1] | None] | None = Field(
+        default=None, json_schema_extra={"propertyNames": {"enum": list(LABELS)}}
+    )
     # its square must not vanish: 5e-324 divides by zero
-    facts_beta: float = Field(default=1.0, ge=0.001, le=1000, allow_inf_nan=False)
+    facts_beta: float = Field(default=1.0, strict=True, ge=0.001, le=1000, allow_inf_nan=False)
     uncertain: UncertainPolicy = UncertainPolicy.POSITIVE
 
 
@@ -166,7 +190,8 @@ class ReportSettings(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     samples: int = Field(default=1, ge=1, description="Reports to sample; 1 decodes greedily.")
-    seed: int = Field(default=0, ge=0, lt=2**63)
+    # what every reader of JSON holds exactly
+    seed: int = Field(default=0, ge=0, le=2**53 - 1)
     select: Selection = Selection.CONSENSUS
 
 
@@ -183,7 +208,122 @@ class ReportForm(ReportSettings):
 class FilmForm(BaseModel):
     """One film."""
 
+    model_config = ConfigDict(extra="forbid")
+
     image: bytes = Field(json_schema_extra={"format": "binary"})
+
+
+RaterName = Annotated[
+    str,  # before the pattern, which is lost from the description behind a validator
+    Field(
+        description="Who judges: a name or a number, without spaces around it.",
+        pattern=r"^\S([^\r\n]{0,98}\S)?$",
+        examples=["reader 1"],
+    ),
+    AfterValidator(_encodable),
+]
+PairName = Annotated[Text, Field(description="As the sheet names it.", max_length=1000)]
+
+
+class Rater(BaseModel):
+    """Who judges."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    rater: RaterName
+
+
+class PairFilm(BaseModel):
+    """A film of a pair."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    pair: PairName
+    film: Annotated[int, BeforeValidator(_no_truth)] = Field(
+        ge=0, lt=1000, description="Which one, from 0."
+    )
+
+
+class GivenJudgement(BaseModel):
+    """What a rater says of a pair."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    pair: PairName
+    rater: RaterName
+    choice: Choice = Field(description="Which report is better.")
+    reason: Text = Field(default="", max_length=5000)
+    seconds: float = Field(
+        strict=True,
+        ge=0,
+        le=10**6,
+        allow_inf_nan=False,
+        description="For which the pair was visible.",
+    )
+
+
+class ShownPair(BaseModel):
+    """Two reports of one study; who wrote which is not known here."""
+
+    pair: str
+    place: int = Field(description="In the sheet, from 1.")
+    left: str
+    right: str
+    films: int = Field(description="How many films of the study there are.")
+
+
+class JudgedPair(BaseModel):
+    """A pair and what the rater said of it."""
+
+    shown: ShownPair
+    choice: Choice
+    reason: str
+
+
+class JudgingState(BaseModel):
+    """How far a rater is."""
+
+    pairs: int
+    judged: int
+    next: ShownPair | None = Field(description="Null when all are judged.")
+    last: JudgedPair | None = Field(description="Judged last; null when none is.")
+
+
+class EditedDraft(BaseModel):
+    """What became of a draft."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    log: str = Field(
+        pattern=r"^[0-9a-f]{32}$", max_length=32, description="A random name of this draft."
+    )
+    study: Text = Field(default="", max_length=200, description="Empty: a random one.")
+    draft: Text
+    final: Text
+    seconds: float = Field(
+        strict=True,
+        ge=0,
+        le=10**6,
+        allow_inf_nan=False,
+        description="For which the page was visible.",
+    )
+    age: float = Field(
+        strict=True,
+        ge=0,
+        le=10**6,
+        allow_inf_nan=False,
+        description="Seconds since the draft was shown.",
+    )
+    edits: list[Annotated[float, Field(strict=True, ge=0, le=10**6, allow_inf_nan=False)]] = Field(
+        max_length=20_000, description="When it was edited, in seconds since it was shown."
+    )
+
+
+class StreamEvent(BaseModel):
+    """One event of a report that is being written."""
+
+    event: Literal["waiting", "started", "text", "report", "fault"]
+    data: str = Field(description="JSON: a number, null, a text, a ReportAnswer, or a Fault.")
 
 
 class About(BaseModel):
@@ -199,6 +339,8 @@ class About(BaseModel):
     samples: int = Field(description="Most samples of a study.")
     characters: int = Field(description="Most characters of a text.")
     upload_bytes: int
+    judging: bool = Field(description="Whether pairs are judged here, at /judge.")
+    logs_edits: bool = Field(description="Whether edits of drafts are logged.")
     notice: str
 
 

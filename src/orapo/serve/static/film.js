@@ -170,6 +170,15 @@ export class FilmViewer {
   }
 }
 
+// The viewer of a page that has its canvas and its controls, which `$` finds by name.
+export function viewerOf($) {
+  return new FilmViewer($("canvas"), {
+    window: $("window"), windowValue: $("window-value"), level: $("level"),
+    levelValue: $("level-value"), zoomIn: $("zoom-in"), zoomOut: $("zoom-out"),
+    zoomValue: $("zoom-value"), invert: $("invert"), reset: $("reset-view"),
+  });
+}
+
 function clamp(value, low, high) {
   return Math.min(high, Math.max(low, value));
 }

@@ -1,18 +1,17 @@
 // The workbench: films in, draft out, and what is read from it while it is edited.
 
 import { Fault, events, post, request } from "./api.js";
-import { FilmViewer } from "./film.js";
+import { EditLog } from "./edits.js";
+import { viewerOf } from "./film.js";
 import { make, showLabels, showScore, showSentences } from "./reading.js";
+import "./theme.js";
 
 const $ = (id) => document.getElementById(id);
 const READ_AFTER = 250; // milliseconds without a key
 
 const state = { about: null, films: [], answer: null, facts: null, score: null, writing: null };
-const viewer = new FilmViewer($("canvas"), {
-  window: $("window"), windowValue: $("window-value"), level: $("level"),
-  levelValue: $("level-value"), zoomIn: $("zoom-in"), zoomOut: $("zoom-out"),
-  zoomValue: $("zoom-value"), invert: $("invert"), reset: $("reset-view"),
-});
+const viewer = viewerOf($);
+const log = new EditLog(() => $("log-study").value.trim(), (error) => say("log-faults", error));
 
 function say(id, error) {
   if (error?.name === "AbortError") return;
@@ -24,6 +23,7 @@ function say(id, error) {
 
 async function addFilms(files) {
   say("film-faults");
+  await started; // films may be chosen before the server has said what it takes
   const faults = [];
   const before = state.films.length;
   for (const file of files) {
@@ -85,6 +85,7 @@ for (const name of ["dragover", "dragleave", "drop"]) {
 }
 $("remove").addEventListener("click", () => {
   state.films = [];
+  log.send($("report").value);
   say("film-faults");
   showFilm(-1);
   $("files").focus();
@@ -98,6 +99,7 @@ async function write() {
   if (isEdited() && !confirm("The edited report will be replaced. Go on?")) return;
   const report = $("report");
   const before = { text: report.value, answer: state.answer };
+  log.end(before.text);
   const stopper = new AbortController();
   state.writing = stopper;
   state.answer = null;
@@ -130,7 +132,10 @@ async function write() {
     $("stop").hidden = true;
     $("write").disabled = !state.films.length;
     // said only now that it can be edited
-    if (written) $("status").textContent = finished(written);
+    if (written) {
+      $("status").textContent = finished(written);
+      if (state.about.logs_edits) log.begin(written.report);
+    }
     changed();
   }
 }
@@ -182,6 +187,7 @@ $("stop").addEventListener("click", () => {
 });
 $("restore").addEventListener("click", () => {
   $("report").value = state.answer.report;
+  log.edit();
   changed();
   $("report").focus();
 });
@@ -235,7 +241,13 @@ function show(text) {
   showScore($("score"), score);
 }
 
-$("report").addEventListener("input", changed);
+$("report").addEventListener("input", () => {
+  log.edit();
+  changed();
+});
+document.addEventListener("visibilitychange", () => {
+  if (document.visibilityState === "hidden") log.send($("report").value);
+});
 $("reference").addEventListener("input", changed);
 
 // --- export ----------------------------------------------------------------------------------
@@ -244,6 +256,7 @@ const FORMATS = { text: "Text", json: "JSON", csv: "CSV", "dicom-sr": "DICOM SR"
 
 async function exportAs(format) {
   $("exported").textContent = "";
+  log.send($("report").value);
   const body = {
     report: $("report").value,
     format,
@@ -264,30 +277,15 @@ async function exportAs(format) {
   }
 }
 
-// --- colours -----------------------------------------------------------------------------------
-
-const dark = matchMedia("(prefers-color-scheme: dark)");
-const isDark = () => (document.documentElement.dataset.theme ?? (dark.matches ? "dark" : "light")) === "dark";
-function nameTheme() {
-  $("theme").textContent = isDark() ? "Light" : "Dark";
-  $("theme").setAttribute("aria-label", isDark() ? "Light colours" : "Dark colours");
-}
-$("theme").addEventListener("click", () => {
-  document.documentElement.dataset.theme = isDark() ? "light" : "dark";
-  localStorage.setItem("orapo-theme", document.documentElement.dataset.theme);
-  nameTheme();
-});
-const chosen = localStorage.getItem("orapo-theme");
-if (chosen) document.documentElement.dataset.theme = chosen;
-dark.addEventListener("change", nameTheme);
-nameTheme();
-
 // --- start -------------------------------------------------------------------------------------
 
 async function start() {
   const about = await (await request("/v1/about")).json();
   state.about = about;
   $("model").textContent = about.model ? `Model: ${about.model}` : "No model";
+  for (const id of ["logged", "log-row"]) $(id).hidden = !about.logs_edits;
+  $("nothing-stays").hidden = about.logs_edits;
+  $("judge-link").hidden = !about.judging;
   if (!about.model) {
     $("status").textContent = "This server has no model: type or paste a report to have it read.";
   }
@@ -304,4 +302,5 @@ async function start() {
   changed(); // a reloaded page may keep its text
 }
 
-start().catch((error) => say("report-faults", error));
+const started = start();
+started.catch((error) => say("report-faults", error));

@@ -1,0 +1,370 @@
+"""`orapo serve` under load: mixed requests, clients that hang up, hostile uploads, and its memory.
+
+    python benchmarks/serve_load.py --out load.json [--model DIR] [--requests 1000] [--clients 32]
+        [--hostile 500] [--seed 0]
+
+Starts the server as users do (`python -m orapo serve`), in a process of its own; the clients run in
+this one. Without `--model` the demo's base is used. Hostile files are those of ORAPO_BENCH/hostile, if
+that is set, and a few of our own, as they are and then mutated. Memory is the server's resident set;
+the processes that decode films are given apart. Ends with 1 if a promise of docs/workbench.md is
+broken: an answer of 5xx (but 501), memory that grows by more than 10 % from the first quarter to the
+end, a p95 of `/v1/facts` of 5 times its median or more, a place that is not freed.
+"""
+
+import argparse
+import io
+import json
+import os
+import random
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx2
+import numpy as np
+from PIL import Image
+
+KINDS = {
+    "facts": 50,
+    "score": 10,
+    "export": 10,
+    "film": 5,
+    "report": 12,
+    "stream": 3,
+    "hang up": 5,
+    "about": 5,
+}
+"""Of a hundred requests."""
+SENTENCES = (
+    "Small left pleural effusion.",
+    "No pneumothorax.",
+    "The heart is mildly enlarged.",
+    "Possible right lower lobe consolidation.",
+    "Right chest tube in place.",
+    "Healed left rib fracture.",
+    "Lungs are clear.",
+)
+HANGS_UP_AFTER = 0.05
+
+
+def film(size, seed, kind="PNG"):
+    """A picture file's bytes."""
+    values = np.random.default_rng(seed).integers(0, 255, size[::-1], dtype=np.uint8)
+    stream = io.BytesIO()
+    Image.fromarray(values).save(stream, kind)
+    return stream.getvalue()
+
+
+def resident(pid):
+    """Resident memory of a process, in MB."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
+def children(pid):
+    """The processes that a process started."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        found += [int(child) for child in (task / "children").read_text().split()]
+    return found
+
+
+class Server:
+    """`orapo serve` in a process of its own."""
+
+    def __init__(self, model, log):
+        self.log = log.open("w+")
+        command = [sys.executable, "-m", "orapo", "serve", "--model", str(model), "--port", "0"]
+        self.process = subprocess.Popen(command, stderr=self.log)
+        for _ in range(1200):
+            if found := re.search(r"http://[\d.]+:\d+", log.read_text()):
+                break
+            if self.process.poll() is not None:
+                sys.exit(log.read_text())
+            time.sleep(0.1)
+        self.address = found[0]
+        httpx2.get(f"{self.address}/healthz", timeout=120).raise_for_status()
+
+    def waiting(self):
+        return httpx2.get(f"{self.address}/healthz", timeout=60).json()["waiting"]
+
+    def freed(self, seconds):
+        """Seconds until no place is taken; None if that takes longer."""
+        started = time.monotonic()
+        while time.monotonic() - started < seconds:
+            if not self.waiting():
+                return round(time.monotonic() - started, 2)
+            time.sleep(0.05)
+        return None
+
+    def memory(self):
+        pid = self.process.pid
+        return {
+            "server": round(resident(pid), 1),
+            "decoders": [round(resident(child), 1) for child in children(pid)],
+        }
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(60)
+        self.log.close()
+
+
+def text(dice):
+    return " ".join(dice.choices(SENTENCES, k=dice.randint(1, 12)))
+
+
+def ask(client, kind, dice):
+    """Send one request; return its status, or how it ended otherwise."""
+    if kind == "about":
+        return client.get("/v1/about").status_code
+    if kind == "facts":
+        return client.post("/v1/facts", json={"text": text(dice)}).status_code
+    if kind == "score":
+        body = {"report": text(dice), "reference": text(dice)}
+        return client.post("/v1/score", json=body).status_code
+    if kind == "export":
+        chosen = dice.choice(("text", "json", "csv", "fhir", "dicom-sr"))
+        body = {"report": text(dice), "format": chosen}
+        return client.post("/v1/export", json=body).status_code
+    if kind == "film":
+        files = {"image": film((1024, 1024), dice.randrange(8))}
+        return client.post("/v1/films", files=files).status_code
+    files = {"images": film((256, 256), dice.randrange(1000))}
+    if kind == "hang up":
+        try:
+            return client.post("/v1/reports", files=files, timeout=HANGS_UP_AFTER).status_code
+        except httpx2.TimeoutException:
+            return "hung up"
+    path = "/v1/reports" if kind == "report" else "/v1/reports/stream"
+    answer = client.post(path, files=files, data={"samples": str(dice.choice((1, 1, 4)))})
+    if kind == "stream" and answer.status_code == 200 and "event: report" not in answer.text:
+        return "stream without report"
+    return answer.status_code
+
+
+def load(server, options):
+    """Mixed requests from many clients."""
+    dice = random.Random(options.seed)
+    kinds = [kind for kind, share in KINDS.items() for _ in range(share)]
+    asked = [kinds[place % len(kinds)] for place in range(options.requests)]
+    dice.shuffle(asked)
+    statuses, seconds, memory = Counter(), {kind: [] for kind in KINDS}, []
+    lock, here = threading.Lock(), threading.local()
+    done = 0
+
+    def one(place):
+        nonlocal done
+        if not hasattr(here, "client"):
+            here.client = httpx2.Client(base_url=server.address, timeout=300)
+        kind, mine = asked[place], random.Random(options.seed * 10**6 + place)
+        started = time.perf_counter()
+        status = ask(here.client, kind, mine)
+        took = time.perf_counter() - started
+        with lock:
+            done += 1
+            statuses[f"{kind}: {status}"] += 1
+            seconds[kind].append(took)
+            if done % max(1, options.requests // 8) == 0:
+                memory.append({"requests": done, **server.memory()})
+
+    started = time.perf_counter()
+    with ThreadPoolExecutor(options.clients) as clients:
+        list(clients.map(one, range(options.requests)))
+    return {
+        "seconds": round(time.perf_counter() - started, 1),
+        "statuses": dict(sorted(statuses.items())),
+        "latency": {
+            kind: {
+                "median": round(statistics.median(took), 4),
+                "p95": round(statistics.quantiles(took, n=20)[18], 4),
+                "count": len(took),
+            }
+            for kind, took in seconds.items()
+            if len(took) > 1
+        },
+        "memory_mb": memory,
+        "freed_after_s": server.freed(60),
+    }
+
+
+def hang_up(server, count=30):
+    """Clients that hang up at all stages: what they held must be free soon after."""
+    ended = Counter()
+    for place in range(count):
+        path = ("/v1/reports", "/v1/reports/stream")[place % 2]
+        try:
+            httpx2.post(
+                f"{server.address}{path}",
+                files={"images": film((256, 256), place)},
+                data={"samples": "16"},
+                timeout=0.02 + 0.03 * (place % 10),
+            )
+            ended["answered"] += 1
+        except httpx2.TimeoutException:
+            ended["hung up"] += 1
+    freed = server.freed(30)
+    answer = httpx2.post(
+        f"{server.address}/v1/reports", files={"images": film((256, 256), 0)}, timeout=120
+    )
+    return {**ended, "freed_after_s": freed, "next_report": answer.status_code}
+
+
+def hostile_files():
+    """Files that no server should stumble over."""
+    good = film((200, 240), 1)
+    tiff = io.BytesIO()
+    pages = [Image.open(io.BytesIO(film((64, 64), seed))) for seed in (0, 1)]
+    pages[0].save(tiff, "TIFF", save_all=True, append_images=pages[1:])
+    files = {
+        "empty": b"",
+        "text": b"<script>alert(1)</script>",
+        "truncated.png": good[: len(good) // 2],
+        "pages.tiff": tiff.getvalue(),
+        "noise.dcm": b"\0" * 128 + b"DICM" + bytes(range(256)) * 8,
+        "good.png": good,
+        "good.jpg": film((200, 240), 2, "JPEG"),
+        "good.webp": film((200, 240), 2, "WEBP"),
+        "good.jp2": film((200, 240), 2, "JPEG2000"),
+    }
+    bench = os.environ.get("ORAPO_BENCH")
+    folder = Path(bench or "/", "hostile")
+    if bench and folder.is_dir():
+        for path in sorted(folder.iterdir()):
+            if path.is_file():
+                files[path.name] = path.read_bytes()
+    return files
+
+
+def mutated(content, dice):
+    """Bytes changed, cut, doubled or mixed up."""
+    content = bytearray(content)
+    for _ in range(dice.randint(1, 20)):
+        if not content:
+            content = bytearray(dice.randbytes(50))
+        place = dice.randrange(len(content))
+        way = dice.randrange(5)
+        if way == 0:
+            content[place] = dice.randrange(256)
+        elif way == 1:
+            content[place : place + dice.randint(1, 8)] = b"\xff" * 4
+        elif way == 2 and dice.random() < 0.2:
+            del content[place:]
+        elif way == 3:
+            content[place:place] = content[place : place + 64]
+        else:
+            # headers are where it hurts
+            content[min(place, dice.randrange(200)) % len(content)] ^= 1 << dice.randrange(8)
+    return bytes(content)
+
+
+def hostile(server, options):
+    """Hostile uploads, with calls of /v1/facts between them."""
+    dice = random.Random(options.seed)
+    files = hostile_files()
+    names = list(files)
+    tries = [(name, files[name]) for name in names][: options.hostile]
+    while len(tries) < options.hostile:
+        name = names[len(tries) % len(names)]
+        tries.append((name, mutated(files[name], dice)))
+    statuses, facts = Counter(), Counter()
+    slowest = 0.0
+
+    def one(place):
+        nonlocal slowest
+        name, content = tries[place]
+        path, field = (("/v1/films", "image"), ("/v1/reports", "images"))[place % 2]
+        with httpx2.Client(base_url=server.address, timeout=300) as client:
+            started = time.perf_counter()
+            answer = client.post(path, files={field: (name, content)})
+            slowest = max(slowest, time.perf_counter() - started)
+            statuses[answer.status_code] += 1
+            if place % 5 == 0:
+                facts[client.post("/v1/facts", json={"text": "No effusion."}).status_code] += 1
+
+    before = server.memory()
+    with ThreadPoolExecutor(4) as clients:
+        list(clients.map(one, range(len(tries))))
+    return {
+        "files": len(files),
+        "uploads": len(tries),
+        "statuses": {str(status): count for status, count in sorted(statuses.items())},
+        "facts_between": {str(status): count for status, count in facts.items()},
+        "slowest_s": round(slowest, 2),
+        "memory_mb": {"before": before, "after": server.memory()},
+        "freed_after_s": server.freed(60),
+        "alive": server.process.poll() is None,
+    }
+
+
+def faults(statuses):
+    """Answers of 5xx but 501."""
+    found = {}
+    for name, count in statuses.items():
+        status = name.rpartition(": ")[2]
+        if status == "stream without report" or (
+            re.fullmatch(r"5\d\d", status) and status != "501"
+        ):
+            found[name] = count
+    return found
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--model")
+    parser.add_argument("--requests", type=int, default=1000)
+    parser.add_argument("--clients", type=int, default=32)
+    parser.add_argument("--hostile", type=int, default=500)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    model = options.model
+    if model is None:
+        from orapo.models.base import tiny_base
+
+        model = tiny_base()
+    with tempfile.TemporaryDirectory() as folder:
+        server = Server(model, Path(folder, "log"))
+        try:
+            result = {
+                "load_average_before": os.getloadavg(),
+                "load": load(server, options),
+                "hanging_up": hang_up(server),
+                "hostile": hostile(server, options),
+                "load_average_after": os.getloadavg(),
+            }
+        finally:
+            server.stop()
+    taken = [one["server"] for one in result["load"]["memory_mb"]]
+    latency = result["load"]["latency"]["facts"]
+    start = taken[max(0, len(taken) // 4 - 1)]
+    end = result["hostile"]["memory_mb"]["after"]["server"]
+    result["kept"] = {
+        "no 5xx under load": not faults(result["load"]["statuses"]),
+        "no 5xx of hostile uploads": not faults(result["hostile"]["statuses"]),
+        "facts were answered between them": set(result["hostile"]["facts_between"]) == {"200"},
+        "memory within 10 % from the first quarter of the load to its end": max(taken[1:])
+        <= 1.1 * start,
+        "memory within 10 % from there to the end of all": end <= 1.1 * start,
+        "p95 of facts under 5 times its median": latency["p95"] < 5 * latency["median"],
+        "places are freed": None
+        not in [result[part]["freed_after_s"] for part in ("load", "hanging_up", "hostile")]
+        and result["hanging_up"]["next_report"] == 200,
+        "the process lives": result["hostile"]["alive"],
+    }
+    options.out.write_text(json.dumps(result, indent=2) + "\n")
+    print(json.dumps(result, indent=2))
+    sys.exit(0 if all(result["kept"].values()) else 1)
+
+
+if __name__ == "__main__":
+    main()
