@@ -16,8 +16,13 @@ ROOT = Path(__file__).resolve().parents[1]
 # Place in the repository -> place in the site.
 OUTSIDE = {
     "benchmarks/RESULTS.md": "benchmarks.md",
-    **{f"examples/{path.name}": f"examples/{path.name}" for path in (ROOT / "examples").glob("*.py")},
-    **{f"recipes/{path.name}": f"recipes/{path.name}" for path in (ROOT / "recipes").glob("*.yaml")},
+    **{
+        f"examples/{path.name}": f"examples/{path.name}"
+        for path in (ROOT / "examples").glob("*.py")
+    },
+    **{
+        f"recipes/{path.name}": f"recipes/{path.name}" for path in (ROOT / "recipes").glob("*.yaml")
+    },
 }
 _LINK = re.compile(r"(\]\()([^)#\s:]+)((?:#[^)\s]*)?\))")
 
