@@ -31,7 +31,7 @@ GROUPS = {
         [f"evaluation/{name}.py" for name in ("counts", "clinical", "bootstrap", "significance")],
         [
             f"tests/evaluation/test_{name}.py"
-            for name in ("counts", "clinical", "bootstrap", "significance", "trivial")
+            for name in ("counts", "clinical", "bootstrap", "significance", "trivial", "wording")
         ],
     ),
 }
