@@ -146,3 +146,14 @@ def test_no_link_beside_the_site_is_dead(name):
     links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", text)]
     inside = [link for link in links if link and not urlsplit(link).scheme]
     assert [link for link in inside if not (ROOT / link).exists()] == []
+
+
+@pytest.mark.parametrize(
+    ("page", "part"), [("README.md", "## Results"), ("docs/faq.md", "## Is all-positive better?")]
+)
+def test_a_figure_of_results_stands_where_its_command_is(page, part):
+    text = (ROOT / page).read_text(encoding="utf-8").partition(part)[2].partition("\n## ")[0]
+    figures = set(re.findall(r"\d\.\d{3}", text))
+    measured = (ROOT / "benchmarks" / "RESULTS.md").read_text(encoding="utf-8")
+    assert figures
+    assert [figure for figure in figures if figure not in measured] == []
