@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo demo-quick test check setup
+.PHONY: demo demo-quick test check docs mutation setup
 
 setup: $(READY)
 
@@ -27,3 +27,11 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+docs: $(READY)
+	$(BIN)/mkdocs build --strict
+
+# Changes the loss, the reward and the evaluation in small ways; the tests should notice. About ten minutes.
+mutation: $(READY)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt mutmut
+	$(BIN)/python benchmarks/mutation.py

@@ -9,9 +9,14 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 # What tests leave for later runs is no business of the user's own.
 os.environ.setdefault("ORAPO_CACHE", tempfile.mkdtemp(prefix="orapo-tests-"))
 
+import hypothesis
 import numpy as np
 import pytest
 from PIL import Image
+
+# How long an example takes says more about the machine than about the code.
+hypothesis.settings.register_profile("orapo", deadline=None)
+hypothesis.settings.load_profile("orapo")
 
 CORPUS = [
     "The lungs are clear. No pleural effusion or pneumothorax.",

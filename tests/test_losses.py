@@ -13,6 +13,7 @@ from orapo.losses import (
     ema,
     ln_dpo,
     ln_margin,
+    ln_nll,
     mix,
     mixing_weight,
     pair_weights,
@@ -81,6 +82,11 @@ def test_weights_of_the_paper():
     assert mixing_weight(zrr, 0.05, 0.15, 2.0).tolist() == pytest.approx(expected)
 
 
+def test_no_rounding_lifts_a_weight_above_its_bound():
+    assert 0.03 + (0.29 - 0.03) > 0.29  # what would come out without the bound
+    assert mixing_weight(torch.ones(1).double(), 0.03, 0.29, 2.0).item() == 0.29
+
+
 @given(st.data(), st.integers(1, 6), st.floats(0.01, 20))
 def test_ln_dpo_is_the_equation(data, count, tau):
     pc, pr, rc, rr = (data.draw(floats(count)) for _ in range(4))
@@ -92,6 +98,11 @@ def test_ln_dpo_is_the_equation(data, count, tau):
         # log1p(exp(-m)), written so that no large exponent is taken
         expected = max(-margin, 0.0) + math.log1p(math.exp(-abs(margin)))
         assert float(got[n]) == pytest.approx(expected, rel=1e-12, abs=1e-12)
+
+
+def test_supervision_pays_for_each_token_alike():
+    nats, tokens = torch.tensor([-6.0, -10.0]), torch.tensor([3.0, 20.0])
+    assert ln_nll(nats, tokens).tolist() == [2.0, 0.5]
 
 
 @given(st.data(), st.integers(1, 5))

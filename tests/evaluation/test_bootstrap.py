@@ -64,6 +64,16 @@ def test_swapping_takes_each_patient_from_one_system():
     assert 0.35 < taken.mean() < 0.65
 
 
+def test_swaps_are_as_many_as_asked_for_in_chunks_too(monkeypatch):
+    patients = [f"p{n // 2}" for n in range(30)]
+    whole = Resampler(patients, 100, seed=4).swapped(lambda first, second: first)
+    assert whole.shape == (100, 30)
+    monkeypatch.setattr("orapo.evaluation.bootstrap._CELLS_AT_ONCE", 90)
+    assert (Resampler(patients, 100, seed=4).swapped(lambda first, second: first) == whole).all()
+    other = Resampler(patients, 100, seed=5).swapped(lambda first, second: first)
+    assert (other != whole).any()
+
+
 def test_holm_by_hand():
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
 

@@ -121,6 +121,42 @@ def test_a_result_says_its_convention_and_survives_json(mixed):
     assert "14 labels" in scores["convention"]["r2gen_macro_f1"]
 
 
+@pytest.mark.parametrize(
+    ("policy", "uncertain"),
+    [
+        (POSITIVE, "counts as positive on both sides"),
+        (NEGATIVE, "counts as negative on both sides"),
+        (
+            IGNORE,
+            "in the reference: that label of that study is left out; in a prediction: positive",
+        ),
+    ],
+)
+def test_the_form_of_a_result_is_what_others_read(policy, uncertain):
+    scores = clinical_scores([{"Edema": 1}], [{"Edema": 1}], uncertain=policy)
+    record = scores.as_dict()
+    assert record.pop("per_label")["Edema"] == {
+        "precision": 1, "recall": 1, "f1": 1, "support": 1, "predicted": 1
+    }  # fmt: skip
+    assert record == {
+        "macro_f1": 1,
+        "macro_precision": 1,
+        "macro_recall": 1,
+        "micro_f1": 1,
+        "r2gen_macro_f1": pytest.approx(1 / 14),
+        "macro_labels": ["Edema"],
+        "studies": 1,
+        "convention": {
+            "blank": "counts as negative",
+            "uncertain": uncertain,
+            "macro": "mean of the per-label figures over the labels with support in the references",
+            "micro": "all cells of all 14 labels taken together",
+            "r2gen_macro_f1": "blank and uncertain count as negative; mean of the F1 of all 14 "
+            "labels; a label without support counts as 0",
+        },
+    }
+
+
 def test_references_without_a_positive_label_score_zero():
     scores = clinical_scores([{"Edema": 1}], [{"Edema": 0}])
     assert (scores.macro_f1, scores.micro_f1, scores.macro_labels) == (0, 0, ())

@@ -1,10 +1,13 @@
 """Paired comparison: what is the same, what is better, and what is chance."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from orapo.evaluation.inputs import Reference
-from orapo.evaluation.significance import compared
+from orapo.evaluation.language import MEANING
+from orapo.evaluation.significance import _in_words, compared
 from orapo.labels import CHEXPERT, UncertainPolicy
 
 TEXTS = {"Edema": "There is edema.", "Fracture": "Rib fracture.", "Cardiomegaly": "Cardiomegaly."}
@@ -56,6 +59,104 @@ def test_the_order_of_the_systems_turns_the_sign_and_nothing_else():
         assert one["difference"] == pytest.approx(-two["difference"])
         assert one["interval"] == pytest.approx([-bound for bound in reversed(two["interval"])])
         assert one["p"] == pytest.approx(two["p"], abs=0.03)
+
+
+def test_the_result_says_how_it_was_made():
+    truth, right = studies(6)
+    result = compared(
+        {"a": right, "b": right, "c": right},
+        truth,
+        uncertain=UncertainPolicy.POSITIVE,
+        resamples=20,
+        seed=3,
+    )
+    pairs = result.pop("comparisons")
+    assert [(pair["a"], pair["b"]) for pair in pairs[::4]] == [("a", "b"), ("a", "c"), ("b", "c")]
+    assert [pair["figure"] for pair in pairs[:4]] == [
+        *("macro_uncertain_positive", "micro_uncertain_positive"),
+        *("example_uncertain_positive", "facts_reward"),
+    ]
+    assert result == {
+        "studies": 6,
+        "patients": 3,
+        "resampled": "patients",
+        "uncertain": "positive",
+        "resamples": 20,
+        "seed": 3,
+        "headline": "macro_uncertain_positive",
+    }
+    nobody = {name: replace(one, patient_id="") for name, one in truth.items()}
+    alone = compared(
+        {"a": right, "b": right}, nobody, uncertain=UncertainPolicy.NEGATIVE, resamples=20, seed=3
+    )
+    assert (alone["patients"], alone["resampled"]) == (6, "studies (no patient is known)")
+
+
+def test_what_each_figure_is_of_two_systems_by_hand():
+    truth = {
+        name: Reference(name, {**CHEXPERT.blank(), "Edema": 1, "Fracture": 1}, "given")
+        for name in ("s1", "s2")
+    }
+    half = dict.fromkeys(truth, "There is edema.")
+    pairs = run({"all": dict.fromkeys(truth, "Edema. Rib fracture."), "half": half}, truth)
+    assert {pair["figure"]: round(pair["value_b"], 4) for pair in pairs} == {
+        "macro_uncertain_negative": 0.5,
+        "r2gen_macro": 0.0714,
+        "micro_uncertain_negative": 0.6667,
+        "example_uncertain_negative": 0.6667,
+        "facts_reward": 0.6667,
+    }
+    for pair in pairs:  # both studies alike: no resample differs
+        assert pair["value_a"] - pair["value_b"] == pytest.approx(pair["difference"])
+        assert pair["interval"] == pytest.approx([pair["difference"]] * 2)
+
+
+@pytest.mark.parametrize(
+    ("figure", "difference", "interval", "said"),
+    [
+        (
+            "facts_reward", 0.25, [0.1, 0.4],
+            "A's mean FactS reward is higher than B's by 0.250, 95 % interval 0.100 to 0.400, "
+            "p = 0.0123 (0.0246 after Holm's correction).",
+        ),
+        (
+            "macro_uncertain_negative", -0.25, [-0.4, 0.1],
+            "B's macro uncertain negative F1 is higher than A's by 0.250, 95 % interval -0.100 to "
+            "0.400, p = 0.0123 (0.0246 after Holm's correction).",
+        ),
+        (
+            "rouge_l", 0.25, [0.1, 0.4],
+            "A's rouge l is higher than B's by 0.250, 95 % interval 0.100 to 0.400, "
+            "p = 0.0123 (0.0246 after Holm's correction).",
+        ),
+        ("micro_uncertain_negative", 0.0, [0, 0], "A and B have the same micro uncertain negative F1."),
+    ],
+)  # fmt: skip
+def test_a_comparison_in_words(figure, difference, interval, said):
+    pair = {"a": "A", "b": "B", "figure": figure, "difference": difference}
+    pair |= {"interval": interval, "p": 0.0123, "p_holm": 0.0246}
+    assert _in_words(pair) == said
+
+
+def test_words_are_compared_when_asked_for():
+    pytest.importorskip("sacrebleu", reason="the extra [language] is not installed")
+    pytest.importorskip("pycocoevalcap", reason="the extra [language] is not installed")
+    truth, right = studies(8)
+    truth = {name: replace(one, report=right[name]) for name, one in truth.items()}
+    wrong = dict.fromkeys(right, "Nothing of that.")
+    pairs = compared(
+        {"right": right, "wrong": wrong},
+        truth,
+        uncertain=UncertainPolicy.NEGATIVE,
+        resamples=50,
+        seed=0,
+        language=True,
+    )["comparisons"]
+    words = {pair["figure"]: pair for pair in pairs if pair["figure"] in MEANING}
+    assert set(words) == set(MEANING)
+    assert words["rouge_l"]["value_a"] == pytest.approx(1)
+    assert words["rouge_l"]["value_b"] < 0.5
+    assert words["chrf"]["value_a"] == pytest.approx(1)
 
 
 def test_chance_differences_are_rarely_significant():

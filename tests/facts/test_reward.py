@@ -240,6 +240,45 @@ def test_verdicts_say_why():
 
 
 @pytest.mark.parametrize(
+    ("text", "reference", "verdict"),
+    [
+        ("Cardiomegaly with edema.", {"Cardiomegaly": 1}, Verdict.FALSE_ALARM),
+        ("Cardiomegaly without edema.", {"Cardiomegaly": 1, "Edema": 1}, Verdict.CONTRADICTION),
+        ("Cardiomegaly without edema.", {"Cardiomegaly": 1}, Verdict.ENTAILED),
+        ("Edema.", {"Edema": 1}, Verdict.ENTAILED),  # the only label, and claimed
+        ("Normal chest.", NORMAL, Verdict.UNSCORED),  # No Finding is derived, not claimed
+        ("Normal chest.", {"Edema": 1}, Verdict.UNSCORED),
+    ],
+)
+def test_a_sentence_has_the_gravest_verdict_of_its_facts(text, reference, verdict):
+    (sentence,) = score_report(text, reference, explain=True).explanation.sentences
+    assert sentence.verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("policy", "reference", "verdict"),
+    [
+        (UncertainPolicy.POSITIVE, {"Edema": 1}, Verdict.ENTAILED),
+        (UncertainPolicy.POSITIVE, {"Edema": 0}, Verdict.FALSE_ALARM),
+        (UncertainPolicy.NEGATIVE, {"Edema": 1}, Verdict.UNSCORED),
+        (UncertainPolicy.NEGATIVE, {"Edema": 0}, Verdict.UNSCORED),
+        (UncertainPolicy.IGNORE, {"Edema": 0}, Verdict.FALSE_ALARM),
+        (UncertainPolicy.IGNORE, {"Edema": -1, "Fracture": 1}, Verdict.UNSCORED),
+    ],
+)
+def test_verdicts_follow_the_policy_for_uncertain(policy, reference, verdict):
+    report = label_report("Possible edema.")
+    assert fact_verdicts(report, reference, uncertain=policy) == (verdict,)
+    score = score_report(report, reference, uncertain=policy, explain=True)
+    assert score.explanation.sentences[0].verdict is verdict
+
+
+def test_reasons_are_given_only_to_who_asks():
+    assert score_report("Edema.", {"Edema": 1}).explanation is None
+    assert score_reports([label_report("Edema.")], {"Edema": 1})[0].explanation is None
+
+
+@pytest.mark.parametrize(
     ("text", "penalty"),
     [
         ("Left effusion. No pneumothorax.", 0.0),
@@ -252,7 +291,22 @@ def test_repetition_counts_facts_that_say_nothing_new(text, penalty):
     assert RepetitionPenalty()([text]) == [pytest.approx(penalty)]
 
 
+def test_b_is_1_where_nothing_is_said():
+    once = label_report("Cardiomegaly. No effusion.")
+    for score in (
+        *score_reports([once], HEART_AND_EFFUSION),
+        score_report("Cardiomegaly. No effusion. Edema.", HEART_AND_EFFUSION),
+    ):
+        precision, recall = score.precision, score.recall
+        assert score.reward == pytest.approx(2 * precision * recall / (precision + recall))
+    missed = score_report("Cardiomegaly.", HEART_AND_EFFUSION)
+    assert missed == score_report("Cardiomegaly.", HEART_AND_EFFUSION, facts_beta=1)
+    assert missed == score_reports([label_report("Cardiomegaly.")], HEART_AND_EFFUSION)[0]
+
+
 def test_beta_must_be_positive():
+    with pytest.raises(ValueError, match="facts_beta"):
+        score_reports([label_report("Edema.")], {"Edema": 1}, facts_beta=0)
     with pytest.raises(ValueError, match="facts_beta"):
         FactSReward(facts_beta=0)
     assert not math.isnan(score_report("", NORMAL).reward)

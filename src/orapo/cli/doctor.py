@@ -28,8 +28,10 @@ PURPOSES: Final = {
     "fhir": "export --format fhir",
     "serve": "serve: the workbench and its HTTP API",
     "language": "evaluate: language metrics",
+    "preferences": "preferences: Krippendorff's alpha, BLEU as second reward",
     "radeval": "evaluate: RadEval",
     "deepspeed": "ZeRO (recipes/accelerate/zero2.yaml, zero3.yaml)",
+    "docs": "mkdocs build: the documentation as a site",
 }
 """What each extra is for; "" is the core."""
 _UNLISTED: Final = ("dev",)
