@@ -164,7 +164,7 @@ class Bench:
                     f"rlhf-{taste}-{name}",
                     {"method": "rlhf", "model": str(self.policy), "max_steps": steps,
                      "max_f1_loss": loss, "learned_weight": 1.0, "learning_rate": 3e-4,
-                     "vision_learning_rate": 1e-4, "probe_every": max(1, steps // 12)},
+                     "vision_learning_rate": 1e-4, "probe_every": max(1, steps // 24)},
                     taste,
                 )  # fmt: skip
                 found[f"{taste}, {name}"] = self.measured(run)

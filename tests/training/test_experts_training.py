@@ -1,6 +1,7 @@
-"""Training with experts: pairs by study, pairs alone, a learned reward, and its guard."""
+"""Training with experts: pairs by study, pairs alone, and a learned reward under its guard."""
 
 import json
+from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
@@ -11,9 +12,9 @@ from orapo.facts import FactSReward
 from orapo.preferences import Preference, write_preferences
 from orapo.training import OraPOConfig
 from orapo.training.experts import ExpertPairs
-from orapo.training.guard import Guard
 from orapo.training.recipe import RunConfig
 from orapo.training.reward_model import RewardModelPlan, train_reward_model
+from orapo.training.reward_model.learned import LearnedReward
 from orapo.training.run import train
 
 
@@ -146,79 +147,18 @@ def test_a_kl_budget_needs_a_kl_weight(run_settings):
         recipe(run_settings, method="rlhf", max_kl=1.0, beta=0.0)
 
 
-# ---------------------------------------------------------------- the guard
+def test_a_factor_lowers_what_training_gets_and_not_what_is_reported(reward_model):
+    texts = ["Small left effusion.", "The lungs are clear."]
+    labels = [{"Pleural Effusion": 1}, {"No Finding": 1}]
+    reward = LearnedReward(Path(reward_model))
+    whole = reward(texts, labels=labels)
+    reward.factor = 0.25
+    assert reward(texts, labels=labels) == [0.25 * one for one in whole]
+    assert reward.rewards(texts, None, labels) == whole
 
 
-class Control:
-    should_training_stop = False
-
-
-class State:
-    global_step, max_steps, is_world_process_zero = 5, 10, True
-
-
-def guarded(tmp_path, tiny_model, probes, **settings):
-    """Show a guard probes (learned, macro-F1), the model moved between them; return it and weights."""
-    config = OraPOConfig(str(tmp_path), use_cpu=True, bf16=False, **settings)
-    path, said, weights = tmp_path / "probe.jsonl", [], []
-    guard = Guard(config, path, said.append)
-    parameter = next(iter(tiny_model.parameters()))
-    for step, (learned, macro_f1) in enumerate(probes):
-        parameter.data.add_(1.0)
-        weights.append(parameter.detach().clone())
-        with path.open("a") as file:
-            file.write(json.dumps({"step": step, "learned": learned, "macro_f1": macro_f1}) + "\n")
-        guard.probed(tiny_model)
-        control = Control()
-        guard.on_step_end(None, State, control)
-        if control.should_training_stop:
-            break
-    guard.on_train_end(None, State, Control(), model=tiny_model)
-    place = next((i for i, one in enumerate(weights) if one.equal(parameter)), None)
-    return guard, said, place
-
-
-def test_the_guard_ends_a_run_whose_rewards_part_and_takes_the_best_weights(tmp_path, tiny_model):
-    # means of three: 0.40, 0.42, 0.42, 0.41, 0.37
-    probes = [(0.0, 0.40), (0.5, 0.44), (0.9, 0.42), (1.4, 0.37), (2.0, 0.32), (9.0, 0.1)]
-    guard, said, place = guarded(tmp_path, tiny_model, probes)
-    assert place == 3  # the highest learned reward of those within 0.02 of the highest mean
-    assert "0.370 and was 0.420" in guard.ended
-    assert len(said) == 1
-    assert not list(tmp_path.glob("guard_best*"))
-
-
-def test_the_guard_lets_a_run_go_on_where_both_rise_or_both_fall(tmp_path, tiny_model):
-    guard, _, place = guarded(tmp_path, tiny_model, [(0.0, 0.3), (0.5, 0.4), (-0.5, 0.1)])
-    assert guard.ended is None
-    assert place == 2  # the last weights stay
-
-
-def test_one_probe_that_differs_ends_no_run(tmp_path, tiny_model):
-    guard, _, _ = guarded(
-        tmp_path, tiny_model, [(0.0, 0.40), (0.5, 0.44), (0.6, 0.39), (0.7, 0.41)]
-    )
-    assert guard.ended is None
-
-
-def test_without_a_limit_the_guard_looks_on(tmp_path, tiny_model):
-    guard, _, place = guarded(tmp_path, tiny_model, [(0.0, 0.4), (1.0, 0.1)], max_f1_loss=0.0)
-    assert guard.ended is None
-    assert place == 1
-
-
-def test_the_guard_keeps_a_kl_budget(tmp_path):
-    config = OraPOConfig(str(tmp_path), use_cpu=True, bf16=False, beta=0.1, max_kl=0.5)
-    guard, control = Guard(config, tmp_path / "probe.jsonl"), Control()
-    guard.on_log(None, State, control, {"kl": 0.4})
-    assert not control.should_training_stop
-    guard.on_log(None, State, control, {"kl": 0.6})
-    assert control.should_training_stop
-    assert "0.600, above max_kl" in guard.ended
-
-
-def test_a_run_that_its_guard_ends_keeps_the_best_weights(run_settings, reward_model, monkeypatch):
-    """Through the whole trainer: the probe after the third step is made to look worse."""
+def test_a_run_whose_rewards_part_keeps_the_best_weights(run_settings, reward_model, monkeypatch):
+    """Through the whole trainer: the probes after the first are made to look worse."""
     from orapo.training.callbacks import Probe
 
     seen = []
@@ -233,10 +173,11 @@ def test_a_run_that_its_guard_ends_keeps_the_best_weights(run_settings, reward_m
 
     monkeypatch.setattr(Probe, "_score", worse)
     said = []
-    settings = {"method": "rlhf", "reward_model": reward_model, "max_steps": 9, "probe_every": 3}
+    settings = {"method": "rlhf", "reward_model": reward_model, "max_steps": 4, "probe_every": 1}
     folder = train(*recipe(run_settings, **settings), say=said.append)
-    assert seen == [0, 3]  # it ended there
-    assert "ended by its guard" in said[0]
+    assert seen == [0, 1, 2, 3, 4]
+    assert [row["learned_factor"] for row in lines(folder / "probe.jsonl")] == [1, 1, 1, 0.5, 0.5]
+    assert "0.25 of learned_weight" in said[1]
     before = load_file(run_settings["model"] + "/model.safetensors")
     after = load_file(folder / "model.safetensors")
     assert [name for name, value in before.items() if not after[name].equal(value)] == []

@@ -189,7 +189,7 @@ class Probe(TrainerCallback):
         scores = clinical_scores(read, self.labels, uncertain=self.uncertain)
         interval = macro_f1_interval(read, self.labels, self.patients, uncertain=self.uncertain)
         per_label = {name: item["f1"] for name, item in scores.per_label.items()}
-        learned = {} if self.learned is None else {"learned": self._liked(self.learned, reports)}
+        learned = {} if self.learned is None else self._liked(self.learned, reports)
         self.lines.add(
             {
                 "step": step,
@@ -207,11 +207,11 @@ class Probe(TrainerCallback):
             | {f"probe/{name}": value for name, value in per_label.items()}
         )
 
-    def _liked(self, learned: LearnedReward, reports: Sequence[str]) -> float:
-        """Return the mean learned reward of reports; a report of which it is unknown counts not."""
+    def _liked(self, learned: LearnedReward, reports: Sequence[str]) -> dict[str, float]:
+        """Return the mean learned reward of reports, of those where it is known, and its factor."""
         films = self.films[:] if learned.model.kind == "vision" else None
-        values = learned(reports, images=films, labels=self.labels)
-        return fmean([value for value in values if value is not None] or [0.0])
+        values = [one for one in learned.rewards(reports, films, self.labels) if one is not None]
+        return {"learned": fmean(values or [0.0]), "learned_factor": learned.factor}
 
     def _show(self, step: int, reports: Sequence[str]) -> None:
         places = range(0, len(reports), max(1, len(reports) // SAMPLES))

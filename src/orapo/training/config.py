@@ -59,9 +59,9 @@ class OraPOConfig(GRPOConfig):
             frozen. Eyes that see already forget it at the pace at which a text model learns.
         learned_weight: Weight of the learned reward (in standard deviations) beside FactS.
         expert_weight: Weight of the experts' pairs beside the other terms, in ``orapo+rlhf``.
-        max_f1_loss: With a learned reward, the run ends at the probe at which the held-out macro-F1 has
-            fallen by more than this while the learned reward has risen, and its weights are those of
-            the best probe (`orapo.training.guard`); 0: no guard.
+        max_f1_loss: With a learned reward, held-out macro-F1 that may be lost for it: beyond, the run
+            goes back to its best weights and on with half of ``learned_weight``, at last it ends
+            (`orapo.training.guard`); 0: no guard.
         max_kl: The run ends when the mean KL divergence from the reference, in nats a token, is above
             it; needs ``beta`` above 0. 0: no budget.
         max_rollouts: The run ends when so many reports are sampled; 0: when its steps are done.

@@ -145,7 +145,7 @@ def train(
             learned = LearnedReward(Path(run.reward_model), str(config.device))
             rewards.append(learned)
             config.reward_weights.append(config.learned_weight)
-            guard = Guard(config, folder / PROBE_FILE, say)
+            guard = Guard(config, folder / PROBE_FILE, run.probe_every, learned, say)
             callbacks.append(guard)
             if probe is not None:
                 probe.learned, probe.guard = learned, guard

@@ -96,12 +96,17 @@ class LearnedReward:
     Args:
         folder: Of a trained reward model.
         device: Where a model of kind ``vision`` goes.
+
+    Attributes:
+        model: It.
+        factor: Of what training gets; the guard of a run lowers it.
     """
 
     __name__ = "learned"
 
     def __init__(self, folder: Path, device: str | None = None) -> None:
         self.model = load_reward_model(folder, device)
+        self.factor = 1.0
 
     def __call__(
         self,
@@ -119,8 +124,17 @@ class LearnedReward:
             **columns: Anything else that TRL passes; not used.
 
         Returns:
-            N values in [-3, 3]; None where nothing is known.
+            N values in [-3, 3], times the factor; None where nothing is known.
         """
-        reports = [completion_text(one) for one in completions]
-        scores = self.model.scores(reports, films=images, labels=labels)
+        values = self.rewards([completion_text(one) for one in completions], images, labels)
+        return [None if one is None else self.factor * one for one in values]
+
+    def rewards(
+        self,
+        reports: Sequence[str],
+        films: Sequence[Sequence[Image.Image]] | None,
+        labels: Sequence[Any] | None,
+    ) -> list[float | None]:
+        """Return the N values in [-3, 3] without the factor; None where nothing is known."""
+        scores = self.model.scores(reports, films=films, labels=labels)
         return [None if np.isnan(one) else float(np.clip(one, -MOST, MOST)) for one in scores]

@@ -209,7 +209,7 @@ def _fit(
     scores = np.array(model.score([*films, *films], texts))
     model.save(plan.out)
     mean, spread = float(scores.mean()), float(scores.std()) or 1.0
-    log_tie = float(model.log_tie)
+    log_tie = model.log_tie.item()
     description = {
         "kind": "vision",
         "began_with": str(plan.model),
