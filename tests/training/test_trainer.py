@@ -233,8 +233,8 @@ def reference_loss(
                 delta_plus = (plus.sum() - plus_ref.sum()) / len(chosen)
                 delta_minus = (plain.sum() - plain_ref.sum()) / len(answer)
                 loss = -torch.log(torch.sigmoid(TAU * (delta_plus - delta_minus)))
-                if lesson == "sft":
-                    loss = -plus.sum() / len(chosen)
+                if lesson != "dpo":
+                    loss = (loss if lesson == "both" else 0) - plus.sum() / len(chosen)
                 dpo = dpo + loss / len(rejected)
         total = total + ((1 - weight) * grpo + weight * dpo) / studies
     return total
@@ -297,17 +297,18 @@ def test_a_step_is_the_equations_in_float64(
     assert_step_matches(trainer, policy, reference, REWARDS, FLOAT64, beta=beta)
 
 
+@pytest.mark.parametrize("lesson", ["sft", "both"])
 def test_the_lesson_of_supervision_has_the_same_weights(
-    tiny_model, tiny_processor, tiny_dataset, tmp_path, monkeypatch
+    tiny_model, tiny_processor, tiny_dataset, tmp_path, monkeypatch, lesson
 ):
     monkeypatch.setattr(GRPOTrainer, "_get_per_token_logps_and_entropies", float64_logps)
     model = tiny_model.double()
     reference = copy.deepcopy(model)
-    trainer = make_trainer(model, tiny_processor, tiny_dataset, tmp_path, lesson="sft")
+    trainer = make_trainer(model, tiny_processor, tiny_dataset, tmp_path, lesson=lesson)
     disturb(model)
     policy = copy.deepcopy(reference)
     disturb(policy)
-    assert_step_matches(trainer, policy, reference, REWARDS, FLOAT64, beta=0.04, lesson="sft")
+    assert_step_matches(trainer, policy, reference, REWARDS, FLOAT64, beta=0.04, lesson=lesson)
 
 
 @pytest.mark.parametrize("accumulation", [1, 4])

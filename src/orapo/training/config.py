@@ -15,7 +15,7 @@ _ORACLE: Final = ("orapo", "orapo+rlhf")
 _LEARNED: Final = ("rlhf", "orapo+rlhf")
 _NO_ROLLOUTS: Final = ("sft", "dpo")
 REJECTED: Final = ("worst", "zero")
-LESSONS: Final = ("dpo", "sft")
+LESSONS: Final = ("dpo", "sft", "both")
 CREDITS: Final = ("report", "sentence")
 # The loss types in which a weight on the token mask multiplies the whole loss of a rollout, its KL
 # part too: they divide by a constant, not by the mask itself (TRL 1.16, `_compute_loss`).
@@ -44,7 +44,8 @@ class OraPOConfig(GRPOConfig):
         rejected: What is rejected where a group has no zero reward: ``worst`` its lowest rollout if
             that is worse than the radiologist's own report, ``zero`` nothing.
         lesson: What the oracle teaches: ``dpo``, the report before the rejected rollouts; ``sft``, the
-            report's likelihood alone (the paper's ablation), with the same weights.
+            report's likelihood alone (the paper's ablation), with the same weights; ``both``, the sum
+            (RPO, Pang et al. 2024; beyond the paper).
         oracle_reward: Name of the reward function whose zeros count; by default ``facts`` if it is
             there, else the first one.
         facts_beta: Weight of recall in FactS (F-beta); above 1 missing is worse than inventing.
@@ -87,7 +88,7 @@ class OraPOConfig(GRPOConfig):
     zrr_gamma: float = field(default=2.0, metadata={"help": "exponent of the smoothed ZRR (g)"})
     dpo_tau: float = field(default=5.0, metadata={"help": "temperature of the preference (tau)"})
     rejected: str = field(default="worst", metadata={"help": "worst or zero"})
-    lesson: str = field(default="dpo", metadata={"help": "the oracle's: dpo or sft"})
+    lesson: str = field(default="dpo", metadata={"help": "the oracle's: dpo, sft or both"})
     oracle_reward: str | None = field(
         default=None, metadata={"help": "reward whose zeros count; by default facts"}
     )

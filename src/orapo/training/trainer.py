@@ -401,11 +401,12 @@ class OraPOTrainer(ScoringTrainer):
             inputs["chosen_mask"].sum(dim=1)[pairs],
             inputs["completion_mask"].sum(dim=1)[pairs],
         )
-        if self.args.lesson == "sft":
+        dpo = torch.zeros_like(margin)
+        if self.args.lesson in ("dpo", "both"):
+            dpo = dpo + ln_dpo(margin, self.args.dpo_tau)
+        if self.args.lesson in ("sft", "both"):
             supervised = spread(chosen, chosen_rows, index, pairs)[pairs]
-            dpo = ln_nll(supervised, inputs["chosen_mask"].sum(dim=1)[pairs])
-        else:
-            dpo = ln_dpo(margin, self.args.dpo_tau)
+            dpo = dpo + ln_nll(supervised, inputs["chosen_mask"].sum(dim=1)[pairs])
         # The mean over all rollouts: pair_weight holds K/n_i, see `losses.pair_weights`.
         dpo = (inputs["pair_weight"][pairs].to(precision) * dpo).sum() / len(pairs)
         self._log("loss/dpo", dpo.detach())
