@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -106,15 +107,21 @@ def _is_dicom(path: Path) -> bool:
 
 
 def _named(paths: Sequence[Path]) -> list[Study]:
-    """Name each image's study by its file, without the ending where that is unambiguous.
+    """Name each image's study: by its file without the ending, with it, or by its way from above.
+
+    The first of these that no other image has; archives name films alike in every study's folder.
 
     Raises:
-        OrapoError: Two images have the same name.
+        OrapoError: An image stands there twice.
     """
-    stems = Counter(path.stem for path in paths)
+    stems, names = Counter(path.stem for path in paths), Counter(path.name for path in paths)
+    folders = [path.absolute().parent for path in paths]
+    top = Path(os.path.commonpath(folders)) if folders else Path()
     seen: dict[str, Path] = {}
     for path in paths:
         study_id = path.stem if stems[path.stem] == 1 else path.name
+        if names[path.name] > 1:
+            study_id = "-".join(path.absolute().relative_to(top).parts)
         if study_id in seen:
             raise OrapoError(f"{path} and {seen[study_id]}: two images of the same name")
         seen[study_id] = path
