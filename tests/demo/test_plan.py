@@ -1,9 +1,12 @@
 """The demo's plan: both methods differ in the method alone, and the recipes are valid."""
 
+from dataclasses import asdict
+
 import pytest
+import yaml
 
 from orapo.demo.plan import METHODS, DemoPlan
-from orapo.training.recipe import RunConfig, read_recipe, recipe_text
+from orapo.training.recipe import RunConfig, read_recipe
 
 
 @pytest.mark.parametrize("plan", [DemoPlan(seed=3), DemoPlan.quick(seed=3)])
@@ -21,7 +24,8 @@ def test_a_recipe_is_read_back_as_it_was_meant(method, tmp_path):
     plan = DemoPlan(seed=3)
     path = tmp_path / "recipe.yaml"
     run = RunConfig("model", "data", probe_every=50, reward_terms=["repetition=0.5"])
-    path.write_text(recipe_text(run, plan.training_settings(method, str(tmp_path / "out"))))
+    settings = plan.training_settings(method, str(tmp_path / "out"))
+    path.write_text(yaml.safe_dump({**asdict(run), **settings}))
     read, config = read_recipe(["--config", str(path)])
     assert read == run
     assert (config.method, config.seed) == (method, 3)

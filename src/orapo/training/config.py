@@ -13,7 +13,6 @@ from orapo.labels import UncertainPolicy
 METHODS: Final = ("orapo", "grpo", "sft", "dpo", "rlhf", "orapo+rlhf")
 _ORACLE: Final = ("orapo", "orapo+rlhf")
 _LEARNED: Final = ("rlhf", "orapo+rlhf")
-_NO_ROLLOUTS: Final = ("sft", "dpo")
 REJECTED: Final = ("worst", "zero")
 LESSONS: Final = ("dpo", "sft", "both")
 CREDITS: Final = ("report", "sentence")
@@ -178,11 +177,6 @@ class OraPOConfig(GRPOConfig):
     def has_learned_reward(self) -> bool:
         """Whether a learned reward stands beside FactS."""
         return self.method in _LEARNED
-
-    @property
-    def samples_rollouts(self) -> bool:
-        """Whether the policy writes reports that are rewarded."""
-        return self.method not in _NO_ROLLOUTS
 
     def _one_of(self, name: str, allowed: tuple[str, ...]) -> None:
         if getattr(self, name) not in allowed:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import torch
 from trl import ModelConfig, TrlParser
@@ -225,11 +225,3 @@ def _perhaps(name: str, known: Collection[str]) -> str:
 def without_gpu() -> list[str]:
     """Return what lets a recipe for GPUs be read where there is none."""
     return [] if torch.cuda.is_available() else ["--use_cpu", "true"]
-
-
-def recipe_text(run: RunConfig, settings: dict[str, Any]) -> str:
-    """Write a recipe as YAML, as ``orapo train --config`` reads it."""
-    import yaml
-
-    text: str = yaml.safe_dump({**asdict(run), **settings}, sort_keys=False)
-    return text
