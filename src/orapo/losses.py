@@ -55,7 +55,7 @@ def mixing_weight(zrr: Tensor, w_min: float, w_max: float, gamma: float) -> Tens
     Returns:
         (B,) float in [w_min, w_max]; 0 where ``zrr`` is NaN (no loss is known there to mix).
     """
-    weight = (w_min + (w_max - w_min) * zrr.clamp(0, 1) ** gamma).clamp(w_min, w_max)
+    weight = (w_min + (w_max - w_min) * zrr**gamma).clamp(w_min, w_max)
     return torch.where(zrr.isnan(), torch.zeros_like(weight), weight)
 
 

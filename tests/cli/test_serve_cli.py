@@ -52,6 +52,10 @@ def test_pairs_and_judgements_go_together_and_are_read_before_a_model_is_loaded(
     assert "go together" in refused("--judgements", out)
     model = ("--port", "0", "--model", "/no/such/folder")
     assert "sheet.jsonl: no such file" in refused("--pairs", sheet, "--judgements", out, *model)
+    # the folder that orapo preferences make wrote will do
+    assert "sheet.jsonl: no such file" in refused(
+        "--pairs", str(tmp_path), "--judgements", out, *model
+    )
 
 
 def test_edits_are_those_of_a_models_drafts(tmp_path):

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from orapo.data.conversation import check_views
 from orapo.errors import MissingExtraError, OrapoError
+from orapo.preferences.sheet import SHEET
 
 ACCESS = "Who may ask"
 JUDGING = "Judging pairs"
@@ -70,8 +71,8 @@ def serve(
     pairs: Annotated[
         Path | None,
         typer.Option(
-            metavar="SHEET.jsonl",
-            help="Blinded pairs of reports to judge at /judge; orapo preferences makes them.",
+            metavar="SHEET",
+            help="Blinded pairs of reports to judge at /judge: what orapo preferences make wrote.",
             rich_help_panel=JUDGING,
         ),
     ] = None,
@@ -144,7 +145,7 @@ def serve(
         queue=queue,
     )
     if (pairs is None) != (judgements is None):
-        raise OrapoError("--pairs and --judgements go together")
+        raise OrapoError("--pairs and --judgements (a file to write) go together")
     if log_edits is not None and model is None:
         raise OrapoError("--log-edits needs --model: what is logged are edits of its drafts")
     listening = _listen(host, port)
@@ -154,7 +155,8 @@ def serve(
         if log_edits is not None:
             edits = AppendedLines(log_edits)
         if pairs is not None and judgements is not None:
-            judging = load_judging(pairs, judgements)
+            sheet = pairs / SHEET if pairs.is_dir() else pairs
+            judging = load_judging(sheet, judgements)
         served = None
         if model is not None:
             from orapo.serve.inference import load_served
