@@ -81,7 +81,7 @@ def compared(
             label_matrix([report.labels for report in read], "prediction"), matrix, uncertain
         )
         scores = score_reports(read, references, uncertain=UncertainPolicy.POSITIVE)
-        rewards = np.array([0.0 if score is None else score.reward for score in scores])
+        rewards = np.array([np.nan if score is None else score.reward for score in scores])
         words = language_figures(list(reports.values()), texts) if language else None
         parts[name] = _Scored(counts, rewards, words)
     figures = [*(convention.name for convention in conventions), "facts_reward"]
