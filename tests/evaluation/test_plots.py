@@ -8,13 +8,8 @@ from PIL import Image
 
 from orapo.errors import OrapoError
 from orapo.evaluation import plots
-from orapo.evaluation.plots import (
-    label_f1_curves,
-    per_label_bars,
-    trade_off,
-    wording_shares,
-    zero_reward_curve,
-)
+from orapo.evaluation.curve_plots import label_f1_curves, zero_reward_curve
+from orapo.evaluation.plots import per_label_bars, trade_off, wording_shares
 from orapo.labels import LABELS
 
 ORAPO, GRPO, BASE = (0, 114, 178), (213, 94, 0), (127, 127, 127)
@@ -103,7 +98,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
 def drawn(monkeypatch):
     """The figures that are drawn, kept instead of written."""
     figures = []
-    monkeypatch.setattr(plots, "_save", lambda figure, path: figures.append(figure))
+    monkeypatch.setattr(plots, "save", lambda figure, path: figures.append(figure))
     return figures
 
 

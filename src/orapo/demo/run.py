@@ -25,8 +25,9 @@ from orapo.data.tables import read_rows
 from orapo.demo.plan import METHODS, DemoPlan
 from orapo.errors import OrapoError
 from orapo.evaluation import clinical_scores, trivial_scores
+from orapo.evaluation.curve_plots import label_f1_curves, zero_reward_curve
 from orapo.evaluation.nearest import nearest_labels
-from orapo.evaluation.plots import label_f1_curves, per_label_bars, zero_reward_curve
+from orapo.evaluation.plots import per_label_bars
 from orapo.evaluation.report import ExampleStudy, write_report
 from orapo.evaluation.rows import result_rows
 from orapo.facts import label_report
