@@ -94,7 +94,9 @@ def train(
         command = shlex.join(["orapo", "train", "--config", config, *ctx.args, "--resume"])
         say(f"{stop}; go on with: {command}")
         raise typer.Exit(128 + stop.signum) from None
-    typer.echo(f"Checkpoint, {runs.LOG_FILE} and {runs.PROBE_FILE}: {folder}")
+    if first:
+        files = [name for name in (runs.LOG_FILE, runs.PROBE_FILE) if (folder / name).is_file()]
+        typer.echo(f"{', '.join(['Checkpoint', 'model card', *files])}: {folder}")
 
 
 def _show(found: DryRun) -> None:
