@@ -59,8 +59,8 @@ def test_every_parameter_stays_in_exactly_one_group():
 
 
 def test_a_model_without_a_tower_is_refused(tiny_processor, tiny_dataset, tmp_path, tiny_model):
-    trainer = make_trainer(tiny_model, tiny_processor, tiny_dataset, tmp_path)
-    trainer.args.vision_learning_rate = 1e-5
+    settings = {"vision_learning_rate": 1e-5}
+    trainer = make_trainer(tiny_model, tiny_processor, tiny_dataset, tmp_path, **settings)
     trainer.model = torch.nn.Linear(2, 2)
     with pytest.raises(OrapoError, match="no vision tower"):
         trainer.create_optimizer()

@@ -24,12 +24,11 @@ from orapo.errors import OrapoError
 from orapo.facts import FactSReward
 from orapo.generation.reports import Decoding, placeholder_tokens, sample_reports
 from orapo.preferences import read_preferences
-from orapo.training.budget import Budget
 from orapo.training.config import OraPOConfig
 from orapo.training.dataset import check_target, study_labels, target_text
 from orapo.training.experts import ExpertPairs, check_pairs
+from orapo.training.pace import OwnPace
 from orapo.training.placeholders import take_out
-from orapo.training.policy import tower_at_its_own_pace
 from orapo.training.recipe import RunConfig
 from orapo.training.resumable import WholeCheckpoints
 from orapo.training.shared_films import encode_films_once
@@ -45,7 +44,7 @@ def offline_config(config: OraPOConfig) -> DPOConfig:
     return DPOConfig(**settings, max_length=None, loss_type=["sigmoid_norm"], beta=config.dpo_tau)
 
 
-class OfflineTrainer(WholeCheckpoints, DPOTrainer):
+class OfflineTrainer(OwnPace, WholeCheckpoints, DPOTrainer):
     """DPOTrainer with checkpoints that are whole, a budget of minutes, and no probability for placeholders.
 
     Args:
@@ -58,7 +57,6 @@ class OfflineTrainer(WholeCheckpoints, DPOTrainer):
     def __init__(
         self, model: Any, config: OraPOConfig, train_dataset: Dataset, **kwargs: Any
     ) -> None:
-        self._config = config
         adapter = kwargs.get("peft_config") is not None
         in_memory = isinstance(model, PreTrainedModel) and not adapter
         reference = copy.deepcopy(model) if in_memory else None
@@ -71,20 +69,7 @@ class OfflineTrainer(WholeCheckpoints, DPOTrainer):
             if each is not None:
                 take_out(self.accelerator.unwrap_model(each), unwanted)
                 encode_films_once(each)
-        self.budget = Budget(config)
-        self.add_callback(self.budget)
-
-    def create_optimizer(self, model: Any = None) -> Any:
-        """As transformers', with a learning rate of its own for the vision tower."""
-        with tower_at_its_own_pace(self, self._config.vision_learning_rate):
-            return super().create_optimizer(model)
-
-    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
-        """As transformers', but falling with the budget where that is spent faster."""
-        schedule = super().create_scheduler(num_training_steps, optimizer)
-        if self._config.max_minutes:
-            self.budget.follow(schedule, num_training_steps)
-        return schedule
+        self.keep_pace(config)
 
 
 def offline_pairs(

@@ -14,9 +14,8 @@ from datasets import Dataset
 from transformers import TrainingArguments
 from trl import SFTConfig, SFTTrainer
 
-from orapo.training.budget import Budget
 from orapo.training.config import OraPOConfig
-from orapo.training.policy import tower_at_its_own_pace
+from orapo.training.pace import OwnPace
 from orapo.training.resumable import WholeCheckpoints
 
 
@@ -32,7 +31,7 @@ def supervised_config(config: OraPOConfig) -> SFTConfig:
     return SFTConfig(**settings, max_length=None, completion_only_loss=True)
 
 
-class SupervisedTrainer(WholeCheckpoints, SFTTrainer):
+class SupervisedTrainer(OwnPace, WholeCheckpoints, SFTTrainer):
     """SFTTrainer with checkpoints that are whole and a budget of minutes.
 
     Args:
@@ -45,22 +44,8 @@ class SupervisedTrainer(WholeCheckpoints, SFTTrainer):
     def __init__(
         self, model: Any, config: OraPOConfig, train_dataset: Dataset, **kwargs: Any
     ) -> None:
-        self._config = config
         super().__init__(model, supervised_config(config), train_dataset=train_dataset, **kwargs)
-        self.budget = Budget(config)
-        self.add_callback(self.budget)
-
-    def create_optimizer(self, model: Any = None) -> Any:
-        """As transformers', with a learning rate of its own for the vision tower."""
-        with tower_at_its_own_pace(self, self._config.vision_learning_rate):
-            return super().create_optimizer(model)
-
-    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
-        """As transformers', but falling with the budget where that is spent faster."""
-        schedule = super().create_scheduler(num_training_steps, optimizer)
-        if self._config.max_minutes:
-            self.budget.follow(schedule, num_training_steps)
-        return schedule
+        self.keep_pace(config)
 
 
 def supervised_rows(dataset: Dataset) -> Dataset:

@@ -40,7 +40,6 @@ from orapo.training.answers import (
     first_rows,
     spread,
 )
-from orapo.training.budget import Budget
 from orapo.training.config import OraPOConfig
 from orapo.training.credit import give_sentence_credit
 from orapo.training.dataset import FILM_ERROR, require_columns
@@ -54,14 +53,14 @@ from orapo.training.experts import (
 )
 from orapo.training.films import SetAside
 from orapo.training.oracle import OracleState
-from orapo.training.policy import tower_at_its_own_pace
+from orapo.training.pace import OwnPace
 from orapo.training.resampling import sample_again
 from orapo.training.scoring import ScoringTrainer
 from orapo.training.shared_films import encode_films_once
 from orapo.training.watch import PhaseClock, Watch, identical_share
 
 
-class OraPOTrainer(ScoringTrainer):
+class OraPOTrainer(OwnPace, ScoringTrainer):
     """Trains with OraPO (paper section 3, docs/method.md) or, by configuration, with plain GRPO.
 
     Args:
@@ -125,8 +124,7 @@ class OraPOTrainer(ScoringTrainer):
         self._clock = PhaseClock()
         self.watch = Watch(args)
         self.add_callback(self.watch)
-        self.budget = Budget(args)
-        self.add_callback(self.budget)
+        self.keep_pace(args)
         self._set_aside = set_aside or SetAside(total=1)
         self.oracle = OracleState()
         self.experts = experts if args.method == "orapo+rlhf" else None
@@ -154,18 +152,6 @@ class OraPOTrainer(ScoringTrainer):
                 f"oracle_reward {wanted!r} is none of the reward functions {', '.join(names)}"
             )
         return names.index(wanted)
-
-    def create_optimizer(self, model: Any = None) -> Any:
-        """As transformers', with a learning rate of its own for the vision tower."""
-        with tower_at_its_own_pace(self, self.args.vision_learning_rate):
-            return super().create_optimizer(model)
-
-    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
-        """As transformers', but falling with the budget where that is spent faster."""
-        schedule = super().create_scheduler(num_training_steps, optimizer)
-        if self.args.max_rollouts or self.args.max_minutes:
-            self.budget.follow(schedule, num_training_steps)
-        return schedule
 
     # ---------------------------------------------------------------- rewards
 
