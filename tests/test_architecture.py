@@ -1,69 +1,63 @@
 """Imports run one way, as ARCHITECTURE.md draws it."""
 
 import ast
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
+from importlinter.cli import lint_imports
 
 PACKAGE = Path(__file__).parents[1] / "src" / "orapo"
-# From the top down; a layer imports those below it, and layers in one line do not import each other.
-LAYERS = (
-    ("cli",),
-    ("demo", "serve"),
-    ("ablation", "export"),
-    ("training",),
-    ("preferences",),
-    ("evaluation", "generation"),
-    ("models",),
-    ("data",),
-    ("facts", "losses"),
-    ("labels",),
-)
-RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
-FREE = {"errors", "paths", "__init__", "__main__"}
-"""Anyone may import errors and paths; the entry points import the command line."""
-
-
-def part_of(module):
-    names = module.split(".")
-    return names[1] if names[0] == "orapo" and len(names) > 1 else None
-
-
-def imports():
-    for path in sorted(PACKAGE.rglob("*.py")):
-        own = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-        if own in FREE:
-            continue
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                # `from orapo import x` names a part or a public name
-                names = [f"orapo.{a.name}" for a in node.names] if node.module == "orapo" else ()
-                modules = names or [node.module]
-            elif isinstance(node, ast.Import):
-                modules = [alias.name for alias in node.names]
-            else:
-                continue
-            for module in modules:
-                other = part_of(module)
-                if other in RANK and other != own:
-                    yield path.relative_to(PACKAGE).as_posix(), own, other
-
-
-def test_every_part_of_the_package_has_its_layer():
-    parts = {
-        path.name.removesuffix(".py") for path in PACKAGE.iterdir() if path.suffix in ("", ".py")
-    }
-    assert parts - FREE - {"__pycache__"} == set(RANK)
+ROOT = PACKAGE.parents[1]
+MAP = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+WAYS = re.findall(r"^    ([\w/]+\.py) +(\w+)  ", MAP, flags=re.MULTILINE)
+RULES = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
+(ONE_WAY,) = RULES["contracts"]
 
 
 def test_imports_run_one_way():
-    wrong = {(path, other) for path, own, other in imports() if RANK[own] >= RANK[other]}
-    assert wrong == set()
+    assert lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True) == 0
+
+
+def test_the_map_draws_the_same_way():
+    drawn = [layer.replace(" | ", ", ") for layer in ONE_WAY["layers"]]
+    assert " -> ".join(drawn) in MAP
+
+
+def test_an_import_against_it_is_noticed(tmp_path, monkeypatch):
+    package = tmp_path / "upside_down"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "cli.py").touch()
+    (package / "labels.py").write_text("def late():\n    import upside_down.cli\n")
+    config = tmp_path / "rules.ini"
+    config.write_text(
+        "[importlinter]\nroot_package = upside_down\n[importlinter:contract:1]\nname = x\n"
+        "type = layers\ncontainers = upside_down\nlayers =\n    cli\n    labels\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert lint_imports(config_filename=str(config), no_cache=True) == 1
 
 
 def test_the_map_names_every_part():
-    text = (PACKAGE.parents[1] / "ARCHITECTURE.md").read_text(encoding="utf-8")
-    assert [name for name in RANK if f"{name}" not in text] == []
+    parts = [name for layer in ONE_WAY["layers"] for name in layer.split(" | ")]
+    assert [name for name in parts if name not in MAP] == []
+
+
+def test_three_ways_are_drawn():
+    assert len(WAYS) > 30
+
+
+@pytest.mark.parametrize(("file", "name"), WAYS)
+def test_every_place_on_a_way_is_there(file, name):
+    tree = ast.parse((PACKAGE / file).read_text(encoding="utf-8"))
+    assert name in {getattr(node, "name", None) for node in tree.body}
+
+
+@pytest.mark.parametrize("file", sorted(set(re.findall(r"`([\w/]+/\w+\.py)`", MAP))))
+def test_every_module_of_the_map_is_there(file):
+    assert (PACKAGE / file).is_file() or (ROOT / file).is_file()
 
 
 @pytest.mark.parametrize("heavy", ["torch", "transformers", "trl"])
