@@ -15,6 +15,7 @@ from trl.trainer.utils import RepeatSampler
 
 from orapo.models.tiny import build_model
 from orapo.training import OraPOTrainer, trl_contract
+from orapo.training.pace import OwnPace
 from orapo.training.resumable import ResumableTrainer, WholeCheckpoints
 from orapo.training.scoring import ScoringTrainer
 
@@ -54,7 +55,7 @@ OVERRIDDEN = {
     "create_optimizer": "model",
     "create_scheduler": "num_training_steps, optimizer",
 }
-OURS = (OraPOTrainer, ScoringTrainer, ResumableTrainer, WholeCheckpoints)
+OURS = (OraPOTrainer, OwnPace, ScoringTrainer, ResumableTrainer, WholeCheckpoints)
 CALLED = {"_get_output_dir": "trial"}
 # Attributes that no documentation of TRL promises, and their types.
 ATTRIBUTES = {

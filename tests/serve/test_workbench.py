@@ -160,6 +160,20 @@ def test_window_level_zoom_and_inversion_change_the_film(page):
     expect(page.locator("#write")).to_be_disabled()
 
 
+def test_who_zooms_before_the_film_is_there_keeps_that_zoom(page):
+    page.evaluate(
+        "() => { const decode = createImageBitmap; const wait = new Promise((go) => { window.go = go; });"
+        " window.createImageBitmap = (blob) => wait.then(() => decode(blob)).then((bitmap) => {"
+        "   setTimeout(() => { window.shown = true; }, 0); return bitmap; }); }"
+    )
+    choose(page, ("film.png", film((300, 400))))
+    expect(page.locator("#viewer")).to_be_visible()
+    page.click("#zoom-in")
+    page.evaluate("window.go()")
+    page.wait_for_function("window.shown")
+    expect(page.locator("#zoom-value")).to_have_text("125 %")
+
+
 def test_everything_can_be_done_with_the_keyboard(page):
     def tab_to(name):
         for _ in range(60):

@@ -21,7 +21,7 @@ class OwnPace(Trainer):
     """
 
     budget: Budget
-    _vision_rate: float | None
+    _vision_rate: float | None = None
 
     def keep_pace(self, config: OraPOConfig) -> None:
         """Begin to count, and remember the tower's rate."""

@@ -15,6 +15,9 @@ export class FilmViewer {
   }
 
   async show(blob) {
+    // at once: who zooms before the film is there keeps that zoom
+    this.zoom = 1;
+    this.x = this.y = 0;
     const bitmap = await createImageBitmap(blob);
     const { width, height } = bitmap;
     const work = new OffscreenCanvas(width, height);
@@ -25,8 +28,6 @@ export class FilmViewer {
     this.grey = new Uint8Array(width * height);
     for (let place = 0; place < this.grey.length; place++) this.grey[place] = pixels[4 * place];
     this.seen = new OffscreenCanvas(width, height);
-    this.zoom = 1;
-    this.x = this.y = 0;
     this.#look();
   }
 
