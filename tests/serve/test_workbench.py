@@ -164,13 +164,13 @@ def test_who_zooms_before_the_film_is_there_keeps_that_zoom(page):
     page.evaluate(
         "() => { const decode = createImageBitmap; const wait = new Promise((go) => { window.go = go; });"
         " window.createImageBitmap = (blob) => wait.then(() => decode(blob)).then((bitmap) => {"
-        "   setTimeout(() => { window.shown = true; }, 0); return bitmap; }); }"
+        "   setTimeout(() => { document.body.dataset.shown = 1; }, 0); return bitmap; }); }"
     )
     choose(page, ("film.png", film((300, 400))))
     expect(page.locator("#viewer")).to_be_visible()
     page.click("#zoom-in")
     page.evaluate("window.go()")
-    page.wait_for_function("window.shown")
+    expect(page.locator("body")).to_have_attribute("data-shown", "1")
     expect(page.locator("#zoom-value")).to_have_text("125 %")
 
 
