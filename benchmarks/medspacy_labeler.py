@@ -5,7 +5,7 @@
     other/bin/python benchmarks/medspacy_labeler.py REPORTS.jsonl LABELS.csv
 
 REPORTS has the columns ``study_id`` and ``report`` (JSONL or CSV). Mentions are those of the CheXpert labeler's
-lists (Irvin et al. 2019), from the paper and memory of its public lists, not from orapo's lexicon; whether one is
+lists (Irvin et al. 2019), written from memory and not from orapo's lexicon; whether one is
 denied or doubted is ConText's word (Harkema et al. 2009), as medspaCy brings it, with the few rules below for how
 hearts and contours are called normal. Positive beats uncertain beats negative; No Finding is 1 where nothing but
 Support Devices is positive or uncertain. It was not tuned on the phantom's reports.
@@ -118,11 +118,13 @@ def main():
     nlp = pipeline()
     read = {text: labels_of(doc) for text, doc in zip(texts, nlp.pipe(texts), strict=True)}
     names = ["No Finding", *MENTIONS]
-    with out.open("w", encoding="utf-8", newline="") as file:
+    part = out.with_name(f".{out.name}.part")
+    with part.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["study_id", *names])
         for study_id, text in reports.items():
             writer.writerow([study_id, *(read[text].get(name, "") for name in names)])
+    part.replace(out)
 
 
 if __name__ == "__main__":
