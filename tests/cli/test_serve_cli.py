@@ -1,10 +1,12 @@
 """`orapo serve` as a user starts and ends it."""
 
+import json
 import re
 import signal
 import socket
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import pytest
 from typer.testing import CliRunner
@@ -15,6 +17,7 @@ import httpx2
 
 from orapo.cli import serve
 from orapo.errors import OrapoError
+from orapo.preferences.records import Pair, write_sheet
 
 
 def refused(*options):
@@ -62,18 +65,51 @@ def test_edits_are_those_of_a_models_drafts(tmp_path):
     assert "needs --model" in refused("--log-edits", str(tmp_path / "edits.jsonl"))
 
 
-def test_it_says_its_address_answers_and_ends_at_a_signal():
-    command = [sys.executable, "-m", "orapo", "serve", "--port", "0"]
+@contextmanager
+def started(*options):
+    """A server that a user has started; its address and, at the end, what it said."""
+    command = [sys.executable, "-m", "orapo", "serve", "--port", "0", *map(str, options)]
+    said = []
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:
-            address = re.search(r"http://127\.0\.0\.1:\d+", process.stderr.readline())
-            assert "not for diagnosis" in httpx2.get(f"{address[0]}/", timeout=60).text
-            body = {"text": "A small effusion of Zebedee."}
-            assert httpx2.post(f"{address[0]}/v1/facts", json=body, timeout=60).is_success
+            for line in process.stderr:
+                said.append(line)
+                if address := re.search(r"http://127\.0\.0\.1:\d+", line):
+                    break
+            yield address[0], said
         finally:
             process.send_signal(signal.SIGTERM)
-        log = process.stderr.read()
+            said += process.stderr.readlines()
     assert process.returncode == 143
+
+
+def test_it_says_its_address_answers_and_ends_at_a_signal():
+    with started() as (address, said):
+        assert "not for diagnosis" in httpx2.get(f"{address}/", timeout=60).text
+        body = {"text": "A small effusion of Zebedee."}
+        assert httpx2.post(f"{address}/v1/facts", json=body, timeout=60).is_success
+    log = "".join(said)
     assert "POST /v1/facts 200" in log
     assert "Zebedee" not in log
     assert "Traceback" not in log
+
+
+def test_judgements_and_edits_come_into_the_files_that_were_named(
+    tiny_model, tiny_processor, tmp_path
+):
+    for part in (tiny_model, tiny_processor):
+        part.save_pretrained(tmp_path / "model")
+    (tmp_path / "sheet").mkdir()
+    write_sheet(tmp_path / "sheet" / "sheet.jsonl", [Pair("p1", "s1", (), "Clear.", "Effusion.")])
+    judged, edited = tmp_path / "judged.jsonl", tmp_path / "edited.jsonl"
+    files = ("--pairs", tmp_path / "sheet", "--judgements", judged, "--log-edits", edited)
+    with started("--model", tmp_path / "model", *files) as (address, _):
+        about = httpx2.get(f"{address}/v1/about", timeout=60).json()
+        judgement = {"pair": "p1", "rater": "r", "choice": "tie", "seconds": 1.0}
+        assert httpx2.post(f"{address}/v1/judging/judgements", json=judgement).is_success
+        edit = {"log": "0" * 32, "draft": "Clear.", "final": "Effusion.", "seconds": 2.0}
+        edit |= {"age": 3.0, "edits": [1.0]}
+        assert httpx2.post(f"{address}/v1/edits", json=edit).is_success
+    assert about["judging"] is about["logs_edits"] is True
+    assert json.loads(judged.read_text())["choice"] == "tie"
+    assert json.loads(edited.read_text())["final"] == "Effusion."

@@ -163,7 +163,9 @@ def serve(
 
             served = load_served(model, views=shown, remote_code=trust_remote_code)
         names = [*(allow_name or []), *_name_of(host)]
-        application = create_app(served, limits=limits, token=token, names=names, judging=judging)
+        application = create_app(
+            served, limits=limits, token=token, names=names, judging=judging, edits=edits
+        )
         logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
         logging.getLogger("orapo.serve").setLevel(logging.INFO)
         # What pydicom and Pillow say of files quotes them. `orapo.data` keeps that back file by
