@@ -222,6 +222,7 @@ RaterName = Annotated[
     ),
     AfterValidator(_encodable),
 ]
+Seconds = Annotated[float, Field(strict=True, ge=0, le=10**6, allow_inf_nan=False)]
 PairName = Annotated[Text, Field(description="As the sheet names it.", max_length=1000)]
 
 
@@ -253,13 +254,7 @@ class GivenJudgement(BaseModel):
     rater: RaterName
     choice: Choice = Field(description="Which report is better.")
     reason: Text = Field(default="", max_length=5000)
-    seconds: float = Field(
-        strict=True,
-        ge=0,
-        le=10**6,
-        allow_inf_nan=False,
-        description="For which the pair was visible.",
-    )
+    seconds: Seconds = Field(description="For which the pair was visible.")
 
 
 class ShownPair(BaseModel):
@@ -300,21 +295,9 @@ class EditedDraft(BaseModel):
     study: Text = Field(default="", max_length=200, description="Empty: a random one.")
     draft: Text
     final: Text
-    seconds: float = Field(
-        strict=True,
-        ge=0,
-        le=10**6,
-        allow_inf_nan=False,
-        description="For which the page was visible.",
-    )
-    age: float = Field(
-        strict=True,
-        ge=0,
-        le=10**6,
-        allow_inf_nan=False,
-        description="Seconds since the draft was shown.",
-    )
-    edits: list[Annotated[float, Field(strict=True, ge=0, le=10**6, allow_inf_nan=False)]] = Field(
+    seconds: Seconds = Field(description="For which the page was visible.")
+    age: Seconds = Field(description="Seconds since the draft was shown.")
+    edits: list[Seconds] = Field(
         max_length=20_000, description="When it was edited, in seconds since it was shown."
     )
 
