@@ -61,6 +61,14 @@ def test_the_learning_rate_falls_with_the_budget_where_that_is_spent_faster(tmp_
     assert rates == pytest.approx([0.8, 0.6, 0.4])
 
 
+def test_a_run_with_a_budget_follows_it(run_settings):
+    settings = {"lr_scheduler_type": "linear", "warmup_steps": 0, "learning_rate": 1e-3}
+    whole = [line["learning_rate"] for line in log_of(train(*recipe(run_settings, **settings)))]
+    settings |= {"max_rollouts": 8, "output_dir": run_settings["output_dir"] + "-short"}
+    short = [line["learning_rate"] for line in log_of(train(*recipe(run_settings, **settings)))]
+    assert short == pytest.approx(whole[::2])  # half of the rollouts: two steps' fall in each
+
+
 def test_minutes_count_what_the_checkpoint_says_was_spent_before(tmp_path):
     spent = budget(tmp_path, max_minutes=1.0)
     spent.restore({"rollouts": 0, "seconds": 45.0})

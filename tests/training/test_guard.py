@@ -50,12 +50,14 @@ PARTING = [(0.0, 0.40), (0.5, 0.44), (0.9, 0.42), (1.4, 0.36), (2.0, 0.32)]
 """Means of three: 0.40, 0.42, 0.42, 0.41, 0.37; the last one alone lies beyond the limit of 0.02."""
 
 
-def test_where_the_rewards_part_the_guard_goes_back_and_halves_the_weight(tmp_path, tiny_model):
-    guard, said, reward, place = guarded(tmp_path, tiny_model, PARTING)
-    assert guard.ended is None
+def test_one_probe_beyond_the_limit_is_borne(tmp_path, tiny_model):
+    guard, said, reward, _ = guarded(tmp_path, tiny_model, PARTING)
+    assert not said
     assert reward.factor == 1.0
-    for file in tmp_path.iterdir():
-        file.unlink()
+    assert guard.ended is None
+
+
+def test_where_the_rewards_part_the_guard_goes_back_and_halves_the_weight(tmp_path, tiny_model):
     probes = [*PARTING[:3], (1.4, 0.30), (2.0, 0.28)]
     guard, said, reward, place = guarded(tmp_path, tiny_model, probes)
     assert place == 2  # the highest learned reward of those within 0.02 of the highest mean
@@ -63,6 +65,15 @@ def test_where_the_rewards_part_the_guard_goes_back_and_halves_the_weight(tmp_pa
     assert guard.ended is None
     assert len(said) == 1
     assert "step 4: held-out macro-F1 is 0.333 and was 0.420" in said[0]
+
+
+def test_what_was_before_a_return_is_not_in_the_mean_after_it():
+    course = Course(0.02)
+    for macro_f1, learned in [(0.40, 0.0), (0.1, 1.0), (0.1, 1.0)]:
+        course.take(macro_f1, learned)
+    assert course.back
+    course.take(0.40, 0.5)
+    assert course.inside
 
 
 def test_after_four_halvings_the_guard_ends_the_run_with_the_best_weights(tmp_path, tiny_model):
