@@ -7,6 +7,8 @@ import os
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from orapo.data import tables
 from orapo.data.table_writing import write_rows
@@ -42,6 +44,18 @@ def test_csv_comes_back_as_text(tmp_path):
     assert rows_of(path) == [
         {name: "" if value is None else str(value) for name, value in row.items()} for row in ROWS
     ]
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(st.characters(codec="utf-8")))
+@example("a\rb")
+@example('"\r\n')
+def test_any_text_comes_back_from_csv(tmp_path, text):
+    path = tmp_path / "table.csv"
+    with write_rows(path, ("study_id", "report")) as write:
+        write({"study_id": "s", "report": text})
+    assert b"\r" not in path.read_bytes() or "\r" in text
+    assert next(read_rows(path)).values == {"study_id": "s", "report": text}
 
 
 def test_csv_with_byte_order_mark_and_a_very_long_field(tmp_path):

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 from orapo.data.tables import table_format
 from orapo.errors import OrapoError
@@ -68,12 +68,24 @@ def write_rows(
         part.unlink(missing_ok=True)
 
 
+class _UnixLines:
+    """What the csv module writes to: a line ends with a line feed alone."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+
+    def write(self, line: str) -> int:
+        """Write one record."""
+        return self._file.write(line.removesuffix("\r\n") + "\n")
+
+
 @contextmanager
 def _write_csv(
     path: Path, columns: Sequence[str], types: Mapping[str, type]
 ) -> Iterator[RowWriter]:
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        # Python 3.11 quotes a cell with a bare "\r" only where the end of a line holds one too.
+        writer = csv.DictWriter(_UnixLines(file), columns, lineterminator="\r\n")
         writer.writeheader()
         yield writer.writerow
 
