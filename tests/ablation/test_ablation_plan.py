@@ -91,10 +91,15 @@ def test_rows_with_experts_need_what_the_recipe_says_of_them(plan_of):
 
 
 def test_all_seeds_train_on_the_same_studies(plan_of):
-    plan = plan_of()
+    plan = plan_of(recipe={"studies_seed": 3, "data_seed": 5})
     recipes = [job.recipes[0] for job in plan.jobs()]
-    assert {recipe["data_seed"] for recipe in recipes} == {0}
+    assert {recipe["studies_seed"] for recipe in recipes} == {3}
     assert {recipe["seed"] for recipe in recipes} == {0, 1}
+
+
+def test_each_seed_orders_the_studies_anew(plan_of):
+    plan = plan_of(recipe={"data_seed": 5})  # which would order all alike
+    assert not [job for job in plan.jobs() if "data_seed" in job.recipes[0]]
 
 
 def test_forty_per_cent_of_the_studies_at_as_many_rollouts(plan_of):

@@ -59,6 +59,16 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(run_settings, tmp_path):
     assert weights[0] == weights[1]
 
 
+def test_each_seed_orders_the_studies_anew(run_settings):
+    first = []
+    for seed in (0, 0, 1):
+        folder = f"{run_settings['output_dir']}-{len(first)}"
+        changes = {"max_steps": 1, "probe_every": 0, "output_dir": folder, "train_studies": 6}
+        done = train(*recipe(run_settings, seed=seed, **changes))
+        first.append(next(line["loss"] for line in lines(done / "metrics.jsonl") if "loss" in line))
+    assert first[0] == first[1] != first[2]
+
+
 def test_a_smaller_number_of_studies_is_part_of_a_larger_one(run_settings):
     from pathlib import Path
 
@@ -67,10 +77,10 @@ def test_a_smaller_number_of_studies_is_part_of_a_larger_one(run_settings):
     everything = studies_of(Path(run_settings["data"]), "train")
     found = []
     for count in (2, 4, 6):
-        run, config = recipe(run_settings, train_studies=count)
-        found.append([study.study_id for study in _drawn(everything, run, config)])
+        run, _ = recipe(run_settings, train_studies=count, seed=count)
+        found.append([study.study_id for study in _drawn(everything, run)])
     assert [len(names) for names in found] == [2, 4, 6]
     assert set(found[0]) < set(found[1]) < set(found[2])
-    run, config = recipe(run_settings, train_studies=7)
+    run, _ = recipe(run_settings, train_studies=7)
     with pytest.raises(OrapoError, match="train_studies is 7"):
-        _drawn(everything, run, config)
+        _drawn(everything, run)

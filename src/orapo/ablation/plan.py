@@ -154,6 +154,7 @@ class AblationPlan:
 
     def _recipe(self, changes: Changes, part: float, seed: int, studies: int) -> dict[str, Any]:
         recipe = {**self.recipe, "seed": seed}
+        recipe.pop("data_seed", None)  # each seed orders the same studies anew
         for name, value in changes.items():
             if name == "learning_rate":  # a factor
                 recipe[name] = value * self.recipe[name]
@@ -162,8 +163,6 @@ class AblationPlan:
             else:
                 recipe[name] = value
         recipe["train_studies"] = studies
-        # The same studies for every seed, and few are part of many.
-        recipe["data_seed"] = self.recipe.get("data_seed") or 0
         if self.budget is Budget.MINUTES:
             recipe["max_minutes"] = part * self.minutes
             return _in_proportion(recipe, _MOST_STEPS)

@@ -29,8 +29,9 @@ class TaskConfig:
         probe_split: Split on which greedy reports are scored during training; none if empty.
         probe_every: Steps between probes; 0 for none.
         probe_studies: Studies of a probe, from the split's beginning.
-        train_studies: Studies to train on, drawn by ``data_seed`` or ``seed`` so that a smaller number
-            is part of a larger one; 0 for all.
+        train_studies: Studies to train on, drawn so that a smaller number is part of a larger one; 0 for
+            all.
+        studies_seed: Of that draw; the run's own ``seed`` (and ``data_seed``) order the studies.
         reward: What is rewarded: ``facts``, ``accuracy`` (the naive baseline), ``bleu``, ``radgraph``,
             ``radcliq``, or ``package.module:function``.
         reward_terms: What is rewarded beside it, ``name=weight`` each (`training.rewards`).
@@ -70,6 +71,7 @@ class TaskConfig:
     probe_every: int = field(default=0, metadata={"help": "steps between probes; 0 for none"})
     probe_studies: int = field(default=200, metadata={"help": "studies of a probe"})
     train_studies: int = field(default=0, metadata={"help": "studies to train on; 0 for all"})
+    studies_seed: int = field(default=0, metadata={"help": "of the draw of train_studies"})
     reward: str = field(default="facts", metadata={"help": "what is rewarded"})
     reward_terms: list[str] = field(
         default_factory=list, metadata={"help": "rewards beside it, name=weight each"}

@@ -100,7 +100,7 @@ def train(
     except OSError as error:
         raise OrapoError(f"{folder}: can't be made the output folder ({error.strerror})") from None
     if run.train_studies:
-        studies = _drawn(studies, run, config)
+        studies = _drawn(studies, run)
     views = check_views(run.views)
     first = config.process_index == 0
     set_aside = SetAside(len(studies), run.max_unreadable_share, folder if first else None)
@@ -226,15 +226,14 @@ def _rewards(
     return [reward, *terms], [weight, *weights]
 
 
-def _drawn(studies: list[Study], run: RunConfig, config: OraPOConfig) -> list[Study]:
+def _drawn(studies: list[Study], run: RunConfig) -> list[Study]:
     """Return the studies that a run of fewer trains on, in the manifest's order."""
     if run.train_studies > len(studies):
         raise OrapoError(
             f"{run.data}: train_studies is {run.train_studies}, split {run.train_split!r} has "
             f"{len(studies)}"
         )
-    seed = config.seed if config.data_seed is None else config.data_seed
-    order = np.random.default_rng(seed).permutation(len(studies))
+    order = np.random.default_rng(run.studies_seed).permutation(len(studies))
     return [studies[place] for place in sorted(order[: run.train_studies])]
 
 
