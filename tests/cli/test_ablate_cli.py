@@ -156,3 +156,12 @@ def test_a_training_that_fails_is_named_and_the_others_are_compared(recipe, tmp_
     failures = json.loads((tmp_path / "out" / "failures.json").read_text())
     assert list(failures) == ["orapo_40/seed0-3"]
     assert "grpo_facts" in json.loads((tmp_path / "out" / "ablation.json").read_text())["rows"]
+
+
+def test_a_method_alone_has_nothing_to_differ_from(recipe, tmp_path):
+    out = tmp_path / "out"
+    ended = ablate(recipe, "--out", str(out), "--methods", "base", "--resamples", "100")
+    assert ended.returncode == 0, ended.stderr
+    assert "Base model" in ended.stdout
+    assert "Differences" not in ended.stdout
+    assert f"{out / 'report.html'} holds all" in " ".join(ended.stdout.split())

@@ -90,8 +90,9 @@ def ablate(
         typer.echo(json.dumps(json_of(found)))
     else:
         console = Console()
-        for table in tables(found)[:2]:
-            console.print(_for_screen(table))
+        for table in tables(found):
+            if table.title in _SHOWN:
+                console.print(_for_screen(table))
         typer.echo(f"{files[3]} holds all tables and plots.")
     if found.settings["failures"]:
         raise typer.Exit(1)
