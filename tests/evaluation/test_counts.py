@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import precision_recall_fscore_support
 
+from orapo.evaluation.bootstrap import Resampler
 from orapo.evaluation.counts import (
     CONVENTIONS,
     FIVE_LABELS,
@@ -94,3 +95,14 @@ def test_weights_stand_for_studies_that_are_there_so_often(matrices, policy):
 def test_names_are_unique_and_the_five_are_labels():
     assert len({one.name for one in CONVENTIONS}) == len(CONVENTIONS)
     assert set(FIVE_LABELS) < set(LABELS)
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS, ids=lambda one: one.name)
+def test_who_is_always_right_is_so_in_every_resample(convention):
+    reference = np.full((30, len(LABELS)), np.nan)
+    for study in range(30):  # each study has a finding, five labels have one study alone
+        reference[study, study if study < 5 else 5] = 1
+    counts = counts_by_policy(reference, reference)[convention.uncertain]
+    resampler = Resampler([""] * 30, 200)
+    (found,) = resampler.interval(lambda w: convention_figures(counts, convention, w)["f1"])
+    assert found.low == found.high == pytest.approx(found.value)

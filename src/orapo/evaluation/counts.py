@@ -143,8 +143,9 @@ def convention_figures(
     Args:
         counts: Counts under the convention's policy for uncertain.
         convention: The convention.
-        weights: (R, studies). The labels with support are those of the references themselves, the
-            same in every resample.
+        weights: (R, studies). A label that has support in the references and none in a resample
+            says nothing there: the mean is over the others, or the interval would lie below a
+            system that is always right.
     """
     columns = [LABELS.index(name) for name in convention.labels]
     if convention.supported_only:
@@ -160,9 +161,14 @@ def convention_figures(
             weights @ tp.sum(axis=1), weights @ fp.sum(axis=1), weights @ fn.sum(axis=1)
         )
     per_label = _figures(weights @ tp, weights @ fp, weights @ fn)
-    if not columns:
-        return {name: np.zeros(len(weights)) for name in SCORES}
-    return {name: values.mean(axis=1) for name, values in per_label.items()}
+    drawn = weights @ (tp + fn) > 0
+    supported = (tp + fn).any(axis=0)
+    # of those without any support, which count as 0
+    share = supported.sum() / max(1, len(columns))
+    return {
+        name: share * _ratio((values * drawn).sum(axis=1), drawn.sum(axis=1).astype(np.float64))
+        for name, values in per_label.items()
+    }
 
 
 def _figures(

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from orapo.evaluation.bootstrap import LEVEL, RESAMPLES, Interval, Resampler
+from orapo.evaluation.bootstrap import LEVEL, RESAMPLES, Interval, Resampler, share_interval
 from orapo.evaluation.clinical import LabelMatrix, label_matrix
 from orapo.evaluation.counts import (
     CONVENTIONS,
@@ -93,13 +93,7 @@ def detailed(
     for convention in CONVENTIONS:
         conventions[convention.name]["meaning"] = _in_words(convention)
     result["conventions"] = conventions
-    result["per_label"] = _intervals(
-        resampler,
-        lambda weights: np.concatenate(
-            [label_figures(counts[uncertain], weights)[score] for score in SCORES], axis=1
-        ),
-        [(label, score) for score in SCORES for label in LABELS],
-    )
+    result["per_label"] = _label_intervals(counts[uncertain], resampler)
     result["reports"] = {
         name: interval.as_dict()
         for name, interval in zip(
@@ -201,6 +195,23 @@ def _intervals(
     intervals: list[Interval] = resampler.interval(statistic)
     for (row, column), interval in zip(names, intervals, strict=True):
         table.setdefault(row, {})[column] = interval.as_dict()
+    return table
+
+
+def _label_intervals(counts: Counts, resampler: Resampler) -> dict[str, dict[str, Any]]:
+    """Return the figures of each label; where all studies agree, for as many patients as have it."""
+    intervals = resampler.interval(
+        lambda weights: np.concatenate(
+            [label_figures(counts, weights)[score] for score in SCORES], axis=1
+        )
+    )
+    places = [(score, column) for score in SCORES for column in range(len(LABELS))]
+    table: dict[str, dict[str, Any]] = {label: {} for label in LABELS}
+    for (score, column), interval in zip(places, intervals, strict=True):
+        called, true = counts.tp + counts.fp, counts.tp + counts.fn
+        asked = {"precision": called, "recall": true, "f1": called + true}[score]
+        patients = resampler.patients_of(asked[:, column] > 0)
+        table[LABELS[column]][score] = share_interval(interval, patients).as_dict()
     return table
 
 

@@ -98,13 +98,16 @@ def write_evaluation(
         command: How the evaluation was called; it stands in the page alone, for it holds paths.
     """
     rows = result_rows(metrics)
-    columns = ("row", "label", "precision", "recall", "f1", "support", "predicted")
-    with write_rows(out / "per_label.csv", columns) as write:
-        for name, row in rows.items():
-            for label, score in row["per_label"].items():
-                write({"row": name, "label": label, **score})
-    shown = [name for name in ("model", best_trivial(metrics)) if name]
     detail = metrics.get("detail", {})
+    columns = ("row", "label", "precision", "recall", "f1", "f1_low", "f1_high")
+    with write_rows(out / "per_label.csv", (*columns, "support", "predicted")) as write:
+        for name, row in rows.items():
+            known = detail.get("per_label", {}) if name == "model" else {}
+            for label, score in row["per_label"].items():
+                f1 = known.get(label, {}).get("f1", {})
+                ends = {"f1_low": f1.get("low"), "f1_high": f1.get("high")}
+                write({"row": name, "label": label, **score, **ends})
+    shown = [name for name in ("model", best_trivial(metrics)) if name]
     plots = {
         "F1 of each label": out / "per_label.png",
         "Precision against recall": out / "trade_off.png",
