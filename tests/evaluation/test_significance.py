@@ -171,3 +171,17 @@ def test_chance_differences_are_rarely_significant():
         pair = run({"a": noisy[0], "b": noisy[1]}, truth)[0]
         significant += pair["p"] < 0.05
     assert significant <= 6  # 2 are expected
+
+
+def test_what_may_be_chance_is_called_so():
+    pair = {"a": "A", "b": "B", "figure": "facts_reward", "difference": 0.01}
+    pair |= {"interval": [-0.1, 0.1], "p": 0.04, "p_holm": 0.2}
+    assert _in_words(pair).endswith(": that may be chance; no difference could be shown.")
+
+
+def test_a_study_without_any_label_says_nothing_about_the_reward():
+    known = {**CHEXPERT.blank(), "Edema": 1}
+    truth = {"a": Reference("a", known, "given"), "b": Reference("b", CHEXPERT.blank(), "given")}
+    pairs = run({"one": dict.fromkeys(truth, "Edema."), "none": dict.fromkeys(truth, "")}, truth)
+    reward = next(pair for pair in pairs if pair["figure"] == "facts_reward")
+    assert (reward["value_a"], reward["value_b"]) == (1.0, 0.0)

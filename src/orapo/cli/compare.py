@@ -56,16 +56,18 @@ def compare(
     if len(systems) < 2:
         raise OrapoError("orapo compare needs the predictions of two systems or more")
     truth = read_references(references, split)
-    reports = {}
+    reports, missing = {}, {}
     for name, path in zip(_names(systems), systems, strict=True):
-        reports[name], truth, _, _ = match_studies(
+        reports[name], truth, lacks, _ = match_studies(
             read_predictions(path), truth, False, str(path), str(references)
         )
+        missing[name] = len(lacks)
     if language and not all(reference.report.strip() for reference in truth.values()):
         raise OrapoError(f"{references}: --language needs a report of every study")
     result = compared(
         reports, truth, uncertain=uncertain, resamples=resamples, seed=seed, language=language
     )
+    result["missing_predictions"] = missing
     if out is not None:
         _write(out, result)
     if as_json:
@@ -73,6 +75,13 @@ def compare(
         return
     console = Console()
     console.print(_table(result))
+    for name, count in missing.items():
+        if count:
+            console.print(
+                f"{name} lacks {count} of the {len(truth)} studies; each counts as an empty report.",
+                markup=False,
+                highlight=False,
+            )
     for pair in result["comparisons"]:
         if pair["figure"] == result["headline"]:
             console.print(pair["in_words"], markup=False, highlight=False)

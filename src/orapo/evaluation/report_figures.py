@@ -61,11 +61,13 @@ def report_figures(
         claims = [
             name for name in LABELS if name != NO_FINDING and report.labels.get(name) in (1, -1)
         ]
+        # as in `FactSReward`: labels that are all blank say nothing, not that all is normal
+        known = any(value is not None for value in labels.values())
         normal = not any(labels.get(n) in (1, -1) for n in LABELS if n != NO_FINDING)
         sides, severities = _agreement(report, text)
         compares = EARLIER_FILMS.search(report.text) is not None
         for name, value in (
-            ("facts_reward", score.reward),
+            ("facts_reward", score.reward if known else np.nan),
             ("hallucinated", score.fp - score.contradictions),
             ("missed", score.fn),
             ("contradicted", score.contradictions),

@@ -19,6 +19,7 @@ from orapo.evaluation.counts import (
     convention_figures,
     conventions_named,
 )
+from orapo.evaluation.detail import mean_over_studies
 from orapo.evaluation.inputs import Reference
 from orapo.evaluation.language import (
     MEANING,
@@ -81,7 +82,13 @@ def compared(
             label_matrix([report.labels for report in read], "prediction"), matrix, uncertain
         )
         scores = score_reports(read, references, uncertain=UncertainPolicy.POSITIVE)
-        rewards = np.array([np.nan if score is None else score.reward for score in scores])
+        known = [any(value is not None for value in labels.values()) for labels in references]
+        rewards = np.array(
+            [
+                score.reward if score is not None and there else np.nan
+                for score, there in zip(scores, known, strict=True)
+            ]
+        )
         words = language_figures(list(reports.values()), texts) if language else None
         parts[name] = _Scored(counts, rewards, words)
     figures = [*(convention.name for convention in conventions), "facts_reward"]
@@ -137,7 +144,7 @@ def _pair(
         """Figures of a system that is A for some studies and B for others."""
         weights = np.concatenate([weights_a, weights_b], axis=1)
         columns = [convention_figures(joined, one, weights)["f1"] for one in conventions]
-        columns.append(weights @ rewards / weights.sum(axis=1))
+        columns.append(mean_over_studies(rewards, weights))
         table = np.stack(columns, axis=1)
         if words is not None:
             table = np.concatenate([table, language_statistics(words, weights)], axis=1)
@@ -181,8 +188,11 @@ def _in_words(pair: Mapping[str, Any]) -> str:
         return f"{pair['a']} and {pair['b']} have the same {figure}."
     higher, lower = (pair["a"], pair["b"]) if difference > 0 else (pair["b"], pair["a"])
     low, high = sorted(bound if difference > 0 else -bound for bound in pair["interval"])
-    return (
+    said = (
         f"{higher}'s {figure} is higher than {lower}'s by {abs(difference):.3f}, "
         f"{LEVEL * 100:.0f} % interval {low:.3f} to {high:.3f}, p = {pair['p']:.4f} "
-        f"({pair['p_holm']:.4f} after Holm's correction)."
+        f"({pair['p_holm']:.4f} after Holm's correction)"
     )
+    if pair["p_holm"] <= 1 - LEVEL:
+        return f"{said}."
+    return f"{said}: that may be chance; no difference could be shown."
