@@ -84,6 +84,11 @@ def test_affirmed(text, expected):
         ("No radiographic evidence of acute fracture.", {"FX": 0}),
         ("Pneumothorax: none.", {"PT": 0}),
         ("Pneumothorax has been excluded.", {"PT": 0}),
+        ("The effusion is gone.", {"EF": 0}),
+        ("No eff or consol.", {"EF": 0, "CO": 0}),
+        ("Heart nl.", {"CM": 0}),
+        ("Right and left effusions have resolved.", {"EF": 0}),
+        ("The right effusion, once in the right base, has resolved.", {"EF": 0}),
     ],
 )
 def test_denied(text, expected):
@@ -123,6 +128,8 @@ def test_a_denial_ends_where_a_new_statement_begins(text, expected):
         ("The effusion has not significantly changed.", {"EF": 1}),
         ("Effusion without significant interval change.", {"EF": 1}),
         ("A nodule that was not seen on the prior study.", {"LL": 1}),
+        ("Effusion on the right has increased, on the left has resolved.", {"EF": 1}),
+        ("Pneumothorax on the left is unchanged; on the right it has resolved.", {"PT": 1}),
         ("No new consolidation.", {"CO": 0}),
     ],
 )
@@ -151,6 +158,14 @@ def test_words_that_look_like_a_denial(text, expected):
         ("A small effusion would be difficult to exclude.", {"EF": -1}),
         ("Pneumonia is a possibility.", {"PN": -1}),
         ("Pneumonia is unlikely.", {"PN": -1}),
+        ("This is unlikely to be pneumonia.", {"PN": -1}),
+        ("The opacity is less likely pneumonia.", {"LO": 1, "PN": -1}),
+        ("Small effusion difficult to exclude.", {"EF": -1}),
+        ("It is difficult to exclude a small effusion.", {"EF": -1}),
+        ("A tiny pneumothorax would be difficult to see.", {"PT": -1}),
+        ("Bibasilar opacities, atelectasis vs. infection.", {"LO": 1, "AT": -1, "PN": -1}),
+        ("Bilateral opacities (edema or pneumonia).", {"LO": 1, "ED": -1, "PN": -1}),
+        ("Opacity or effusion.", {"LO": -1, "EF": -1}),
         ("Differential includes pneumonia and edema.", {"PN": -1, "ED": -1}),
     ],
 )

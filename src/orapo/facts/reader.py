@@ -213,12 +213,21 @@ class SentenceReader:
     def _cue_back(self, index: int, item: Item) -> None:
         for draft in self._list_before():
             if item.kind in (Kind.DENY_PREVIOUS, Kind.DENY_EITHER):
-                draft.polarity = _ABSENT
+                if not self._of_the_other_side(draft):
+                    draft.polarity = _ABSENT
             elif item.kind is Kind.NOT_STATED_PREVIOUS:
                 draft.dropped = self.some_dropped = True
             elif draft.polarity is _PRESENT:
                 draft.polarity = _UNCERTAIN
         self._verb(index, item)
+
+    def _of_the_other_side(self, draft: Draft) -> bool:
+        """Whether the words since a finding name the other side ("... left; on the right it has")."""
+        here, there = (
+            {item.place.side for item in words if item.place is not None and item.place.side}
+            for words in (self.qualifiers, draft.modifiers)
+        )
+        return len(here) == len(there) == 1 and here | there == {"left", "right"}
 
     def _list_before(self) -> list[Draft]:
         """Return the last finding and those joined to it in one list ("A, B or C")."""
@@ -234,6 +243,16 @@ class SentenceReader:
                 if _AND in kinds and any(item.assertive for item in between):
                     break
             found.append(draft)
+        return found
+
+    def _choice_before(self) -> list[Draft]:
+        """Return the list that "or" chooses from, without the sign that it explains."""
+        found = self._list_before()
+        while len(found) > 2 and self.vocabulary.findings[found[-1].finding].sign:
+            between = self.items[found[-1].item + 1 : found[-2].item]
+            if not {item.kind for item in between}.isdisjoint((_OR, _VERSUS)):
+                break
+            del found[-1]
         return found
 
     # Findings
@@ -259,7 +278,7 @@ class SentenceReader:
             self.drafts.append(draft)
             self.last = draft
             if self.link in (_OR, _VERSUS) and polarity is _PRESENT:
-                for other in self._list_before():
+                for other in self._choice_before():
                     if other.polarity is _PRESENT:
                         other.polarity = _UNCERTAIN
         else:

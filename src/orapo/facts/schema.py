@@ -79,6 +79,7 @@ class Finding(_Schema):
     absent: dict[str, LabelValue] | None = None
     weak: tuple[str, ...] = ()
     normal_variant: bool = False
+    sign: bool = False
     needs: frozenset[str] = frozenset()
     unless: frozenset[str] = frozenset()
     otherwise: str | None = None
