@@ -440,3 +440,11 @@ def test_labels_of_real_reports_agree_with_people(orapo, tmp_path, name, options
     summary = json.loads(figures.read_text())["summary"]
     reached = {(view, figure): summary[view][figure] for view, figure in floors}
     assert all(reached[key] >= floor for key, floor in floors.items()), reached
+
+
+def test_after_a_bad_row_nothing_is_kept_that_a_mended_file_could_not_use(orapo, tmp_path):
+    source = tmp_path / "holes.csv"
+    source.write_text("study_id,report\na,Edema.\n,Effusion.\n")
+    with pytest.raises(OrapoError, match="line 3"):
+        orapo("label", source, "--out", tmp_path / "out.csv")
+    assert [path.name for path in tmp_path.iterdir()] == ["holes.csv"]

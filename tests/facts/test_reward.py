@@ -141,6 +141,19 @@ def test_a_missing_reference_is_unknown_and_not_a_zero():
     assert FactSReward()(["Cardiomegaly."]) == [None]
 
 
+def test_columns_that_do_not_fit_are_refused_in_a_sentence():
+    with pytest.raises(ValueError, match="2 completions, but 1 report"):
+        FactSReward()(["Edema.", "Edema."], report=["Edema."])
+    with pytest.raises(ValueError, match="a list of texts, not one text"):
+        FactSReward()("Edema.", report="Edema.")
+
+
+@pytest.mark.parametrize("cell", [None, float("nan"), 3])
+def test_a_missing_cell_is_no_report(cell):
+    with pytest.raises(TypeError, match=f"must be a text, not {type(cell).__name__}"):
+        label_report(cell)
+
+
 def test_a_reference_whose_labels_are_all_blank_is_read_from_its_report():
     blank = [dict.fromkeys(LABELS)]
     reward = FactSReward()

@@ -42,3 +42,10 @@ def test_a_file_given_twice_is_refused(tmp_path):
     (path,) = pictures(tmp_path, "a.png")
     with pytest.raises(OrapoError, match="two images of the same name"):
         studies_of_files([path, path])
+
+
+def test_a_manifest_among_the_films_is_pointed_to_its_option(tmp_path):
+    manifest = tmp_path / "manifest.jsonl"
+    manifest.write_text("{}\n")
+    with pytest.raises(OrapoError, match=r"manifest\.jsonl: is a table and no image.*--data"):
+        studies_of_files([manifest])

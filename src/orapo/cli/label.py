@@ -99,9 +99,11 @@ def label(
         summary = _write(out, id_column, labels, kept.rows())
         summary["duplicate_ids"] = len(twice)
         kept.discard()
-    except BaseException:
+    except BaseException as error:
         kept.close()
-        if kept.done or kept.added:
+        if judge is None and isinstance(error, OrapoError):
+            kept.discard()  # a row must be mended, and these are of the file as it was
+        elif kept.done or kept.added:
             _say_kept(kept)
         raise
     if judge is not None:

@@ -70,7 +70,12 @@ class RulesEngine:
 
         Returns:
             Its sentences, facts and labels.
+
+        Raises:
+            TypeError: It is no text, as a missing cell of a table is none.
         """
+        if not isinstance(text, str):
+            raise TypeError(f"a report must be a text, not {type(text).__name__}")
         vocabulary = self._vocabulary
         sections = vocabulary.skipped_sections, vocabulary.read_sections
         spans = list(reported_sentences(text, *sections))

@@ -92,6 +92,9 @@ class FactSReward:
 
         Returns:
             N rewards in [0, 1]; None where the reward is unknown or there is nothing to score.
+
+        Raises:
+            ValueError: ``completions`` is one text, or a column is of another length.
         """
         reports, scores = self._score(completions, labels, report, explain=False)
         if log_metric is not None and scores:
@@ -126,6 +129,11 @@ class FactSReward:
         *,
         explain: bool,
     ) -> tuple[list[ReportFacts | None], list[FactsScore | None]]:
+        if isinstance(completions, str):
+            raise ValueError("completions must be a list of texts, not one text")
+        for name, column in (("labels", labels), ("report", report)):
+            if column is not None and len(column) != len(completions):
+                raise ValueError(f"{len(completions)} completions, but {len(column)} {name}")
         texts = [completion_text(completion) for completion in completions]
         label_set = CHEXPERT if self.engine is None else self.engine.label_set
         given = [

@@ -84,8 +84,11 @@ def studies_of_files(paths: Sequence[Path]) -> list[Study]:
     wrong with it.
 
     Raises:
-        OrapoError: Two images have the same name.
+        OrapoError: Two images have the same name, or a file is a table.
     """
+    for path in paths:
+        if path.suffix.lower() in (".jsonl", ".csv", ".parquet"):
+            raise OrapoError(f"{path}: is a table and no image; a manifest is given by --data")
     dicom = [path for path in paths if _is_dicom(path)]
     grouped: list[Study] = []
     if dicom:
