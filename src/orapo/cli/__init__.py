@@ -23,6 +23,8 @@ app = typer.Typer(
     help="Train small vision-language models to write factually right chest X-ray reports.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    # plain help: boxes cut long names of options off at 80 columns
+    rich_markup_mode=None,
 )
 
 # In the order in which `orapo --help` shows them; each module adds its command(s) to the app.

@@ -53,7 +53,9 @@ def ablate(
     resamples: Annotated[int, typer.Option(min=100, help="Of the bootstrap.")] = 1000,
     as_json: Annotated[bool, typer.Option("--json", help="Everything as JSON on stdout.")] = False,
 ) -> None:
-    """Compare training methods on one recipe: same studies, same budget, same evaluation.
+    """Compare training methods on one recipe.
+
+    Same studies, same budget, same evaluation.
 
     Called again, it goes on where it was interrupted.
     """

@@ -20,7 +20,7 @@ def cache(
     purge: Annotated[bool, typer.Option("--purge", help="Forget all verdicts.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
-    """Say how many verdicts of judges are kept, and where; forget them with --purge."""
+    """Count the judges' verdicts that are kept, or purge them."""
     from orapo.facts.llm import VerdictCache
 
     path = file or VerdictCache.default_path()

@@ -46,7 +46,9 @@ def compare(
     out: Annotated[Path | None, typer.Option(help="Write the comparison here (JSON).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON on stdout.")] = False,
 ) -> None:
-    """Compare systems on the same studies: paired bootstrap and approximate randomisation.
+    """Compare systems on the same studies.
+
+    By paired bootstrap and approximate randomisation.
 
     What is drawn and swapped are patients. p-values are corrected for their number (Holm).
     """

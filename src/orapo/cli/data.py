@@ -110,7 +110,7 @@ def phantom(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
-    """Write a phantom: synthetic chest films with reports, free of patient data."""
+    """Write a phantom: synthetic films with reports."""
     config = PhantomConfig(size=size, difficulty=DIFFICULTIES[difficulty.value])
     counts = _split(studies, {"train": train, "validate": validate, "test": test})
     if sheet is not None and sheet.suffix.lower() != ".png":

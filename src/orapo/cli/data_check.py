@@ -34,7 +34,9 @@ def check(
     labels_from: shared.LabelsFrom = "report",
     as_json: Annotated[bool, typer.Option("--json", help="Print the profile as JSON.")] = False,
 ) -> None:
-    """Check a data set: a profile of it, and every problem with its file and row.
+    """Check a data set.
+
+    Writes a profile of it, and every problem with its file and row.
 
     The exit code is 2 if training on it as it is would fail; warnings alone leave it 0.
     """

@@ -36,7 +36,9 @@ def convert(
     labels_from: shared.LabelsFrom = "report",
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
-    """Write a data set as manifest and pixel copies under neutral names, without any header.
+    """Write a data set as manifest and pixel copies.
+
+    They have neutral names and no header.
 
     Interrupted and called again, it goes on where it stopped. Something wrong with the data ends it
     with exit code 2 before an image is copied; --skip-bad leaves that out.

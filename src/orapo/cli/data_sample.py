@@ -35,7 +35,9 @@ def sample(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
-    """Draw a training sample; a smaller one of the same seed is part of a larger one.
+    """Draw a training sample.
+
+    A smaller one of the same seed is part of a larger one.
 
     Patients who stand in another split too are left out.
     """

@@ -22,10 +22,12 @@ def add_to(app: typer.Typer) -> None:
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for everything it makes.")] = Path("demo"),
     seed: Annotated[int, typer.Option(min=0, help="Seed of data and training.")] = 0,
-    quick: Annotated[bool, typer.Option(help="Under 3 minutes; fewer steps.")] = False,
+    quick: Annotated[
+        bool, typer.Option(help="Fewer steps: a check that all works, too short to learn much.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Metrics as JSON on stdout.")] = False,
 ) -> None:
-    """Train a report writer on phantom films with GRPO and with OraPO, and compare them."""
+    """Train GRPO and OraPO on phantom films, and compare them."""
     try:
         from orapo.demo import DemoPlan, run_demo
     except ModuleNotFoundError as error:
@@ -36,7 +38,16 @@ def demo(
         typer.echo(json.dumps(metrics))
         return
     Console().print(_summary(metrics))
+    if quick:
+        from orapo.demo.run import TOO_SHORT
+
+        typer.echo(f"{TOO_SHORT} `orapo demo` takes all steps.")
     typer.echo(f"{out / 'report.html'} shows the films, the reports and the curves.")
+    film = next((out / "phantom" / "images").glob("*.png"))
+    typer.echo(
+        f"{out / 'orapo'} is the trained model. To let it write:\n"
+        f"  orapo generate {film} --model {out / 'orapo'} --out reports.jsonl"
+    )
 
 
 def _summary(metrics: Mapping[str, Any]) -> Table:
@@ -47,7 +58,7 @@ def _summary(metrics: Mapping[str, Any]) -> Table:
         title=f"Held-out phantom studies, difficulty {metrics['difficulty']}; "
         "uncertain counts as positive",
         caption=f"{metrics['total_seconds']:.0f} s in all"
-        + (", in part in earlier calls" if metrics["resumed"] else ""),
+        + (", in part in earlier calls or from the cache" if metrics["resumed"] else ""),
     )
     table.add_column("")
     for heading in ("F1", "P", "R", "micro F1", "zero reward", "rollouts"):

@@ -78,7 +78,7 @@ def add_to(app: typer.Typer) -> None:
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
 ) -> None:
-    """Say what is installed, which accelerator is here, and what is missing for what."""
+    """Say what is installed, and what is missing for what."""
     extras = installed_extras(metadata.requires("orapo") or ())
     cards, note = accelerators()
     if as_json:

@@ -106,7 +106,9 @@ def evaluate(
         bool, typer.Option("--json", help="Print metrics.json instead of the table.")
     ] = False,
 ) -> None:
-    """Score generated reports: tables, plot, metrics.json and report.html, with trivial rows.
+    """Score generated reports beside rows that know nothing.
+
+    Writes tables, plots, metrics.json and report.html.
 
     A study without a prediction counts as an empty report. Intervals are 95 % bootstrap intervals
     over patients. Exit code 1 if a metric of --radeval could not be had; the rest is written.

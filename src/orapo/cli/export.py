@@ -39,7 +39,7 @@ def export(
         ),
     ] = False,
 ) -> None:
-    """Export generated reports, each marked as an unverified draft.
+    """Export generated reports as unverified drafts.
 
     Studies that have an error in place of a report are left out and said. Exit code 1: some reports
     could not be exported, because a film that they refer to can't be read.

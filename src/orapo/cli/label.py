@@ -60,7 +60,9 @@ def label(
     no_schema: reading.NoSchema = False,
     as_json: Annotated[bool, typer.Option("--json", help="Summary as JSON on stdout.")] = False,
 ) -> None:
-    """Label reports: 1.0 present, 0.0 denied, -1.0 uncertain, blank not mentioned.
+    """Label reports with the 14 CheXpert labels.
+
+    1.0 is present, 0.0 denied, -1.0 uncertain, blank not mentioned.
 
     Interrupted and called again, it goes on where it stopped. Ids that stand twice are counted and
     said. Reports that a judge failed on are

@@ -32,7 +32,7 @@ Judgements = Annotated[
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     group = typer.Typer(
-        help="Blinded pairs of reports, judged by experts: make, check, convert.",
+        help="Blinded pairs of reports, judged by experts.",
         no_args_is_help=True,
     )
     group.command()(make)
@@ -77,7 +77,7 @@ def make(
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of all draws.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print make.json.")] = False,
 ) -> None:
-    """Choose pairs of reports that are worth an expert's time, and write a blinded sheet.
+    """Choose pairs of reports for a blinded sheet.
 
     Half of what is not random are near ties under FactS, half pairs that a second reward orders the
     other way. Raters get sheet.jsonl or sheet.csv; key.jsonl and make.json name the systems.
@@ -167,7 +167,7 @@ def check(
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of the bootstrap.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print check.json.")] = False,
 ) -> None:
-    """Say whether raters agree with each other and with themselves, and which systems they prefer.
+    """Say whether raters agree, and what they prefer.
 
     Flags raters that seem careless, too fast or to give one answer always, with the reason; nothing
     is left out for it. The files name the systems: not for raters who go on judging.
@@ -293,7 +293,9 @@ def convert(
     ] = 0.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
 ) -> None:
-    """Join sheet, key and judgements into preferences.jsonl, which a reward model is trained on.
+    """Join judgements into what a reward model learns from.
+
+    The file is preferences.jsonl.
 
     Or turn graded annotations into the same: the report with fewer clinically significant errors is
     preferred.

@@ -59,7 +59,10 @@ def train(
     quiet: Annotated[bool, typer.Option(help="No progress bars.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The check as JSON on stdout.")] = False,
 ) -> None:
-    """Fit a reward model to judgements; say what it is worth on patients that it has not seen."""
+    """Fit a reward model to judgements.
+
+    It is checked on patients that it has not seen.
+    """
     try:
         from orapo.training.recipe import without_gpu
         from orapo.training.reward_model import RewardModelPlan, train_reward_model
@@ -90,7 +93,7 @@ def check(
     out: Annotated[Path, typer.Option(help="Folder for what is found.")],
     as_json: Annotated[bool, typer.Option("--json", help="The check as JSON on stdout.")] = False,
 ) -> None:
-    """Check a reward model on other judgements than those that it was fitted to."""
+    """Check a reward model on other judgements."""
     try:
         from orapo.training.reward_model import check_reward_model
         from orapo.training.run import quiet_libraries

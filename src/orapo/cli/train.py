@@ -52,7 +52,10 @@ def train(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="With --dry-run: as JSON.")] = False,
 ) -> None:
-    """Train with OraPO or GRPO; any field of the recipe can be given as --field value."""
+    """Train with OraPO or another method.
+
+    Any field of the recipe can be given as --field value.
+    """
     try:
         from orapo.training import recipe as recipes
         from orapo.training import run as runs

@@ -39,6 +39,10 @@ from orapo.training.run import quiet_libraries
 
 UNCERTAIN = UncertainPolicy.POSITIVE
 """The demo's convention in reward and table alike; every result names it."""
+TOO_SHORT = (
+    "A short demo: too few steps for any method to learn much, so scores below those of the rows that "
+    "never look are expected."
+)
 RARE = ("Lung Lesion", "Fracture")
 EXAMPLES = 6
 DECODING = Decoding(max_new_tokens=96, batch_size=64)
@@ -169,7 +173,7 @@ def _base(plan: DemoPlan, progress: Progress, stages: _Stages) -> Path:
     folder = tiny_base(plan.base, progress=show)
     if not tasks:
         stages.add("base", seconds_of(folder), taken_over=True)
-        show("from the cache", 1, 1)
+        show(f"from {folder.parent}", 1, 1)
     else:
         stages.add("base", seconds_of(folder), taken_over=False)
     return folder
@@ -324,13 +328,15 @@ def _write_results(
         )
         for study in _examples(test)
     ]
-    notes = (
+    notes: tuple[str, ...] = (
         f"Synthetic films and reports, difficulty {metrics['difficulty']!r} (docs/phantom.md): "
         "this page shows that the line works and what it learned, not how it does on patients.",
         "One seed. FactS is reward and yardstick here, against the drawn truth as reference.",
         "GRPO is not tuned and falls to one or two kinds of report. The learning rate's schedule was "
         "chosen for OraPO, on the validate split of another seed.",
     )
+    if metrics["plan"]["steps"] < DemoPlan().steps:
+        notes = (f"{TOO_SHORT} It is for checking that all works.", *notes)
     write_report(
         out / "report.html",
         metrics,
