@@ -7,8 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import typer
 from rich.console import Console
+from typer.testing import CliRunner
 
+from orapo.cli import demo as command
 from orapo.demo import DemoPlan, run_demo
 from orapo.errors import OrapoError
 from orapo.models.base import BaseRecipe
@@ -97,6 +100,19 @@ def test_a_second_call_takes_everything_over_and_keeps_the_times(demo, first, ho
     assert again["resumed"]
     assert again["stages_taken_over"] == list(first["stage_seconds"])
     assert again["orapo"] == first["orapo"]
+
+
+def test_the_command_says_what_there_is_and_what_to_do_with_it(first, home, monkeypatch):
+    monkeypatch.setenv("ORAPO_CACHE", str(home / "cache"))
+    monkeypatch.setattr(DemoPlan, "quick", classmethod(lambda cls, seed: PLAN))
+    app = typer.Typer()
+    command.add_to(app)
+    ended = CliRunner().invoke(app, ["--quick", "--out", str(home / "out")])
+    assert ended.exit_code == 0, ended.output
+    for said in ("OraPO", "All positive", "too few steps", f"--model {home / 'out' / 'orapo'}"):
+        assert said in ended.stdout
+    ended = CliRunner().invoke(app, ["--quick", "--out", str(home / "out"), "--json"])
+    assert json.loads(ended.stdout)["orapo"]["macro_f1"] == first["orapo"]["macro_f1"]
 
 
 def test_another_seed_in_the_same_folder_makes_everything_but_the_base_anew(demo, first, home):

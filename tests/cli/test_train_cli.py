@@ -1,0 +1,89 @@
+"""`orapo train` as a user calls it: a look ahead, a short run, wrong words."""
+
+import json
+
+import pytest
+import typer
+import yaml
+from typer.testing import CliRunner
+
+from orapo.cli import train
+from orapo.data.phantom import PhantomConfig, write_phantom
+from orapo.errors import OrapoError
+from orapo.models.tiny import build_model
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory, tiny_processor, tiny_size):
+    folder = tmp_path_factory.mktemp("train")
+    build_model(tiny_processor, tiny_size).save_pretrained(folder / "base")
+    tiny_processor.save_pretrained(folder / "base")
+    data = write_phantom(folder / "phantom", {"train": 4}, 0, PhantomConfig(size=32))
+    fields = {
+        "model": str(folder / "base"),
+        "data": str(data),
+        "output_dir": str(folder / "run"),
+        "num_generations": 2,
+        "per_device_train_batch_size": 4,
+        "max_completion_length": 8,
+        "max_steps": 2,
+        "logging_steps": 1,
+        "gradient_checkpointing": False,
+        "report_to": "none",
+        "use_cpu": True,
+        "bf16": False,
+    }
+    path = folder / "recipe.yaml"
+    path.write_text(yaml.safe_dump(fields))
+    return path
+
+
+@pytest.fixture
+def orapo():
+    app = typer.Typer()
+    train.add_to(app)
+
+    @app.callback()
+    def _root():
+        pass
+
+    def run(*words, exit_code=0):
+        result = CliRunner().invoke(app, ["train", *map(str, words)])
+        if isinstance(result.exception, OrapoError):
+            raise result.exception
+        assert result.exit_code == exit_code, result.output
+        return result.stdout
+
+    return run
+
+
+def test_a_dry_run_tells_studies_rollouts_and_memory_and_trains_nothing(orapo, recipe):
+    said = orapo("--config", recipe, "--dry-run", "--gpu-memory", 24, "--step-seconds", 3)
+    assert "Studies: 4 of 3 patients; 0 set aside" in said
+    assert "Run: 2 steps, 2 studies each, 1 epochs; 8 rollouts" in said
+    assert "Time: about 0.00 hours" in said
+    assert "at the fullest moment" in said
+    assert not recipe.with_name("run").exists()
+
+
+def test_a_dry_run_as_json_is_json_alone(orapo, recipe):
+    found = json.loads(orapo("--config", recipe, "--dry-run", "--json", "--max_steps", 5))
+    assert found["schedule"]["steps"] == 5
+    assert found["schedule"]["rollouts"] == 20
+
+
+def test_what_a_dry_run_takes_is_refused_without_it(orapo, recipe):
+    with pytest.raises(OrapoError, match="need --dry-run"):
+        orapo("--config", recipe, "--gpu-memory", 24)
+
+
+def test_a_run_names_what_it_wrote_and_where(orapo, recipe):
+    said = orapo("--config", recipe, "--quiet", "--max_steps", 1)
+    folder = recipe.with_name("run")
+    assert said.splitlines()[-1] == f"Checkpoint, model card, metrics.jsonl: {folder}"
+    assert (folder / "model.safetensors").is_file()
+
+
+def test_a_field_that_is_none_is_named(orapo, recipe):
+    with pytest.raises(OrapoError, match="max_stepz"):
+        orapo("--config", recipe, "--max_stepz", 1)
