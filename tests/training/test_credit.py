@@ -1,10 +1,22 @@
 """Credit by the sentence: whose tokens earn what."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
+from safetensors.torch import load_file
 
+from orapo.errors import OrapoError
 from orapo.facts import FactSReward
-from orapo.training.credit import group_means, sentence_values, with_sentence_credit
+from orapo.training import OraPOConfig
+from orapo.training.credit import (
+    give_sentence_credit,
+    group_means,
+    sentence_values,
+    with_sentence_credit,
+)
+from orapo.training.recipe import RunConfig
+from orapo.training.run import train
 
 TEXT = "There is a left pleural effusion. No pneumothorax. The heart is enlarged."
 LABELS = {"Pleural Effusion": 1, "Pneumothorax": 1, "Cardiomegaly": 0}
@@ -76,3 +88,51 @@ def test_credit_is_relative_to_the_group_and_leaves_padding_alone():
     credit = (found - torch.tensor([0.5, -0.5, 0.0, 0.0])[:, None]) * mask
     assert credit[:2].sum().item() == pytest.approx(0, abs=1e-6)
     assert credit[2:].sum().item() == pytest.approx(0, abs=1e-6)
+
+
+def stub(tokenizer, **changes):
+    trainer = SimpleNamespace(
+        _tokenizer=tokenizer,
+        num_generations=2,
+        args=SimpleNamespace(credit_weight=0.5),
+        accelerator=SimpleNamespace(gather=lambda values: values, process_index=0),
+    )
+    return SimpleNamespace(**{**vars(trainer), **changes})
+
+
+def test_a_batch_gets_an_advantage_a_token(tokens):
+    tokenizer, encode = tokens
+    right, wrong = encode("Left pleural effusion."), encode("No pleural effusion.")
+    ids = torch.full((2, max(right.shape[1], wrong.shape[1])), tokenizer.pad_token_id)
+    mask = torch.zeros_like(ids)
+    for row, text in enumerate((right, wrong)):
+        ids[row, : text.shape[1]] = text[0]
+        mask[row, : text.shape[1]] = 1
+    batch = {
+        "completion_ids": ids,
+        "completion_mask": mask,
+        "advantages": torch.tensor([0.5, -0.5]),
+    }
+    rows = [{"labels": {"Pleural Effusion": 1}}] * 2
+    give_sentence_credit(stub(tokenizer), FactSReward(), rows, batch)
+    advantages = batch["advantages"]
+    assert advantages.shape == ids.shape
+    assert (advantages[0, 1] > 0.5, advantages[1, 1] < -0.5) == (True, True)
+
+
+def test_another_reward_than_facts_has_no_sentences(tokens):
+    with pytest.raises(OrapoError, match="needs FactS"):
+        give_sentence_credit(stub(tokens[0]), lambda *_: [], [], {})
+
+
+def test_credit_of_no_weight_trains_as_none_does(run_settings):
+    weights = []
+    for credit in ("report", "sentence"):
+        settings = {**run_settings, "output_dir": f"{run_settings['output_dir']}-{credit}"}
+        settings |= {"method": "grpo", "credit": credit, "credit_weight": 0.0, "max_steps": 2}
+        names = set(RunConfig.__dataclass_fields__)
+        run = RunConfig(**{name: value for name, value in settings.items() if name in names})
+        config = OraPOConfig(**{n: value for n, value in settings.items() if n not in names})
+        weights.append(load_file(train(run, config) / "model.safetensors"))
+    for name, value in weights[0].items():
+        torch.testing.assert_close(weights[1][name], value)
