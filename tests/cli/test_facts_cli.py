@@ -448,3 +448,11 @@ def test_after_a_bad_row_nothing_is_kept_that_a_mended_file_could_not_use(orapo,
     with pytest.raises(OrapoError, match="line 3"):
         orapo("label", source, "--out", tmp_path / "out.csv")
     assert [path.name for path in tmp_path.iterdir()] == ["holes.csv"]
+
+
+def test_a_file_s_name_is_not_taken_for_a_report(orapo, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "report.txt").write_text("Edema.")
+    with pytest.raises(OrapoError, match=r"is a file; its text is read with --file report\.txt"):
+        orapo("facts", "report.txt")
+    assert json.loads(orapo("facts", "--file", "report.txt"))["labels"]["Edema"]["value"] == 1

@@ -27,7 +27,9 @@ def facts(
     from orapo.facts.fact import report_as_json
 
     if (text is None) == (file is None):
-        raise OrapoError("orapo facts: give either the report's text or --file, one of the two")
+        raise OrapoError("give either the report's text or --file, one of the two")
+    if text is not None and "\n" not in text and len(text) < 1024 and Path(text).is_file():
+        raise OrapoError(f"{text}: is a file; its text is read with --file {text}")
     report = text if text is not None else _read_text(file)
     typer.echo(json.dumps(report_as_json(RulesEngine(lexicon).read(report or "")), indent=2))
 
