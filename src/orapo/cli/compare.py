@@ -110,24 +110,26 @@ def _write(out: Path, result: dict[str, Any]) -> None:
 
 def _table(result: dict[str, Any]) -> Table:
     table = Table(
-        title=f"{result['studies']} studies, {result['patients']} {result['resampled']}",
+        title=f"{result['studies']} studies; resampled: {result['patients']} {result['resampled']}",
         caption=f"Uncertain counts as {result['uncertain']}; p by approximate randomisation, "
         f"{result['resamples']} swaps, Holm over {len(result['comparisons'])} comparisons.",
         box=box.SIMPLE_HEAD,
     )
-    for heading in ("figure", "A", "B"):
-        table.add_column(heading)
-    for heading in ("A - B", "95 % interval", "p", "p Holm"):
-        table.add_column(heading, justify="right")
+    pairs = {(pair["a"], pair["b"]) for pair in result["comparisons"]}
+    named = len(pairs) > 1  # else the headings name the two
+    table.add_column("figure")
+    for heading in ("A", "B") if named else next(iter(pairs)):
+        table.add_column(heading, justify="left" if named else "right", max_width=14)
+    for heading in ("A - B" if named else "diff.", "95 % interval", "p", "p Holm"):
+        table.add_column(heading, justify="right", no_wrap=heading == "95 % interval")
     for pair in result["comparisons"]:
         low, high = pair["interval"]
         table.add_row(
-            pair["figure"].replace("_", " "),
-            f"{pair['a']} {pair['value_a']:.3f}",
-            f"{pair['b']} {pair['value_b']:.3f}",
+            pair["figure"].removesuffix(f"_uncertain_{result['uncertain']}").replace("_", " "),
+            *(f"{pair[side]} " * named + f"{pair[f'value_{side}']:.3f}" for side in ("a", "b")),
             f"{pair['difference']:+.3f}",
             f"{low:+.3f} to {high:+.3f}",
-            f"{pair['p']:.4f}",
-            f"{pair['p_holm']:.4f}",
+            f"{pair['p']:.3f}",
+            f"{pair['p_holm']:.3f}",
         )
     return table
