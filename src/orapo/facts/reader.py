@@ -13,6 +13,21 @@ from collections.abc import Callable
 from typing import Final
 
 from orapo.facts.fact import Polarity
+from orapo.facts.phrases import (
+    AND,
+    ASSERTIVE,
+    COMMA,
+    ENDS_NAME,
+    LINKS,
+    LONGEST_LIST,
+    OR,
+    QUALIFIERS,
+    STATE,
+    STRUCTURE,
+    VERSUS,
+    WITH,
+    PhraseRow,
+)
 from orapo.facts.schema import Finding, Kind
 from orapo.facts.states import (
     DENIED,
@@ -27,31 +42,11 @@ from orapo.facts.vocabulary import Entry, Item, Vocabulary
 
 WINDOW: Final = 8
 """Words either side of a mention in which the lexicon's ``needs`` and ``unless`` are looked for."""
-NEAR: Final = 2
-"""Unknown words that may stand between a word and the finding that it directly qualifies."""
-LONGEST_LIST: Final = 16
-"""Phrases looked at when a cue reaches back over a list, or a state is looked for ahead."""
 
-# Looking up a member of an enum is slow before Python 3.12, and these are for every phrase.
-_FINDING: Final = Kind.FINDING
-_STRUCTURE: Final = Kind.STRUCTURE
-_ADJECTIVE: Final = Kind.ADJECTIVE
-_STATE: Final = Kind.STATE
-_VERB: Final = Kind.VERB
-_ASSERTIVE: Final = Kind.ASSERTIVE
-_COMMA: Final = Kind.COMMA
-_AND: Final = Kind.AND
-_OR: Final = Kind.OR
-_VERSUS: Final = Kind.VERSUS
-_WITH: Final = Kind.WITH
+# Looking up a member of an enum is slow before Python 3.12.
 _PRESENT: Final = Polarity.PRESENT
 _ABSENT: Final = Polarity.ABSENT
 _UNCERTAIN: Final = Polarity.UNCERTAIN
-
-_LINKS: Final = frozenset((_COMMA, _AND, _OR, _VERSUS))
-_ENDS_NAME: Final = _LINKS | {Kind.NEW_STATEMENT}
-_ENDS_SUBJECT: Final = frozenset((_FINDING, _WITH, Kind.NEW_STATEMENT, Kind.DENY_PREVIOUS))
-_QUALIFIERS: Final = frozenset((Kind.PLACE, Kind.SEVERITY, _ASSERTIVE, _STATE))
 _SCOPES: Final = {
     Kind.DENY_NEXT: DENIED,
     Kind.DENY_EITHER: DENIED,
@@ -60,14 +55,12 @@ _SCOPES: Final = {
 }
 
 
-class SentenceReader:
-    """The state of reading one sentence."""
+class SentenceReader(PhraseRow):
+    """A row of phrases, and the state of reading it."""
 
     def __init__(self, tokens: list[str], items: list[Item], vocabulary: Vocabulary) -> None:
-        self.tokens = tokens
-        self.items = items
+        super().__init__(tokens, items, vocabulary.grammar)
         self.vocabulary = vocabulary
-        self.grammar = vocabulary.grammar
         self.drafts: list[Draft] = []  # findings, in order
         self.states: list[Draft] = []  # what is said of structures
         self.scope: Scope | None = None
@@ -124,29 +117,16 @@ class SentenceReader:
         """Whether an assertive word here ends the scope: after a comma or "and", not in a list."""
         return (
             self.used
-            and self.link in (_COMMA, _AND)
-            and not (self.link is _COMMA and self._or_follows(index))
+            and self.link in (COMMA, AND)
+            and not (self.link is COMMA and self.or_follows(index))
         )
-
-    def _or_follows(self, index: int) -> bool:
-        """Whether the list that goes on here ends in "or": then one "no" denies all of it."""
-        for item in self.items[index : index + LONGEST_LIST]:
-            if item.kind is _OR:
-                return True
-            if item.kind not in _QUALIFIERS and item.kind not in (
-                _FINDING,
-                _COMMA,
-                _STRUCTURE,
-            ):
-                return False
-        return False
 
     # Qualifiers
 
     def _qualifier(self, index: int, item: Item) -> None:
         if item.assertive and self._starts_anew(index):
             self._open(None)
-        if item.kind is not _ASSERTIVE:
+        if item.kind is not ASSERTIVE:
             self.qualifiers.append(item)
 
     def _place_qualifiers(self) -> None:
@@ -178,37 +158,13 @@ class SentenceReader:
         return new is DENIED or self.closed or self._starts_anew(index)
 
     def _cue_either(self, index: int, item: Item) -> None:
-        if self._finding_at_once(index):
+        if self.finding_at_once(index):
             self._cue(index, item)
         elif item.kind is Kind.DENY_EITHER and self.last is None and self.subject.structures:
-            normal = Entry(_STATE, "normal", item.assertive, item.severity, item.place)
+            normal = Entry(STATE, "normal", item.assertive, item.severity, item.place)
             self._state(index, Item(normal, item.first, item.last))
-        elif self.link is None or self._nothing_follows(index):
+        elif self.link is None or self.nothing_follows(index):
             self._cue_back(index, item)
-
-    def _nothing_follows(self, index: int) -> bool:
-        """Whether the statement ends here ("pneumonia, possible")."""
-        after = self.items[index + 1 : index + 2]
-        return not after or after[0].kind in _ENDS_NAME
-
-    def _finding_at_once(self, index: int) -> bool:
-        end = self.items[index].last
-        for item in self.items[index + 1 : index + 1 + LONGEST_LIST]:
-            if self._gap(end, item.first) > NEAR:
-                return False
-            if item.kind in (_FINDING, _STRUCTURE):
-                return True
-            if item.kind not in _QUALIFIERS:
-                return False
-            end = item.last
-        return False
-
-    def _gap(self, last: int, first: int) -> int:
-        """Count the words between two phrases, articles and "of" apart."""
-        words = first - last - 1
-        if not words or words > 2 * NEAR + 2:
-            return words
-        return sum(token not in self.grammar.articles for token in self.tokens[last + 1 : first])
 
     def _cue_back(self, index: int, item: Item) -> None:
         for draft in self._list_before():
@@ -236,11 +192,11 @@ class SentenceReader:
         for draft in self.drafts[: -LONGEST_LIST - 1 : -1]:
             if found:
                 between = self.items[draft.item + 1 : found[-1].item]
-                kinds = {item.kind for item in between} - _QUALIFIERS
-                joined = joined or bool(kinds & {_OR, _AND, _VERSUS})
-                if not kinds or not kinds <= _LINKS or not joined:
+                kinds = {item.kind for item in between} - QUALIFIERS
+                joined = joined or bool(kinds & {OR, AND, VERSUS})
+                if not kinds or not kinds <= LINKS or not joined:
                     break
-                if _AND in kinds and any(item.assertive for item in between):
+                if AND in kinds and any(item.assertive for item in between):
                     break
             found.append(draft)
         return found
@@ -250,7 +206,7 @@ class SentenceReader:
         found = self._list_before()
         while len(found) > 2 and self.vocabulary.findings[found[-1].finding].sign:
             between = self.items[found[-1].item + 1 : found[-2].item]
-            if not {item.kind for item in between}.isdisjoint((_OR, _VERSUS)):
+            if not {item.kind for item in between}.isdisjoint((OR, VERSUS)):
                 break
             del found[-1]
         return found
@@ -258,7 +214,7 @@ class SentenceReader:
     # Findings
 
     def _finding(self, index: int, item: Item) -> None:
-        if self.used and (self.link is _WITH or (self.closed and self.link is not _OR)):
+        if self.used and (self.link is WITH or (self.closed and self.link is not OR)):
             self._open(None)
         if self.after_verb and self.subject.structures and not self.subject.states:
             self.subject = Subject()  # "the lungs show ..."
@@ -277,7 +233,7 @@ class SentenceReader:
             draft = Draft(finding.name, polarity, item.first, item.last, index, modifiers)
             self.drafts.append(draft)
             self.last = draft
-            if self.link in (_OR, _VERSUS) and polarity is _PRESENT:
+            if self.link in (OR, VERSUS) and polarity is _PRESENT:
                 for other in self._choice_before():
                     if other.polarity is _PRESENT:
                         other.polarity = _UNCERTAIN
@@ -295,11 +251,11 @@ class SentenceReader:
         if finding.needs and finding.needs.isdisjoint(tokens[before:behind]):
             return None
         for other in reversed(self.items[max(0, index - WINDOW) : index]):
-            if other.kind in _ENDS_NAME:
+            if other.kind in ENDS_NAME:
                 before = max(before, other.last + 1)
                 break
         for other in self.items[index + 1 : index + 1 + WINDOW]:
-            if other.kind in _ENDS_NAME:
+            if other.kind in ENDS_NAME:
                 behind = min(behind, other.first)
                 break
         around = (*tokens[before : item.first], *tokens[item.last + 1 : behind])
@@ -312,16 +268,16 @@ class SentenceReader:
     def _adjective(self, index: int, item: Item) -> None:
         """Read "cardiac" in "cardiac and mediastinal contours", not in "cardiac device"."""
         after = self.items[index + 1 : index + 2]
-        if after and after[0].first == item.last + 1 and after[0].kind in _LINKS:
+        if after and after[0].first == item.last + 1 and after[0].kind in LINKS:
             self._structure(index, item)
 
     def _structure(self, index: int, item: Item) -> None:
-        if self._is_place(index, item) or self._names_next(index, item):
+        if self.is_place(index, item, self.last is not None) or self.names_next(index, item):
             self.qualifiers.append(item)
             return
-        said_ahead = self._state_ahead(index)
+        said_ahead = self.state_ahead(index, bool(self.subject.structures))
         stated = said_ahead or bool(self.prestates)
-        if self.used and stated and self.link is not _OR:
+        if self.used and stated and self.link is not OR:
             self._open(None)
         if self.prestates:
             self._finish_subject()
@@ -338,70 +294,14 @@ class SentenceReader:
         self.link = None
         self.after_verb = False
 
-    def _is_place(self, index: int, item: Item) -> bool:
-        """Whether a structure only says where: "opacity in the lung", "similar to the prior exam"."""
-        if not item.first:
-            return False
-        before = -1
-        for other in reversed(self.items[max(0, index - LONGEST_LIST) : index]):
-            if other.kind not in _QUALIFIERS:
-                before = other.last
-                break
-        for token in reversed(self.tokens[max(before + 1, item.first - 4) : item.first]):
-            if token in self.grammar.comparisons:
-                return True
-            if token in self.grammar.prepositions:
-                return self.last is not None
-        return False
-
-    def _names_next(self, index: int, item: Item) -> bool:
-        """Whether a structure is part of a finding's name ("lung hyperinflation")."""
-        if index + 1 == len(self.items):
-            return False
-        after = self.items[index + 1]
-        return after.kind is _FINDING and after.first == item.last + 1
-
-    def _state_ahead(self, index: int) -> bool:
-        """Whether a state is said of the structure here, behind it."""
-        items = self.items
-        for at in range(index + 1, min(index + 1 + LONGEST_LIST, len(items))):
-            kind = items[at].kind
-            if kind is _STATE:
-                return not self._qualifies_next(at)
-            if kind in _ENDS_SUBJECT:
-                return False
-        return False
-
-    def _qualifies_next(self, index: int) -> bool:
-        """Whether a state stands before what it is said of ("normal heart size")."""
-        items = self.items
-        said_of_subject = (
-            bool(self.subject.structures) and index > 0 and items[index - 1].kind is _VERB
-        )
-        end = items[index].last
-        for at in range(index + 1, min(index + 1 + LONGEST_LIST, len(items))):
-            item = items[at]
-            gap = self._gap(end, item.first)
-            if gap > NEAR:
-                return False
-            if item.kind is _FINDING:
-                return not (said_of_subject and gap)
-            if item.kind in (_STRUCTURE, _ADJECTIVE):
-                # "the heart is normal mediastinum is stable", dictated without a full stop
-                return not (said_of_subject and self._state_ahead(at))
-            if item.kind not in _QUALIFIERS:
-                return False
-            end = item.last
-        return False
-
     def _state(self, index: int, item: Item) -> None:
         if item.assertive and self._starts_anew(index):
             self._open(None)
         if item.severity is not None or item.place is not None:
             self.qualifiers.append(item)
-        ended = self.used and (self.link in (_COMMA, _AND) or self.closed)
+        ended = self.used and (self.link in (COMMA, AND) or self.closed)
         scope = None if ended else self.scope
-        if self._qualifies_next(index):
+        if self.qualifies_next(index, bool(self.subject.structures)):
             self.prestates.append((item, scope))
             return
         if self.after_verb and item.data == "normal" and self._says_normal(item):
@@ -413,7 +313,7 @@ class SentenceReader:
             self.prestates.append((item, scope))
         else:
             self.subject.states.append((item, scope))
-            self.subject.modifiers += [q for q in self.qualifiers if q.kind is not _STRUCTURE]
+            self.subject.modifiers += [q for q in self.qualifiers if q.kind is not STRUCTURE]
             self.qualifiers = []
 
     def _says_normal(self, item: Item) -> bool:
