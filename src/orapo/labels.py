@@ -128,6 +128,11 @@ def parse_label(cell: object) -> LabelValue:
     return int(number)
 
 
+def any_known(labels: Mapping[str, LabelValue]) -> bool:
+    """Whether a label has a value: labels that are all blank say nothing, not that all is normal."""
+    return any(value is not None for value in labels.values())
+
+
 def format_label(value: LabelValue) -> str:
     """Write a label value as CheXpert's tables do: ``1.0``, ``0.0``, ``-1.0`` or empty."""
     return "" if value is None else f"{float(value):.1f}"

@@ -11,6 +11,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from commands import invoke
 from fake_judge import FakeJudge
 from orapo.cli import cache, facts, label, reward
 from orapo.data.resumable import ResumableRows
@@ -24,17 +25,8 @@ BENCH = os.environ.get("ORAPO_BENCH")
 
 @pytest.fixture
 def orapo():
-    """Run a command; an error about the input is raised, any other failure fails the test."""
-    app = typer.Typer()
-    for module in (facts, label, reward, cache):
-        module.add_to(app)
-
-    def run(*arguments, exit_code=0):
-        result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-        if isinstance(result.exception, OrapoError):
-            raise result.exception
-        assert result.exit_code == exit_code, result.output
-        return result.stdout
+    def run(*words, exit_code=0):
+        return invoke((facts, label, reward, cache), words, exit_code).stdout
 
     return run
 

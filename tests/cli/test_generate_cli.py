@@ -5,12 +5,11 @@ import os
 from pathlib import Path
 
 import pytest
-import typer
 import yaml
 from PIL import Image
-from typer.testing import CliRunner
 
 import orapo.generation as orapo_generation
+from commands import invoke
 from fake_judge import FakeJudge
 from orapo.cli import generate, train
 from orapo.data.conversation import EARLIER_FILM, REPORT_PROMPT
@@ -30,16 +29,8 @@ BENCH = os.environ.get("ORAPO_BENCH")
 
 @pytest.fixture
 def orapo():
-    app = typer.Typer()
-    for module in (generate, train):
-        module.add_to(app)
-
-    def run(*arguments, code=0):
-        result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-        if isinstance(result.exception, (OrapoError, RunFailedError)):
-            raise result.exception
-        assert result.exit_code == code, result.output
-        return result.output
+    def run(*words, code=0):
+        return invoke((generate, train), words, code).output
 
     return run
 

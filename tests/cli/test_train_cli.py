@@ -3,10 +3,9 @@
 import json
 
 import pytest
-import typer
 import yaml
-from typer.testing import CliRunner
 
+from commands import invoke
 from orapo.cli import train
 from orapo.data.phantom import PhantomConfig, write_phantom
 from orapo.errors import OrapoError
@@ -38,26 +37,11 @@ def recipe(tmp_path_factory, tiny_processor, tiny_size):
     return path
 
 
-@pytest.fixture
-def orapo():
-    app = typer.Typer()
-    train.add_to(app)
-
-    @app.callback()
-    def _root():
-        pass
-
-    def run(*words, exit_code=0):
-        result = CliRunner().invoke(app, ["train", *map(str, words)])
-        if isinstance(result.exception, OrapoError):
-            raise result.exception
-        assert result.exit_code == exit_code, result.output
-        return result.stdout
-
-    return run
+def orapo(*words):
+    return invoke([train], ("train", *words)).stdout
 
 
-def test_a_dry_run_tells_studies_rollouts_and_memory_and_trains_nothing(orapo, recipe):
+def test_a_dry_run_tells_studies_rollouts_and_memory_and_trains_nothing(recipe):
     said = orapo("--config", recipe, "--dry-run", "--gpu-memory", 24, "--step-seconds", 3)
     assert "Studies: 4 of 3 patients; 0 set aside" in said
     assert "Run: 2 steps, 2 studies each, 1 epochs; 8 rollouts" in said
@@ -66,24 +50,24 @@ def test_a_dry_run_tells_studies_rollouts_and_memory_and_trains_nothing(orapo, r
     assert not recipe.with_name("run").exists()
 
 
-def test_a_dry_run_as_json_is_json_alone(orapo, recipe):
+def test_a_dry_run_as_json_is_json_alone(recipe):
     found = json.loads(orapo("--config", recipe, "--dry-run", "--json", "--max_steps", 5))
     assert found["schedule"]["steps"] == 5
     assert found["schedule"]["rollouts"] == 20
 
 
-def test_what_a_dry_run_takes_is_refused_without_it(orapo, recipe):
+def test_what_a_dry_run_takes_is_refused_without_it(recipe):
     with pytest.raises(OrapoError, match="need --dry-run"):
         orapo("--config", recipe, "--gpu-memory", 24)
 
 
-def test_a_run_names_what_it_wrote_and_where(orapo, recipe):
+def test_a_run_names_what_it_wrote_and_where(recipe):
     said = orapo("--config", recipe, "--quiet", "--max_steps", 1)
     folder = recipe.with_name("run")
     assert said.splitlines()[-1] == f"Checkpoint, model card, metrics.jsonl: {folder}"
     assert (folder / "model.safetensors").is_file()
 
 
-def test_a_field_that_is_none_is_named(orapo, recipe):
+def test_a_field_that_is_none_is_named(recipe):
     with pytest.raises(OrapoError, match="max_stepz"):
         orapo("--config", recipe, "--max_stepz", 1)

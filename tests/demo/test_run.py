@@ -7,10 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import typer
 from rich.console import Console
-from typer.testing import CliRunner
 
+from commands import invoke
 from orapo.cli import demo as command
 from orapo.demo import DemoPlan, run_demo
 from orapo.errors import OrapoError
@@ -105,13 +104,11 @@ def test_a_second_call_takes_everything_over_and_keeps_the_times(demo, first, ho
 def test_the_command_says_what_there_is_and_what_to_do_with_it(first, home, monkeypatch):
     monkeypatch.setenv("ORAPO_CACHE", str(home / "cache"))
     monkeypatch.setattr(DemoPlan, "quick", classmethod(lambda cls, seed: PLAN))
-    app = typer.Typer()
-    command.add_to(app)
-    ended = CliRunner().invoke(app, ["--quick", "--out", str(home / "out")])
-    assert ended.exit_code == 0, ended.output
+    words = ("demo", "--quick", "--out", home / "out")
+    ended = invoke([command], words)
     for said in ("OraPO", "All positive", "too few steps", f"--model {home / 'out' / 'orapo'}"):
         assert said in ended.stdout
-    ended = CliRunner().invoke(app, ["--quick", "--out", str(home / "out"), "--json"])
+    ended = invoke([command], (*words, "--json"))
     assert json.loads(ended.stdout)["orapo"]["macro_f1"] == first["orapo"]["macro_f1"]
 
 

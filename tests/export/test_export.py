@@ -7,12 +7,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-import typer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from typer.testing import CliRunner
 
+from commands import invoke
 from orapo.cli import export as export_command
 from orapo.data.table_writing import write_rows
 from orapo.data.tables import read_rows
@@ -280,16 +279,8 @@ def test_file_names_differ_whatever_the_letter_case():
 
 @pytest.fixture
 def orapo():
-    app = typer.Typer()
-    app.command("other")(lambda: None)
-    export_command.add_to(app)
-
-    def run(*arguments, code=0):
-        result = CliRunner().invoke(app, ["export", *map(str, arguments)])
-        if isinstance(result.exception, OrapoError):
-            raise result.exception
-        assert result.exit_code == code, result.output
-        return result.output
+    def run(*words, code=0):
+        return invoke([export_command], ("export", *words), code).output
 
     return run
 

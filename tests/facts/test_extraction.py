@@ -45,6 +45,7 @@ def check(text, **expected):
         ("Patchy opacity in the right lower lobe.", {"LO": 1}),
         ("Old healed right rib fractures.", {"FX": 1}),
         ("Right IJ catheter terminates in the SVC.", {"SD": 1}),
+        ("Port in place.", {"SD": 1}),
         ("Biapical pleural thickening.", {"PO": 1}),
         ("1.2 cm nodule in the left upper lobe.", {"LL": 1}),
         ("Stable bibasilar atelectasis.", {"AT": 1}),
@@ -294,6 +295,7 @@ def test_positive_beats_uncertain_beats_denied(text, expected):
     [
         ("The lungs are clear. Heart size is normal. No effusion.", 1),
         ("No acute cardiopulmonary disease.", 1),
+        ("CXR nl.", 1),
         ("PICC in place. The lungs are clear.", 1),
         ("Tortuous aorta. Low lung volumes. Clear lungs.", 1),
         ("Clear lungs. Degenerative changes of the spine.", None),

@@ -4,23 +4,16 @@ import json
 
 import pytest
 import torch
+from run_recipe import recipe
 from torch.optim.lr_scheduler import LambdaLR
 
 from orapo.training import OraPOConfig
 from orapo.training.budget import Budget
-from orapo.training.recipe import RunConfig
 from orapo.training.run import train
 
 
 def budget(tmp_path, **settings):
     return Budget(OraPOConfig(str(tmp_path), use_cpu=True, bf16=False, **settings))
-
-
-def recipe(run_settings, **changes):
-    names = set(RunConfig.__dataclass_fields__)
-    settings = {**run_settings, **changes}
-    run = RunConfig(**{name: value for name, value in settings.items() if name in names})
-    return run, OraPOConfig(**{n: value for n, value in settings.items() if n not in names})
 
 
 def log_of(folder):

@@ -4,18 +4,17 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from run_recipe import recipe
 from safetensors.torch import load_file
 
 from orapo.errors import OrapoError
 from orapo.facts import FactSReward
-from orapo.training import OraPOConfig
 from orapo.training.credit import (
     give_sentence_credit,
     group_means,
     sentence_values,
     with_sentence_credit,
 )
-from orapo.training.recipe import RunConfig
 from orapo.training.run import train
 
 TEXT = "There is a left pleural effusion. No pneumothorax. The heart is enlarged."
@@ -90,14 +89,13 @@ def test_credit_is_relative_to_the_group_and_leaves_padding_alone():
     assert credit[2:].sum().item() == pytest.approx(0, abs=1e-6)
 
 
-def stub(tokenizer, **changes):
-    trainer = SimpleNamespace(
+def stub(tokenizer):
+    return SimpleNamespace(
         _tokenizer=tokenizer,
         num_generations=2,
         args=SimpleNamespace(credit_weight=0.5),
         accelerator=SimpleNamespace(gather=lambda values: values, process_index=0),
     )
-    return SimpleNamespace(**{**vars(trainer), **changes})
 
 
 def test_a_batch_gets_an_advantage_a_token(tokens):
@@ -117,7 +115,11 @@ def test_a_batch_gets_an_advantage_a_token(tokens):
     give_sentence_credit(stub(tokenizer), FactSReward(), rows, batch)
     advantages = batch["advantages"]
     assert advantages.shape == ids.shape
-    assert (advantages[0, 1] > 0.5, advantages[1, 1] < -0.5) == (True, True)
+    # +1 and -1 a token, less the group's mean, at half weight
+    lengths = mask.sum(dim=1) - 1  # the end token is of no sentence
+    mean = (lengths[0] - lengths[1]) / mask.sum()
+    assert advantages[0, 1].item() == pytest.approx(0.5 + 0.5 * (1 - mean.item()))
+    assert advantages[1, 1].item() == pytest.approx(-0.5 - 0.5 * (1 + mean.item()))
 
 
 def test_another_reward_than_facts_has_no_sentences(tokens):
@@ -128,11 +130,9 @@ def test_another_reward_than_facts_has_no_sentences(tokens):
 def test_credit_of_no_weight_trains_as_none_does(run_settings):
     weights = []
     for credit in ("report", "sentence"):
-        settings = {**run_settings, "output_dir": f"{run_settings['output_dir']}-{credit}"}
-        settings |= {"method": "grpo", "credit": credit, "credit_weight": 0.0, "max_steps": 2}
-        names = set(RunConfig.__dataclass_fields__)
-        run = RunConfig(**{name: value for name, value in settings.items() if name in names})
-        config = OraPOConfig(**{n: value for n, value in settings.items() if n not in names})
-        weights.append(load_file(train(run, config) / "model.safetensors"))
+        changes = {"method": "grpo", "credit": credit, "credit_weight": 0.0, "max_steps": 2}
+        changes["output_dir"] = f"{run_settings['output_dir']}-{credit}"
+        folder = train(*recipe(run_settings, **changes))
+        weights.append(load_file(folder / "model.safetensors"))
     for name, value in weights[0].items():
         torch.testing.assert_close(weights[1][name], value)

@@ -4,25 +4,17 @@ import json
 from pathlib import Path
 
 import pytest
+from run_recipe import recipe
 from safetensors.torch import load_file
 
 from orapo import OrapoError
 from orapo.data.manifest import read_manifest
 from orapo.facts import FactSReward
 from orapo.preferences import Preference, write_preferences
-from orapo.training import OraPOConfig
 from orapo.training.experts import ExpertPairs
-from orapo.training.recipe import RunConfig
 from orapo.training.reward_model import RewardModelPlan, train_reward_model
 from orapo.training.reward_model.learned import LearnedReward
 from orapo.training.run import train
-
-
-def recipe(run_settings, **changes):
-    names = set(RunConfig.__dataclass_fields__)
-    settings = {**run_settings, **changes}
-    run = RunConfig(**{name: value for name, value in settings.items() if name in names})
-    return run, OraPOConfig(**{n: value for n, value in settings.items() if n not in names})
 
 
 def lines(path):

@@ -3,20 +3,17 @@
 import json
 
 import pytest
+import run_recipe
 
 from orapo import OrapoError
 from orapo.training import OraPOConfig
 from orapo.training.checkpoints import whole_checkpoints
-from orapo.training.recipe import RunConfig
 from orapo.training.run import train
 from orapo.training.supervised import supervised_config
 
 
 def recipe(run_settings, **changes):
-    names = set(RunConfig.__dataclass_fields__)
-    settings = {**run_settings, "method": "sft", **changes}
-    run = RunConfig(**{name: value for name, value in settings.items() if name in names})
-    return run, OraPOConfig(**{n: value for n, value in settings.items() if n not in names})
+    return run_recipe.recipe(run_settings, **{"method": "sft", **changes})
 
 
 def lines(path):

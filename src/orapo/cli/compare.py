@@ -48,9 +48,7 @@ def compare(
 ) -> None:
     """Compare systems on the same studies.
 
-    By paired bootstrap and approximate randomisation.
-
-    What is drawn and swapped are patients. p-values are corrected for their number (Holm).
+    By paired bootstrap and approximate randomisation: what is drawn and swapped are patients. p-values are corrected for their number (Holm).
     """
     from orapo.evaluation.inputs import match_studies, read_predictions, read_references
     from orapo.evaluation.significance import compared
@@ -124,9 +122,12 @@ def _table(result: dict[str, Any]) -> Table:
         table.add_column(heading, justify="right", no_wrap=heading == "95 % interval")
     for pair in result["comparisons"]:
         low, high = pair["interval"]
+        values = [f"{pair['value_a']:.3f}", f"{pair['value_b']:.3f}"]
+        if named:
+            values = [f"{pair['a']} {values[0]}", f"{pair['b']} {values[1]}"]
         table.add_row(
             pair["figure"].removesuffix(f"_uncertain_{result['uncertain']}").replace("_", " "),
-            *(f"{pair[side]} " * named + f"{pair[f'value_{side}']:.3f}" for side in ("a", "b")),
+            *values,
             f"{pair['difference']:+.3f}",
             f"{low:+.3f} to {high:+.3f}",
             f"{pair['p']:.3f}",

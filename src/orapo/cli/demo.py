@@ -29,7 +29,7 @@ def demo(
 ) -> None:
     """Train GRPO and OraPO on phantom films, and compare them."""
     try:
-        from orapo.demo import DemoPlan, run_demo
+        from orapo.demo import TOO_SHORT, DemoPlan, run_demo
     except ModuleNotFoundError as error:
         raise MissingExtraError("the demo", "train") from error
     plan = DemoPlan.quick(seed) if quick else DemoPlan(seed=seed)
@@ -38,12 +38,10 @@ def demo(
         typer.echo(json.dumps(metrics))
         return
     Console().print(_summary(metrics))
-    if quick:
-        from orapo.demo.run import TOO_SHORT
-
+    if plan.short:
         typer.echo(f"{TOO_SHORT} `orapo demo` takes all steps.")
     typer.echo(f"{out / 'report.html'} shows the films, the reports and the curves.")
-    film = next((out / "phantom" / "images").glob("*.png"))
+    film = max((out / "phantom" / "images").glob("*.png"))  # of a test study
     typer.echo(
         f"{out / 'orapo'} is the trained model. To let it write:\n"
         f"  orapo generate {film} --model {out / 'orapo'} --out reports.jsonl"

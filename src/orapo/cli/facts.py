@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -28,7 +29,7 @@ def facts(
 
     if (text is None) == (file is None):
         raise OrapoError("give either the report's text or --file, one of the two")
-    if text is not None and "\n" not in text and len(text) < 1024 and Path(text).is_file():
+    if text is not None and os.path.isfile(text):  # unlike Path, for any text
         raise OrapoError(f"{text}: is a file; its text is read with --file {text}")
     report = text if text is not None else _read_text(file)
     typer.echo(json.dumps(report_as_json(RulesEngine(lexicon).read(report or "")), indent=2))

@@ -20,7 +20,7 @@ from orapo.cli import reading
 from orapo.data.table_writing import not_an_input, write_rows
 from orapo.data.tables import id_cell, label_cells, read_rows, table_format, text_cell
 from orapo.errors import OrapoError
-from orapo.labels import LabelSet, LabelValue, UncertainPolicy
+from orapo.labels import LabelSet, LabelValue, UncertainPolicy, any_known
 
 if TYPE_CHECKING:
     from orapo.facts import ContradictionRule, FactsEngine, FactsScore, ReportFacts
@@ -302,9 +302,9 @@ def _reference_rows(path: Path, label_set: LabelSet) -> Iterator[tuple[str, Labe
                 f"{path}: needs the {len(label_set.labels)} label columns or a column report"
             )
         text = text_cell(path, row, "report")
-        values = tuple(labels.values())
-        known = any(value is not None for value in values)
-        yield id_cell(path, row, "study_id"), values if known else (), None if known else text
+        known = any_known(labels)
+        values = tuple(labels.values()) if known else ()
+        yield id_cell(path, row, "study_id"), values, None if known else text
 
 
 def _joined(

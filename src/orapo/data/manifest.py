@@ -14,6 +14,7 @@ from orapo.data.study import Study, schema_fault
 from orapo.data.table_writing import write_rows
 from orapo.data.tables import read_rows, table_format
 from orapo.errors import OrapoError
+from orapo.labels import any_known
 
 
 def read_manifest(path: Path) -> list[Study]:
@@ -76,9 +77,7 @@ def load_manifest(path: Path, options: LoadOptions) -> Loaded:
             whole = loading.inside(place, folder, str(image), absolute=True)
             if whole is not None and loading.there(place, whole, str(image)):
                 found.append((Path(whole), view))
-        given = study.labels_source == "dataset" and any(
-            value is not None for value in study.labels.values()
-        )
+        given = study.labels_source == "dataset" and any_known(study.labels)
         kept = {
             "images": tuple(image for image, _ in found),
             "views": tuple(view for _, view in found) if study.views else (),

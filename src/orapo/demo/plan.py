@@ -64,6 +64,11 @@ class DemoPlan:
         """Rollouts of each method."""
         return self.steps * self.studies_per_step * self.rollouts_per_study
 
+    @property
+    def short(self) -> bool:
+        """Whether the steps are too few for any method to learn much."""
+        return self.steps < DemoPlan.steps
+
     @classmethod
     def quick(cls, seed: int = 0) -> DemoPlan:
         """The short demo for CI: the same line, fewer steps."""

@@ -117,7 +117,7 @@ def run_demo(out: Path, plan: DemoPlan, console: Console) -> dict[str, Any]:
         }
     metrics = _metrics(plan, arms, reports, test, train)
     metrics |= stages.as_dict()
-    _write_results(out, metrics, arms, reports, test)
+    _write_results(out, plan, metrics, arms, reports, test)
     return metrics
 
 
@@ -286,6 +286,7 @@ def _metrics(
 
 def _write_results(
     out: Path,
+    plan: DemoPlan,
     metrics: Mapping[str, Any],
     arms: Mapping[str, Trained],
     reports: Mapping[str, Mapping[str, str]],
@@ -335,7 +336,7 @@ def _write_results(
         "GRPO is not tuned and falls to one or two kinds of report. The learning rate's schedule was "
         "chosen for OraPO, on the validate split of another seed.",
     )
-    if metrics["plan"]["steps"] < DemoPlan().steps:
+    if plan.short:
         notes = (f"{TOO_SHORT} It is for checking that all works.", *notes)
     write_report(
         out / "report.html",

@@ -205,12 +205,12 @@ def _label_intervals(counts: Counts, resampler: Resampler) -> dict[str, dict[str
             [label_figures(counts, weights)[score] for score in SCORES], axis=1
         )
     )
+    called, true = counts.tp + counts.fp > 0, counts.tp + counts.fn > 0
+    of = {"precision": called, "recall": true, "f1": called | true}
     places = [(score, column) for score in SCORES for column in range(len(LABELS))]
     table: dict[str, dict[str, Any]] = {label: {} for label in LABELS}
     for (score, column), interval in zip(places, intervals, strict=True):
-        called, true = counts.tp + counts.fp, counts.tp + counts.fn
-        asked = {"precision": called, "recall": true, "f1": called + true}[score]
-        patients = resampler.patients_of(asked[:, column] > 0)
+        patients = resampler.patients_of(of[score][:, column])
         table[LABELS[column]][score] = share_interval(interval, patients).as_dict()
     return table
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from orapo.data.tables import Row, id_cell, label_cells, read_rows, table_format, text_cell
 from orapo.errors import OrapoError
 from orapo.evaluation.detail import age_band
-from orapo.labels import CHEXPERT, LabelValue
+from orapo.labels import CHEXPERT, LabelValue, any_known
 
 if TYPE_CHECKING:
     from orapo.data.study import Study
@@ -201,12 +201,12 @@ def _is_manifest(path: Path) -> bool:
 
 
 def _from_study(study: Study) -> Reference:
-    given = _has_label(study.labels) and study.labels_source == "dataset"
+    given = any_known(study.labels) and study.labels_source == "dataset"
     # docs/method.md: labels that a data set lacks are read from findings + impression
     sections = " ".join(text for text in (study.findings, study.impression) if text.strip())
     return Reference(
         study_id=study.study_id,
-        labels=study.labels if _has_label(study.labels) else _read_labels(sections or study.report),
+        labels=study.labels if any_known(study.labels) else _read_labels(sections or study.report),
         origin="given" if given else "facts",
         report=study.report or sections,
         images=study.images,
@@ -228,7 +228,7 @@ def _from_row(path: Path, study: str, row: Row) -> Reference:
             f"{path}, line {row.line}: expected the 14 label columns or a column named report"
         )
     report = text_cell(path, row, "report")
-    given = _has_label(labels) or (bool(labels) and not report.strip())
+    given = any_known(labels) or (bool(labels) and not report.strip())
     age = str(row.values.get("age") or "").strip()
     try:
         band = age_band(float(age)) if age else ""
@@ -261,10 +261,6 @@ def read_labels(path: Path, id_column: str = "study_id") -> dict[str, dict[str, 
         if not labels[study]:
             raise OrapoError(f"{path}, line {row.line}: expected the 14 label columns")
     return labels
-
-
-def _has_label(labels: Mapping[str, LabelValue]) -> bool:
-    return any(value is not None for value in labels.values())
 
 
 def _read_labels(text: str) -> dict[str, LabelValue]:

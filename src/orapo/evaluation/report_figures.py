@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from orapo.facts import RepetitionPenalty, ReportFacts, score_reports
 from orapo.facts.comparison import EARLIER_FILMS
 from orapo.facts.fact import Fact, Polarity
-from orapo.labels import LABELS, NO_FINDING, LabelValue, UncertainPolicy
+from orapo.labels import LABELS, NO_FINDING, LabelValue, UncertainPolicy, any_known
 
 FIGURES: Final = {
     "facts_reward": "FactS (b = 1, uncertain positive) against the reference labels",
@@ -61,13 +61,11 @@ def report_figures(
         claims = [
             name for name in LABELS if name != NO_FINDING and report.labels.get(name) in (1, -1)
         ]
-        # as in `FactSReward`: labels that are all blank say nothing, not that all is normal
-        known = any(value is not None for value in labels.values())
         normal = not any(labels.get(n) in (1, -1) for n in LABELS if n != NO_FINDING)
         sides, severities = _agreement(report, text)
         compares = EARLIER_FILMS.search(report.text) is not None
         for name, value in (
-            ("facts_reward", score.reward if known else np.nan),
+            ("facts_reward", score.reward if any_known(labels) else np.nan),
             ("hallucinated", score.fp - score.contradictions),
             ("missed", score.fn),
             ("contradicted", score.contradictions),

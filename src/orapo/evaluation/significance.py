@@ -28,7 +28,7 @@ from orapo.evaluation.language import (
     language_statistics,
 )
 from orapo.facts import ReportFacts, label_report, score_reports
-from orapo.labels import UncertainPolicy
+from orapo.labels import UncertainPolicy, any_known
 
 _COMPARED: Final[Mapping[UncertainPolicy, tuple[str, ...]]] = {
     UncertainPolicy.NEGATIVE: (
@@ -82,11 +82,10 @@ def compared(
             label_matrix([report.labels for report in read], "prediction"), matrix, uncertain
         )
         scores = score_reports(read, references, uncertain=UncertainPolicy.POSITIVE)
-        known = [any(value is not None for value in labels.values()) for labels in references]
         rewards = np.array(
             [
-                score.reward if score is not None and there else np.nan
-                for score, there in zip(scores, known, strict=True)
+                score.reward if score is not None and any_known(labels) else np.nan
+                for score, labels in zip(scores, references, strict=True)
             ]
         )
         words = language_figures(list(reports.values()), texts) if language else None

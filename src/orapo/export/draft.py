@@ -15,7 +15,7 @@ from orapo.data.tables import id_cell, label_cells, read_rows, text_cell
 from orapo.errors import OrapoError
 from orapo.facts import label_report
 from orapo.generation.rows import nested_cell
-from orapo.labels import CHEXPERT, LabelValue
+from orapo.labels import CHEXPERT, LabelValue, any_known
 
 NOTICE: Final = "DRAFT written by a model, not verified by a radiologist. For research use only."
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
@@ -78,8 +78,7 @@ def read_drafts(path: Path) -> Iterator[Draft | str]:
             continue
         text = text_cell(path, row, "report")
         given = label_cells(path, row, CHEXPERT)
-        known = any(value is not None for value in given.values())
-        labels = given if known else label_report(text).labels
+        labels = given if any_known(given) else label_report(text).labels
         nested = {
             name: nested_cell(path, row, name, kind)
             for name, kind in (

@@ -9,7 +9,7 @@ from typing import Any
 from orapo.facts.engine import FactsEngine, label_report
 from orapo.facts.fact import ReportFacts
 from orapo.facts.score import ContradictionRule, FactsScore, Reference, score_reports
-from orapo.labels import CHEXPERT, POSITIVE, LabelSet, UncertainPolicy, parse_label
+from orapo.labels import CHEXPERT, POSITIVE, LabelSet, UncertainPolicy, any_known, parse_label
 
 Completion = str | Sequence[Mapping[str, Any]]
 """A completion as TRL hands it over: its text, or a list of messages."""
@@ -33,10 +33,6 @@ def _read_labels(labels: Any, label_set: LabelSet) -> Reference:
     if isinstance(labels, str):
         labels = json.loads(labels)
     return label_set.complete({name: parse_label(value) for name, value in labels.items()})
-
-
-def _any_known(labels: Reference | None) -> bool:
-    return labels is not None and any(value is not None for value in labels.values())
 
 
 class FactSReward:
@@ -144,8 +140,10 @@ class FactSReward:
         ]
         # labels that a data set lacks are read from the report, like those of a table
         sources = [
-            str(report[index]) if report is not None and report[index] and not any_known else None
-            for index, any_known in enumerate(map(_any_known, given))
+            str(report[index])
+            if report is not None and report[index] and not (known and any_known(known))
+            else None
+            for index, known in enumerate(given)
         ]
         # a group's K rollouts share a reference, and a collapsed policy its reports
         wanted = list(dict.fromkeys([*texts, *(text for text in sources if text is not None)]))
@@ -153,7 +151,7 @@ class FactSReward:
         references: list[Reference | None] = []
         for known, source in zip(given, sources, strict=True):
             if source is None:
-                references.append(known if _any_known(known) else None)
+                references.append(known if known and any_known(known) else None)
             else:
                 # a reference without a fact says nothing, not that all is normal
                 facts = read[source]

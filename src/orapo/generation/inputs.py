@@ -13,6 +13,7 @@ from PIL import Image
 from orapo.data.conversation import Views, previous_studies, shown_films, study_prompt
 from orapo.data.images import is_dicom, read_image
 from orapo.data.study import Study
+from orapo.data.tables import SUFFIXES
 from orapo.errors import MissingExtraError, OrapoError
 
 
@@ -87,7 +88,7 @@ def studies_of_files(paths: Sequence[Path]) -> list[Study]:
         OrapoError: Two images have the same name, or a file is a table.
     """
     for path in paths:
-        if path.suffix.lower() in (".jsonl", ".csv", ".parquet"):
+        if path.suffix.lower() in SUFFIXES:
             raise OrapoError(f"{path}: is a table and no image; a manifest is given by --data")
     dicom = [path for path in paths if _is_dicom(path)]
     grouped: list[Study] = []

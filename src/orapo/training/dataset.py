@@ -20,7 +20,7 @@ from orapo.data.images import read_image
 from orapo.data.study import Study
 from orapo.errors import OrapoError
 from orapo.facts import label_report
-from orapo.labels import LabelValue
+from orapo.labels import LabelValue, any_known
 
 FILM_ERROR: Final = "film_error"
 """Column that says why a row's film is blank; empty if it is not."""
@@ -62,7 +62,7 @@ def target_text(study: Study, target: Target) -> str:
 
 def study_labels(study: Study, target: Target = "sections") -> dict[str, LabelValue]:
     """Return a study's labels, or what FactS reads from its text where it has none."""
-    if any(value is not None for value in study.labels.values()):
+    if any_known(study.labels):
         return study.labels
     return label_report(target_text(study, target)).labels
 
