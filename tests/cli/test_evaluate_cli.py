@@ -83,6 +83,9 @@ def test_it_writes_metrics_tables_and_page(orapo, data):
     }  # fmt: skip
     effusion = next(r for r in rows if (r["row"], r["label"]) == ("model", "Pleural Effusion"))
     assert (float(effusion["f1"]), effusion["support"]) == (1.0, "1")
+    # one of one is no certainty: Wilson's interval for one patient
+    assert float(effusion["f1_low"]) == pytest.approx(1 / (1 + 1.959964**2))
+    assert float(effusion["f1_high"]) == 1
     page = (data / "out/report.html").read_text()
     assert page.count("data:image/png;base64,") == 3  # plots
     # three samples, and the two studies among them with errors
@@ -411,6 +414,15 @@ def test_compare_says_in_words_which_system_is_better(orapo, data):
     assert 0 < pair["p"] <= pair["p_holm"] <= 1
     code, _, err = orapo("compare", "p.jsonl", *options)
     assert (code, "two systems or more" in err) == (2, True)
+
+
+def test_compare_counts_the_predictions_that_are_missing(orapo, data):
+    predictions(data / "q.jsonl", {"t1": "There is edema."})
+    options = ("--references", "manifest.jsonl", "--split", "test", "--resamples", "100")
+    code, out, _ = orapo("compare", "p.jsonl", "q.jsonl", *options, "--out", "c.json")
+    assert code == 0
+    assert json.loads((data / "c.json").read_text())["missing_predictions"] == {"p": 0, "q": 2}
+    assert "q lacks 2 of the 3 studies; each counts as an empty report." in " ".join(out.split())
 
 
 def test_comparisons_count_as_invented_unless_an_earlier_study_was_given(orapo, data):

@@ -24,6 +24,11 @@ def test_what_is_invented_missed_and_contradicted():
     assert math.isnan(row["normal_false_alarm"])
 
 
+def test_a_study_without_any_label_gives_no_reward():
+    assert figures("Edema.", {"Edema": 1})["facts_reward"] == 1
+    assert math.isnan(figures("", dict.fromkeys(("Edema", "Fracture")))["facts_reward"])
+
+
 @pytest.mark.parametrize(("text", "alarm"), [("The lungs are clear.", 0), ("Edema.", 1)])
 def test_a_false_alarm_on_a_normal_study(text, alarm):
     assert figures(text, {"No Finding": 1})["normal_false_alarm"] == alarm

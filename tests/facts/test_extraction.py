@@ -167,6 +167,7 @@ def test_words_that_look_like_a_denial(text, expected):
         ("Bibasilar opacities, atelectasis vs. infection.", {"LO": 1, "AT": -1, "PN": -1}),
         ("Bilateral opacities (edema or pneumonia).", {"LO": 1, "ED": -1, "PN": -1}),
         ("Opacity or effusion.", {"LO": -1, "EF": -1}),
+        ("Opacity or atelectasis or effusion.", {"LO": -1, "AT": -1, "EF": -1}),
         ("Differential includes pneumonia and edema.", {"PN": -1, "ED": -1}),
     ],
 )
@@ -214,6 +215,7 @@ def test_conventions_of_the_labels(text, expected):
         ("Heart is enlarged. Mediastinum is normal.", {"CM": 1, "ECM": 0}),
         ("Heart is normal. Lungs are clear. Bones are intact.", {"CM": 0}),
         ("Opacity in the lung base; normal heart.", {"LO": 1, "CM": 0}),
+        ("The heart is enlarged today effusion.", {"CM": 1, "EF": 1}),  # a lost full stop
         ("Pacemaker leads over the heart are unchanged.", {"SD": 1}),
     ],
 )

@@ -78,6 +78,8 @@ def test_a_smaller_number_of_studies_is_part_of_a_larger_one(run_settings):
         found.append([study.study_id for study in _drawn(everything, run)])
     assert [len(names) for names in found] == [2, 4, 6]
     assert set(found[0]) < set(found[1]) < set(found[2])
+    run, _ = recipe(run_settings, train_studies=4, studies_seed=1)
+    assert [study.study_id for study in _drawn(everything, run)] != found[1]
     run, _ = recipe(run_settings, train_studies=7)
     with pytest.raises(OrapoError, match="train_studies is 7"):
         _drawn(everything, run)

@@ -204,10 +204,8 @@ class SentenceReader(PhraseRow):
     def _choice_before(self) -> list[Draft]:
         """Return the list that "or" chooses from, without the sign that it explains."""
         found = self._list_before()
+        # "opacity or edema" has two, and both are in doubt
         while len(found) > 2 and self.vocabulary.findings[found[-1].finding].sign:
-            between = self.items[found[-1].item + 1 : found[-2].item]
-            if not {item.kind for item in between}.isdisjoint((OR, VERSUS)):
-                break
             del found[-1]
         return found
 
