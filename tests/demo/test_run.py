@@ -108,6 +108,7 @@ def test_the_command_says_what_there_is_and_what_to_do_with_it(first, home, monk
     ended = invoke([command], words)
     for said in ("OraPO", "All positive", "too few steps", f"--model {home / 'out' / 'orapo'}"):
         assert said in ended.stdout
+    assert "too few steps" in (home / "out" / "report.html").read_text()
     ended = invoke([command], (*words, "--json"))
     assert json.loads(ended.stdout)["orapo"]["macro_f1"] == first["orapo"]["macro_f1"]
 
