@@ -148,12 +148,18 @@ def test_a_term_of_the_reward_comes_beside_those_of_the_recipe(plan_of):
     assert job.recipes[0]["reward_terms"] == ["repetition=0.5", "false_alarm=0.5"]
 
 
-def test_the_curve_has_both_methods_at_each_number_and_does_not_repeat_the_table_s(plan_of):
-    plan = plan_of(methods=methods_named(["paper"]), curve=(2, 5, 10))
+def test_the_curve_has_its_methods_at_each_number_and_does_not_repeat_the_table_s(plan_of):
+    plan = plan_of(methods=methods_named(["paper", "sft"]), curve=(2, 5, 10))
     extra = [(job.method, job.studies) for job in plan.jobs() if job.curve]
-    wanted = {(name, count) for name in ("grpo_facts", "orapo") for count in (2, 5)}
-    assert set(extra) == wanted
-    assert len(extra) == 2 * len(wanted)  # two seeds each
+    methods = ("grpo_facts", "grpo_sft", "orapo", "sft")
+    assert set(extra) == {(name, count) for name in methods for count in (2, 5)}
+    seeds = {name: len(plan.seeds_of(name)) for name in methods}
+    assert len(extra) == 2 * sum(seeds.values())
+
+
+def test_the_curve_leaves_out_what_was_not_asked_for(plan_of):
+    plan = plan_of(methods=methods_named(["orapo"]), curve=(5,))
+    assert {job.method for job in plan.jobs() if job.curve} == {"orapo"}
 
 
 def test_folders_of_jobs_are_all_different(plan_of):

@@ -117,6 +117,8 @@ METHODS: Final[Mapping[str, Method]] = MappingProxyType(
     }
 )
 GROUPS: Final = ("paper", "rival", "beyond", "experts")
+ON_CURVE: Final = ("grpo_facts", "grpo_sft", "orapo", "sft")
+"""What the curve of data efficiency compares: exploration, supervision, and both together."""
 EXPERTS: Final = ("reward_model", "preferences")
 """Fields of a recipe that some methods want and others must not have."""
 

@@ -272,7 +272,7 @@ def _write_plots(out: Path, found: Ablation) -> dict[str, Path]:
                 for name, rows in found.curve.items()
             },
             path,
-            titles,
+            {name: title_of(name) for name in found.curve},
         )
     return plots
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import yaml
 
-from orapo.ablation.methods import EXPERTS, METHODS, Changes, Method
+from orapo.ablation.methods import EXPERTS, METHODS, ON_CURVE, Changes, Method
 from orapo.data.manifest import read_manifest
 from orapo.errors import OrapoError
 from orapo.training.config import OraPOConfig
@@ -117,7 +117,7 @@ class AblationPlan:
         jobs += [
             self._job(name, seed, _stages(METHODS[name]), count=count)
             for count in self.curve
-            for name in ("grpo_facts", "orapo")
+            for name in ON_CURVE
             if name in self.methods and count != self.studies
             for seed in self.seeds_of(name)
         ]

@@ -16,7 +16,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from orapo.ablation.methods import METHODS
+from orapo.ablation.methods import METHODS, ON_CURVE
 from orapo.ablation.plan import AblationPlan, Job
 from orapo.ablation.provenance import file_digest, read_record, surroundings, write_record
 from orapo.ablation.results import Comparison, Run
@@ -326,7 +326,7 @@ def _compare(
             for name, difference in comparison.differences(by_method, rival).items():
                 rows[name].setdefault("against", {})[rival] = difference
     curve: dict[str, dict[int, dict[str, Any]]] = {}
-    for name in ("grpo_facts", "orapo"):
+    for name in ON_CURVE:
         for count in sorted({run.studies for run in runs if run.method == name}):
             found = [run for run in runs if run.method == name and run.studies == count]
             curve.setdefault(name, {})[count] = comparison.row(found)
