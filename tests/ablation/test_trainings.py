@@ -29,6 +29,7 @@ def trainings(tmp_path, monkeypatch):
     def start(folder, resume, threads, device):
         assert not resume
         started.append(folder.name)
+        run.threads = threads
         for name in ("model.safetensors", LOG_FILE, PROBE_FILE):
             (folder / name).write_text("")
         return subprocess.Popen(["true"])
@@ -79,6 +80,18 @@ BOTH = {"orapo", "grpo_facts"}
 def test_a_finished_training_is_taken_over(trainings):
     assert trainings() == BOTH
     assert trainings() == set()
+
+
+@pytest.mark.parametrize(("said", "threads"), [(None, "4"), ("1", "1")])
+def test_trainings_share_the_cores_but_for_a_number_in_the_environment(
+    trainings, monkeypatch, said, threads
+):
+    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if said:
+        monkeypatch.setenv("OMP_NUM_THREADS", said)
+    trainings()
+    assert trainings.threads == threads
 
 
 @pytest.mark.parametrize(
