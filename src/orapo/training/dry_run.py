@@ -18,6 +18,7 @@ from orapo.data.study import Study
 from orapo.errors import OrapoError
 from orapo.facts.sentences import split_sentences
 from orapo.labels import CHEXPERT
+from orapo.training.balance import shown_rows
 from orapo.training.dataset import check_target, target_text, training_dataset
 from orapo.training.estimate import GIB, Engine, Load, Part, memory_parts, model_shape, peak
 from orapo.training.films import SetAside, readable_studies
@@ -201,7 +202,8 @@ def dry_run(
     dataset = training_dataset(
         readable, target=target, prompt_fields=run.prompt_fields, views=views
     )
-    plan = schedule(config, len(readable), machine.processes)
+    shown = shown_rows(readable, target, run.repeat_rare, run.studies_seed)
+    plan = schedule(config, len(shown), machine.processes)
     model_config = load_config(run)
     prompt, images, patches = _longest_prompt(run, model_config, dataset)
     shape = model_shape(model_config, lora_config(run))

@@ -80,7 +80,7 @@ def offline_pairs(
     Args:
         run: Its ``preferences``, or none.
         config: K, the sampling's temperature, b.
-        studies: To train on.
+        studies: To train on; one that stands twice has its pairs twice.
         model: The policy before training.
         processor: Its processor.
 
@@ -92,7 +92,8 @@ def offline_pairs(
         check_pairs(experts, studies, run.preferences)
         pairs = {study.study_id: experts.of(study.study_id) for study in studies}
     else:
-        pairs = oracle_pairs(run, config, studies, model, processor)
+        each = list({study.study_id: study for study in studies}.values())
+        pairs = oracle_pairs(run, config, each, model, processor)
     views = check_views(run.views)
     rows = [
         {

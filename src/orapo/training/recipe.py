@@ -31,7 +31,9 @@ class TaskConfig:
         probe_studies: Studies of a probe, from the split's beginning.
         train_studies: Studies to train on, drawn so that a smaller number is part of a larger one; 0 for
             all.
-        studies_seed: Of that draw; the run's own ``seed`` (and ``data_seed``) order the studies.
+        repeat_rare: Studies with a label that fewer than this share have are shown more often (t of
+            `orapo.training.balance`); 0: all are shown alike.
+        studies_seed: Of both draws; the run's own ``seed`` (and ``data_seed``) order the studies.
         reward: What is rewarded: ``facts``, ``accuracy`` (the naive baseline), ``bleu``, ``radgraph``,
             ``radcliq``, or ``package.module:function``.
         reward_terms: What is rewarded beside it, ``name=weight`` each (`training.rewards`).
@@ -61,7 +63,7 @@ class TaskConfig:
         max_unreadable_share: Share of studies that may turn out unreadable before the run stops.
 
     Raises:
-        OrapoError: One of the last three is impossible.
+        OrapoError: A value is impossible.
     """
 
     model: str = field(metadata={"help": "folder of a checkpoint, or a name on the hub"})
@@ -71,7 +73,12 @@ class TaskConfig:
     probe_every: int = field(default=0, metadata={"help": "steps between probes; 0 for none"})
     probe_studies: int = field(default=200, metadata={"help": "studies of a probe"})
     train_studies: int = field(default=0, metadata={"help": "studies to train on; 0 for all"})
-    studies_seed: int = field(default=0, metadata={"help": "of the draw of train_studies"})
+    repeat_rare: float = field(
+        default=0.0, metadata={"help": "show studies with labels rarer than this share more often"}
+    )
+    studies_seed: int = field(
+        default=0, metadata={"help": "of the draws of train_studies and repeat_rare"}
+    )
     reward: str = field(default="facts", metadata={"help": "what is rewarded"})
     reward_terms: list[str] = field(
         default_factory=list, metadata={"help": "rewards beside it, name=weight each"}
@@ -115,6 +122,8 @@ class TaskConfig:
         self.prompt_fields = list(check_prompt_fields(self.prompt_fields or ()))
         if self.train_studies < 0:
             raise OrapoError(f"train_studies must not be below 0, but is {self.train_studies}")
+        if not 0 <= self.repeat_rare <= 1:
+            raise OrapoError(f"repeat_rare must be from 0 to 1, not {self.repeat_rare}")
         if not 0 <= self.max_unreadable_share <= 1:
             raise OrapoError(
                 f"max_unreadable_share must be from 0 to 1, not {self.max_unreadable_share}"

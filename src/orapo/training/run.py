@@ -22,6 +22,7 @@ from orapo.errors import OrapoError, RunFailedError
 from orapo.facts import FactsEngine, FactSReward, RulesEngine
 from orapo.labels import CHEXPERT
 from orapo.preferences import read_preferences
+from orapo.training.balance import shown_rows
 from orapo.training.callbacks import BetaSchedule, LogFile, Probe
 from orapo.training.card import write_card
 from orapo.training.checkpoints import last_checkpoint, saving, whole_checkpoints
@@ -130,13 +131,16 @@ def train(
         )
         callbacks.append(probe)
     rows = training_dataset(studies, target=target, prompt_fields=run.prompt_fields, views=views)
+    shown = shown_rows(studies, target, run.repeat_rare, run.studies_seed)
+    if len(shown) > len(studies):
+        rows = rows.select(shown)
     shared = {"processing_class": processor, "callbacks": callbacks, "peft_config": adapter}
     trainer: OraPOTrainer | SupervisedTrainer | OfflineTrainer
     guard = None
     if config.method == "sft":
         trainer = SupervisedTrainer(model, config, supervised_rows(rows), **shared)
     elif config.method == "dpo":
-        pairs = offline_pairs(run, config, studies, model, processor)
+        pairs = offline_pairs(run, config, [studies[row] for row in shown], model, processor)
         trainer = OfflineTrainer(model, config, pairs, **shared)
     else:
         rewards, config.reward_weights = _rewards(run, config, studies, callbacks)

@@ -1,0 +1,53 @@
+"""Studies with rare labels shown more often: repeat factor sampling."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from orapo.data.study import Study
+from orapo.labels import LABELS, POSITIVE, LabelValue
+from orapo.training.dataset import Target, study_labels
+
+
+def shown_rows(studies: Sequence[Study], target: Target, threshold: float, seed: int) -> list[int]:
+    """Return the studies' places, each as often as an epoch shows it.
+
+    The part of a factor behind its point is the chance of one more, drawn once for the run, so that
+    every epoch has the same length.
+
+    Args:
+        studies: N studies.
+        target: What a model is to write, from which labels are read where a study has none.
+        threshold: t of `repeat_factors`; 0: each is shown once.
+        seed: Of the draw.
+    """
+    if not threshold:
+        return list(range(len(studies)))
+    factors = repeat_factors([study_labels(study, target) for study in studies], threshold)
+    drawn = np.random.default_rng(seed).random(len(factors))
+    rows: list[int] = np.repeat(
+        np.arange(len(factors)), np.floor(factors + drawn).astype(int)
+    ).tolist()
+    return rows
+
+
+def repeat_factors(labels: Sequence[Mapping[str, LabelValue]], threshold: float) -> np.ndarray:
+    """Say how often each study is shown where one without a rare label is shown once.
+
+    Repeat factor sampling of Gupta et al. (LVIS, 2019): a label that is positive in a share f of the
+    studies has the factor max(1, sqrt(t / f)), and a study the largest of its positive labels.
+
+    Args:
+        labels: Of N studies.
+        threshold: t. A label with f >= t is not repeated.
+
+    Returns:
+        (N,) float64, at least 1.
+    """
+    positive = np.array([[one.get(name) == POSITIVE for name in LABELS] for one in labels])
+    share = np.maximum(positive.mean(axis=0), 1 / len(labels))  # one that nobody has counts nowhere
+    factor = np.maximum(1.0, np.sqrt(threshold / share))
+    factors: np.ndarray = np.where(positive, factor, 1.0).max(axis=1)
+    return factors
