@@ -187,6 +187,7 @@ def test_a_group_a_name_and_what_a_method_builds_on():
         ({"train_split": "dev"}, {}, "no study of split 'dev'"),
         ({}, {"split": "gold"}, "no study of split 'gold'; it has test, train, validate"),
         ({}, {"curve": (11,)}, "there are 10 training studies"),
+        ({}, {"curve": (5,), "methods": ("base", "grpo_bleu")}, "--methods names none of them"),
         ({}, {"budget": Budget.MINUTES}, "--minutes"),
         ({}, {"minutes": 5.0}, "--minutes"),
         ({"surprise": 1}, {}, "unknown field 'surprise'"),

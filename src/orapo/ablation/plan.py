@@ -237,6 +237,8 @@ def read_plan(
             there = ", ".join(sorted(set(splits)))
             raise OrapoError(f"{run.data}: no study of split {needed!r}; it has {there}")
     studies = run.train_studies or splits.count(run.train_split)
+    if curve and not set(ON_CURVE) & set(methods):
+        raise OrapoError(f"--curve is of {', '.join(ON_CURVE)}; --methods names none of them")
     for count in curve:
         if not 0 < count <= studies:
             raise OrapoError(f"--curve {count}: there are {studies} training studies")
