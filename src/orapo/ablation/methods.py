@@ -74,6 +74,11 @@ METHODS: Final[Mapping[str, Method]] = MappingProxyType(
         "sft_grpo": Method(
             "SFT, then GRPO + FactS", "rival", stages=(({"method": "sft"}, 0.5), (GRPO, 0.5))
         ),
+        "sft_grpo_slow": Method(
+            "SFT, then slower GRPO + FactS",
+            "rival",
+            stages=(({"method": "sft"}, 0.5), ({**GRPO, "learning_rate": 0.3, "beta": 0.02}, 0.5)),
+        ),
         "oracle_dpo": Method("Oracle DPO alone", "rival", {"w_min": 1.0, "w_max": 1.0}),
         "offline_dpo": Method("Offline DPO", "rival", {"method": "dpo"}),
         "grpo_bleu": Method("GRPO + BLEU", "rival", {**GRPO, "reward": "bleu"}, needs="sacrebleu"),
