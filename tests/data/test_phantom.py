@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import threading
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -340,6 +341,28 @@ def test_an_interrupted_phantom_leaves_the_older_one_whole(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         write_phantom(tmp_path, {"train": 5}, 1, EASY, interrupt, overwrite=True)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_who_comes_while_it_is_drawn_waits_and_finds_it(tmp_path):
+    second_draws, calls = threading.Event(), []
+
+    def second(done: int, total: int) -> None:
+        calls.append((done, total))
+        second_draws.set()
+
+    other = threading.Thread(
+        target=write_phantom, args=(tmp_path, {"train": 4}, 0, EASY, second), daemon=True
+    )
+
+    def first(done: int, total: int) -> None:
+        if done == 1:
+            other.start()
+            assert not second_draws.wait(0.2)
+
+    write_phantom(tmp_path, {"train": 4}, 0, EASY, first)
+    other.join(10)
+    assert calls == [(4, 4)]  # found whole
+    assert len(read_manifest(tmp_path / "manifest.jsonl")) == 4
 
 
 def test_a_phantom_of_other_arguments_is_drawn_over_only_if_asked(tmp_path):

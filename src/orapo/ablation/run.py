@@ -29,12 +29,14 @@ from orapo.evaluation.inputs import read_labels, read_predictions
 from orapo.evaluation.nearest import nearest_labels
 from orapo.facts import label_report
 from orapo.labels import UncertainPolicy
+from orapo.locking import locked
 from orapo.training.dataset import check_target, study_labels, target_text
 
 PREDICTIONS: Final = "predictions.jsonl"
 SECOND: Final = "second_labels.csv"
 TUNING: Final = "tuning.json"
 FAILURES: Final = "failures.json"
+LOCK: Final = ".ablation.lock"
 _GREEDY_BATCH: Final = 64
 
 
@@ -84,13 +86,14 @@ def run_ablation(plan: AblationPlan, options: Options, console: Console) -> Abla
         console: Where progress is shown.
 
     Raises:
-        OrapoError: The output folder can't be made, or holds other things.
+        OrapoError: The output folder can't be made, or another call is at work in it.
         RunFailedError: Nothing could be trained.
     """
-    try:
-        plan.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OrapoError(f"{plan.out}: can't be the output folder ({error.strerror})") from None
+    with locked(plan.out, LOCK, "another orapo ablate is at work there"):
+        return _run(plan, options, console)
+
+
+def _run(plan: AblationPlan, options: Options, console: Console) -> Ablation:
     failures: dict[str, str] = {}
     columns = (TextColumn("{task.description:<44}"), BarColumn(bar_width=20))
     with Progress(*columns, MofNCompleteColumn(), TimeElapsedColumn(), console=console) as progress:

@@ -15,6 +15,7 @@ from orapo.data.phantom.study import draw_study
 from orapo.data.study import Study
 from orapo.data.table_writing import write_rows
 from orapo.errors import OrapoError
+from orapo.locking import locked
 
 MANIFEST: Final = "manifest.jsonl"
 IMAGES: Final = "images"
@@ -104,9 +105,24 @@ def fill_folder(
     Raises:
         OrapoError: The folder holds something else, or can't be written.
     """
-    record = _read_record(out)
-    if record == {**arguments, "complete": True} and is_whole():
+    complete = {**arguments, "complete": True}
+    if _read_record(out) == complete and is_whole():
         return False
+    with locked(out, ".phantom.lock"):  # who comes second finds what the first has drawn
+        if _read_record(out) == complete and is_whole():
+            return False
+        _fill(out, arguments, entries, draw, overwrite)
+    return True
+
+
+def _fill(
+    out: Path,
+    arguments: Mapping[str, Any],
+    entries: Sequence[str],
+    draw: Callable[[Path], None],
+    overwrite: bool,
+) -> None:
+    record = _read_record(out)
     if record is None and any((out / name).exists() for name in entries):
         raise OrapoError(f"{out}: holds another data set; choose an empty folder for the phantom")
     if record is not None and record.get("layout") != arguments.get("layout"):
@@ -139,7 +155,6 @@ def fill_folder(
         raise OrapoError(f"{out}: can't be written ({error.strerror})") from None
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    return True
 
 
 def checked_counts(counts: Mapping[str, int], seed: int) -> dict[str, int]:
