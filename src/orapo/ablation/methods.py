@@ -59,6 +59,7 @@ TUNING: Final[tuple[Changes, ...]] = (
     {**GRPO, "learning_rate": 2.0, "beta": 0.02},
 )
 _CONSENSUS: Final = ("--samples", "8", "--temperature", "1", "--select", "consensus")
+_COOLER_CONSENSUS: Final = ("--samples", "16", "--temperature", "0.7", "--select", "consensus")
 
 METHODS: Final[Mapping[str, Method]] = MappingProxyType(
     {
@@ -106,6 +107,18 @@ METHODS: Final[Mapping[str, Method]] = MappingProxyType(
             *("beyond", None),
             of="orapo",
             decoding=(*_CONSENSUS, "--operating-point", "precision"),
+        ),
+        "orapo_both_consensus": Method(
+            "OraPO, DPO and likelihood, consensus of 16",
+            *("beyond", None),
+            of="orapo_both",
+            decoding=_COOLER_CONSENSUS,
+        ),
+        "orapo_both_precise": Method(
+            "OraPO, DPO and likelihood, consensus for precision",
+            *("beyond", None),
+            of="orapo_both",
+            decoding=(*_COOLER_CONSENSUS, "--operating-point", "precision"),
         ),
         "expert_dpo": Method(
             "DPO, experts' pairs", "experts", {"method": "dpo"}, wants=("preferences",)
