@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import logging
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,27 +13,37 @@ from filelock import FileLock, Timeout
 
 from orapo.errors import OrapoError
 
+_log = logging.getLogger(__name__)
+
 
 @contextmanager
-def locked(folder: Path, name: str, busy: str | None = None) -> Iterator[None]:
-    """Hold a folder's lock; it ends with the process, however that ends.
+def locked(folder: Path, busy: str | None = None) -> Iterator[None]:
+    """Hold a folder against other processes of this machine; not re-entrant.
+
+    The lock is a file of the machine's temporary folder, by the folder's path: nothing is left among
+    the user's data, a folder that may only be read is no trouble, and network file systems need not
+    know locks. It ends with the process, however that ends.
 
     Args:
-        folder: Made if it is missing.
-        name: Of the lock's file in it.
-        busy: What is said if another process holds it; None: wait for it.
+        folder: It need not exist.
+        busy: What is said if it is held already; None: wait, and log that.
 
     Raises:
-        OrapoError: Another process holds it, or the folder can't be written.
+        OrapoError: It is held already, or the lock's file can't be used.
     """
+    path = str(folder.resolve())
+    name = hashlib.sha256(path.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+    lock = FileLock(Path(tempfile.gettempdir()) / f"orapo-{name}.lock", mode=0o666)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / name, timeout=-1 if busy is None else 0)
-        lock.acquire()
-    except Timeout:
-        raise OrapoError(f"{folder}: {busy}") from None
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            if busy is not None:
+                raise OrapoError(f"{folder}: {busy}") from None
+            _log.warning("waiting for another process that is at work in the same folder")
+            lock.acquire()
     except OSError as error:
-        raise OrapoError(f"{folder}: can't be written ({error.strerror})") from None
+        raise OrapoError(f"{folder}: can't be locked ({error.strerror})") from None
     try:
         yield
     finally:

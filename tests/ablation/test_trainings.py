@@ -82,8 +82,10 @@ def test_a_finished_training_is_taken_over(trainings):
     assert trainings() == set()
 
 
-@pytest.mark.parametrize(("said", "threads"), [(None, "4"), ("1", "1")])
-def test_trainings_share_the_cores_but_for_a_number_in_the_environment(
+@pytest.mark.parametrize(
+    ("said", "threads"), [(None, 4), ("1", 1), ("16", 4), ("2,1", 4), ("0", 4)]
+)
+def test_trainings_share_the_cores_but_for_a_smaller_number_in_the_environment(
     trainings, monkeypatch, said, threads
 ):
     monkeypatch.setattr("os.cpu_count", lambda: 8)

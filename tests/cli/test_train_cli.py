@@ -1,6 +1,7 @@
 """`orapo train` as a user calls it: a look ahead, a short run, wrong words."""
 
 import json
+import re
 
 import pytest
 import yaml
@@ -9,6 +10,7 @@ from commands import invoke
 from orapo.cli import train
 from orapo.data.phantom import PhantomConfig, write_phantom
 from orapo.errors import OrapoError
+from orapo.locking import locked
 from orapo.models.tiny import build_model
 
 
@@ -59,6 +61,18 @@ def test_a_dry_run_as_json_is_json_alone(recipe):
 def test_what_a_dry_run_takes_is_refused_without_it(recipe):
     with pytest.raises(OrapoError, match="need --dry-run"):
         orapo("--config", recipe, "--gpu-memory", 24)
+
+
+def test_a_dry_run_says_how_many_an_epoch_shows_where_rare_findings_are_repeated(recipe):
+    said = orapo("--config", recipe, "--dry-run", "--repeat_rare", 1.0)
+    assert re.search(r"Studies: 4 of 3 patients; 0 set aside; an epoch shows [5-9]\n", said)
+
+
+def test_two_trainings_in_one_folder_at_a_time_are_refused(recipe, tmp_path):
+    words = ("--config", recipe, "--quiet", "--output_dir", tmp_path / "run")
+    with locked(tmp_path / "run"), pytest.raises(OrapoError, match="another training is at work"):
+        orapo(*words)
+    orapo(*words)
 
 
 def test_a_run_names_what_it_wrote_and_where(recipe):

@@ -1,8 +1,6 @@
 """Studies with rare labels are shown more often."""
 
-import json
 from collections import Counter
-from pathlib import Path
 
 import pytest
 import run_recipe
@@ -12,11 +10,12 @@ from hypothesis import strategies as st
 from orapo import OrapoError
 from orapo.data.study import Study
 from orapo.labels import LABELS
-from orapo.training import balance
+from orapo.training import balance, offline
+from orapo.training import run as runs
 from orapo.training.balance import repeat_factors, shown_rows
 from orapo.training.dry_run import Hardware, dry_run, schedule
 from orapo.training.estimate import GIB
-from orapo.training.run import studies_of, train
+from orapo.training.run import train, training_studies
 
 
 def studies_with(*labels):
@@ -33,9 +32,9 @@ def test_a_label_s_factor_is_the_root_of_threshold_over_share_and_never_below_on
     assert repeat_factors(labels, 0.05).tolist() == [1] * 16
 
 
-def test_only_what_is_surely_there_makes_a_study_rare():
-    labels = [{"Fracture": -1}, {"Fracture": 0}, {"Fracture": None}, {}, {"Edema": 1}]
-    assert repeat_factors(labels, 0.8).tolist() == pytest.approx([1, 1, 1, 1, 2])
+def test_a_finding_counts_that_is_there_surely_or_perhaps_and_no_finding_is_none():
+    labels = [{"Fracture": -1}, {"Fracture": 0}, {"Fracture": None}, {}, {"No Finding": 1}]
+    assert repeat_factors(labels, 0.8).tolist() == pytest.approx([2, 1, 1, 1, 1])
 
 
 def test_a_study_without_labels_has_those_of_its_report():
@@ -69,26 +68,64 @@ def test_without_a_threshold_each_is_shown_once_and_no_report_is_read(monkeypatc
     assert shown_rows(studies_with({"Fracture": 1}, {"Edema": 1}), "report", 0.0, 0) == [0, 1]
 
 
+@pytest.fixture
+def seen(monkeypatch):
+    """Keep the data sets that trainers are given, and the studies of which pairs are sampled."""
+    found = {}
+    for name in ("OraPOTrainer", "SupervisedTrainer", "OfflineTrainer"):
+
+        class Seen(getattr(runs, name)):
+            def __init__(self, *args, **kwargs):
+                super().__init__(*args, **kwargs)
+                found["rows"] = self.train_dataset.with_format(None)
+
+        monkeypatch.setattr(runs, name, Seen)
+
+    def sampled(run, config, studies, *rest):
+        found["sampled"] = [study.study_id for study in studies]
+        return pairs(run, config, studies, *rest)
+
+    pairs = offline.oracle_pairs
+    monkeypatch.setattr(offline, "oracle_pairs", sampled)
+    return found
+
+
 @pytest.mark.parametrize("method", ["orapo", "sft", "dpo"])
-def test_an_epoch_is_longer_by_what_is_shown_again(run_settings, method):
-    epoch = {"max_steps": -1, "num_train_epochs": 1, "method": method, "probe_every": 0}
-    steps = []
-    for threshold in (0.0, 1.0):
-        folder = f"{run_settings['output_dir']}-{threshold:g}"
-        changes = {**epoch, "repeat_rare": threshold, "output_dir": folder}
-        done = train(*run_recipe.recipe(run_settings, **changes))
-        log = (done / "metrics.jsonl").read_text().splitlines()
-        steps.append(max(json.loads(line)["step"] for line in log))
-    assert steps[0] < steps[1]
+def test_a_training_is_given_rare_studies_again(run_settings, method, seen):
+    changes = {"method": method, "probe_every": 0, "repeat_rare": 1.0, "max_steps": 1}
+    run, config = run_recipe.recipe(run_settings, **changes)
+    studies = training_studies(run)
+    shown = [studies[row] for row in shown_rows(studies, "sections", 1.0, 0)]
+    assert len(shown) > len(studies)
+    train(run, config)
+    if method != "dpo":
+        assert seen["rows"]["study_id"][:] == [study.study_id for study in shown]
+        return
+    # the pairs of a study that is shown twice stand twice, and are sampled once
+    assert seen["sampled"] == [study.study_id for study in studies]
+    films = Counter(row["image_paths"][0] for row in seen["rows"])
+    times = Counter(str(study.images[0]) for study in shown)
+    assert {path: films[path] / count for path, count in times.items()}.keys() == films.keys()
+    assert all(films[path] % count == 0 for path, count in times.items())
+
+
+def test_a_run_with_few_studies_shown_often_fills_a_generation_as_its_dry_run_says(run_settings):
+    wide = {"per_device_train_batch_size": 16, "repeat_rare": 1.0, "probe_every": 0}
+    run, config = run_recipe.recipe(run_settings, **wide, max_steps=1, train_studies=6)
+    studies = training_studies(run)
+    found = dry_run(run, config, studies, Hardware(24 * GIB, "a card"))
+    assert found.studies == 6 < 8 <= found.shown
+    assert (train(run, config) / "model.safetensors").is_file()
 
 
 def test_a_dry_run_counts_what_is_shown_again(run_settings):
     epoch = {"max_steps": -1, "num_train_epochs": 1, "repeat_rare": 1.0}
     run, config = run_recipe.recipe(run_settings, **epoch)
-    studies = studies_of(Path(run.data), "train")
+    studies = training_studies(run)
     found = dry_run(run, config, studies, Hardware(24 * GIB, "a card"))
     shown = len(shown_rows(studies, "sections", 1.0, run.studies_seed))
-    assert found.studies == 6 < shown
+    assert (found.studies, found.shown) == (6, shown)
+    assert shown > 6
     assert found.schedule == schedule(config, shown, processes=1)
 
 

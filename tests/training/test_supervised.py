@@ -8,7 +8,7 @@ import run_recipe
 from orapo import OrapoError
 from orapo.training import OraPOConfig
 from orapo.training.checkpoints import whole_checkpoints
-from orapo.training.run import train
+from orapo.training.run import train, training_studies
 from orapo.training.supervised import supervised_config
 
 
@@ -67,19 +67,14 @@ def test_each_seed_orders_the_studies_anew(run_settings):
 
 
 def test_a_smaller_number_of_studies_is_part_of_a_larger_one(run_settings):
-    from pathlib import Path
-
-    from orapo.training.run import _drawn, studies_of
-
-    everything = studies_of(Path(run_settings["data"]), "train")
     found = []
     for count in (2, 4, 6):
         run, _ = recipe(run_settings, train_studies=count, seed=count)
-        found.append([study.study_id for study in _drawn(everything, run)])
+        found.append([study.study_id for study in training_studies(run)])
     assert [len(names) for names in found] == [2, 4, 6]
     assert set(found[0]) < set(found[1]) < set(found[2])
     run, _ = recipe(run_settings, train_studies=4, studies_seed=1)
-    assert [study.study_id for study in _drawn(everything, run)] != found[1]
+    assert [study.study_id for study in training_studies(run)] != found[1]
     run, _ = recipe(run_settings, train_studies=7)
     with pytest.raises(OrapoError, match="train_studies is 7"):
-        _drawn(everything, run)
+        training_studies(run)

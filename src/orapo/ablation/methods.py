@@ -98,7 +98,7 @@ METHODS: Final[Mapping[str, Method]] = MappingProxyType(
         "orapo_sentence": Method("OraPO, credit by sentence", "beyond", {"credit": "sentence"}),
         "orapo_both": Method("OraPO, DPO and likelihood", "beyond", {"lesson": "both"}),
         "orapo_heavy": Method("OraPO, w from 0.15 to 0.5", "beyond", {"w_min": 0.15, "w_max": 0.5}),
-        "orapo_rare": Method("OraPO, rare labels more often", "beyond", {"repeat_rare": 0.5}),
+        "orapo_rare": Method("OraPO, rare findings more often", "beyond", {"repeat_rare": 0.5}),
         "orapo_consensus": Method(
             "OraPO, consensus of 8", "beyond", None, of="orapo", decoding=_CONSENSUS
         ),

@@ -29,15 +29,14 @@ from orapo.evaluation.inputs import read_labels, read_predictions
 from orapo.evaluation.nearest import nearest_labels
 from orapo.facts import label_report
 from orapo.labels import UncertainPolicy
-from orapo.locking import locked
 from orapo.training.dataset import check_target, study_labels, target_text
 
 PREDICTIONS: Final = "predictions.jsonl"
 SECOND: Final = "second_labels.csv"
 TUNING: Final = "tuning.json"
 FAILURES: Final = "failures.json"
-LOCK: Final = ".ablation.lock"
-_GREEDY_BATCH: Final = 64
+_BATCH: Final = 64
+"""Reports that are written at a time."""
 
 
 @dataclass(frozen=True)
@@ -86,19 +85,18 @@ def run_ablation(plan: AblationPlan, options: Options, console: Console) -> Abla
         console: Where progress is shown.
 
     Raises:
-        OrapoError: The output folder can't be made, or another call is at work in it.
+        OrapoError: The output folder can't be made.
         RunFailedError: Nothing could be trained.
     """
-    with locked(plan.out, LOCK, "another orapo ablate is at work there"):
-        return _run(plan, options, console)
-
-
-def _run(plan: AblationPlan, options: Options, console: Console) -> Ablation:
+    try:
+        plan.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OrapoError(f"{plan.out}: can't be the output folder ({error.strerror})") from None
     failures: dict[str, str] = {}
     columns = (TextColumn("{task.description:<44}"), BarColumn(bar_width=20))
     with Progress(*columns, MofNCompleteColumn(), TimeElapsedColumn(), console=console) as progress:
         done = _train(plan, options, progress, failures)
-        written = _write_reports(plan, options, done, progress)
+        written = _write_reports(plan, options, done, progress, failures)
     if failures:
         (plan.out / FAILURES).write_text(json.dumps(failures, indent=1), encoding="utf-8")
         for name, why in failures.items():
@@ -215,7 +213,11 @@ def _as_done(job: Job, results: Mapping[str, Trained]) -> _Done:
 
 
 def _write_reports(
-    plan: AblationPlan, options: Options, done: Sequence[_Done], progress: Progress
+    plan: AblationPlan,
+    options: Options,
+    done: Sequence[_Done],
+    progress: Progress,
+    failures: dict[str, str],
 ) -> list[_Done]:
     """Let every model write about the test studies, and another labeler read that."""
     everything = list(done)
@@ -234,17 +236,26 @@ def _write_reports(
         ]
     task = progress.add_task("Writing reports", total=len(everything))
 
-    def write(one: _Done) -> None:
+    def write(one: _Done) -> bool:
         one.folder.mkdir(parents=True, exist_ok=True)
-        _generate(plan, one)
+        try:
+            _generate(plan, one)
+        except RunFailedError as error:
+            failures[f"{one.method}/seed{one.seed}"] = str(error)
+            return False
         if options.labeler is not None:
             _label(options.labeler, one.folder)
         progress.advance(task)
+        return True
 
     # each in a process of its own; these threads wait
     with ThreadPoolExecutor(options.together) as pool:
-        list(pool.map(write, everything))
-    return everything
+        written = [
+            one for one, well in zip(everything, pool.map(write, everything), strict=True) if well
+        ]
+    if not written:
+        raise RunFailedError("no model wrote its reports: " + "; ".join(failures.values()))
+    return written
 
 
 def _generate(plan: AblationPlan, one: _Done) -> None:
@@ -263,7 +274,8 @@ def _generate(plan: AblationPlan, one: _Done) -> None:
     record.unlink(missing_ok=True)
     command = [sys.executable, "-m", "orapo", "generate", "--data", str(plan.recipe["data"])]
     command += ["--split", plan.split, "--model", one.model, "--out", str(out)]
-    command += ["--max-new-tokens", str(words), "--batch-size", str(_GREEDY_BATCH), *decoding]
+    samples = int(decoding[decoding.index("--samples") + 1]) if "--samples" in decoding else 1
+    command += ["--max-new-tokens", str(words), "--batch-size", str(_BATCH // samples), *decoding]
     for field, option in (("views", "--views"), ("prompt_fields", "--prompt-fields")):
         if value := plan.recipe.get(field):
             command += [option, value if isinstance(value, str) else ",".join(value)]

@@ -62,8 +62,8 @@ def run_trainings(
     Args:
         recipes: By name; each with its own ``output_dir``.
         progress: Gets one task a training.
-        together: How many at a time; None: all. The processor's cores are shared out among them,
-            but for a number of threads in ``OMP_NUM_THREADS``.
+        together: How many at a time; None: all. They share the processor's cores;
+            ``OMP_NUM_THREADS``, if it is smaller, says how many threads each has.
         after: Name to the name of the training whose model it begins with; that comes first.
         title: What the progress bar calls a training.
         devices: The GPUs to use, one each; none: what there is, for all.
@@ -104,7 +104,7 @@ class _Pool:
         self._after = after
         self._progress = progress
         self._free = devices
-        self._threads = "1"
+        self._threads = 1
         self._waiting = list(recipes)
         self._running: dict[str, _Running] = {}
         self.results: dict[str, Trained] = {}
@@ -119,9 +119,10 @@ class _Pool:
         """Run all."""
         together = min(together, len(self._free)) if self._free else together
         # Two processes with two threads each on two cores are many times slower than with one.
-        # Who calls knows what else runs here, so a number of threads in the environment stands.
+        # Who calls knows what else runs here, so a smaller number in the environment stands.
         cores = max(1, (os.cpu_count() or 1) // max(1, together))
-        self._threads = os.environ.get("OMP_NUM_THREADS") or str(cores)
+        own = os.environ.get("OMP_NUM_THREADS", "")
+        self._threads = min(cores, int(own)) if own.isdecimal() and int(own) else cores
         try:
             while self._waiting or self._running:
                 for name in list(self._waiting):
@@ -223,9 +224,9 @@ def _seconds_of_interrupted(folder: Path, made_of: dict[str, Any]) -> float | No
     )
 
 
-def _start(folder: Path, resume: bool, threads: str, device: str | None) -> subprocess.Popen[bytes]:
+def _start(folder: Path, resume: bool, threads: int, device: str | None) -> subprocess.Popen[bytes]:
     environment = {**os.environ, "TOKENIZERS_PARALLELISM": "false"}
-    environment["OMP_NUM_THREADS"] = threads
+    environment["OMP_NUM_THREADS"] = str(threads)
     if device is not None:
         environment["CUDA_VISIBLE_DEVICES"] = device
     command = [sys.executable, "-m", "orapo", "train", "--quiet", "--config"]

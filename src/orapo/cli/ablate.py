@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from orapo.errors import MissingExtraError, OrapoError
+from orapo.locking import locked
 
 
 def add_to(app: typer.Typer) -> None:
@@ -84,8 +85,9 @@ def ablate(
     options = Options(
         together or len(gpus) or min(2, os.cpu_count() or 1), tuple(gpus), labeler, resamples
     )
-    found = run_ablation(plan, options, Console(stderr=True))
-    files = write_ablation(out, found)
+    with locked(out, "another orapo ablate is at work there"):
+        found = run_ablation(plan, options, Console(stderr=True))
+        files = write_ablation(out, found)
     if as_json:
         typer.echo(json.dumps(json_of(found)))
     else:

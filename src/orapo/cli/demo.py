@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from orapo.errors import MissingExtraError
+from orapo.locking import locked
 
 
 def add_to(app: typer.Typer) -> None:
@@ -33,7 +34,8 @@ def demo(
     except ModuleNotFoundError as error:
         raise MissingExtraError("the demo", "train") from error
     plan = DemoPlan.quick(seed) if quick else DemoPlan(seed=seed)
-    metrics = run_demo(out, plan, Console(stderr=True))
+    with locked(out, "another orapo demo is at work there"):
+        metrics = run_demo(out, plan, Console(stderr=True))
     if as_json:
         typer.echo(json.dumps(metrics))
         return

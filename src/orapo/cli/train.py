@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from orapo.errors import MissingExtraError, OrapoError
+from orapo.locking import locked
 
 if TYPE_CHECKING:
     from orapo.training.dry_run import DryRun
@@ -77,7 +79,7 @@ def train(
         from orapo.training.dry_run import hardware
 
         runs.quiet_libraries()
-        studies = runs.studies_of(Path(run.data), run.train_split)
+        studies = runs.training_studies(run)
         machine = hardware(gpu_memory, accelerate_file)
         found = look(run, settings, studies, machine, step_seconds)
         if as_json:
@@ -91,8 +93,11 @@ def train(
         if first:
             typer.echo(f"orapo: {line}", err=True)
 
+    busy = "another training is at work there"
+    alone = locked(Path(settings.output_dir), busy) if first else nullcontext()
     try:
-        folder = runs.train(run, settings, resume=resume, say=say)
+        with alone:
+            folder = runs.train(run, settings, resume=resume, say=say)
     except Interrupted as stop:
         command = shlex.join(["orapo", "train", "--config", config, *ctx.args, "--resume"])
         say(f"{stop}; go on with: {command}")
@@ -106,7 +111,8 @@ def _show(found: DryRun) -> None:
     plan, machine, gib = found.schedule, found.hardware, 2.0**30
     console = Console()
     lines = [
-        f"Studies: {found.studies:,} of {found.patients:,} patients; {found.set_aside} set aside",
+        f"Studies: {found.studies:,} of {found.patients:,} patients; {found.set_aside} set aside"
+        + (f"; an epoch shows {found.shown:,}" if found.shown != found.studies else ""),
         f"Prompt: at most {found.prompt_tokens} tokens, {found.image_tokens} of them film",
         f"Model: {found.parameters:,} parameters; {found.trainable:,} are trained",
         f"Run: {plan.steps:,} steps, {plan.studies_per_step:g} studies each, "

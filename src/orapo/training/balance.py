@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from orapo.data.study import Study
-from orapo.labels import LABELS, POSITIVE, LabelValue
+from orapo.labels import CHEXPERT, POSITIVE, UNCERTAIN, LabelValue
 from orapo.training.dataset import Target, study_labels
 
 
@@ -36,18 +36,21 @@ def shown_rows(studies: Sequence[Study], target: Target, threshold: float, seed:
 def repeat_factors(labels: Sequence[Mapping[str, LabelValue]], threshold: float) -> np.ndarray:
     """Say how often each study is shown where one without a rare label is shown once.
 
-    Repeat factor sampling of Gupta et al. (LVIS, 2019): a label that is positive in a share f of the
-    studies has the factor max(1, sqrt(t / f)), and a study the largest of its positive labels.
+    Repeat factor sampling of Gupta et al. (LVIS, 2019): a finding that a share f of the studies has,
+    surely or as uncertain, has the factor max(1, sqrt(t / f)), and a study the largest of its
+    findings. No Finding is none.
 
     Args:
         labels: Of N studies.
-        threshold: t. A label with f >= t is not repeated.
+        threshold: t. A finding with f >= t is not repeated.
 
     Returns:
         (N,) float64, at least 1.
     """
-    positive = np.array([[one.get(name) == POSITIVE for name in LABELS] for one in labels])
-    share = np.maximum(positive.mean(axis=0), 1 / len(labels))  # one that nobody has counts nowhere
+    there = np.array(
+        [[one.get(name) in (POSITIVE, UNCERTAIN) for name in CHEXPERT.findings] for one in labels]
+    )
+    share = np.maximum(there.mean(axis=0), 1 / len(labels))  # one that nobody has counts nowhere
     factor = np.maximum(1.0, np.sqrt(threshold / share))
-    factors: np.ndarray = np.where(positive, factor, 1.0).max(axis=1)
+    factors: np.ndarray = np.where(there, factor, 1.0).max(axis=1)
     return factors

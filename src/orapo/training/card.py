@@ -33,7 +33,14 @@ NOTICE: Final = (
     "patient."
 )
 _PACKAGES: Final = ("orapo", "torch", "transformers", "trl")
-_DATA_SETTINGS: Final = ("target", "views", "prompt_fields", "engine", "reward_terms")
+_DATA_SETTINGS: Final = (
+    "target",
+    "views",
+    "prompt_fields",
+    "repeat_rare",
+    "engine",
+    "reward_terms",
+)
 _SETTINGS: Final = (
     *("method", "num_generations", "per_device_train_batch_size", "gradient_accumulation_steps"),
     *("learning_rate", "lr_scheduler_type", "beta", "temperature", "max_completion_length"),

@@ -143,9 +143,10 @@ def schedule(config: OraPOConfig, studies: int, processes: int) -> Schedule:
 
 @dataclass(frozen=True)
 class DryRun:
-    """What a recipe would do."""
+    """What a recipe would do; ``shown``: studies of an epoch, repeated ones counted as often."""
 
     studies: int
+    shown: int
     patients: int
     set_aside: int
     prompt_tokens: int
@@ -187,7 +188,7 @@ def dry_run(
     Args:
         run: What is trained on what.
         config: How.
-        studies: Those of the train split.
+        studies: `orapo.training.run.training_studies`.
         machine: On which hardware.
         step_seconds: Of a step, as measured; without them no hours are told.
 
@@ -225,6 +226,7 @@ def dry_run(
     calls, tokens, cost = _judge(run, plan, [target_text(study, target) for study in readable])
     return DryRun(
         studies=len(readable),
+        shown=len(shown),
         patients=len({study.patient_id or study.study_id for study in readable}),
         set_aside=len(set_aside.studies),
         prompt_tokens=prompt,

@@ -31,9 +31,9 @@ class TaskConfig:
         probe_studies: Studies of a probe, from the split's beginning.
         train_studies: Studies to train on, drawn so that a smaller number is part of a larger one; 0 for
             all.
-        repeat_rare: Studies with a label that fewer than this share have are shown more often (t of
+        repeat_rare: Studies with a finding that fewer than this share have are shown more often (t of
             `orapo.training.balance`); 0: all are shown alike.
-        studies_seed: Of both draws; the run's own ``seed`` (and ``data_seed``) order the studies.
+        studies_seed: Of the draws of ``train_studies`` and ``repeat_rare``; the run's own ``seed`` (and ``data_seed``) order the studies.
         reward: What is rewarded: ``facts``, ``accuracy`` (the naive baseline), ``bleu``, ``radgraph``,
             ``radcliq``, or ``package.module:function``.
         reward_terms: What is rewarded beside it, ``name=weight`` each (`training.rewards`).
@@ -74,7 +74,7 @@ class TaskConfig:
     probe_studies: int = field(default=200, metadata={"help": "studies of a probe"})
     train_studies: int = field(default=0, metadata={"help": "studies to train on; 0 for all"})
     repeat_rare: float = field(
-        default=0.0, metadata={"help": "show studies with labels rarer than this share more often"}
+        default=0.0, metadata={"help": "show studies with findings rarer than this more often"}
     )
     studies_seed: int = field(
         default=0, metadata={"help": "of the draws of train_studies and repeat_rare"}

@@ -95,26 +95,24 @@ def train(
             "train into another output_dir"
         )
     manifest = Path(run.data)
-    studies = studies_of(manifest, run.train_split)
+    studies = training_studies(run)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OrapoError(f"{folder}: can't be made the output folder ({error.strerror})") from None
-    if run.train_studies:
-        studies = _drawn(studies, run)
-    views = check_views(run.views)
+    views, target = check_views(run.views), check_target(run.target)
     first = config.process_index == 0
     set_aside = SetAside(len(studies), run.max_unreadable_share, folder if first else None)
     with config.main_process_first(desc="reading every film once"):  # the others find its notes
         studies = readable_studies(studies, views, set_aside, config.disable_tqdm or not first)
     together = config.generation_batch_size // config.num_generations
-    if len(studies) < together:
+    shown = shown_rows(studies, target, run.repeat_rare, run.studies_seed)
+    if len(shown) < together:
         raise OrapoError(
-            f"{manifest}: {len(studies)} studies to train on, fewer than the {together} of one "
+            f"{manifest}: {len(shown)} studies to train on, fewer than the {together} of one "
             "generation; lower per_device_train_batch_size or gradient_accumulation_steps"
         )
     model, processor, adapter = load_policy(run, config)
-    target = check_target(run.target)
     callbacks: list[TrainerCallback] = [LogFile(folder / LOG_FILE)]
     probe = None
     if run.probe_every and run.probe_split:
@@ -131,14 +129,14 @@ def train(
         )
         callbacks.append(probe)
     rows = training_dataset(studies, target=target, prompt_fields=run.prompt_fields, views=views)
-    shown = shown_rows(studies, target, run.repeat_rare, run.studies_seed)
-    if len(shown) > len(studies):
-        rows = rows.select(shown)
+    repeated = len(shown) > len(studies)
     shared = {"processing_class": processor, "callbacks": callbacks, "peft_config": adapter}
     trainer: OraPOTrainer | SupervisedTrainer | OfflineTrainer
     guard = None
     if config.method == "sft":
-        trainer = SupervisedTrainer(model, config, supervised_rows(rows), **shared)
+        rows = supervised_rows(rows)
+        rows = rows.select(shown) if repeated else rows
+        trainer = SupervisedTrainer(model, config, rows, **shared)
     elif config.method == "dpo":
         pairs = offline_pairs(run, config, [studies[row] for row in shown], model, processor)
         trainer = OfflineTrainer(model, config, pairs, **shared)
@@ -158,7 +156,7 @@ def train(
             check_pairs(experts, studies, run.preferences)
         trainer = OraPOTrainer(
             *(model, rewards, config),
-            train_dataset=rows,
+            train_dataset=rows.select(shown) if repeated else rows,
             set_aside=set_aside,
             experts=experts,
             **shared,
@@ -230,8 +228,15 @@ def _rewards(
     return [reward, *terms], [weight, *weights]
 
 
-def _drawn(studies: list[Study], run: RunConfig) -> list[Study]:
-    """Return the studies that a run of fewer trains on, in the manifest's order."""
+def training_studies(run: RunConfig) -> list[Study]:
+    """Return the studies that a run trains on, in the manifest's order: all, or as many as it wants.
+
+    Raises:
+        OrapoError: The manifest can't be read, or has no or too few studies of the split.
+    """
+    studies = studies_of(Path(run.data), run.train_split)
+    if not run.train_studies:
+        return studies
     if run.train_studies > len(studies):
         raise OrapoError(
             f"{run.data}: train_studies is {run.train_studies}, split {run.train_split!r} has "

@@ -108,7 +108,7 @@ def fill_folder(
     complete = {**arguments, "complete": True}
     if _read_record(out) == complete and is_whole():
         return False
-    with locked(out, ".phantom.lock"):  # who comes second finds what the first has drawn
+    with locked(out):  # who comes second finds what the first has drawn
         if _read_record(out) == complete and is_whole():
             return False
         _fill(out, arguments, entries, draw, overwrite)
