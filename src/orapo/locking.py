@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ _log = logging.getLogger(__name__)
 
 @contextmanager
 def locked(folder: Path, busy: str | None = None) -> Iterator[None]:
-    """Hold a folder against other processes of this machine; not re-entrant.
+    """Hold a folder against the user's other processes on this machine; not re-entrant.
 
     The lock is a file of the machine's temporary folder, by the folder's path: nothing is left among
     the user's data, a folder that may only be read is no trouble, and network file systems need not
@@ -33,7 +34,8 @@ def locked(folder: Path, busy: str | None = None) -> Iterator[None]:
     """
     path = str(folder.resolve())
     name = hashlib.sha256(path.encode("utf-8", "surrogateescape")).hexdigest()[:32]
-    lock = FileLock(Path(tempfile.gettempdir()) / f"orapo-{name}.lock", mode=0o666)
+    user = getattr(os, "getuid", int)()  # another user's file could not be opened there
+    lock = FileLock(Path(tempfile.gettempdir()) / f"orapo-{user}-{name}.lock")
     try:
         try:
             lock.acquire(timeout=0)

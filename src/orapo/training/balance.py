@@ -1,4 +1,4 @@
-"""Studies with rare labels shown more often: repeat factor sampling."""
+"""Studies with rare findings shown more often: repeat factor sampling."""
 
 from __future__ import annotations
 

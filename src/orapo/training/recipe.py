@@ -33,7 +33,8 @@ class TaskConfig:
             all.
         repeat_rare: Studies with a finding that fewer than this share have are shown more often (t of
             `orapo.training.balance`); 0: all are shown alike.
-        studies_seed: Of the draws of ``train_studies`` and ``repeat_rare``; the run's own ``seed`` (and ``data_seed``) order the studies.
+        studies_seed: Of the draws of ``train_studies`` and ``repeat_rare``; the run's own ``seed`` (and
+            ``data_seed``) order the studies.
         reward: What is rewarded: ``facts``, ``accuracy`` (the naive baseline), ``bleu``, ``radgraph``,
             ``radcliq``, or ``package.module:function``.
         reward_terms: What is rewarded beside it, ``name=weight`` each (`training.rewards`).

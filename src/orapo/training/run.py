@@ -129,14 +129,11 @@ def train(
         )
         callbacks.append(probe)
     rows = training_dataset(studies, target=target, prompt_fields=run.prompt_fields, views=views)
-    repeated = len(shown) > len(studies)
     shared = {"processing_class": processor, "callbacks": callbacks, "peft_config": adapter}
     trainer: OraPOTrainer | SupervisedTrainer | OfflineTrainer
     guard = None
     if config.method == "sft":
-        rows = supervised_rows(rows)
-        rows = rows.select(shown) if repeated else rows
-        trainer = SupervisedTrainer(model, config, rows, **shared)
+        trainer = SupervisedTrainer(model, config, supervised_rows(rows).select(shown), **shared)
     elif config.method == "dpo":
         pairs = offline_pairs(run, config, [studies[row] for row in shown], model, processor)
         trainer = OfflineTrainer(model, config, pairs, **shared)
@@ -156,7 +153,7 @@ def train(
             check_pairs(experts, studies, run.preferences)
         trainer = OraPOTrainer(
             *(model, rewards, config),
-            train_dataset=rows.select(shown) if repeated else rows,
+            train_dataset=rows.select(shown),
             set_aside=set_aside,
             experts=experts,
             **shared,
