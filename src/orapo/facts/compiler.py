@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from itertools import pairwise
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Final
 
 from orapo.errors import OrapoError
+from orapo.facts.answers import Answer, AnswerWords
 from orapo.facts.fact import Polarity
 from orapo.facts.schema import (
     TOKEN,
@@ -19,10 +22,12 @@ from orapo.facts.schema import (
     Kind,
     LabelSetTable,
     LexiconFile,
+    Normal,
     Structure,
     expanded,
     read_file,
 )
+from orapo.facts.sections import HeadingNames, SectionKind
 from orapo.facts.vocabulary import MIN_FUZZY, Entry, Place, Trie, Vocabulary, deletions
 from orapo.labels import CHEXPERT, LabelSet, LabelValue
 
@@ -39,7 +44,11 @@ class _Compiler:
         self.spelling: dict[str, str] = {}
         self.real_words: set[str] = set()
         self.grammar: dict[str, frozenset[str]] = {}
-        self.sections: dict[str, set[str]] = {"skipped": set(), "read": set()}
+        self.sections: dict[str, set[str]] = {}
+        self.answers: dict[str, list[str]] = {kind.value: [] for kind in Answer}
+        self.normal = Normal()
+        self.harmless: dict[str, set[str]] = {"words": set(), "frames": set()}
+        self.foreign: set[str] = set()
         self.modifiers: list[tuple[Kind, Any, str]] = []
         self.label_set: LabelSet = CHEXPERT
 
@@ -47,6 +56,10 @@ class _Compiler:
         for word, variants in file.spelling.items():
             self.spelling.update(dict.fromkeys(variants, word))
         self.real_words.update(file.real_words)
+        for language in file.foreign.values():
+            self.foreign.update(language)
+        if file.normal.names:
+            self.normal = file.normal
         for group, words in file.grammar:
             self.grammar[group] = self.grammar.get(group, frozenset()) | words
         try:
@@ -66,7 +79,7 @@ class _Compiler:
                     if kind is Kind.ASSERTIVE:
                         self.assertive.add(text)
                     else:
-                        self.modifiers.append((kind, None, text))
+                        self.modifiers += [(kind, None, each) for each in _contracted(text)]
         except ValueError as error:
             raise OrapoError(f"{name}: {error}") from None
 
@@ -119,6 +132,7 @@ class _Compiler:
                 name=old.name,
                 phrases=(*old.phrases, *structure.phrases),
                 adjectives=(*old.adjectives, *structure.adjectives),
+                limit=old.limit if structure.limit is None else structure.limit,
                 states={**old.states, **structure.states},
             )
         for kind, texts in (
@@ -138,9 +152,25 @@ class _Compiler:
         for state, phrases in file.states.items():
             self.modifiers += [(Kind.STATE, state, text) for text in expanded(phrases)]
         for kind, phrases in file.sections.items():
-            if kind not in self.sections:
-                raise ValueError(f"sections.{kind} is not skipped or read")
-            self.sections[kind].update(phrases)
+            # a lexicon of a user's own names them by what becomes of them
+            section = {"skipped": "history", "read": "findings"}.get(kind, kind)
+            if section not in tuple(SectionKind):
+                raise ValueError(f"sections.{kind} is no kind of section")
+            self.sections.setdefault(section, set()).update(phrases)
+        for kind, phrases in file.answers.items():
+            if kind not in self.answers:
+                raise ValueError(f"answers.{kind} is no kind of answer")
+            self.answers[kind] += phrases
+        for kind, phrases in file.harmless.items():
+            if kind not in self.harmless:
+                raise ValueError(f"harmless.{kind} is not words or frames")
+            self.harmless[kind].update(phrases)
+
+    def _normal_names(self) -> frozenset[str]:
+        if self.normal.finding not in self.findings:
+            return frozenset()
+        own = self.label_set.no_finding
+        return self.normal.names | (frozenset() if own is None else {own.lower()})
 
     def compile(self) -> Vocabulary:
         phrases: dict[str, tuple[Kind, Any]] = {}
@@ -219,6 +249,9 @@ class _Compiler:
             for name, entry in findings.items()
             for polarity in Polarity
         }
+        known = {*canonical, *canonical.values()}
+        for grammatical in self.grammar.values():
+            known |= grammatical
         return Vocabulary(
             findings,
             Grammar(
@@ -228,13 +261,33 @@ class _Compiler:
                 }
             ),
             effects,
-            frozenset(self.sections["skipped"]),
-            frozenset(self.sections["read"]),
+            HeadingNames({kind: frozenset(names) for kind, names in self.sections.items()}),
+            AnswerWords(self.answers),
+            self._normal_names(),
+            self.normal.finding if self.normal.finding in findings else None,
+            frozenset(pair for each in words.values() for pair in pairwise(each)),
+            frozenset(known),
+            frozenset(self.foreign),
             self.label_set,
             root,
+            frozenset(known) | {canonical.get(word, word) for word in self.harmless["words"]},
+            frozenset(canonical.get(word, word) for word in self.harmless["frames"]),
             {word: word for word in self.real_words} | canonical,
             fuzzy,
         )
+
+
+_CONTRACTED: Final = re.compile(
+    r"\b(?P<verb>is|are|was|were|has|have|had|does|do|did|could|would|should) not\b|\b(?:cannot|can not)\b"
+)
+
+
+def _contracted(phrase: str) -> Iterator[str]:
+    """Yield a phrase, and the same as it is spoken ("is not seen", "isn't seen")."""
+    yield phrase
+    spoken = _CONTRACTED.sub(lambda match: f"{match['verb'] or 'ca'}n't", phrase)
+    if spoken != phrase:
+        yield spoken
 
 
 def _said_within(
@@ -288,7 +341,7 @@ def _plurals(word: str) -> Iterator[str]:
 
 SETS: Final = "sets"
 """Folder of the label sets that come with the package."""
-ORGANLESS: Final = frozenset({"language.toml", "modifiers.toml"})
+ORGANLESS: Final = frozenset({"language.toml", "languages.toml", "modifiers.toml"})
 """Files that hold for any report; the others name what is in a chest."""
 
 

@@ -8,10 +8,15 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from orapo.facts.compiler import load_vocabulary
-from orapo.facts.extraction import Reading, read_sentence
+from orapo.facts.extraction import How, Reading, read_sentence
 from orapo.facts.fact import Details, Fact, Polarity, ReportFacts, Sentence
 from orapo.facts.labelling import merge_labels, stronger
-from orapo.facts.sentences import Span, reported_sentences
+from orapo.facts.fields import FieldReader, Passage
+from orapo.facts.language import is_english
+from orapo.facts.layout import Layout
+from orapo.facts.markup import MARKED, flatten
+from orapo.facts.rewriting import Rewritten
+from orapo.facts.typography import PLAIN, clean
 from orapo.facts.vocabulary import Vocabulary
 from orapo.labels import POSITIVE, LabelSet, LabelValue
 
@@ -53,9 +58,12 @@ class RulesEngine:
             for name, finding in self._vocabulary.findings.items()
             if finding.weak
         }
-        self._read: dict[str, Reading] = {}
+        self._read: dict[str | tuple[str, How], Reading] = {}
         self._most_cached = cached_sentences
         self._blank = self.label_set.blank()
+        vocabulary = self._vocabulary
+        self._layout = Layout(vocabulary.headings, vocabulary.answers, vocabulary.follow)
+        self._fields = FieldReader(vocabulary, self._as_sentence)
 
     @property
     def label_set(self) -> LabelSet:
@@ -76,25 +84,51 @@ class RulesEngine:
         """
         if not isinstance(text, str):
             raise TypeError(f"a report must be a text, not {type(text).__name__}")
-        vocabulary = self._vocabulary
-        sections = vocabulary.skipped_sections, vocabulary.read_sections
-        spans = list(reported_sentences(text, *sections))
-        known = self._read
-        readings = []
+        if not is_english(text, self._vocabulary):
+            empty = Details((), (), {})
+            blank = dict(self._blank)
+            return ReportFacts(text, blank, self.label_set, False, frozenset(), empty, english=False)
+        source = _Source(text, self._vocabulary.words)
+        passages = self._passages(source.text)
+        readings = [self._reading(passage.written(source.text), passage.how) for passage in passages]
+        if any(passage.asked for passage in passages):
+            readings = _without_questions(passages, readings)
         denied: set[str] = set()
-        readable = False
-        for _, body, end, _ in spans:
-            sentence = text[body:end]
-            reading = known[sentence] if sentence in known else self._reading(sentence)
-            readings.append(reading)
+        readable = abnormal = unread = False
+        for reading in readings:
             if not reading.silent:
                 readable = True
                 denied.update(reading.denied)
-        details = partial(self._details, text, spans, readings)
+                abnormal = abnormal or reading.abnormal
+            elif reading.unread:
+                unread = True
+        details = partial(self._details, source, passages, readings)
         labels = self._labels(readings)
         if labels is None:
-            labels = merge_labels(details().facts, self.label_set, self._weak)[0]
-        return ReportFacts(text, labels, self.label_set, readable, frozenset(denied), details)
+            labels = merge_labels(
+                details().facts, self.label_set, self._weak, unread=unread
+            )[0]
+        return ReportFacts(
+            text,
+            labels,
+            self.label_set,
+            readable,
+            frozenset(denied),
+            details,
+            abnormal=abnormal or unread,
+            disguised=source.disguised,
+        )
+
+    def sentences(self, text: str) -> list[Sentence]:
+        """Return the sentences of a report that speak of the film."""
+        source = _Source(text, self._vocabulary.words)
+        return [source.sentence(passage) for passage in self._passages(source.text)]
+
+    def _passages(self, text: str) -> list[Passage]:
+        passages: list[Passage] = []
+        for item in self._layout.items(text):
+            passages += self._fields.passages(text, item)
+        return passages
 
     def _labels(self, readings: list[Reading]) -> dict[str, LabelValue] | None:
         """Merge what the sentences state, as `merge_labels` does their facts, but faster.
@@ -111,6 +145,8 @@ class RulesEngine:
             if reading.doubts_previous:
                 return None
             if reading.silent:
+                if reading.unread:
+                    normal = False
                 continue
             silent = False
             if reading.abnormal:
@@ -135,41 +171,56 @@ class RulesEngine:
             labels[label_set.no_finding] = POSITIVE
         return labels
 
-    def _details(self, text: str, spans: list[Span], readings: list[Reading]) -> Details:
+    def _details(
+        self, source: _Source, passages: list[Passage], readings: list[Reading]
+    ) -> Details:
         sentences: list[Sentence] = []
         facts: list[Fact] = []
         effects = self._vocabulary.effects
-        for span, reading in zip(spans, readings, strict=True):
-            sentences.append(Sentence(text[span.start : span.end], span.start, span.end))
+        for passage, reading in zip(passages, readings, strict=True):
+            sentence = source.sentence(passage)
+            sentences.append(sentence)
             if reading.doubts_previous:
                 self._doubt(facts, len(sentences) - 2)
             for mention in reading.mentions:
+                start, end = source.origin(*passage.place(mention.start, mention.end))
+                start, end = max(start, sentence.start), min(end, sentence.end)
+                if start >= end:
+                    start, end = sentence.start, sentence.end
                 facts.append(
                     Fact(
                         finding=mention.finding,
                         polarity=mention.polarity,
                         labels=dict(effects[mention.finding, mention.polarity]),
-                        start=span.body + mention.start,
-                        end=span.body + mention.end,
+                        start=start,
+                        end=end,
                         sentence=len(sentences) - 1,
                         location=mention.location,
                         laterality=mention.laterality,
                         severity=mention.severity,
                     )
                 )
-        _, evidence = merge_labels(facts, self.label_set, self._weak)
+        unread = any(reading.unread for reading in readings)
+        _, evidence = merge_labels(facts, self.label_set, self._weak, unread=unread)
         return Details(tuple(sentences), tuple(facts), evidence)
 
     def read_many(self, texts: Iterable[str]) -> Iterator[ReportFacts]:
         """Read reports one after another; see `read`."""
         return map(self.read, texts)
 
-    def _reading(self, sentence: str) -> Reading:
-        reading = read_sentence(sentence, self._vocabulary)
+    def _as_sentence(self, text: str) -> Reading:
+        return self._reading(text, How.STATED)
+
+    def _reading(self, sentence: str, how: How) -> Reading:
+        key = sentence if how is How.STATED else (sentence, how)
+        known = self._read.get(key)
+        if known is not None:
+            return known
+        reading = read_sentence(sentence, self._vocabulary, how)
         if self._most_cached and len(sentence) <= LONGEST_CACHED:
             if len(self._read) >= self._most_cached:
                 self._read.clear()
-            self._read[sentence] = reading
+            self._read[key] = reading
         return reading
 
     def _doubt(self, facts: list[Fact], sentence: int) -> None:
@@ -181,6 +232,55 @@ class RulesEngine:
             if fact.polarity is Polarity.PRESENT:
                 labels = dict(self._vocabulary.effects[fact.finding, Polarity.UNCERTAIN])
                 facts[index] = fact._replace(polarity=Polarity.UNCERTAIN, labels=labels)
+
+
+class _Source:
+    """A report and its clean text.
+
+    Args:
+        report: As given.
+        known: Words of the lexicon.
+    """
+
+    __slots__ = ("_layers", "disguised", "report", "text")
+
+    def __init__(self, report: str, known: frozenset[str]) -> None:
+        self.report = self.text = report
+        self.disguised = False
+        self._layers: list[Rewritten] = []
+        if PLAIN.search(report):
+            typed, self.disguised = clean(report, known)
+            self._layers.append(typed)
+            self.text = typed.text
+        if MARKED.search(self.text):
+            marked = flatten(self.text)
+            self._layers.append(marked)
+            self.text = marked.text
+
+    def origin(self, start: int, end: int) -> tuple[int, int]:
+        """Return where a stretch of the clean text stands in the report."""
+        for layer in reversed(self._layers):
+            start, end = layer.origin(start, end)
+        return start, end
+
+    def sentence(self, passage: Passage) -> Sentence:
+        """Return the sentence that a passage stands for."""
+        start, end = self.origin(passage.start, passage.end)
+        return Sentence(self.report[start:end], start, end)
+
+
+def _without_questions(passages: list[Passage], readings: list[Reading]) -> list[Reading]:
+    """Leave out what an open question asks where the report says it elsewhere."""
+    stated = frozenset(
+        label
+        for passage, reading in zip(passages, readings, strict=True)
+        if not passage.asked
+        for label in (*reading.stated, *reading.weakly)
+    )
+    return [
+        reading.without(stated) if passage.asked and not reading.silent else reading
+        for passage, reading in zip(passages, readings, strict=True)
+    ]
 
 
 @lru_cache(maxsize=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from enum import Enum
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -13,6 +14,36 @@ from orapo.facts.schema import TOKEN, Kind
 from orapo.facts.states import Draft
 from orapo.facts.vocabulary import Item, Place, Vocabulary
 from orapo.labels import NEGATIVE, LabelValue
+
+
+class How(Enum):
+    """How a stretch of text is read."""
+
+    STATED = "stated"
+    """As it stands."""
+    JOINED = "joined"
+    """As it stands; a state before what it is said of ("normal", "heart size")."""
+    DENIED = "denied"
+    """A field that is answered with no: what it names is not there; "heart normal: no" is abnormal."""
+    DOUBTED = "doubted"
+    """What it affirms is uncertain."""
+    ABSENT = "absent"
+    """A list of what is not there."""
+    NORMAL = "normal"
+    """It says that all is normal, whatever its words."""
+    NOTHING = "nothing"
+    """It says nothing of the film ("Pneumothorax: not assessed")."""
+
+
+_POLARITY: Final[Mapping[How, Mapping[Polarity, Polarity]]] = {
+    How.DENIED: {
+        Polarity.PRESENT: Polarity.ABSENT,
+        Polarity.UNCERTAIN: Polarity.ABSENT,
+        Polarity.ABSENT: Polarity.PRESENT,
+    },
+    How.DOUBTED: {Polarity.PRESENT: Polarity.UNCERTAIN},
+    How.ABSENT: {Polarity.PRESENT: Polarity.ABSENT, Polarity.UNCERTAIN: Polarity.ABSENT},
+}
 
 
 class Mention(NamedTuple):
@@ -39,18 +70,28 @@ class Reading:
         denied: Labels that some fact of it gives 0.
         abnormal: Whether it states something that no label stands for.
         silent: Whether it states nothing.
+        unread: Whether it states nothing, and has words that may assert something all the same.
         doubts_previous: It takes back what the sentence before it says ("This may be artifact.").
     """
 
     __slots__ = (
-        "_mentions", "_text", "_vocabulary", "abnormal", "denied", "doubts_previous", "silent",
-        "stated", "weakly",
+        "_but", "_how", "_mentions", "_text", "_vocabulary", "abnormal", "denied", "doubts_previous",
+        "silent", "stated", "unread", "weakly",
     )  # fmt: skip
 
     def __init__(
-        self, text: str, vocabulary: Vocabulary, drafts: Sequence[Draft], doubts_previous: bool
+        self,
+        text: str,
+        vocabulary: Vocabulary,
+        drafts: Sequence[Draft],
+        doubts_previous: bool,
+        how: How = How.STATED,
+        but: frozenset[str] = frozenset(),
+        unread: bool = False,
     ) -> None:
         self._text, self._vocabulary = text, vocabulary
+        self._how, self._but = how, but
+        self.unread = unread
         self._mentions: tuple[Mention, ...] | None = None
         self.doubts_previous = doubts_previous
         self.silent = not drafts
@@ -81,16 +122,23 @@ class Reading:
     def mentions(self) -> tuple[Mention, ...]:
         """Its statements in the order of their places; worked out when first asked for."""
         if self._mentions is None:
-            tokens, drafts, _ = _read(self._text, self._vocabulary)
+            tokens, drafts, _ = _read(self._text, self._vocabulary, self._how, self._but)
             spans = [match.span() for match in TOKEN.finditer(lower(self._text))]
             mentions = []
             for draft in drafts:
-                start, end = spans[draft.first][0], spans[draft.last][1]
+                start, end = 0, len(self._text)
+                if draft.last < len(spans):
+                    start, end = spans[draft.first][0], spans[draft.last][1]
                 qualities = _qualities(draft.modifiers, tokens)
                 mentions.append(Mention(draft.finding, draft.polarity, start, end, *qualities))
             mentions.sort(key=lambda mention: mention.start)
             self._mentions = tuple(mentions)
         return self._mentions
+
+    def without(self, labels: frozenset[str]) -> Reading:
+        """Return what it states apart from statements that bear on these labels alone."""
+        _, drafts, doubts = _read(self._text, self._vocabulary, self._how, labels)
+        return Reading(self._text, self._vocabulary, drafts, doubts, self._how, labels)
 
 
 _NO_LABELS: Final[Mapping[str, LabelValue]] = MappingProxyType({})
@@ -104,23 +152,32 @@ def lower(text: str) -> str:
     return "".join(low if len(low := char.lower()) == 1 else char for char in text)
 
 
-def read_sentence(text: str, vocabulary: Vocabulary) -> Reading:
+def read_sentence(text: str, vocabulary: Vocabulary, how: How = How.STATED) -> Reading:
     """Read the statements of one sentence.
 
     Args:
         text: The sentence.
         vocabulary: The compiled lexicon.
+        how: How it is meant, where more than its own words say so.
 
     Returns:
         What it states.
     """
-    _, drafts, doubts_previous = _read(text, vocabulary)
-    return Reading(text, vocabulary, drafts, doubts_previous)
+    tokens, drafts, doubts_previous = _read(text, vocabulary, how)
+    unread = not drafts and not doubts_previous and how is not How.NOTHING
+    unread = unread and not vocabulary.harmless(tokens)
+    return Reading(text, vocabulary, drafts, doubts_previous, how, unread=unread)
 
 
-def _read(text: str, vocabulary: Vocabulary) -> tuple[list[str], list[Draft], bool]:
+def _read(
+    text: str, vocabulary: Vocabulary, how: How, but: frozenset[str] = frozenset()
+) -> tuple[list[str], list[Draft], bool]:
     """Return tokens, statements, and whether the sentence doubts the one before it."""
     tokens = vocabulary.canonical_forms(TOKEN.findall(lower(text)))
+    if how is How.NOTHING:
+        return tokens, [], False
+    if how is How.NORMAL:
+        return tokens, [Draft(vocabulary.normal_finding, Polarity.ABSENT, 0, len(tokens) - 1, -1)], False
     items = vocabulary.find(tokens)
     if not items:
         return tokens, [], False
@@ -129,6 +186,17 @@ def _read(text: str, vocabulary: Vocabulary) -> tuple[list[str], list[Draft], bo
     drafts = reader.drafts + reader.states
     if reader.some_dropped:
         drafts = [draft for draft in drafts if not draft.dropped]
+    turned = _POLARITY.get(how)
+    if turned is not None:
+        for draft in drafts:
+            draft.polarity = turned.get(draft.polarity, draft.polarity)
+    if but:
+        effects = vocabulary.effects
+        drafts = [
+            draft
+            for draft in drafts
+            if not (said := effects[draft.finding, draft.polarity]) or not but.issuperset(said)
+        ]
     return tokens, drafts, not drafts and reader.doubts_previous()
 
 

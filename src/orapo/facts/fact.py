@@ -69,6 +69,10 @@ class ReportFacts:
         readable: Whether any fact could be read.
         denied: Labels that some fact gives 0, whatever others say.
         details: Its sentences, facts and evidence, or what works them out.
+        abnormal: Whether it says something that is not normal and that no label stands for, or may
+            say so in a sentence that could not be read: then there is No Finding for no one.
+        disguised: Whether it had letters of other alphabets or invisible characters within words.
+        english: Whether it is written in English; if not, nothing of it is read.
 
     Attributes:
         text: The report.
@@ -76,9 +80,15 @@ class ReportFacts:
         label_set: The labels that it was read for.
         readable: Whether any fact could be read.
         denied: Labels that some fact gives 0, whatever others say.
+        abnormal: Whether something beside its labels is not normal, or may be.
+        disguised: Whether it had letters of other alphabets or invisible characters within words.
+        english: Whether it is written in English; if not, nothing of it is read.
     """
 
-    __slots__ = ("_details", "denied", "label_set", "labels", "readable", "text")
+    __slots__ = (
+        "_details", "abnormal", "denied", "disguised", "english", "label_set", "labels", "readable",
+        "text",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -88,6 +98,10 @@ class ReportFacts:
         readable: bool,
         denied: frozenset[str],
         details: Details | Callable[[], Details],
+        *,
+        abnormal: bool = False,
+        disguised: bool = False,
+        english: bool = True,
     ) -> None:
         self.text = text
         self.labels = labels
@@ -95,6 +109,9 @@ class ReportFacts:
         self.readable = readable
         self.denied = denied
         self._details = details
+        self.abnormal = abnormal
+        self.disguised = disguised
+        self.english = english
 
     @property
     def details(self) -> Details:
@@ -129,9 +146,15 @@ class ReportFacts:
     def __repr__(self) -> str:
         return f"ReportFacts(labels={self.labels!r}, facts={self.facts!r})"
 
-    def __reduce__(self) -> tuple[type[ReportFacts], tuple[Any, ...]]:
+    def __reduce__(self) -> tuple[Callable[..., ReportFacts], tuple[Any, ...]]:
         kept = (self.text, self.labels, self.label_set, self.readable, self.denied, self.details)
-        return ReportFacts, kept
+        return _restored, (kept, self.abnormal, self.disguised, self.english)
+
+
+def _restored(
+    kept: tuple[Any, ...], abnormal: bool, disguised: bool, english: bool
+) -> ReportFacts:
+    return ReportFacts(*kept, abnormal=abnormal, disguised=disguised, english=english)
 
 
 def report_as_json(report: ReportFacts) -> dict[str, Any]:

@@ -17,7 +17,11 @@ def stronger(one: LabelValue, other: LabelValue) -> LabelValue:
 
 
 def merge_labels(
-    facts: Sequence[Fact], label_set: LabelSet, weak: Mapping[str, tuple[str, ...]]
+    facts: Sequence[Fact],
+    label_set: LabelSet,
+    weak: Mapping[str, tuple[str, ...]],
+    *,
+    unread: bool = False,
 ) -> tuple[dict[str, LabelValue], dict[str, tuple[int, ...]]]:
     """Merge the facts of a report: present beats uncertain beats absent.
 
@@ -25,6 +29,7 @@ def merge_labels(
         facts: The facts, each with the values it gives to labels.
         label_set: The labels.
         weak: For some findings, the labels on which they give way to any other fact.
+        unread: Whether a sentence that may assert something was not read.
 
     Returns:
         The labels, and for each that is not blank the indices of the facts that caused it.
@@ -34,7 +39,7 @@ def merge_labels(
     causes: dict[str, list[int]] = {}
     yielding: dict[str, list[int]] = {}
     no_finding = label_set.no_finding
-    normal = True
+    normal = not unread
     for index, fact in enumerate(facts):
         for label in fact.labels:
             if label == no_finding:

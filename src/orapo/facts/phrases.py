@@ -61,6 +61,19 @@ class PhraseRow:
                 return False
         return False
 
+    def predicate_follows(self, index: int) -> bool:
+        """Whether a verb behind this finding says more of it than that it is seen."""
+        verb = False
+        for item in self.items[index + 1 : index + 1 + LONGEST_LIST]:
+            kind = item.kind
+            if kind is VERB:
+                verb = True
+            elif kind in (STATE, Kind.SEVERITY, ASSERTIVE, Kind.NEUTRAL) and verb:
+                return True
+            elif kind not in (Kind.PLACE, Kind.SEVERITY, ASSERTIVE):
+                return False
+        return False
+
     def nothing_follows(self, index: int) -> bool:
         """Whether the statement ends here ("pneumonia, possible")."""
         after = self.items[index + 1 : index + 2]

@@ -74,6 +74,8 @@ class SentenceReader(PhraseRow):
         self.prestates: list[tuple[Item, Scope | None]] = []
         self.boundary = -1  # the item that began this statement
         self.some_dropped = False
+        self.unchanged = False  # "no change in A or B" says both
+        self.chosen = False  # an "or" was read in this scope
 
     def run(self) -> None:
         """Read all items."""
@@ -83,7 +85,23 @@ class SentenceReader(PhraseRow):
             if step is not None:
                 step(self, index, item)
         self._place_qualifiers()
+        if not self.drafts and not self.subject.structures and not self.states:
+            self._normal_alone()
         self._finish_subject()
+        if any(item.kind is Kind.NOT_STATED_SENTENCE for item in self.items):
+            self.some_dropped = True
+            for draft in (*self.drafts, *self.states):
+                draft.dropped = True
+
+    def _normal_alone(self) -> None:
+        """Read "Normal." and "Unremarkable." as of all that is on the film."""
+        finding = self.vocabulary.normal_finding
+        last = self.prestates[-1] if self.prestates else None
+        if last is None or finding is None or last[0].data != "normal" or last[1] is not None:
+            return
+        first = self.prestates[0][0].first
+        if last[0].last - first + 1 >= len(self.tokens) - 1:
+            self.states.append(Draft(finding, _ABSENT, first, last[0].last, -1))
 
     def doubts_previous(self) -> bool:
         """Whether the sentence takes back the one before it ("This may be artifact.")."""
@@ -96,6 +114,11 @@ class SentenceReader(PhraseRow):
         self._place_qualifiers()
         # ", and" is "and", ", or" is "or"
         self.link = item.kind
+        if item.kind is OR:
+            self.chosen = True
+
+    def _neutral(self, index: int, item: Item) -> None:
+        self.unchanged = self.unchanged or self.tokens[item.first] in ("no", "without", "not")
 
     def _verb(self, index: int, item: Item) -> None:
         self.after_verb = True
@@ -109,9 +132,11 @@ class SentenceReader(PhraseRow):
         self.link = None
         self.prestates = []
         self.after_verb = False
+        self.unchanged = False
 
     def _open(self, scope: Scope | None) -> None:
         self.scope, self.used, self.closed = scope, False, False
+        self.chosen = False
 
     def _starts_anew(self, index: int) -> bool:
         """Whether an assertive word here ends the scope: after a comma or "and", not in a list."""
@@ -214,12 +239,19 @@ class SentenceReader(PhraseRow):
     def _finding(self, index: int, item: Item) -> None:
         if self.used and (self.link is WITH or (self.closed and self.link is not OR)):
             self._open(None)
+        elif self.scope is DENIED and self.used and self._says_its_own(index, item):
+            self._open(None)
         if self.after_verb and self.subject.structures and not self.subject.states:
             self.subject = Subject()  # "the lungs show ..."
         finding = self._resolved(index, item)
         self.used = True
         self.prestates = []
-        if finding is not None and not (self.scope is not None and self.scope.silent):
+        if finding is not None and self.scope is not None and self.scope.silent:
+            self.some_dropped = True
+            spoken_of = Draft(finding.name, _PRESENT, item.first, item.last, index, dropped=True)
+            self.drafts.append(spoken_of)
+            self.last = None
+        elif finding is not None:
             last = self.drafts[-1] if self.drafts else None
             if last is not None and last.last + 1 == item.first and last.finding == finding.name:
                 last.last = item.last  # "mass lesion" is one finding
@@ -231,7 +263,8 @@ class SentenceReader(PhraseRow):
             draft = Draft(finding.name, polarity, item.first, item.last, index, modifiers)
             self.drafts.append(draft)
             self.last = draft
-            if self.link in (OR, VERSUS) and polarity is _PRESENT:
+            chooses = self.link is VERSUS or (self.link is OR and not self.unchanged)
+            if chooses and polarity is _PRESENT:
                 for other in self._choice_before():
                     if other.polarity is _PRESENT:
                         other.polarity = _UNCERTAIN
@@ -239,6 +272,25 @@ class SentenceReader(PhraseRow):
             self.last = None
         self.qualifiers = []
         self.link = None
+
+    def _says_its_own(self, index: int, item: Item) -> bool:
+        """Whether a finding behind a denied one begins a clause that says something of itself.
+
+        "No pneumothorax, effusion is unchanged"; "..., ET tube in place"; "no A or B, C is present".
+        """
+        if self.link not in (COMMA, AND) or self.or_follows(index):
+            return False
+        if item.last > item.first and self.tokens[item.last] in self.grammar.predicates:
+            return True
+        if self.link is COMMA and self.chosen:
+            return True
+        device = self.vocabulary.is_device(item.data) and not any(
+            self.vocabulary.is_device(self.vocabulary.findings[draft.finding])
+            for draft in self.drafts[-1:]
+        )
+        if device and self.link is COMMA:
+            return True
+        return self.predicate_follows(index)
 
     def _resolved(self, index: int, item: Item) -> Finding | None:
         finding: Finding = item.data
@@ -291,6 +343,21 @@ class SentenceReader(PhraseRow):
         self.qualifiers.append(item)
         self.link = None
         self.after_verb = False
+        if item.data.limit is not None:
+            self._measured(item)
+
+    def _measured(self, item: Item) -> None:
+        """Read "cardiothoracic ratio 0.62"."""
+        for at in range(item.last + 1, min(item.last + 7, len(self.tokens))):
+            token = self.tokens[at]
+            if token[0].isdigit():
+                number = float(token)
+                share = number / 100 if 1 < number <= 100 else number
+                if 0.2 < share < 1:
+                    state = "enlarged" if share > item.data.limit else "normal"
+                    said = Item(Entry(STATE, state, False), item.last, item.last)
+                    self.subject.states.append((said, None))
+                return
 
     def _state(self, index: int, item: Item) -> None:
         if item.assertive and self._starts_anew(index):
@@ -348,6 +415,7 @@ _STEPS: Final[dict[Kind, Callable[[SentenceReader, int, Item], None]]] = {
     Kind.HEDGE_PREVIOUS: SentenceReader._cue_back,
     Kind.NOT_STATED_PREVIOUS: SentenceReader._cue_back,
     Kind.NEW_STATEMENT: SentenceReader._boundary,
+    Kind.NEUTRAL: SentenceReader._neutral,
     Kind.VERB: SentenceReader._verb,
     Kind.COMMA: SentenceReader._connector,
     Kind.AND: SentenceReader._connector,

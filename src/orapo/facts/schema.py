@@ -53,6 +53,7 @@ class Kind(IntEnum):
     HEDGE_EITHER = auto()
     NOT_STATED_NEXT = auto()
     NOT_STATED_PREVIOUS = auto()
+    NOT_STATED_SENTENCE = auto()
     NEUTRAL = auto()
     NEW_STATEMENT = auto()
     VERB = auto()
@@ -111,6 +112,7 @@ class Structure(_Schema):
     name: str = Field(min_length=1)
     phrases: tuple[str, ...] = ()
     adjectives: tuple[str, ...] = ()
+    limit: float | None = None
     states: dict[str, tuple[str, Polarity]] = Field(default_factory=dict)
 
 
@@ -121,6 +123,16 @@ class Grammar(_Schema):
     comparisons: frozenset[str] = frozenset()
     articles: frozenset[str] = frozenset()
     pronouns: frozenset[str] = frozenset()
+    predicates: frozenset[str] = frozenset()
+
+
+class Normal(_Schema):
+    """How a text says that all is normal by a name alone; see ``lexicon/language.toml``."""
+
+    finding: str | None = None
+    """The finding whose absence it means."""
+    names: frozenset[str] = frozenset()
+    """Fields that mean it when they are answered with yes ("No Finding")."""
 
 
 class Carriers(_Schema):
@@ -171,6 +183,10 @@ class LexiconFile(_Modifiers):
     cues: dict[str, list[str]] = Field(default_factory=dict)
     spelling: dict[str, list[str]] = Field(default_factory=dict)
     grammar: Grammar = Grammar()
+    answers: dict[str, list[str]] = Field(default_factory=dict)
+    normal: Normal = Normal()
+    harmless: dict[str, list[str]] = Field(default_factory=dict)
+    foreign: dict[str, list[str]] = Field(default_factory=dict)
     real_words: tuple[str, ...] = ()
     label_set: LabelSetTable | None = None
 

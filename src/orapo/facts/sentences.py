@@ -76,36 +76,6 @@ def split_sentences(text: str) -> Iterator[Span]:
         yield span
 
 
-def reported_sentences(text: str, skipped: frozenset[str], read: frozenset[str]) -> Iterator[Span]:
-    """Yield the sentences that speak of the films, not of the history or the technique.
-
-    Args:
-        text: The report.
-        skipped: Headings (lower case) whose text is not read, unless nothing else follows.
-        read: Headings that end such a section.
-    """
-    if ":" not in text:  # no heading anywhere
-        yield from split_sentences(text)
-        return
-    spans = list(split_sentences(text))
-    skipping = False
-    ahead = sum(span.heading in skipped or span.heading in read for span in spans)
-    for span in spans:
-        if span.heading in skipped:
-            ahead -= 1
-            skipping = ahead > 0
-            continue
-        if span.heading in read:
-            ahead -= 1
-            skipping = False
-        elif skipping:
-            continue
-        elif span.heading is not None:
-            # "Heart: normal": the heading is the sentence's subject
-            span = span._replace(body=span.start)
-        yield span
-
-
 def _span(text: str, start: int, end: int) -> Span | None:
     if start < end and text[start] == " ":
         start += 1

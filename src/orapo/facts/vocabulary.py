@@ -10,10 +10,13 @@ from collections.abc import Iterator
 from dataclasses import InitVar, dataclass, field
 from typing import Any, Final, NamedTuple
 
+from orapo.facts.answers import AnswerWords
 from orapo.facts.fact import Polarity
 from orapo.facts.schema import Finding, Grammar, Kind
+from orapo.facts.sections import HeadingNames
 from orapo.labels import LabelSet, LabelValue
 
+_DENIES: Final = frozenset((Kind.DENY_NEXT, Kind.DENY_EITHER))
 MIN_FUZZY: Final = 8
 """Words of this length or more are recognised with one letter wrong."""
 
@@ -64,18 +67,30 @@ class Vocabulary:
         findings: By name.
         grammar: Small words: prepositions, articles ...
         effects: For each finding's name and polarity, what it says about labels.
-        skipped_sections: Headings (lower case) whose text is not read.
-        read_sections: Headings whose text is read.
+        headings: What headings of sections are called.
+        answers: What answers of fields are made of.
+        normal_names: Fields that say with "yes" that all is normal (lower case).
+        normal_finding: The finding whose absence that means.
+        follow: Pairs of words that follow each other in some phrase.
+        words: All its words.
+        foreign: Words of other languages that English does not have.
         label_set: The labels that the findings bear on.
     """
 
     findings: dict[str, Finding]
     grammar: Grammar
     effects: dict[tuple[str, Polarity], dict[str, LabelValue]]
-    skipped_sections: frozenset[str]
-    read_sections: frozenset[str]
+    headings: HeadingNames
+    answers: AnswerWords
+    normal_names: frozenset[str]
+    normal_finding: str | None
+    follow: frozenset[tuple[str, str]]
+    words: frozenset[str]
+    foreign: frozenset[str]
     label_set: LabelSet
     root: InitVar[Trie]
+    _harmless: frozenset[str]
+    _frames: frozenset[str]
     _canonical: dict[str, str]
     _fuzzy: dict[str, str]
     _seen: dict[str, str] = field(default_factory=dict)
@@ -112,6 +127,28 @@ class Vocabulary:
             if target is not None and _one_letter_wrong(token, target):
                 return target
         return token
+
+    def is_device(self, finding: Finding) -> bool:
+        """Whether a finding is no disease and leaves No Finding standing, as a catheter does."""
+        return bool(finding.labels) and self.label_set.beside.issuperset(finding.labels)
+
+    def harmless(self, tokens: list[str]) -> bool:
+        """Whether a sentence in which no finding was read asserts none that is not known.
+
+        It does not where all its words are known to name no disease, where it denies, or where it
+        speaks of the examination, the patient or the report itself.
+        """
+        known, frames = self._harmless, self._frames
+        strange = False
+        for token in tokens:
+            if token in frames:
+                return True
+            if token not in known and len(token) > 3 and token.isalpha():
+                strange = True
+        if not strange:
+            return True
+        items = self.find(tokens)
+        return bool(items) and items[0].first <= 1 and items[0].kind in _DENIES
 
     def find(self, tokens: list[str]) -> list[Item]:
         """Return the longest known phrases, left to right, in canonical tokens."""

@@ -1,0 +1,193 @@
+"""A field and its answer -> what is read, and how: the answer decides, the field's name asserts nothing.
+
+"Pneumothorax: No", "Is there an effusion? Small, on the left.", "Absent: edema, fracture", "Heart: normal".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Final, NamedTuple
+
+from orapo.facts.answers import Answer
+from orapo.facts.extraction import How, Reading, lower
+from orapo.facts.layout import Item, Place
+from orapo.facts.schema import TOKEN, Kind
+from orapo.facts.vocabulary import Vocabulary
+
+_CLAUSE: Final = re.compile(r"[,;(]|\s(?:with|but|and|which|however)\s|\s[-–—]\s|\.\s")
+"""Ends an answer's first words."""
+_DENYING: Final = frozenset((Kind.DENY_NEXT, Kind.DENY_PREVIOUS, Kind.DENY_EITHER))
+_HEDGING: Final = frozenset((Kind.HEDGE_NEXT, Kind.HEDGE_PREVIOUS, Kind.HEDGE_EITHER))
+_NAMING: Final = frozenset((Kind.FINDING, Kind.STRUCTURE, Kind.ADJECTIVE))
+_DESCRIBING: Final = frozenset((Kind.SEVERITY, Kind.PLACE, Kind.STATE, Kind.ASSERTIVE, Kind.NEUTRAL))
+_NAME_ONLY: Final = _NAMING | frozenset((Kind.COMMA, Kind.AND, Kind.OR, Kind.VERB))
+_MEASURE: Final = re.compile(r"\s*(?:about |approximately |approx\.? |~)?\d+(?:\.\d+)?\s*(?:x|mm|cm|%)|\s*[TLC]\d{1,2}\b")
+
+
+class Passage(NamedTuple):
+    """What of an item is read, and how.
+
+    Attributes:
+        start: First character of the sentence that it stands for.
+        end: One past its last.
+        pieces: What is read; two pieces are a field and its answer.
+        how: As it stands, or denied, doubted ...
+        asked: Whether it is a question that nothing answers.
+    """
+
+    start: int
+    end: int
+    pieces: tuple[Place, ...]
+    how: How
+    asked: bool = False
+
+    def written(self, text: str) -> str:
+        """Return what is read as one text."""
+        if len(self.pieces) == 1:
+            start, end = self.pieces[0]
+            return text[start:end]
+        joint = " " if self.how is How.JOINED else ": "
+        return joint.join(text[start:end] for start, end in self.pieces)
+
+    def place(self, start: int, end: int) -> Place:
+        """Return where a stretch of `written` stands in the clean text."""
+        begin, stop = self._at(start), self._at(end - 1) + 1
+        if self.start <= begin < stop <= self.end:
+            return begin, stop
+        return self.start, self.end
+
+    def _at(self, index: int) -> int:
+        joint = 1 if self.how is How.JOINED else 2
+        for start, end in self.pieces:
+            if index < end - start:
+                return start + max(index, 0)
+            index -= end - start + joint
+        return self.pieces[-1][1] - 1
+
+
+class FieldReader:
+    """Finds out what fields and their answers say.
+
+    Args:
+        vocabulary: The compiled lexicon.
+        read: Reads a stretch of text as a sentence.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, read: Callable[[str], Reading]) -> None:
+        self._vocabulary, self._read = vocabulary, read
+        self._words = vocabulary.answers
+
+    def passages(self, text: str, item: Item) -> Iterator[Passage]:
+        """Yield what is read of an item of a clean text."""
+        if item.field is None:
+            if item.answer is not None:
+                yield Passage(item.start, item.end, (item.answer,), How.STATED, item.asked)
+            return
+        if item.answer is None:
+            yield self._unanswered(text, item)
+            return
+        yield from self._answered(text, item, item.field, item.answer)
+
+    def _kinds(self, text: str) -> list[Kind]:
+        tokens = self._vocabulary.canonical_forms(TOKEN.findall(lower(text)))
+        return [item.kind for item in self._vocabulary.find(tokens)]
+
+    def _unanswered(self, text: str, item: Item) -> Passage:
+        """Return what a field without an answer says: a bare name nothing, anything else itself."""
+        assert item.field is not None
+        kinds = self._kinds(text[slice(*item.field)])
+        says = Kind.FINDING in kinds and not _NAME_ONLY.issuperset(kinds)
+        return Passage(item.start, item.end, (item.field,), How.STATED if says else How.NOTHING)
+
+    def _answered(self, text: str, item: Item, field: Place, answer: Place) -> Iterator[Passage]:
+        start, end = item.start, item.end
+        name, said = text[slice(*field)], text[slice(*answer)]
+        lead = self._words.leading(said)
+        pure = self._words.pure(said)
+        if name.lower().strip() in self._vocabulary.normal_names:
+            yield self._normal(item, field, pure or (lead[0] if lead else None))
+            return
+        asked = self._read(name)
+        kinds = self._kinds(name)
+        if asked.silent and _NAMING.isdisjoint(kinds):
+            yield self._list(text, item, field, answer, kinds)
+            return
+        if pure is not None:
+            yield self._decided(item, field, answer, pure, asked)
+            return
+        cut = _CLAUSE.search(said)
+        whole = self._read(said)
+        if lead is not None and (lead[1] >= len(said.rstrip(" .")) or cut is not None and not said[lead[1] : cut.start()].strip()):
+            # "No, but a small effusion"; "Yes, with atelectasis"
+            rest = answer[0] + lead[1]
+            if whole.silent:
+                yield self._decided(item, field, answer, lead[0], asked)
+            else:
+                middle = self._decided(item, field, (answer[0], rest), lead[0], asked)
+                yield middle._replace(end=max(rest, start + 1))
+                yield Passage(rest, end, ((rest, answer[1]),), How.STATED)
+            return
+        if not whole.silent:
+            head = (answer[0], answer[0] + cut.start()) if cut else None
+            if head and not asked.silent and self._read(text[slice(*head)]).silent and self._describes(text[slice(*head)]):
+                yield Passage(start, head[1], (field, head), How.STATED)
+                yield Passage(head[1], end, ((head[1], answer[1]),), How.STATED)
+            else:
+                yield Passage(start, end, (answer,), How.STATED)
+            return
+        answer_kinds = self._kinds(said)
+        if answer_kinds[:1] == [Kind.NEUTRAL]:
+            yield Passage(start, end, (field, answer), How.STATED)
+        elif lead is not None:
+            yield self._decided(item, field, answer, lead[0], asked)
+        elif asked.silent or self._describes(said):
+            yield Passage(start, end, (field, answer), How.STATED)
+        else:
+            yield Passage(start, end, (answer,), How.NOTHING)
+
+    def _describes(self, said: str) -> bool:
+        """Whether an answer describes what it answers ("small, at the right base"; "2 cm")."""
+        if _MEASURE.match(said):
+            return True
+        tokens = self._vocabulary.canonical_forms(TOKEN.findall(lower(said)))
+        items = self._vocabulary.find(tokens)
+        articles = self._vocabulary.grammar.articles | self._vocabulary.grammar.prepositions
+        ahead = len(tokens) if not items else items[0].first
+        return (
+            bool(items)
+            and (items[0].kind in _DESCRIBING or items[0].kind in _NAMING)
+            and all(token in articles for token in tokens[:ahead])
+        )
+
+    def _decided(self, item: Item, field: Place, answer: Place, said: Answer, asked: Reading) -> Passage:
+        start, end = item.start, item.end
+        if asked.silent:  # a structure: "Lungs: clear"
+            return Passage(start, end, (field, answer), How.STATED)
+        if said is Answer.BLANK:
+            return Passage(start, end, (answer,), How.NOTHING)
+        if said is Answer.AFFIRMED:
+            return Passage(start, end, (field, answer), How.STATED)
+        return Passage(start, end, (field,), How.DENIED if said is Answer.DENIED else How.DOUBTED)
+
+    def _normal(self, item: Item, field: Place, said: Answer | None) -> Passage:
+        """Read a field that is called "No Finding" or "Normal"."""
+        how = How.NORMAL if said is Answer.AFFIRMED else How.NOTHING
+        return Passage(item.start, item.end, (field,), how)
+
+    def _list(
+        self, text: str, item: Item, field: Place, answer: Place, kinds: list[Kind]
+    ) -> Passage:
+        """Read a list below "Absent", "Possible", "Normal", or text below a name that says nothing."""
+        how = How.STATED
+        if kinds[:1] == [Kind.NEUTRAL]:
+            pass
+        elif not _DENYING.isdisjoint(kinds):
+            how = How.ABSENT
+        elif not _HEDGING.isdisjoint(kinds):
+            how = How.DOUBTED
+        elif kinds == [Kind.STATE]:
+            return Passage(item.start, item.end, (field, answer), How.JOINED)
+        if how is How.STATED and self._words.pure(text[slice(*answer)]) is not None:
+            how = How.NOTHING
+        return Passage(item.start, item.end, (answer,), how)

@@ -1,0 +1,64 @@
+"""Whether a report is written in English; the rules read no other language.
+
+Terms such as "pneumothorax" are the same in many languages, so that half a sentence would be read:
+"Kein Pneumothorax." would be a pneumothorax.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from orapo.facts.vocabulary import Vocabulary
+
+_WORD: Final = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
+_ENGLISH: Final = frozenset(
+    ("the", "of", "is", "are", "and", "or", "no", "not", "there", "with", "without", "for", "to", "has")
+    + ("have", "been", "was", "were", "this", "that", "which", "by", "from", "at", "as", "be", "may", "an")
+    + ("seen", "left", "right", "lungs", "lung", "heart", "evidence", "clear", "small", "mild", "size")
+    + ("unchanged", "stable", "within", "limits", "these", "than", "yes", "none", "it", "new", "increased")
+)  # fmt: skip
+MOST_READ: Final = 2_000
+"""Words looked at; more of them would tell the same."""
+
+
+def is_english(text: str, vocabulary: Vocabulary) -> bool:
+    """Whether a report can be read as English; a text without words can.
+
+    Args:
+        text: The report, as given.
+        vocabulary: The lexicon, with its words of other languages.
+
+    Returns:
+        False where most letters are of no Latin alphabet, where words of other languages outnumber
+        English function words, or where most words are unknown, none is English and some have accents.
+    """
+    lowered = text.lower()
+    ascii_only = lowered.isascii()
+    if ascii_only and vocabulary.foreign.isdisjoint(lowered.replace(".", " ").replace(",", " ").split()):
+        return True
+    words = _WORD.findall(lowered)[:MOST_READ]
+    if not words:
+        return True
+    if not ascii_only:
+        letters = "".join(words)
+        latin = sum(char < "\u0250" or "\uff21" <= char <= "\uff5a" for char in letters)
+        if 2 * latin < len(letters) and not _styled(letters):
+            return False
+    english = sum(word in _ENGLISH for word in words)
+    foreign = sum(word in vocabulary.foreign for word in words)
+    if foreign:
+        return english >= foreign
+    if english or ascii_only:
+        return True
+    accented = any("\u00df" <= char <= "\u024f" for word in words for char in word)
+    unknown = sum(vocabulary.canonical(word) not in vocabulary.words for word in words)
+    return not (accented and 2 * unknown >= len(words))
+
+
+def _styled(letters: str) -> bool:
+    """Whether letters are Latin ones in another style (bold, wide, small capitals)."""
+    import unicodedata
+
+    plain = unicodedata.normalize("NFKC", letters)
+    return 2 * sum(char < "\u0250" for char in plain) >= len(plain)

@@ -1,0 +1,255 @@
+"""One clean text: what was typed, whatever letters, marks and tags it was typed with.
+
+Ligatures, wide and bold letters, curly quotes, no-break spaces and words broken at a line's end come
+out of PDFs and word processors; HTML and Markdown out of language models. Letters of another alphabet
+inside a Latin word and invisible characters inside a word come from no radiologist: they are read all
+the same, and the text is called disguised.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from collections.abc import Container
+from typing import Final
+
+from orapo.facts.rewriting import Rewriter, Rewritten
+
+PLAIN: Final = re.compile(r"[^\x20-\x7e\n]|[<&]|-[ \t]*\n|(?<![A-Za-z])(?:[A-Za-z] ){3}[A-Za-z]\b")
+"""A text in which this finds nothing is clean as it stands."""
+
+_THOUGHT: Final = r"think|thinking|thought|thoughts|reasoning|scratchpad|reflection"
+_ODD: Final = re.compile(
+    rf"""
+    (?P<thought><(?P<name>{_THOUGHT})\b[^<>]*>(?:.*?</(?P=name)\s*>|.*\Z))
+    | (?P<comment><!--.*?(?:-->|\Z))
+    | (?P<tag></?(?P<element>[A-Za-z][\w:.-]*)(?P<attributes>(?:\s[^<>]*)?)/?>)
+    | (?P<entity>&(?:\#[0-9]{{1,7}}|\#[xX][0-9A-Fa-f]{{1,6}}|[A-Za-z][A-Za-z0-9]{{1,30}});)
+    | (?P<broken>(?P<head>[A-Za-z]{{2,}})-[ \t]*\n[ \t]*(?P<tail>[a-z]{{2,}}))
+    | (?P<spaced>(?<![A-Za-z])(?:[A-Za-z][ ]){{3,}}[A-Za-z]\b)
+    | (?P<control>\r\n?|[\x00-\x08\x0b-\x1f\x7f])
+    | (?P<foreign>\w*[^\x00-\x7f](?:[^\x00-\x7f]|\w)*)
+    """,
+    re.VERBOSE | re.DOTALL | re.IGNORECASE,
+)
+_CLOSED_THOUGHT: Final = re.compile(rf"</(?:{_THOUGHT})\s*>", re.IGNORECASE)
+"""Where the prompt holds the opening tag, the text begins within the thought."""
+_ATTRIBUTE: Final = re.compile(r"([\w:.-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'<>]+))")
+_LETTERS: Final = re.compile(r"[^\W\d_]+")
+
+_INLINE: Final = frozenset(
+    ("a", "abbr", "b", "big", "cite", "code", "del", "em", "font", "i", "ins", "kbd", "label", "mark")
+    + ("q", "s", "samp", "small", "span", "strong", "sub", "sup", "tt", "u", "var", "wbr", "img")
+)  # fmt: skip
+_BLOCK: Final = frozenset(
+    ("address", "answer", "article", "aside", "blockquote", "body", "br", "caption", "center", "dd")
+    + ("details", "div", "dl", "dt", "fieldset", "figure", "footer", "form", "h1", "h2", "h3", "h4")
+    + ("h5", "h6", "head", "header", "hr", "html", "input", "legend", "main", "nav", "ol", "p")
+    + ("option", "output", "pre", "response", "root", "section", "select", "summary", "table")
+    + ("tbody", "tfoot", "thead", "title", "tr", "ul", "xml", "document")
+)  # fmt: skip
+_ITEMS: Final = frozenset({"li", "dd", "option"})
+_CELLS: Final = frozenset({"td", "th"})
+_NAMES: Final = ("name", "label", "finding", "key", "observation", "type", "id", "title", "item")
+_ANSWERS: Final = ("present", "status", "value", "answer", "presence", "polarity", "state", "result")
+"""Attributes of an XML element that hold what is asked and the answer."""
+
+# Letters of Cyrillic and Greek that look like Latin ones; a small part of Unicode's table of
+# confusable characters (UTS 39).
+_LOOK_ALIKE: Final = str.maketrans(
+    "АВЕЅІЈКМНОРСТУХҮԚԜаеѕіјорсухүԁɡһӏԛԝѵпгт" + "ΑΒΕΖΗΙΚΜΝΟΡΤΥΧοανιρτυχκɑı",
+    "ABESIJKMHOPCTYXYQWaesijopcyxydghlqwvnrt" + "ABEZHIKMNOPTYXoaviptuxkai",
+)  # fmt: skip
+_TICKED: Final = "✓✔☑☒✅🗹🗸"
+_CROSSED: Final = "✗✘❌❎✕✖☐□▢"
+_BULLETS: Final = "•·‣◦▪▫●○∙⁃■◆◇➢➤►▶★"
+_SAID: Final = {
+    **dict.fromkeys("‘’ʼʹ′´`＇", "'"),
+    **dict.fromkeys("“”„«»″", '"'),
+    **dict.fromkeys("‐‑−﹣－", "-"),
+    **dict.fromkeys("→⇒➔⟶➜", " -> "),
+    **dict.fromkeys(_TICKED, "[x] "),
+    **dict.fromkeys(_CROSSED, "[ ] "),
+    **dict.fromkeys("\u2028\u0085", "\n"),
+    "\u2029": "\n\n",
+    "–": "–",
+    "—": "—",
+    "…": "...",
+}
+
+
+def clean(text: str, known: Container[str]) -> tuple[Rewritten, bool]:
+    """Return a text without typography.
+
+    Args:
+        text: As given.
+        known: Words, in lower case; a word broken at a line's end is joined if it is one of them.
+
+    Returns:
+        The clean text, and whether it was disguised: letters of several alphabets in one word,
+        invisible characters inside a word, or words letter by letter.
+    """
+    writer = Rewriter(text)
+    closed = _CLOSED_THOUGHT.search(text)
+    if closed and not re.search(rf"<(?:{_THOUGHT})\b", text[: closed.start()], re.IGNORECASE):
+        writer.drop_to(closed.end())
+    disguised = False
+    for match in _ODD.finditer(text, writer.done):
+        kind = match.lastgroup
+        # groups inside an alternative are the last to match, so they are asked for by their own
+        if match["tag"] is not None:
+            kind = "tag"
+        elif match["thought"] is not None:
+            kind = "thought"
+        elif match["broken"] is not None:
+            kind = "broken"
+        writer.keep_to(match.start())
+        if kind == "foreign":
+            disguised |= _letters(writer, match)
+        elif kind == "broken":
+            _joined(writer, match, known)
+        elif kind == "tag":
+            _tag(writer, match)
+        elif kind == "entity":
+            said = html.unescape(match.group())
+            writer.put("".join(_SAID.get(char, _compatible(char)) for char in said), match.end())
+        elif kind == "spaced":
+            disguised = True
+        elif kind == "control":
+            writer.put("" if match.group() in "\x00\x7f" else "\n", match.end())
+        else:
+            writer.drop_to(match.end())
+    return writer.finish(), disguised
+
+
+def _compatible(char: str) -> str:
+    """Return the plain form of a character; nothing for one that can't be seen."""
+    category = unicodedata.category(char)
+    if category in ("Cf", "Mn", "Me") or char == "\ufe0f":
+        return ""
+    if category == "Zs":
+        return " "
+    if category in ("So", "Sk", "Co", "Cn", "Cs"):
+        return " "
+    return unicodedata.normalize("NFKC", char)
+
+
+def _letters(writer: Rewriter, match: re.Match[str]) -> bool:
+    """Write a run of characters with some outside ASCII; return whether it was disguised."""
+    run, start = match.group(), match.start()
+    forms = [_SAID[char] if char in _SAID else _plain(char) for char in run]
+    disguised = False
+    for index, form in enumerate(forms):
+        if not form and unicodedata.category(run[index]) == "Cf" and run[index] not in "\u00ad\ufeff":
+            before = next((f for f in reversed(forms[:index]) if f), "")
+            after = next((f for f in forms[index + 1 :] if f), "")
+            disguised |= before[-1:].isalpha() and after[:1].isalpha()
+    joined = "".join(forms)
+    if not joined.isascii():
+        written = _LETTERS.sub(_latin, joined)
+        if written != joined:
+            disguised = True
+            place, anew = 0, []
+            for form in forms:
+                anew.append(written[place : place + len(form)])
+                place += len(form)
+            forms = anew
+    for index, (char, form) in enumerate(zip(run, forms, strict=True)):
+        end = start + index + 1
+        if char in _BULLETS and not (run[:index][-1:].isalnum() and run[index + 1 :][:1].isalnum()):
+            writer.put("- " if _at_line_start(writer) else "\n- ", end)
+        elif form == char:
+            writer.keep_to(end)
+        else:
+            writer.put(form, end)
+    return disguised
+
+
+def _at_line_start(writer: Rewriter) -> bool:
+    line = writer.source[writer.source.rfind("\n", 0, writer.done) + 1 : writer.done]
+    return not line.strip()
+
+
+def _plain(char: str) -> str:
+    return char if char.isascii() else _compatible(char)
+
+
+def _latin(match: re.Match[str]) -> str:
+    """Return a word in Latin letters where all its others look like them."""
+    word = match.group()
+    if word.isascii():
+        return word
+    written = word.translate(_LOOK_ALIKE)
+    foreign = [char for char in word if not _is_latin(char)]
+    if not foreign or not all(_is_latin(char) for char in written):
+        return word
+    return written
+
+
+def _is_latin(char: str) -> bool:
+    return char.isascii() or unicodedata.name(char, "").startswith("LATIN")
+
+
+def _joined(writer: Rewriter, match: re.Match[str], known: Container[str]) -> None:
+    """Join a word that a line's end broke; a compound keeps its hyphen."""
+    hyphen, tail = match.end("head"), match.start("tail")
+    writer.keep_to(hyphen)
+    if (match["head"] + match["tail"]).lower() in known:
+        writer.drop_to(tail)
+    else:
+        writer.put("-", tail)
+    writer.keep_to(match.end())
+
+
+def _tag(writer: Rewriter, match: re.Match[str]) -> None:
+    """Write what a tag means: nothing, a new line, a cell's end, or the name of a field."""
+    name, closing = match["element"].lower(), match.group().startswith("</")
+    end = match.end()
+    if name in _INLINE:
+        if name == "input" or "checkbox" in match["attributes"].lower():
+            writer.put(" ", end)
+        else:
+            writer.drop_to(end)
+    elif name in _CELLS:
+        writer.put(" | ", end)
+    elif name in _ITEMS:
+        writer.put("\n" if closing else "\n- ", end)
+    elif name in _BLOCK:
+        writer.put("" if writer.ends_with("\n") else "\n", end)
+    elif closing:
+        writer.put("\n", end)
+    else:
+        _field(writer, match, name)
+
+
+def _field(writer: Rewriter, match: re.Match[str], name: str) -> None:
+    """Write an element of XML as ``name: ``, or what its attributes ask and answer."""
+    start = match.start()
+    said = {
+        found[1].lower(): (found.start(), found)
+        for found in _ATTRIBUTE.finditer(match["attributes"])
+    }
+    asked = next((said[key][1] for key in _NAMES if key in said), None)
+    answer = next((said[key][1] for key in _ANSWERS if key in said), None)
+    if not writer.ends_with("\n"):
+        writer.put("\n")
+    offset = match.start("attributes")
+    if asked is None:
+        if answer is None and not match["element"][0].isalpha():
+            writer.drop_to(match.end())
+            return
+        writer.drop_to(start + 1)
+        writer.put(match["element"].replace("_", " ").replace("-", " "), match.end("element"))
+    else:
+        group = next(number for number in (2, 3, 4) if asked[number] is not None)
+        writer.drop_to(offset + asked.start(group))
+        writer.put(asked[group].replace("_", " "), offset + asked.end(group))
+    writer.put(": ")
+    if answer is not None:
+        group = next(number for number in (2, 3, 4) if answer[number] is not None)
+        # attributes may stand in any order; the answer's own place is not needed
+        writer.put(answer[group])
+    writer.drop_to(match.end())
+    if match.group().endswith("/>"):
+        writer.put("\n")
