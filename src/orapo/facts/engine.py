@@ -14,9 +14,7 @@ from orapo.facts.labelling import merge_labels, stronger
 from orapo.facts.fields import FieldReader, Passage
 from orapo.facts.language import is_english
 from orapo.facts.layout import Layout
-from orapo.facts.markup import MARKED, flatten
-from orapo.facts.rewriting import Rewritten
-from orapo.facts.typography import PLAIN, clean
+from orapo.facts.source import Source
 from orapo.facts.vocabulary import Vocabulary
 from orapo.labels import POSITIVE, LabelSet, LabelValue
 
@@ -88,17 +86,23 @@ class RulesEngine:
             empty = Details((), (), {})
             blank = dict(self._blank)
             return ReportFacts(text, blank, self.label_set, False, frozenset(), empty, english=False)
-        source = _Source(text, self._vocabulary.words)
+        source = Source(text, self._vocabulary.words)
         passages = self._passages(source.text)
         readings = [self._reading(passage.written(source.text), passage.how) for passage in passages]
+        for index, reading in enumerate(readings):
+            if reading.denies_previous and index:
+                # "This has cleared."
+                said = passages[index - 1].written(source.text)
+                readings[index - 1] = self._reading(said, How.ABSENT)
         if any(passage.asked for passage in passages):
             readings = _without_questions(passages, readings)
         denied: set[str] = set()
-        readable = abnormal = unread = False
+        readable = speaks = abnormal = unread = False
         for reading in readings:
             if not reading.silent:
                 readable = True
                 denied.update(reading.denied)
+                speaks = speaks or reading.speaks
                 abnormal = abnormal or reading.abnormal
             elif reading.unread:
                 unread = True
@@ -115,19 +119,21 @@ class RulesEngine:
             readable,
             frozenset(denied),
             details,
-            abnormal=abnormal or unread,
+            others_normal=speaks and not abnormal and not unread,
             disguised=source.disguised,
         )
 
     def sentences(self, text: str) -> list[Sentence]:
         """Return the sentences of a report that speak of the film."""
-        source = _Source(text, self._vocabulary.words)
+        source = Source(text, self._vocabulary.words)
         return [source.sentence(passage) for passage in self._passages(source.text)]
 
     def _passages(self, text: str) -> list[Passage]:
         passages: list[Passage] = []
+        before: tuple[int, int] | None = None
         for item in self._layout.items(text):
-            passages += self._fields.passages(text, item)
+            passages += self._fields.passages(text, item, before)
+            before = item.start, item.end
         return passages
 
     def _labels(self, readings: list[Reading]) -> dict[str, LabelValue] | None:
@@ -172,7 +178,7 @@ class RulesEngine:
         return labels
 
     def _details(
-        self, source: _Source, passages: list[Passage], readings: list[Reading]
+        self, source: Source, passages: list[Passage], readings: list[Reading]
     ) -> Details:
         sentences: list[Sentence] = []
         facts: list[Fact] = []
@@ -232,41 +238,6 @@ class RulesEngine:
             if fact.polarity is Polarity.PRESENT:
                 labels = dict(self._vocabulary.effects[fact.finding, Polarity.UNCERTAIN])
                 facts[index] = fact._replace(polarity=Polarity.UNCERTAIN, labels=labels)
-
-
-class _Source:
-    """A report and its clean text.
-
-    Args:
-        report: As given.
-        known: Words of the lexicon.
-    """
-
-    __slots__ = ("_layers", "disguised", "report", "text")
-
-    def __init__(self, report: str, known: frozenset[str]) -> None:
-        self.report = self.text = report
-        self.disguised = False
-        self._layers: list[Rewritten] = []
-        if PLAIN.search(report):
-            typed, self.disguised = clean(report, known)
-            self._layers.append(typed)
-            self.text = typed.text
-        if MARKED.search(self.text):
-            marked = flatten(self.text)
-            self._layers.append(marked)
-            self.text = marked.text
-
-    def origin(self, start: int, end: int) -> tuple[int, int]:
-        """Return where a stretch of the clean text stands in the report."""
-        for layer in reversed(self._layers):
-            start, end = layer.origin(start, end)
-        return start, end
-
-    def sentence(self, passage: Passage) -> Sentence:
-        """Return the sentence that a passage stands for."""
-        start, end = self.origin(passage.start, passage.end)
-        return Sentence(self.report[start:end], start, end)
 
 
 def _without_questions(passages: list[Passage], readings: list[Reading]) -> list[Reading]:

@@ -70,13 +70,15 @@ class Reading:
         denied: Labels that some fact of it gives 0.
         abnormal: Whether it states something that no label stands for.
         silent: Whether it states nothing.
+        speaks: Whether it states more than that there is no device.
         unread: Whether it states nothing, and has words that may assert something all the same.
         doubts_previous: It takes back what the sentence before it says ("This may be artifact.").
+        denies_previous: It denies that ("This has cleared.").
     """
 
     __slots__ = (
-        "_but", "_how", "_mentions", "_text", "_vocabulary", "abnormal", "denied", "doubts_previous",
-        "silent", "stated", "unread", "weakly",
+        "_but", "_how", "_mentions", "_text", "_vocabulary", "abnormal", "denied", "denies_previous",
+        "doubts_previous", "silent", "speaks", "stated", "unread", "weakly",
     )  # fmt: skip
 
     def __init__(
@@ -88,10 +90,12 @@ class Reading:
         how: How = How.STATED,
         but: frozenset[str] = frozenset(),
         unread: bool = False,
+        denies_previous: bool = False,
     ) -> None:
         self._text, self._vocabulary = text, vocabulary
         self._how, self._but = how, but
         self.unread = unread
+        self.denies_previous = denies_previous
         self._mentions: tuple[Mention, ...] | None = None
         self.doubts_previous = doubts_previous
         self.silent = not drafts
@@ -100,11 +104,16 @@ class Reading:
         self.weakly: Mapping[str, LabelValue] = _NO_LABELS
         denied: list[str] = []
         no_finding = vocabulary.label_set.no_finding
+        beside = vocabulary.label_set.beside
+        self.speaks = False
         said: dict[str, LabelValue] = {}
         weakly: dict[str, LabelValue] = {}
         for draft in drafts:
             weak = vocabulary.findings[draft.finding].weak
-            for label, value in vocabulary.effects[draft.finding, draft.polarity].items():
+            effects = vocabulary.effects[draft.finding, draft.polarity]
+            if not effects or any(value or label not in beside for label, value in effects.items()):
+                self.speaks = True
+            for label, value in effects.items():
                 if label == no_finding:
                     self.abnormal = True
                     continue
@@ -122,7 +131,7 @@ class Reading:
     def mentions(self) -> tuple[Mention, ...]:
         """Its statements in the order of their places; worked out when first asked for."""
         if self._mentions is None:
-            tokens, drafts, _ = _read(self._text, self._vocabulary, self._how, self._but)
+            tokens, drafts, _, _ = _read(self._text, self._vocabulary, self._how, self._but)
             spans = [match.span() for match in TOKEN.finditer(lower(self._text))]
             mentions = []
             for draft in drafts:
@@ -137,7 +146,7 @@ class Reading:
 
     def without(self, labels: frozenset[str]) -> Reading:
         """Return what it states apart from statements that bear on these labels alone."""
-        _, drafts, doubts = _read(self._text, self._vocabulary, self._how, labels)
+        _, drafts, doubts, _ = _read(self._text, self._vocabulary, self._how, labels)
         return Reading(self._text, self._vocabulary, drafts, doubts, self._how, labels)
 
 
@@ -163,28 +172,31 @@ def read_sentence(text: str, vocabulary: Vocabulary, how: How = How.STATED) -> R
     Returns:
         What it states.
     """
-    tokens, drafts, doubts_previous = _read(text, vocabulary, how)
-    unread = not drafts and not doubts_previous and how is not How.NOTHING
-    unread = unread and not vocabulary.harmless(tokens)
-    return Reading(text, vocabulary, drafts, doubts_previous, how, unread=unread)
+    tokens, drafts, doubts, denies = _read(text, vocabulary, how)
+    silent = not (drafts or doubts or denies or how is How.NOTHING)
+    unread = silent and not vocabulary.harmless(tokens)
+    return Reading(
+        text, vocabulary, drafts, doubts, how, unread=unread, denies_previous=denies
+    )
 
 
 def _read(
     text: str, vocabulary: Vocabulary, how: How, but: frozenset[str] = frozenset()
-) -> tuple[list[str], list[Draft], bool]:
-    """Return tokens, statements, and whether the sentence doubts the one before it."""
+) -> tuple[list[str], list[Draft], bool, bool]:
+    """Return tokens, statements, and whether the sentence doubts or denies the one before it."""
     tokens = vocabulary.canonical_forms(TOKEN.findall(lower(text)))
     if how is How.NOTHING:
-        return tokens, [], False
-    if how is How.NORMAL:
-        return tokens, [Draft(vocabulary.normal_finding, Polarity.ABSENT, 0, len(tokens) - 1, -1)], False
+        return tokens, [], False, False
+    if how is How.NORMAL and vocabulary.normal_finding is not None:
+        normal = Draft(vocabulary.normal_finding, Polarity.ABSENT, 0, len(tokens) - 1, -1)
+        return tokens, [normal], False, False
     items = vocabulary.find(tokens)
     if not items:
-        return tokens, [], False
+        return tokens, [], False, False
     reader = SentenceReader(tokens, items, vocabulary)
     reader.run()
     drafts = reader.drafts + reader.states
-    if reader.some_dropped:
+    if reader.some_dropped and how is not How.ABSENT:
         drafts = [draft for draft in drafts if not draft.dropped]
     turned = _POLARITY.get(how)
     if turned is not None:
@@ -197,7 +209,9 @@ def _read(
             for draft in drafts
             if not (said := effects[draft.finding, draft.polarity]) or not but.issuperset(said)
         ]
-    return tokens, drafts, not drafts and reader.doubts_previous()
+    if drafts:
+        return tokens, drafts, False, False
+    return tokens, drafts, reader.doubts_previous(), reader.denies_previous()
 
 
 def _qualities(

@@ -69,8 +69,7 @@ class ReportFacts:
         readable: Whether any fact could be read.
         denied: Labels that some fact gives 0, whatever others say.
         details: Its sentences, facts and evidence, or what works them out.
-        abnormal: Whether it says something that is not normal and that no label stands for, or may
-            say so in a sentence that could not be read: then there is No Finding for no one.
+        others_normal: Whether nothing beside its labels keeps No Finding from holding.
         disguised: Whether it had letters of other alphabets or invisible characters within words.
         english: Whether it is written in English; if not, nothing of it is read.
 
@@ -80,13 +79,15 @@ class ReportFacts:
         label_set: The labels that it was read for.
         readable: Whether any fact could be read.
         denied: Labels that some fact gives 0, whatever others say.
-        abnormal: Whether something beside its labels is not normal, or may be.
+        others_normal: Whether nothing beside its labels keeps No Finding from holding. Something does
+            where it says that anything else is not normal, where it may say so in a sentence that
+            could not be read, and where all that it says is that there is no device.
         disguised: Whether it had letters of other alphabets or invisible characters within words.
         english: Whether it is written in English; if not, nothing of it is read.
     """
 
     __slots__ = (
-        "_details", "abnormal", "denied", "disguised", "english", "label_set", "labels", "readable",
+        "_details", "denied", "disguised", "english", "label_set", "labels", "others_normal", "readable",
         "text",
     )  # fmt: skip
 
@@ -99,7 +100,7 @@ class ReportFacts:
         denied: frozenset[str],
         details: Details | Callable[[], Details],
         *,
-        abnormal: bool = False,
+        others_normal: bool = False,
         disguised: bool = False,
         english: bool = True,
     ) -> None:
@@ -109,7 +110,7 @@ class ReportFacts:
         self.readable = readable
         self.denied = denied
         self._details = details
-        self.abnormal = abnormal
+        self.others_normal = others_normal
         self.disguised = disguised
         self.english = english
 
@@ -148,13 +149,13 @@ class ReportFacts:
 
     def __reduce__(self) -> tuple[Callable[..., ReportFacts], tuple[Any, ...]]:
         kept = (self.text, self.labels, self.label_set, self.readable, self.denied, self.details)
-        return _restored, (kept, self.abnormal, self.disguised, self.english)
+        return _restored, (kept, self.others_normal, self.disguised, self.english)
 
 
 def _restored(
-    kept: tuple[Any, ...], abnormal: bool, disguised: bool, english: bool
+    kept: tuple[Any, ...], others_normal: bool, disguised: bool, english: bool
 ) -> ReportFacts:
-    return ReportFacts(*kept, abnormal=abnormal, disguised=disguised, english=english)
+    return ReportFacts(*kept, others_normal=others_normal, disguised=disguised, english=english)
 
 
 def report_as_json(report: ReportFacts) -> dict[str, Any]:

@@ -66,6 +66,18 @@ class Passage(NamedTuple):
         return self.pieces[-1][1] - 1
 
 
+_ONE: Final = re.compile(
+    r"(?<!\bno )(?<!\bany )(?<!\bat )\bone\b(?=\s+(?:on|in|at|is|remains|persists|has)\b|\s*(?:[.,;]|\Z))", re.IGNORECASE
+)
+"""A pronoun for the last finding: "There is one on the right."""
+_SIDE: Final = re.compile(
+    r"\bthe (?:left|right)(?= (?:persist|remain|is (?:un|still|stable|small|larg|moder|new|present)|has (?:not|in|de)))"
+    r"|\b(?:left|right)(?:[- ]sided)?(?=,? (?:but|and) (?:no|not) (?:left|right)\b)",
+    re.IGNORECASE,
+)
+"""A side whose finding is named elsewhere: "the left persists", "right but no left effusion"."""
+
+
 class FieldReader:
     """Finds out what fields and their answers say.
 
@@ -78,16 +90,56 @@ class FieldReader:
         self._vocabulary, self._read = vocabulary, read
         self._words = vocabulary.answers
 
-    def passages(self, text: str, item: Item) -> Iterator[Passage]:
-        """Yield what is read of an item of a clean text."""
+    def passages(self, text: str, item: Item, before: Place | None) -> Iterator[Passage]:
+        """Yield what is read of an item of a clean text.
+
+        Args:
+            text: The text.
+            item: The item.
+            before: The item before it, which a pronoun may mean.
+        """
         if item.field is None:
             if item.answer is not None:
-                yield Passage(item.start, item.end, (item.answer,), How.STATED, item.asked)
+                completed = self._completed(text, *item.answer, before)
+                how = How.STATED if completed is None else How.JOINED
+                yield Passage(item.start, item.end, completed or (item.answer,), how, item.asked)
             return
         if item.answer is None:
             yield self._unanswered(text, item)
             return
         yield from self._answered(text, item, item.field, item.answer)
+
+    def _completed(
+        self, text: str, start: int, end: int, before: Place | None
+    ) -> tuple[Place, ...] | None:
+        """Return a sentence with the finding in its place that "one" or a side alone stands for."""
+        pronoun = _ONE.search(text, start, end)
+        if pronoun is not None:
+            named = self._finding(text, start, pronoun.start(), last=True)
+            if named is None and before is not None:
+                named = self._finding(text, *before, last=True)
+            if named is not None:
+                return (start, pronoun.start()), named, (pronoun.end(), end)
+        side = _SIDE.search(text, start, end)
+        if side is not None:
+            named = self._finding(text, start, side.start(), last=True)
+            named = named or self._finding(text, side.end(), end, last=False)
+            if named is None and before is not None:
+                named = self._finding(text, *before, last=True)
+            if named is not None:
+                return (start, side.end()), named, (side.end(), end)
+        return None
+
+    def _finding(self, text: str, start: int, end: int, *, last: bool) -> Place | None:
+        """Return the place of the last or the first finding that a stretch of text names."""
+        lowered = lower(text[start:end])
+        matches = list(TOKEN.finditer(lowered))
+        tokens = self._vocabulary.canonical_forms([match.group() for match in matches])
+        named = [item for item in self._vocabulary.find(tokens) if item.kind is Kind.FINDING]
+        if not named:
+            return None
+        item = named[-1 if last else 0]
+        return start + matches[item.first].start(), start + matches[item.last].end()
 
     def _kinds(self, text: str) -> list[Kind]:
         tokens = self._vocabulary.canonical_forms(TOKEN.findall(lower(text)))

@@ -100,13 +100,18 @@ class SentenceReader(PhraseRow):
         if last is None or finding is None or last[0].data != "normal" or last[1] is not None:
             return
         first = self.prestates[0][0].first
-        if last[0].last - first + 1 >= len(self.tokens) - 1:
+        if last[0].last - first + 1 == len(self.tokens):
             self.states.append(Draft(finding, _ABSENT, first, last[0].last, -1))
 
     def doubts_previous(self) -> bool:
         """Whether the sentence takes back the one before it ("This may be artifact.")."""
         hedges = any(item.kind is Kind.HEDGE_PREVIOUS for item in self.items)
         return hedges and self.tokens[0] in self.grammar.pronouns
+
+    def denies_previous(self) -> bool:
+        """Whether the sentence denies what the one before it says ("This has cleared.")."""
+        denies = any(item.kind in (Kind.DENY_PREVIOUS, Kind.DENY_EITHER) for item in self.items)
+        return denies and self.tokens[0] in self.grammar.pronouns
 
     # Connectors and boundaries
 

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from orapo.facts.contradictions import self_contradictions
 from orapo.facts.engine import label_report
 from orapo.facts.fact import Fact, ReportFacts, Sentence
 from orapo.labels import (
@@ -46,7 +47,7 @@ class Verdict(StrEnum):
     FALSE_ALARM = "false_alarm"
     """It claims a label that is not."""
     CONTRADICTION = "contradiction"
-    """It denies a label that is positive in the study."""
+    """It denies a label that is positive in the study, or one that the report itself claims."""
     AGREED_ABSENT = "agreed_absent"
     """It denies a label that is not positive in the study."""
     UNSCORED = "unscored"
@@ -86,7 +87,7 @@ class Explanation:
         sentences: The verdict on each sentence, in reading order.
         entailed: Labels that count as TP.
         false_alarms: Labels that the report claims and the study does not have.
-        contradicted: Labels of the study that the report denies.
+        contradicted: Labels of the study that the report denies, and any that it claims and denies.
         missed: Labels that count as FN, contradicted ones among them.
     """
 
@@ -108,8 +109,8 @@ class FactsScore:
         tp: Labels positive in the study and entailed by the report.
         fp: Labels entailed and not positive, and contradicted ones.
         fn: Labels positive and not entailed.
-        contradictions: Labels positive in the study that the report denies; counted in ``fp`` too
-            unless the rule is ``none``.
+        contradictions: Labels positive in the study that the report denies, and labels that it both
+            claims and denies; counted in ``fp`` too unless the rule is ``none``.
         readable: Whether any fact could be read from the report.
         explanation: Why; None unless asked for.
     """
@@ -147,13 +148,17 @@ def _truth(labels: Reference, uncertain: UncertainPolicy, label_set: LabelSet) -
     return _Truth(frozenset(positive), frozenset(ignored))
 
 
-def _claimed(report: ReportFacts, uncertain: UncertainPolicy) -> set[str]:
+def _claimed(
+    report: ReportFacts, uncertain: UncertainPolicy, contradictory: frozenset[str]
+) -> set[str]:
     """Labels that the report entails, z_hat_l = 1, No Finding derived."""
     label_set = report.label_set
     # Under `ignore`, uncertain in the report is a claim all the same: hedging is no way out.
     counted = {POSITIVE} if uncertain is UncertainPolicy.NEGATIVE else {POSITIVE, UNCERTAIN}
     claimed = {name for name in label_set.findings if report.labels.get(name) in counted}
-    if label_set.no_finding is not None and report.readable and not claimed - label_set.beside:
+    normal = report.others_normal and not contradictory and not claimed - label_set.beside
+    claimed -= contradictory
+    if label_set.no_finding is not None and normal:
         claimed.add(label_set.no_finding)
     return claimed
 
@@ -202,11 +207,17 @@ def score_reports(
 
     positive = table([truth.positive for truth in truths])
     ignored = table([truth.ignored for truth in truths])
-    claimed = table([set() if r is None else _claimed(r, uncertain) for r in reports]) & ~ignored
+    both = [frozenset() if r is None else self_contradictions(r) for r in reports]
+    claims = [
+        set() if r is None else _claimed(r, uncertain, said)
+        for r, said in zip(reports, both, strict=True)
+    ]
+    claimed = table(claims) & ~ignored
     # A label that the report also claims is no miss, and so not contradicted.
     denied = table([frozenset() if r is None else r.denied for r in reports]) & positive & ~claimed
     tp = (claimed & positive).sum(axis=1)
     fn = (positive & ~claimed).sum(axis=1)
+    denied |= table(both) & ~ignored
     contradicted = denied.sum(axis=1)
     fp = (claimed & ~positive).sum(axis=1)
     if contradictions is ContradictionRule.FALSE_POSITIVE:
@@ -221,7 +232,7 @@ def score_reports(
         explanation = None
         if explain:
             explanation = Explanation(
-                sentences=_sentence_verdicts(report, truth, uncertain),
+                sentences=_sentence_verdicts(report, truth, uncertain, both[index]),
                 entailed=_names(label_set, claimed[index] & positive[index]),
                 false_alarms=_names(label_set, claimed[index] & ~positive[index]),
                 contradicted=_names(label_set, denied[index]),
@@ -288,15 +299,17 @@ def fact_verdicts(
         One verdict a fact, in the order of ``report.facts``.
     """
     truth = _truth(reference, uncertain, report.label_set)
-    return tuple(_verdict(fact, truth, uncertain, report.label_set) for fact in report.facts)
+    both = self_contradictions(report)
+    return tuple(_verdict(fact, truth, uncertain, report.label_set, both) for fact in report.facts)
 
 
 def _sentence_verdicts(
-    report: ReportFacts, truth: _Truth, uncertain: UncertainPolicy
+    report: ReportFacts, truth: _Truth, uncertain: UncertainPolicy, both: frozenset[str]
 ) -> tuple[SentenceVerdict, ...]:
     facts: list[list[tuple[Fact, Verdict]]] = [[] for _ in report.sentences]
     for fact in report.facts:
-        facts[fact.sentence].append((fact, _verdict(fact, truth, uncertain, report.label_set)))
+        verdict = _verdict(fact, truth, uncertain, report.label_set, both)
+        facts[fact.sentence].append((fact, verdict))
     return tuple(
         SentenceVerdict(
             sentence,
@@ -307,12 +320,20 @@ def _sentence_verdicts(
     )
 
 
-def _verdict(fact: Fact, truth: _Truth, uncertain: UncertainPolicy, label_set: LabelSet) -> Verdict:
+def _verdict(
+    fact: Fact,
+    truth: _Truth,
+    uncertain: UncertainPolicy,
+    label_set: LabelSet,
+    both: frozenset[str],
+) -> Verdict:
     scored = {
         name: value
         for name, value in fact.labels.items()
         if name != label_set.no_finding and name not in truth.ignored
     }
+    if not both.isdisjoint(scored):
+        return Verdict.CONTRADICTION
     claims = {POSITIVE} if uncertain is UncertainPolicy.NEGATIVE else {POSITIVE, UNCERTAIN}
     claimed = {name for name, value in scored.items() if value in claims}
     denied = {name for name, value in scored.items() if value == NEGATIVE}

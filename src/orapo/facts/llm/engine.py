@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from pydantic import ValidationError
 
 from orapo.errors import MissingExtraError, OrapoError, RunFailedError
-from orapo.facts.compiler import load_vocabulary
-from orapo.facts.engine import label_report
+from orapo.facts.engine import RulesEngine, label_report
 from orapo.facts.extraction import lower
 from orapo.facts.fact import Details, Fact, Polarity, ReportFacts, Sentence
 from orapo.facts.labelling import merge_labels
@@ -29,7 +28,6 @@ from orapo.facts.llm.cache import VerdictCache
 from orapo.facts.llm.settings import JudgeSettings
 from orapo.facts.llm.spending import CostLimitError, Spending
 from orapo.facts.schema import VALUE_OF
-from orapo.facts.sentences import Span, reported_sentences
 from orapo.labels import CHEXPERT, NEGATIVE, LabelSet, LabelValue
 
 if TYPE_CHECKING:
@@ -88,8 +86,7 @@ class LlmEngine:
             raise MissingExtraError("the engine llm", "llm") from error
         self.settings = settings
         self._label_set = label_set
-        vocabulary = load_vocabulary()
-        self._sections = vocabulary.skipped_sections, vocabulary.read_sections
+        self._sentences = RulesEngine().sentences
         self._cache = VerdictCache(settings.cache)
         self.spending = Spending(settings.prices, settings.max_cost)
         self.failed = 0
@@ -159,7 +156,7 @@ class _Run:
 
     async def judge(self, text: str) -> ReportFacts | JudgeFailure:
         """Judge one report; equal ones are asked once."""
-        spans = list(reported_sentences(text, *self.engine._sections))
+        spans = self.engine._sentences(text)
         if not spans:
             return _report(text, spans, [], self.engine.label_set)
         chat = prompt.messages([text[s.start : s.end] for s in spans], self.engine.label_set)
@@ -199,7 +196,7 @@ class _Run:
         return kept
 
     async def _asked(
-        self, text: str, chat: list[dict[str, str]], spans: list[Span]
+        self, text: str, chat: list[dict[str, str]], spans: list[Sentence]
     ) -> str | JudgeFailure:
         """Ask until the answer is readable or the attempts are used up."""
         import openai
@@ -303,7 +300,7 @@ def _client(settings: JudgeSettings) -> AsyncOpenAI:
 
 
 def _checked(
-    answer: str, text: str, spans: list[Span], label_set: LabelSet
+    answer: str, text: str, spans: list[Sentence], label_set: LabelSet
 ) -> list[dict[str, Any]]:
     """Read an answer and hold it against the schema and the report.
 
@@ -337,7 +334,7 @@ def _checked(
     return checked
 
 
-def _place(quote: str, text: str, span: Span) -> tuple[int, int]:
+def _place(quote: str, text: str, span: Sentence) -> tuple[int, int]:
     """Return where a quote stands: word for word, else the sentence that holds all its words.
 
     Raises:
@@ -353,7 +350,7 @@ def _place(quote: str, text: str, span: Span) -> tuple[int, int]:
 
 
 def _report(
-    text: str, spans: list[Span], judged: list[dict[str, Any]], label_set: LabelSet
+    text: str, spans: list[Sentence], judged: list[dict[str, Any]], label_set: LabelSet
 ) -> ReportFacts:
     sentences = tuple(Sentence(text[s.start : s.end], s.start, s.end) for s in spans)
     facts = []

@@ -1,0 +1,44 @@
+"""A report and its clean text, and where in the report each stretch of that text stood."""
+
+from __future__ import annotations
+
+from orapo.facts.fact import Sentence
+from orapo.facts.fields import Passage
+from orapo.facts.markup import MARKED, flatten
+from orapo.facts.rewriting import Rewritten
+from orapo.facts.typography import PLAIN, clean
+
+
+class Source:
+    """A report and its clean text.
+
+    Args:
+        report: As given.
+        known: Words of the lexicon.
+    """
+
+    __slots__ = ("_layers", "disguised", "report", "text")
+
+    def __init__(self, report: str, known: frozenset[str]) -> None:
+        self.report = self.text = report
+        self.disguised = False
+        self._layers: list[Rewritten] = []
+        if PLAIN.search(report):
+            typed, self.disguised = clean(report, known)
+            self._layers.append(typed)
+            self.text = typed.text
+        if MARKED.search(self.text):
+            marked = flatten(self.text)
+            self._layers.append(marked)
+            self.text = marked.text
+
+    def origin(self, start: int, end: int) -> tuple[int, int]:
+        """Return where a stretch of the clean text stands in the report."""
+        for layer in reversed(self._layers):
+            start, end = layer.origin(start, end)
+        return start, end
+
+    def sentence(self, passage: Passage) -> Sentence:
+        """Return the sentence that a passage stands for."""
+        start, end = self.origin(passage.start, passage.end)
+        return Sentence(self.report[start:end], start, end)
