@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Final, Protocol
@@ -14,6 +14,7 @@ from orapo.facts.labelling import merge_labels, stronger
 from orapo.facts.fields import FieldReader, Passage
 from orapo.facts.language import is_english
 from orapo.facts.layout import Layout
+from orapo.facts.sentences import Span, split_sentences
 from orapo.facts.source import Source
 from orapo.facts.vocabulary import Vocabulary
 from orapo.labels import POSITIVE, LabelSet, LabelValue
@@ -87,15 +88,40 @@ class RulesEngine:
             blank = dict(self._blank)
             return ReportFacts(text, blank, self.label_set, False, frozenset(), empty, english=False)
         source = Source(text, self._vocabulary.words)
+        if self._layout.plain(source.text) and not self._fields.elliptical(source.text):
+            return self._plain(source)
         passages = self._passages(source.text)
-        readings = [self._reading(passage.written(source.text), passage.how) for passage in passages]
-        for index, reading in enumerate(readings):
-            if reading.denies_previous and index:
-                # "This has cleared."
-                said = passages[index - 1].written(source.text)
-                readings[index - 1] = self._reading(said, How.ABSENT)
-        if any(passage.asked for passage in passages):
+        readings: list[Reading] = []
+        asked = False
+        for passage in passages:
+            reading = self._reading(passage.written(source.text), passage.how)
+            if reading.denies_previous and readings:  # "This has cleared."
+                said = passages[len(readings) - 1].written(source.text)
+                readings[-1] = self._reading(said, How.ABSENT)
+            readings.append(reading)
+            asked = asked or passage.asked
+        if asked:
             readings = _without_questions(passages, readings)
+        return self._report(source, passages, readings)
+
+    def _plain(self, source: Source) -> ReportFacts:
+        """Read sentences alone, as most reports are, without a step more than that takes."""
+        text, known = source.text, self._read
+        spans = list(split_sentences(text))
+        readings: list[Reading] = []
+        before = ""
+        for start, _, end, _ in spans:
+            sentence = text[start:end]
+            reading = known[sentence] if sentence in known else self._reading(sentence, How.STATED)
+            if reading.denies_previous and readings:
+                readings[-1] = self._reading(before, How.ABSENT)
+            readings.append(reading)
+            before = sentence
+        return self._report(source, spans, readings)
+
+    def _report(
+        self, source: Source, passages: Sequence[Passage | Span], readings: list[Reading]
+    ) -> ReportFacts:
         denied: set[str] = set()
         readable = speaks = abnormal = unread = False
         for reading in readings:
@@ -113,7 +139,7 @@ class RulesEngine:
                 details().facts, self.label_set, self._weak, unread=unread
             )[0]
         return ReportFacts(
-            text,
+            source.report,
             labels,
             self.label_set,
             readable,
@@ -131,8 +157,9 @@ class RulesEngine:
     def _passages(self, text: str) -> list[Passage]:
         passages: list[Passage] = []
         before: tuple[int, int] | None = None
+        elliptical = self._fields.elliptical(text)
         for item in self._layout.items(text):
-            passages += self._fields.passages(text, item, before)
+            passages += self._fields.passages(text, item, before, elliptical=elliptical)
             before = item.start, item.end
         return passages
 
@@ -178,12 +205,13 @@ class RulesEngine:
         return labels
 
     def _details(
-        self, source: Source, passages: list[Passage], readings: list[Reading]
+        self, source: Source, spans: Sequence[Passage | Span], readings: list[Reading]
     ) -> Details:
         sentences: list[Sentence] = []
         facts: list[Fact] = []
         effects = self._vocabulary.effects
-        for passage, reading in zip(passages, readings, strict=True):
+        for span, reading in zip(spans, readings, strict=True):
+            passage = _passage(span)
             sentence = source.sentence(passage)
             sentences.append(sentence)
             if reading.doubts_previous:
@@ -238,6 +266,12 @@ class RulesEngine:
             if fact.polarity is Polarity.PRESENT:
                 labels = dict(self._vocabulary.effects[fact.finding, Polarity.UNCERTAIN])
                 facts[index] = fact._replace(polarity=Polarity.UNCERTAIN, labels=labels)
+
+
+def _passage(span: Passage | Span) -> Passage:
+    if isinstance(span, Passage):
+        return span
+    return Passage(span.start, span.end, ((span.start, span.end),), How.STATED)
 
 
 def _without_questions(passages: list[Passage], readings: list[Reading]) -> list[Reading]:

@@ -111,8 +111,10 @@ class Reading:
         for draft in drafts:
             weak = vocabulary.findings[draft.finding].weak
             effects = vocabulary.effects[draft.finding, draft.polarity]
-            if not effects or any(value or label not in beside for label, value in effects.items()):
-                self.speaks = True
+            if not self.speaks:
+                self.speaks = not effects or any(
+                    value or label not in beside for label, value in effects.items()
+                )
             for label, value in effects.items():
                 if label == no_finding:
                     self.abnormal = True

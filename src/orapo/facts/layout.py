@@ -36,8 +36,19 @@ class Item(NamedTuple):
     asked: bool = False
 
 
-_STRUCTURED: Final = re.compile(r"[:=\[\t?|]|\n|\)|[ ]{3}|->| -+ |\b(?:no|yes|none|true|false|y|n)\b[ ]*(?:[.,;]|\Z)|\b1[.)]", re.IGNORECASE)
-"""Text in which this finds nothing holds sentences alone."""
+_STRUCTURED: Final = re.compile(r"[:=\[\t?|(\n–—]|-[ >]|1[.)](?=[A-Za-z])|2[.)](?:(?<=[a-z]2.)|(?<=[a-z] 2.))")
+_SPACED: Final = (" -", "   ")
+_ENDS_IN_ANSWER: Final = tuple(
+    f" {answer}{mark}"
+    for answer in ("no", "No", "NO", "none", "None", "NONE", "yes", "Yes", "YES", "nil", "true", "false")
+    for mark in ".,;"
+)
+"""A text in which none of these stands, and that ends with no such answer, is sentences alone."""
+_LAST_ANSWER: Final = (" no", " yes", " none", " nil", " true", " false")
+_UNMARKED: Final = re.compile(
+    r"[-–—\t]|  |\b(?:no|yes|none|true|false|y|n|nil)[\s.,;]*(?:[;,]|\Z)", re.IGNORECASE
+)
+"""A line in which this finds nothing has no answer without a colon."""
 _MARKER: Final = re.compile(r"[ \t]*(?:(?:[-*+>•·#]+|\(?\d{1,2}[.)]|\(?[a-z][)])[ \t]+)+|[ \t]*\d{1,2}[.)](?=[A-Za-z])|[ \t]*[-*](?=[A-Z])")
 _BOX: Final = re.compile(r"(?<![\w)])(?:\[(?P<in>[ xX+\-]?)\]|\((?P<round>[ xX])\))(?![\w(])")
 _NAME: Final = r"[^\s:=.!?;\[\]|][^:=!?;\n|]{0,78}?"
@@ -69,6 +80,8 @@ _BESIDE: Final = re.compile(
 )
 """Members of a field that say more about it, and nothing alone."""
 _WORDS_IN_NAME: Final = 9
+_LONGEST_LINE: Final = 120
+"""Characters of a field without a colon, and of its answer."""
 
 
 class Layout:
@@ -85,17 +98,24 @@ class Layout:
     ) -> None:
         self._names, self._words, self._follow = names, words, follow
 
+    def plain(self, text: str) -> bool:
+        """Whether a clean text is sentences alone, without headings, fields, lists and questions."""
+        return (
+            not _structured(text)
+            and not self._names.find(text)
+        )
+
     def items(self, text: str) -> list[Item]:
         """Return the items of a clean text that speak of the film, in order."""
         found: list[Item] = []
         for start, end in reported_parts(text, self._names):
-            if _STRUCTURED.search(text, start, end) is None:
-                found += (
-                    Item(start + span.start, start + span.end, None, (start + span.start, start + span.end))
-                    for span in split_sentences(text[start:end])
-                )
-            else:
+            part = text[start:end]
+            if _structured(part):
                 found += self._part(text, start, end)
+                continue
+            for span in split_sentences(part):
+                begin, stop = start + span.start, start + span.end
+                found.append(Item(begin, stop, None, (begin, stop)))
         return self._answered(text, found) if "?" in text else found
 
     # Lines
@@ -132,11 +152,14 @@ class Layout:
             boxed = _BOX.match(text, body, line_end) is not None
             indent = len(line) - len(line.lstrip())
             if current is not None and not (marker or named or boxed) and self._goes_on(text, current, body, line_end):
-                current = current._replace(end=line_end)
+                prose = current.prose or ". " in line
+                current = current._replace(end=line_end, prose=prose)
                 continue
             if current is not None:
                 yield current
-            current = _Block(body, line_end, indent, marker is not None, named or boxed, blank)
+            fielded = named or boxed
+            prose = ". " in line
+            current = _Block(body, line_end, indent, marker is not None, fielded, blank, prose)
             blank = False
         if current is not None:
             yield current
@@ -145,7 +168,8 @@ class Layout:
         match = _FIELD.match(text, start, end)
         if match is not None and len(match["name"].split()) <= _WORDS_IN_NAME and ". " not in match["name"]:
             return True
-        return self._trailing(text, start, end) is not None
+        plain = _UNMARKED.search(text, start, end) is None
+        return not plain and self._trailing(text, start, end) is not None
 
     def _goes_on(self, text: str, block: _Block, start: int, end: int) -> bool:
         """Whether a line goes on with the sentence of the line before it."""
@@ -164,7 +188,7 @@ class Layout:
         if words[0] and words[1] and (words[0][0], words[1][0]) in self._follow:
             return True
         # prose has sentences that end and begin within its lines; a list has not
-        return ". " in text[block.start : block.end] or ". " in text[start:end]
+        return block.prose or ". " in text[start:end]
 
     # Fields
 
@@ -224,10 +248,11 @@ class Layout:
         if match is not None and len(match["name"].split()) <= _WORDS_IN_NAME:
             yield from self._chain(text, match, start, end)
             return
-        trailing = list(self._dashed(text, start, end))
-        if trailing:
-            yield from trailing
-            return
+        if _UNMARKED.search(text, start, end) is not None:
+            trailing = list(self._dashed(text, start, end))
+            if trailing:
+                yield from trailing
+                return
         asked = text[start:end].rstrip(" )\"'").endswith("?") or text[start] == "?"
         yield Item(start, end, None, (start, end), asked)
 
@@ -335,6 +360,8 @@ class Layout:
         stop = end
         while stop > start and (text[stop - 1].isspace() or text[stop - 1] in ".,;"):
             stop -= 1
+        # an answer is a few words
+        start, head = max(start, stop - _LONGEST_LINE), start
         line = text[start:stop]
         for match in re.finditer(r"[ \t]+[-–—]+[ \t]*|\t+|[ ]{2,}|[,;][ ]*|[ ]+", line):
             gap = match.group()
@@ -344,8 +371,8 @@ class Layout:
                 continue
             if gap.strip(" \t") in ("", ",", ";") and "\t" not in gap and len(gap) < 3 and not self._words.bare(answer):
                 continue  # prose: "effusion present", "pneumothorax, none seen"
-            place = _stripped(text, start, start + match.start())
-            if place[0] < place[1]:
+            place = _stripped(text, head, start + match.start())
+            if place[0] < place[1] and place[1] - place[0] <= _LONGEST_LINE:
                 return place, (start + match.end(), stop)
         return None
 
@@ -370,6 +397,13 @@ class Layout:
         return done
 
 
+def _structured(text: str) -> bool:
+    """Whether a text may hold more than sentences."""
+    if _STRUCTURED.search(text) is not None or text[-6:].lower().endswith(_LAST_ANSWER):
+        return True
+    return any(mark in text for mark in _SPACED) or any(end in text for end in _ENDS_IN_ANSWER)
+
+
 class _Block(NamedTuple):
     start: int
     end: int
@@ -377,6 +411,7 @@ class _Block(NamedTuple):
     marked: bool
     named: bool
     after_blank: bool
+    prose: bool
 
 
 class _Parent:

@@ -12,7 +12,7 @@ from typing import Final
 
 from orapo.facts.rewriting import Rewriter, Rewritten
 
-MARKED: Final = re.compile(r"[{}\[|*`~#\\]|(?<!_)__(?!_)|^[ \t]*>|\"\s*:|^[ \t]*(?:[-=_]{3,})[ \t]*$", re.MULTILINE)
+MARKED: Final = re.compile(r"[{}\[|*`~#\\>]|__(?=[A-Za-z])|---|===|___\n")
 """A text in which this finds nothing is plain."""
 
 _JSON: Final = re.compile(r"[{\[]\s*(?=[\"'{\[}]|$)")
@@ -72,11 +72,10 @@ def flatten(text: str) -> Rewritten:
         found = _JSON.search(text, at)
         if found is None:
             break
-        values = _json_values(text, found.start())
-        if values is None:
-            at = found.end()
+        tokens, end = _json_values(text, found.start())
+        if not tokens:
+            at = max(end, found.end())
             continue
-        tokens, end = values
         _lines(writer, found.start())
         _write_json(writer, tokens)
         writer.drop_to(end)
@@ -90,19 +89,19 @@ def flatten(text: str) -> Rewritten:
 # JSON
 
 
-def _json_values(text: str, start: int) -> tuple[list[re.Match[str]], int] | None:
-    """Return the tokens of the JSON that begins here and where it ends; None if it is none."""
+def _json_values(text: str, start: int) -> tuple[list[re.Match[str]], int]:
+    """Return the tokens of the JSON that begins here, none if it is none, and where it ends."""
     tokens: list[re.Match[str]] = []
     depth, colons, strings, end = 0, 0, 0, start
     for token in _TOKEN.finditer(text, start):
         if text[end : token.start()].strip():  # something that no JSON holds
-            return None
+            return [], end
         kind = token.lastgroup
         if kind == "word" and not _is_value(token.group()):
             if "\n" not in text[end : token.start()] and not (
                 tokens and tokens[-1].lastgroup in ("open", "comma")
             ):
-                return None
+                return [], end
         tokens.append(token)
         end = token.end()
         depth += (kind == "open") - (kind == "close")
@@ -110,10 +109,8 @@ def _json_values(text: str, start: int) -> tuple[list[re.Match[str]], int] | Non
         strings += kind in ("text", "single")
         if depth <= 0:
             break
-    if len(tokens) < 2 or not (colons or strings):
-        return None
-    if text[start] == "[" and not strings:
-        return None
+    if len(tokens) < 2 or not (strings or (colons and text[start] == "{")):
+        return [], end
     return tokens, end
 
 

@@ -76,6 +76,7 @@ class SentenceReader(PhraseRow):
         self.some_dropped = False
         self.unchanged = False  # "no change in A or B" says both
         self.chosen = False  # an "or" was read in this scope
+        self.of_no_film = False
 
     def run(self) -> None:
         """Read all items."""
@@ -88,7 +89,7 @@ class SentenceReader(PhraseRow):
         if not self.drafts and not self.subject.structures and not self.states:
             self._normal_alone()
         self._finish_subject()
-        if any(item.kind is Kind.NOT_STATED_SENTENCE for item in self.items):
+        if self.of_no_film:
             self.some_dropped = True
             for draft in (*self.drafts, *self.states):
                 draft.dropped = True
@@ -121,6 +122,9 @@ class SentenceReader(PhraseRow):
         self.link = item.kind
         if item.kind is OR:
             self.chosen = True
+
+    def _whole_sentence(self, index: int, item: Item) -> None:
+        self.of_no_film = True
 
     def _neutral(self, index: int, item: Item) -> None:
         self.unchanged = self.unchanged or self.tokens[item.first] in ("no", "without", "not")
@@ -421,6 +425,7 @@ _STEPS: Final[dict[Kind, Callable[[SentenceReader, int, Item], None]]] = {
     Kind.NOT_STATED_PREVIOUS: SentenceReader._cue_back,
     Kind.NEW_STATEMENT: SentenceReader._boundary,
     Kind.NEUTRAL: SentenceReader._neutral,
+    Kind.NOT_STATED_SENTENCE: SentenceReader._whole_sentence,
     Kind.VERB: SentenceReader._verb,
     Kind.COMMA: SentenceReader._connector,
     Kind.AND: SentenceReader._connector,

@@ -91,6 +91,12 @@ _BARE: Final = frozenset(
 """Names that need no colon before a capital letter."""
 
 
+_BARE_AHEAD: Final = re.compile(
+    r"(?:F(?:INDINGS|indings)|I(?:MPRESSION|mpression|NDICATION|ndication)|H(?:ISTORY|istory)"
+    r"|C(?:OMPARISON|omparison|ONCLUSION|onclusion)|T(?:ECHNIQUE|echnique))S?s?[ \t]+[A-Z]"
+)
+
+
 class Heading(NamedTuple):
     """A heading and its place.
 
@@ -152,6 +158,8 @@ class HeadingNames:
 
     def _find(self, text: str) -> Iterator[Heading]:
         done = 0
+        if ":" not in text and "\n" not in text and _BARE_AHEAD.search(text) is None:
+            return
         for match in _CANDIDATE.finditer(text):
             group = match.lastgroup
             if match["line"] is not None:

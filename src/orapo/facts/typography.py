@@ -16,7 +16,7 @@ from typing import Final
 
 from orapo.facts.rewriting import Rewriter, Rewritten
 
-PLAIN: Final = re.compile(r"[^\x20-\x7e\n]|[<&]|-[ \t]*\n|(?<![A-Za-z])(?:[A-Za-z] ){3}[A-Za-z]\b")
+PLAIN: Final = re.compile(r"[^\x20-\x25\x27-\x3b\x3d-\x7e\n]|-[ \t]*\n")
 """A text in which this finds nothing is clean as it stands."""
 
 _THOUGHT: Final = r"think|thinking|thought|thoughts|reasoning|scratchpad|reflection"
@@ -27,7 +27,6 @@ _ODD: Final = re.compile(
     | (?P<tag></?(?P<element>[A-Za-z][\w:.-]*)(?P<attributes>(?:\s[^<>]*)?)/?>)
     | (?P<entity>&(?:\#[0-9]{{1,7}}|\#[xX][0-9A-Fa-f]{{1,6}}|[A-Za-z][A-Za-z0-9]{{1,30}});)
     | (?P<broken>(?P<head>[A-Za-z]{{2,}})-[ \t]*\n[ \t]*(?P<tail>[a-z]{{2,}}))
-    | (?P<spaced>(?<![A-Za-z])(?:[A-Za-z][ ]){{3,}}[A-Za-z]\b)
     | (?P<control>\r\n?|[\x00-\x08\x0b-\x1f\x7f])
     | (?P<foreign>\w*[^\x00-\x7f](?:[^\x00-\x7f]|\w)*)
     """,
@@ -87,8 +86,8 @@ def clean(text: str, known: Container[str]) -> tuple[Rewritten, bool]:
         known: Words, in lower case; a word broken at a line's end is joined if it is one of them.
 
     Returns:
-        The clean text, and whether it was disguised: letters of several alphabets in one word,
-        invisible characters inside a word, or words letter by letter.
+        The clean text, and whether it was disguised: letters of several alphabets in one word, or
+        invisible characters inside a word.
     """
     writer = Rewriter(text)
     closed = _CLOSED_THOUGHT.search(text)
@@ -114,8 +113,6 @@ def clean(text: str, known: Container[str]) -> tuple[Rewritten, bool]:
         elif kind == "entity":
             said = html.unescape(match.group())
             writer.put("".join(_SAID.get(char, _compatible(char)) for char in said), match.end())
-        elif kind == "spaced":
-            disguised = True
         elif kind == "control":
             writer.put("" if match.group() in "\x00\x7f" else "\n", match.end())
         else:
@@ -139,12 +136,13 @@ def _letters(writer: Rewriter, match: re.Match[str]) -> bool:
     """Write a run of characters with some outside ASCII; return whether it was disguised."""
     run, start = match.group(), match.start()
     forms = [_SAID[char] if char in _SAID else _plain(char) for char in run]
-    disguised = False
-    for index, form in enumerate(forms):
-        if not form and unicodedata.category(run[index]) == "Cf" and run[index] not in "\u00ad\ufeff":
-            before = next((f for f in reversed(forms[:index]) if f), "")
-            after = next((f for f in forms[index + 1 :] if f), "")
-            disguised |= before[-1:].isalpha() and after[:1].isalpha()
+    disguised, hidden, before = False, False, ""
+    for char, form in zip(run, forms, strict=True):
+        if form:
+            disguised |= hidden and before[-1:].isalpha() and form[:1].isalpha()
+            before, hidden = form, False
+        elif char not in "\u00ad\ufeff":
+            hidden = hidden or unicodedata.category(char) == "Cf"
     joined = "".join(forms)
     if not joined.isascii():
         written = _LETTERS.sub(_latin, joined)
