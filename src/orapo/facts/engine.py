@@ -13,7 +13,7 @@ from orapo.facts.fact import Details, Fact, Polarity, ReportFacts, Sentence
 from orapo.facts.labelling import merge_labels, stronger
 from orapo.facts.fields import FieldReader, Passage
 from orapo.facts.language import is_english
-from orapo.facts.layout import Layout
+from orapo.facts.layout import Layout, is_plain
 from orapo.facts.sentences import Span, split_sentences
 from orapo.facts.source import Source
 from orapo.facts.vocabulary import Vocabulary
@@ -83,13 +83,14 @@ class RulesEngine:
         """
         if not isinstance(text, str):
             raise TypeError(f"a report must be a text, not {type(text).__name__}")
-        if not is_english(text, self._vocabulary):
-            empty = Details((), (), {})
+        lowered = text.lower()
+        if not is_english(lowered, self._vocabulary):
+            empty = Details((), (), {}, ())
             blank = dict(self._blank)
             return ReportFacts(text, blank, self.label_set, False, frozenset(), empty, english=False)
+        if is_plain(text, lowered):
+            return self._plain(Source(text))
         source = Source(text, self._vocabulary.words)
-        if self._layout.plain(source.text) and not self._fields.elliptical(source.text):
-            return self._plain(source)
         passages = self._passages(source.text)
         readings: list[Reading] = []
         asked = False
@@ -157,9 +158,8 @@ class RulesEngine:
     def _passages(self, text: str) -> list[Passage]:
         passages: list[Passage] = []
         before: tuple[int, int] | None = None
-        elliptical = self._fields.elliptical(text)
         for item in self._layout.items(text):
-            passages += self._fields.passages(text, item, before, elliptical=elliptical)
+            passages += self._fields.passages(text, item, before)
             before = item.start, item.end
         return passages
 
@@ -234,9 +234,9 @@ class RulesEngine:
                         severity=mention.severity,
                     )
                 )
-        unread = any(reading.unread for reading in readings)
-        _, evidence = merge_labels(facts, self.label_set, self._weak, unread=unread)
-        return Details(tuple(sentences), tuple(facts), evidence)
+        unread = tuple(index for index, reading in enumerate(readings) if reading.unread)
+        _, evidence = merge_labels(facts, self.label_set, self._weak, unread=bool(unread))
+        return Details(tuple(sentences), tuple(facts), evidence, unread)
 
     def read_many(self, texts: Iterable[str]) -> Iterator[ReportFacts]:
         """Read reports one after another; see `read`."""

@@ -57,6 +57,7 @@ class Details(NamedTuple):
     sentences: tuple[Sentence, ...]
     facts: tuple[Fact, ...]
     evidence: dict[str, tuple[int, ...]]
+    unread: tuple[int, ...] = ()
 
 
 class ReportFacts:
@@ -135,6 +136,11 @@ class ReportFacts:
     def evidence(self) -> dict[str, tuple[int, ...]]:
         """For each label that is not blank, the indices of the facts that caused it."""
         return self.details.evidence
+
+    @property
+    def unread(self) -> tuple[int, ...]:
+        """The indices of sentences that may assert something and in which nothing could be read."""
+        return self.details.unread
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ReportFacts):

@@ -78,10 +78,6 @@ _SIDE: Final = re.compile(
 """A side whose finding is named elsewhere: "the left persists", "right but no left effusion"."""
 
 
-_SIDES: Final = ("the left", "The left", "the right", "The right", "but no ", "and no ", "but not ", "and not ")
-"""One of them stands in every text in which `_SIDE` finds something, in the usual spelling."""
-
-
 class FieldReader:
     """Finds out what fields and their answers say.
 
@@ -94,26 +90,17 @@ class FieldReader:
         self._vocabulary, self._read = vocabulary, read
         self._words = vocabulary.answers
 
-    def elliptical(self, text: str) -> bool:
-        """Whether a sentence of a text may leave its finding to another one to name."""
-        if " one" in text and _ONE.search(text):
-            return True
-        return any(words in text for words in _SIDES) and _SIDE.search(text) is not None
-
-    def passages(
-        self, text: str, item: Item, before: Place | None, *, elliptical: bool
-    ) -> Iterator[Passage]:
+    def passages(self, text: str, item: Item, before: Place | None) -> Iterator[Passage]:
         """Yield what is read of an item of a clean text.
 
         Args:
             text: The text.
             item: The item.
             before: The item before it, which a pronoun may mean.
-            elliptical: Whether sentences may leave their finding to another one to name.
         """
         if item.field is None:
             if item.answer is not None:
-                completed = self._completed(text, *item.answer, before) if elliptical else None
+                completed = self._completed(text, *item.answer, before)
                 how = How.STATED if completed is None else How.JOINED
                 yield Passage(item.start, item.end, completed or (item.answer,), how, item.asked)
             return

@@ -22,18 +22,17 @@ MOST_READ: Final = 2_000
 """Words looked at; more of them would tell the same."""
 
 
-def is_english(text: str, vocabulary: Vocabulary) -> bool:
+def is_english(lowered: str, vocabulary: Vocabulary) -> bool:
     """Whether a report can be read as English; a text without words can.
 
     Args:
-        text: The report, as given.
+        lowered: The report, as given, in lower case.
         vocabulary: The lexicon, with its words of other languages.
 
     Returns:
         False where most letters are of no Latin alphabet, where words of other languages outnumber
         English function words, or where most words are unknown, none is English and some have accents.
     """
-    lowered = text.lower()
     ascii_only = lowered.isascii()
     if ascii_only and vocabulary.foreign.isdisjoint(lowered.replace(".", " ").replace(",", " ").split()):
         return True

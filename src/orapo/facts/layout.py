@@ -36,14 +36,17 @@ class Item(NamedTuple):
     asked: bool = False
 
 
-_STRUCTURED: Final = re.compile(r"[:=\[\t?|(\n–—]|-[ >]|1[.)](?=[A-Za-z])|2[.)](?:(?<=[a-z]2.)|(?<=[a-z] 2.))")
-_SPACED: Final = (" -", "   ")
-_ENDS_IN_ANSWER: Final = tuple(
-    f" {answer}{mark}"
-    for answer in ("no", "No", "NO", "none", "None", "NONE", "yes", "Yes", "YES", "nil", "true", "false")
-    for mark in ".,;"
+_SIMPLE: Final = re.compile(r"[A-Za-z0-9 .,;'/%+&\"-]*\Z")
+_HINTS: Final = (
+    *(" -", "- ", "   ", " yes", " true", " false", " nil", " one", "&amp", "&nbsp", "&#", " and no "),
+    *(f" {answer}{mark}" for answer in ("no", "none") for mark in ".,;"),
+    *(" but no", "indication ", "history ", "comparison ", "technique ", "conclusion "),
 )
-"""A text in which none of these stands, and that ends with no such answer, is sentences alone."""
+"""A text of simple characters in which none of these and of the next stands is sentences alone."""
+_LOOKED_INTO: Final = re.compile(
+    r"\bthe (?:left|right) (?:persist|remain|is |has )|1[.)](?=[A-Za-z])|2[.)](?:(?<=[a-z]2.)|(?<=[a-z] 2.))"
+    r"|(?:findings|impressions?)\s"
+)
 _LAST_ANSWER: Final = (" no", " yes", " none", " nil", " true", " false")
 _UNMARKED: Final = re.compile(
     r"[-–—\t]|  |\b(?:no|yes|none|true|false|y|n|nil)[\s.,;]*(?:[;,]|\Z)", re.IGNORECASE
@@ -98,24 +101,11 @@ class Layout:
     ) -> None:
         self._names, self._words, self._follow = names, words, follow
 
-    def plain(self, text: str) -> bool:
-        """Whether a clean text is sentences alone, without headings, fields, lists and questions."""
-        return (
-            not _structured(text)
-            and not self._names.find(text)
-        )
-
     def items(self, text: str) -> list[Item]:
         """Return the items of a clean text that speak of the film, in order."""
         found: list[Item] = []
         for start, end in reported_parts(text, self._names):
-            part = text[start:end]
-            if _structured(part):
-                found += self._part(text, start, end)
-                continue
-            for span in split_sentences(part):
-                begin, stop = start + span.start, start + span.end
-                found.append(Item(begin, stop, None, (begin, stop)))
+            found += self._part(text, start, end)
         return self._answered(text, found) if "?" in text else found
 
     # Lines
@@ -397,11 +387,18 @@ class Layout:
         return done
 
 
-def _structured(text: str) -> bool:
-    """Whether a text may hold more than sentences."""
-    if _STRUCTURED.search(text) is not None or text[-6:].lower().endswith(_LAST_ANSWER):
-        return True
-    return any(mark in text for mark in _SPACED) or any(end in text for end in _ENDS_IN_ANSWER)
+def is_plain(text: str, lowered: str) -> bool:
+    """Whether a report is sentences alone, without headings, fields, lists and questions.
+
+    Most are, and are then read without a step more than that takes.
+
+    Args:
+        text: The report.
+        lowered: The same in lower case.
+    """
+    if _SIMPLE.match(text) is None or any(hint in lowered for hint in _HINTS):
+        return False
+    return _LOOKED_INTO.search(lowered) is None and not lowered.endswith(_LAST_ANSWER)
 
 
 class _Block(NamedTuple):

@@ -14,15 +14,17 @@ class Source:
 
     Args:
         report: As given.
-        known: Words of the lexicon.
+        known: Words of the lexicon; None for a report that is known to be clean.
     """
 
     __slots__ = ("_layers", "disguised", "report", "text")
 
-    def __init__(self, report: str, known: frozenset[str]) -> None:
+    def __init__(self, report: str, known: frozenset[str] | None = None) -> None:
         self.report = self.text = report
         self.disguised = False
         self._layers: list[Rewritten] = []
+        if known is None:
+            return
         if PLAIN.search(report):
             typed, self.disguised = clean(report, known)
             self._layers.append(typed)
