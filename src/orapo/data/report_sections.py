@@ -1,8 +1,8 @@
 """Free-text reports, cut into the sections that a study keeps.
 
-As in MIMIC-CXR's own sectioning, a line that begins with capitals and a colon begins a section, and
-what radiologists call it is brought to one name. Sections that a study doesn't keep are not
-findings: doses, calls and signatures below FINDINGS stand in the whole report only.
+What is a heading is found by `orapo.facts.sections`, as FactS does. As in MIMIC-CXR's own sectioning, a line
+that begins with capitals and a colon begins a section too, whatever its name. Sections that a study doesn't
+keep are not findings: doses, calls and signatures below FINDINGS stand in the whole report only.
 """
 
 from __future__ import annotations
@@ -10,73 +10,22 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-# What radiologists call the sections.
-_SECTIONS: Final = {
-    **dict.fromkeys(
-        ("FINDINGS", "FINDING", "FINDINGS AND IMPRESSION", "FINDINGS/IMPRESSION", "FINDINGS & IMPRESSION", "ADDITIONAL FINDINGS", "FRONTAL AND "
-         "LATERAL VIEWS OF THE CHEST", "PA AND LATERAL VIEWS OF THE CHEST", "CHEST", "REPORT",
-         "PORTABLE CHEST RADIOGRAPH", "FRONTAL CHEST RADIOGRAPH"),
-        "findings",
-    ),
-    **dict.fromkeys(
-        ("IMPRESSION", "IMPRESSIONS", "IMPRESSON", "CONCLUSION", "CONCLUSIONS", "SUMMARY",
-         "OPINION", "CONCLUSION/IMPRESSION"),
-        "impression",
-    ),
-    **dict.fromkeys(
-        ("INDICATION", "INDICATIONS", "REASON FOR EXAM", "REASON FOR EXAMINATION",
-         "REASON FOR THE EXAM", "REASON FOR THIS EXAMINATION", "REASON", "CLINICAL INDICATION", "INDICATION/HISTORY"),
-        "indication",
-    ),
-    **dict.fromkeys(
-        ("HISTORY", "CLINICAL HISTORY", "CLINICAL INFORMATION", "PATIENT HISTORY"), "history"
-    ),
-    **dict.fromkeys(
-        ("COMPARISON", "COMPARISONS", "COMPARISON STUDY", "REFERENCE EXAM", "PRIOR STUDY"),
-        "comparison",
-    ),
-}  # fmt: skip
-# Headers that end a section, whatever else stands in their name.
-_OTHERS: Final = frozenset(
-    ("EXAMINATION", "EXAM", "TECHNIQUE", "PROCEDURE", "STUDY", "DATE", "TYPE OF EXAMINATION",
-     "NOTIFICATION", "NOTIFICATIONS", "RECOMMENDATION", "RECOMMENDATIONS", "RECOMMENDATION(S)",
-     "WET READ", "ADDENDUM", "FINAL ADDENDUM", "PREAMBLE", "ATTENDING", "DOCTOR")
-)  # fmt: skip
-_NAMED: Final = "|".join(
-    re.escape(name).replace(r"\ ", r"\s+")
-    for name in sorted({*_SECTIONS, *_OTHERS} - {"CHEST", "REPORT", "STUDY", "DATE", "REASON",
-                                                 "DOCTOR", "SUMMARY", "OPINION", "EXAM"},
-                       key=len, reverse=True)
-)  # fmt: skip
-# Known names in any case, at the start of a line or of a sentence; anything in capitals at that of
-# a line. An addendum has no colon where it stands on a line of its own.
-_HEADER: Final = re.compile(
-    rf"(?:^|\n|(?<=[.;])\s)[ \t]*((?i:{_NAMED}))\s*:"
-    r"|(?:^|\n)[ \t]*([A-Z](?:[A-Z0-9 _()&/,.#-]*(?:[A-Z_)]|\#\s?\d))?)[ \t]*:"
-    r"|(?:^|\n)[ \t]*((?:FINAL )?ADDENDUM)[ \t]*(?=\n|$)",
+from orapo.facts.compiler import load_vocabulary
+from orapo.facts.sections import FILM, Heading, SectionKind
+
+_KEPT: Final = {
+    SectionKind.FINDINGS: "findings",
+    SectionKind.REPORT: "findings",
+    SectionKind.IMPRESSION: "impression",
+    SectionKind.INDICATION: "indication",
+    SectionKind.HISTORY: "history",
+    SectionKind.COMPARISON: "comparison",
+}
+_IN_PROSE: Final = frozenset(
+    ("CHEST", "REPORT", "STUDY", "DATE", "REASON", "DOCTOR", "SUMMARY", "OPINION", "EXAM", "VIEW")
+    + ("VIEWS", "BODY", "RESULT", "RESULTS", "ANSWER", "QUESTION", "A", "Q", "PLAN", "REQUEST")
 )
-# "CHEST, 2 VIEWS:", "PORTABLE AP CHEST:": what follows was seen on the film
-_FILM: Final = re.compile(
-    r"\b(?:CHEST|VIEWS?|RADIOGRAPHS?|FILMS?|PORTABLE|X-?RAY|AP|PA|LATERAL|FRONTAL|UPRIGHT|SUPINE)\b"
-)
-# "LUNGS:", "RIGHT PLEURA:", "LINES AND TUBES:": parts of a findings section
-_SEEN: Final = re.compile(
-    r"\b(?:LUNGS?|PULMONARY|PARENCHYMA\w*|HEART|CARDIAC|CARDIO(?:MEDIASTIN|VASCUL)\w*|MEDIASTIN\w*"
-    r"|HIL(?:A|AR|UM)|PLEURA\w*|BONES?|BONY|OSSEOUS|SKELET\w*|MUSCULO\w*|SPINE|RIBS?|TISSUES?"
-    r"|\w*DIAPHRAGM\w*|ABDOM\w*|AIRWAYS?|TRACHEA\w*|AORT\w*|VASC\w*|VESSELS?|LINES?|TUBES?"
-    r"|CATHETERS?|DEVICES?|HARDWARE|LEADS?|PACE\w*|SUPPORT|THORA\w*|NECK|LOBES?|BASES?|APEX|APICES"
-    r"|EFFUSIONS?|PNEUMO\w*|EDEMA|OPACIT\w*|CONSOLIDATIONS?|ATELECTASIS|NODULES?|MASS(?:ES)?"
-    r"|FRACTURES?|RIGHT|LEFT|OTHERS?)\b"
-)
-# Of longer names, the first that stands in them: "CLINICAL INDICATION FOR CHEST FILM".
-_WORDS: Final = (
-    (re.compile(r"\b(?:IMPRESSION|CONCLUSION)S?\b"), "impression"),
-    (re.compile(r"\bFINDINGS?\b"), "findings"),
-    (re.compile(r"\b(?:INDICATIONS?|REASON|QUESTIONS?)\b"), "indication"),
-    (re.compile(r"\b(?:HISTORY|CLINICAL|DIAGNOSIS)\b"), "history"),
-    (re.compile(r"\bCOMPARISONS?\b"), "comparison"),
-    (re.compile(r"\b(?:TECHNIQUE|EXAM(?:INATION)?|PROCEDURE|DATE|TIME|ADDENDUM|WET READ)\b"), None),
-)
+"""Names that are words of sentences too: headings at the start of a line alone."""
 _FINAL: Final = re.compile(r"(?:^|\n)[ \t_]*FINAL REPORT[ \t]*(?=\n|$)")
 _LETTERHEAD: Final = re.compile(r"\b(?:FINAL REPORT|PRELIMINARY REPORT)\b")
 _SAID: Final = ("findings", "impression")
@@ -108,16 +57,16 @@ def split_report(text: str) -> Sections:
     if final and text[final[-1].end() :].strip():
         text = text[final[-1].end() :]
     parts: dict[str, list[str]] = {name: [] for name in Sections._fields}
-    headers = list(_HEADER.finditer(text))
-    ends = [*(header.start() for header in headers[1:]), len(text)][: len(headers)]
-    loose = _BLANK_LINE.split(text[: headers[0].start()] if headers else text)
+    headers = [heading for heading in load_vocabulary().headings.find(text) if _begins(heading)]
+    ends = [*(header.start for header in headers[1:]), len(text)][: len(headers)]
+    loose = _BLANK_LINE.split(text[: headers[0].start] if headers else text)
     apart: list[str] = []
     running: str | None = None
     for header, end in zip(headers, ends, strict=True):
-        title = " ".join((header[1] or header[2] or header[3]).upper().split())
-        content = text[header.end() : end].strip()
-        running, kept = _sorted(title, running)
-        if kept and running in _SAID and _SEEN.search(title) and not _FILM.search(title):
+        title = header.title
+        content = text[header.body : end].strip()
+        running, kept = _sorted(header, running)
+        if kept and running in _SAID and header.kind is SectionKind.SEEN and not FILM.search(title):
             content = f"{title}: {content}"
         if kept and running in _SAID:
             parts[running].append(_one_line(content))
@@ -125,7 +74,7 @@ def split_report(text: str) -> Sections:
         first, *rest = _BLANK_LINE.split(content)
         if kept and running is not None:
             parts[running].append(_one_line(first))
-        elif title not in _OTHERS:
+        elif not header.exact:
             apart.append(first)
         if running in _SAID:  # after a paragraph on something else
             parts[running] += map(_one_line, rest)
@@ -138,19 +87,35 @@ def split_report(text: str) -> Sections:
     return Sections(*("\n".join(filter(None, parts[name])) for name in Sections._fields))
 
 
-def _sorted(title: str, running: str | None) -> tuple[str | None, bool]:
-    """Return the section that a header begins or goes on with, and whether its text is part of it."""
-    if title in _SECTIONS:
-        return _SECTIONS[title], True
-    if title in _OTHERS:
-        return None, False
-    for word, section in _WORDS:
-        if word.search(title) and not (section is None and _FILM.search(title)):
-            return section, section is not None
-    seen = bool(_FILM.search(title) or _SEEN.search(title))
-    if running in _SAID:
-        return running, seen
-    return ("findings", True) if seen else (None, False)
+def odd_headings(text: str) -> tuple[bool, bool]:
+    """Return whether a report has headings that are not known, and whether some are misspelt."""
+    found = [heading for heading in load_vocabulary().headings.find(text) if _begins(heading)]
+    return (
+        any(heading.kind is None for heading in found),
+        any(
+            heading.exact and " ".join(heading.written.upper().split()) != heading.title
+            for heading in found
+        ),
+    )
+
+
+def _begins(heading: Heading) -> bool:
+    """Whether a heading begins a section: one that is known, or a line in capitals."""
+    if heading.exact:
+        return heading.at_line or heading.title not in _IN_PROSE
+    return heading.at_line and heading.written.isupper()
+
+
+def _sorted(heading: Heading, running: str | None) -> tuple[str | None, bool]:
+    """Return the section that a heading begins or goes on with, and whether its text is part of it."""
+    kind = heading.kind
+    if kind in _KEPT:
+        return _KEPT[kind], True
+    if kind is SectionKind.SEEN:
+        return (running, True) if running in _SAID else ("findings", True)
+    if kind is None and running in _SAID:
+        return running, False
+    return None, False
 
 
 def _one_line(text: str) -> str:

@@ -10,6 +10,7 @@ from orapo.facts.score import (
     SentenceVerdict,
     Verdict,
     fact_verdicts,
+    reference_labels,
     score_report,
     score_reports,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "extract_facts",
     "fact_verdicts",
     "label_report",
+    "reference_labels",
     "score_report",
     "score_reports",
 ]

@@ -43,6 +43,7 @@ _HINTS: Final = (
     *(" but no", "indication ", "history ", "comparison ", "technique ", "conclusion "),
 )
 """A text of simple characters in which none of these and of the next stands is sentences alone."""
+_PERHAPS: Final = ("the left ", "the right ", "1.", "1)", "2.", "2)", "findings ", "impression")
 _LOOKED_INTO: Final = re.compile(
     r"\bthe (?:left|right) (?:persist|remain|is |has )|1[.)](?=[A-Za-z])|2[.)](?:(?<=[a-z]2.)|(?<=[a-z] 2.))"
     r"|(?:findings|impressions?)\s"
@@ -398,7 +399,9 @@ def is_plain(text: str, lowered: str) -> bool:
     """
     if _SIMPLE.match(text) is None or any(hint in lowered for hint in _HINTS):
         return False
-    return _LOOKED_INTO.search(lowered) is None and not lowered.endswith(_LAST_ANSWER)
+    if any(hint in lowered for hint in _PERHAPS) and _LOOKED_INTO.search(lowered):
+        return False
+    return not lowered.endswith(_LAST_ANSWER)
 
 
 class _Block(NamedTuple):

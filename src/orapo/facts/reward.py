@@ -8,7 +8,13 @@ from typing import Any
 
 from orapo.facts.engine import FactsEngine, label_report
 from orapo.facts.fact import ReportFacts
-from orapo.facts.score import ContradictionRule, FactsScore, Reference, score_reports
+from orapo.facts.score import (
+    ContradictionRule,
+    FactsScore,
+    Reference,
+    reference_labels,
+    score_reports,
+)
 from orapo.labels import CHEXPERT, POSITIVE, LabelSet, UncertainPolicy, any_known, parse_label
 
 Completion = str | Sequence[Mapping[str, Any]]
@@ -40,8 +46,8 @@ class FactSReward:
 
     The data set gives the reference as a column ``labels`` (a mapping of label name to 1, 0, -1 or
     None, or its JSON text) or ``report`` (the radiologist's text, read by the engine where labels
-    are missing or all blank). A completion without a reference, or one that the engine failed on, gets None, which TRL takes as unknown,
-    never 0.
+    are missing or all blank). A completion without a reference, one that the engine failed on, and
+    one that is not English get None, which TRL takes as unknown, never 0.
 
     Args:
         facts_beta: b of the F-beta.
@@ -156,11 +162,11 @@ class FactSReward:
                 # a reference without a fact says nothing, not that all is normal
                 facts = read[source]
                 said = facts is not None and facts.readable
-                references.append(facts.labels if facts is not None and said else None)
+                references.append(reference_labels(facts) if facts is not None and said else None)
         reports = [read[text] for text in texts]
         scores = score_reports(
             [
-                None if reference is None else facts
+                None if reference is None or facts is None or not facts.english else facts
                 for facts, reference in zip(reports, references, strict=True)
             ],
             [{} if reference is None else reference for reference in references],
@@ -184,14 +190,18 @@ def _figures(
 ) -> dict[str, float]:
     """Means over a generation.
 
-    ``unknown``: share of reports that the engine failed on; ``unreadable``: share from which no fact
-    could be read; ``no_finding``: share of the read ones that say that all is normal; ``precision``,
+    ``unknown``: share of reports that the engine failed on; ``not_english``: share that is written in
+    another language, and not read; ``unreadable``: share from which no fact could be read;
+    ``disguised``: share with letters of other alphabets or invisible characters within words;
+    ``no_finding``: share of the read ones that say that all is normal; ``precision``,
     ``recall`` and ``contradictions`` (positive labels denied, a report) of the scored ones.
     """
     read = [report for report in reports if report is not None]
     scored = [score for score in scores if score is not None]
     figures = {
         "unknown": 1 - len(read) / len(reports),
+        "not_english": sum(not report.english for report in read) / len(reports),
+        "disguised": sum(report.disguised for report in read) / len(reports),
         "unreadable": sum(not score.readable for score in scored) / len(scores),
     }
     if read and normal_label is not None:

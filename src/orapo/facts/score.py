@@ -133,13 +133,30 @@ class _Truth(NamedTuple):
     ignored: frozenset[str]
 
 
+def reference_labels(report: ReportFacts) -> dict[str, LabelValue]:
+    """Return a study's labels as its report gives them, for scoring others by.
+
+    No Finding is 0, not blank, where something beside the labels keeps it from holding: then a
+    study without a positive label has nothing that could be scored.
+    """
+    labels = dict(report.labels)
+    no_finding = report.label_set.no_finding
+    if no_finding is not None and labels[no_finding] is None and not report.others_normal:
+        labels[no_finding] = NEGATIVE
+    return labels
+
+
 def _truth(labels: Reference, uncertain: UncertainPolicy, label_set: LabelSet) -> _Truth:
-    """Apply the policy and derive No Finding (its own value in ``labels`` is not read)."""
+    """Apply the policy and derive No Finding.
+
+    Of its own value only 0 is read: something that has no label is not normal in this study.
+    """
     ignore = uncertain is UncertainPolicy.IGNORE
     counted = {POSITIVE, UNCERTAIN} if uncertain is UncertainPolicy.POSITIVE else {POSITIVE}
     positive = {name for name in label_set.findings if labels.get(name) in counted}
     ignored = {n for n in label_set.findings if ignore and labels.get(n) == UNCERTAIN}
-    if label_set.no_finding is not None and not positive - label_set.beside:
+    denied = label_set.no_finding is not None and labels.get(label_set.no_finding) == NEGATIVE
+    if label_set.no_finding is not None and not denied and not positive - label_set.beside:
         if ignored - label_set.beside:
             # Were it positive, it would block No Finding; so whether that holds is unknown too.
             ignored.add(label_set.no_finding)
@@ -183,8 +200,8 @@ def score_reports(
         explain: Whether to say why.
 
     Returns:
-        N scores; None where the report is unknown or the policy ``ignore`` leaves nothing to
-        score in its study.
+        N scores; None where the report is unknown, or where its study has nothing to score: the
+        policy ``ignore`` left nothing, or all that is not normal has no label.
 
     Raises:
         ValueError: ``facts_beta`` is not above 0, or there are not as many references as reports.
