@@ -23,13 +23,13 @@ from orapo.ablation.results import Comparison, Run
 from orapo.ablation.trainings import WEIGHTS_FILE, Trained, run_trainings
 from orapo.data.manifest import read_manifest
 from orapo.data.study import Study
+from orapo.data.target import check_target, study_labels, target_text
 from orapo.errors import OrapoError, RunFailedError
 from orapo.evaluation import trivial_scores
 from orapo.evaluation.inputs import read_labels, read_predictions
 from orapo.evaluation.nearest import nearest_labels
 from orapo.facts import label_report
 from orapo.labels import UncertainPolicy
-from orapo.training.dataset import check_target, study_labels, target_text
 
 PREDICTIONS: Final = "predictions.jsonl"
 SECOND: Final = "second_labels.csv"

@@ -16,7 +16,7 @@ from orapo.errors import MissingExtraError, OrapoError
 from orapo.locking import locked
 
 if TYPE_CHECKING:
-    from orapo.training.dry_run import DryRun
+    from orapo.training.preparing.dry_run import DryRun
 
 
 def add_to(app: typer.Typer) -> None:
@@ -61,7 +61,7 @@ def train(
     try:
         from orapo.training import recipe as recipes
         from orapo.training import run as runs
-        from orapo.training.interruption import Interrupted
+        from orapo.training.surviving.interruption import Interrupted
     except ModuleNotFoundError as error:
         raise MissingExtraError("training", "train") from error
     if not dry_run and (gpu_memory or accelerate_file or step_seconds or as_json):
@@ -75,8 +75,8 @@ def train(
         arguments += recipes.without_gpu()
     run, settings = recipes.read_recipe(arguments)
     if dry_run:
-        from orapo.training.dry_run import dry_run as look
-        from orapo.training.dry_run import hardware
+        from orapo.training.preparing.dry_run import dry_run as look
+        from orapo.training.preparing.dry_run import hardware
 
         runs.quiet_libraries()
         studies = runs.training_studies(run)

@@ -18,28 +18,30 @@ from transformers.integrations import (
 from orapo.data.conversation import check_views
 from orapo.data.manifest import read_manifest
 from orapo.data.study import Study
+from orapo.data.target import check_target, study_labels
 from orapo.errors import OrapoError, RunFailedError
-from orapo.facts import FactsEngine, FactSReward, RulesEngine
+from orapo.facts import FactsEngine, RulesEngine
 from orapo.labels import CHEXPERT
 from orapo.preferences import read_preferences
-from orapo.training.balance import shown_rows
-from orapo.training.callbacks import BetaSchedule, LogFile, Probe
-from orapo.training.card import write_card
-from orapo.training.checkpoints import last_checkpoint, saving, whole_checkpoints
 from orapo.training.config import OraPOConfig
-from orapo.training.dataset import check_target, study_labels, training_dataset
-from orapo.training.experts import ExpertPairs, check_pairs
-from orapo.training.films import SetAside, readable_studies
-from orapo.training.guard import Guard
-from orapo.training.interruption import StopOnSignal
-from orapo.training.offline import OfflineTrainer, offline_pairs
-from orapo.training.policy import load_policy
+from orapo.training.method.experts import ExpertPairs, check_pairs
+from orapo.training.method.rivals import OfflineTrainer, SupervisedTrainer
+from orapo.training.method.trainer import OraPOTrainer
+from orapo.training.preparing.balance import shown_rows
+from orapo.training.preparing.dataset import supervised_rows, training_dataset
+from orapo.training.preparing.pairs import offline_pairs
+from orapo.training.preparing.policy import load_policy
 from orapo.training.recipe import RunConfig
-from orapo.training.reward_model import LearnedReward
-from orapo.training.rewards import Reward, main_reward, reward_terms
-from orapo.training.supervised import SupervisedTrainer, supervised_rows
-from orapo.training.trainer import OraPOTrainer
-from orapo.training.watch import Bar
+from orapo.training.rewards.learned import LearnedReward
+from orapo.training.rewards.terms import Reward, main_reward, reward_terms
+from orapo.training.surviving.checkpoints import last_checkpoint, saving, whole_checkpoints
+from orapo.training.surviving.films import SetAside, readable_studies
+from orapo.training.surviving.interruption import StopOnSignal
+from orapo.training.watching.card import write_card
+from orapo.training.watching.guard import Guard
+from orapo.training.watching.log import LogFile
+from orapo.training.watching.probe import Probe
+from orapo.training.watching.watch import Bar
 
 LOG_FILE = "metrics.jsonl"
 PROBE_FILE = "probe.jsonl"
@@ -138,7 +140,7 @@ def train(
         pairs = offline_pairs(run, config, [studies[row] for row in shown], model, processor)
         trainer = OfflineTrainer(model, config, pairs, **shared)
     else:
-        rewards, config.reward_weights = _rewards(run, config, studies, callbacks)
+        rewards, config.reward_weights = _rewards(run, config, studies)
         experts = None
         if config.has_learned_reward:
             learned = LearnedReward(Path(run.reward_model), str(config.device))
@@ -208,20 +210,13 @@ def check_experts(run: RunConfig, config: OraPOConfig) -> None:
 
 
 def _rewards(
-    run: RunConfig,
-    config: OraPOConfig,
-    studies: Sequence[Study],
-    callbacks: list[TrainerCallback],
+    run: RunConfig, config: OraPOConfig, studies: Sequence[Study]
 ) -> tuple[list[Reward], list[float]]:
-    """Return what is rewarded, with weights; a schedule of FactS' b goes to the callbacks."""
+    """Return what is rewarded, with weights."""
     target = check_target(run.target)
     labels = [study_labels(study, target) for study in studies]
     terms, weights = reward_terms(run.reward_terms or (), labels, run.radeval_python)
     reward, weight = main_reward(run.reward, config, _reward_engine(run), run.radeval_python)
-    if config.facts_beta_end:
-        if not isinstance(reward, FactSReward):
-            raise OrapoError("facts_beta_end needs reward: facts")
-        callbacks.append(BetaSchedule(reward, config.facts_beta, config.facts_beta_end))
     return [reward, *terms], [weight, *weights]
 
 
