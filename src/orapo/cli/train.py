@@ -82,6 +82,8 @@ def train(
         studies = runs.training_studies(run)
         machine = hardware(gpu_memory, accelerate_file)
         found = look(run, settings, studies, machine, step_seconds)
+        if found.self_check.warning:
+            typer.echo(f"orapo: {found.self_check.warning}", err=True)
         if as_json:
             typer.echo(json.dumps(found.as_dict(), indent=1))
         else:
@@ -128,6 +130,7 @@ def _show(found: DryRun) -> None:
             f"cost: {cost} (rollouts as long as the reports)"
         )
     console.print("\n".join(lines), highlight=False, soft_wrap=True)
+    typer.echo(found.self_check.sentence)
     table = Table(title=f"Memory of one GPU ({machine.gpu_name}; {machine.processes} in all)")
     table.add_column("part")
     table.add_column("GiB", justify="right")

@@ -255,12 +255,20 @@ def expert_loss(processor, policy, reference, row, experts, width):
 
 
 def assert_step_matches(
-    trainer, policy, reference, table, tolerance, loss_tolerance=1e-7, **settings
+    trainer,
+    policy,
+    reference,
+    table,
+    tolerance,
+    loss_tolerance=1e-7,
+    scale=lambda batch: 1.0,
+    **settings,
 ):
     # The whole KL part of these losses is 8e-4.
     trainer.train()
     # the learning rate has moved the weights since: compare with the policy before the step
     expected = reference_loss(trainer, policy, reference, table, **settings)
+    expected = expected * scale(trainer.generation)
     expected.backward()
     got = trainer.recorder.gradients
     assert trainer.state.log_history[0]["loss"] == pytest.approx(
@@ -403,6 +411,31 @@ def test_method_grpo_is_the_grpo_part_alone(
     disturb(model)
     disturb(policy)
     assert_step_matches(trainer, policy, reference, REWARDS, FLOAT64, beta=0.04, method="grpo")
+
+
+@pytest.mark.parametrize("accumulation", [1, 4])
+def test_dapo_s_loss_is_a_mean_over_tokens_without_those_of_unknown_reward(
+    tiny_model, tiny_processor, tiny_dataset, tmp_path, monkeypatch, accumulation
+):
+    monkeypatch.setattr(GRPOTrainer, "_get_per_token_logps_and_entropies", float64_logps)
+    model = tiny_model.double()
+    reference, policy = copy.deepcopy(model), copy.deepcopy(model)
+    trainer = make_trainer(
+        *(model, tiny_processor, tiny_dataset, tmp_path),
+        method="grpo",
+        loss_type="dapo",
+        epsilon_high=0.28,
+        gradient_accumulation_steps=accumulation,
+    )
+    disturb(model)
+    disturb(policy)
+    assert_step_matches(
+        *(trainer, policy, reference, REWARDS, FLOAT64),
+        # the GRPO part divides by the rollouts and the longest one, this by all tokens
+        scale=lambda batch: 16 * CLIP_LENGTH / batch["completion_mask"].sum().item(),
+        beta=0.04,
+        method="grpo",
+    )
 
 
 def test_without_any_known_reward_nothing_is_learned(

@@ -32,6 +32,7 @@ from orapo.training.preparing.estimate import (
     peak,
 )
 from orapo.training.preparing.policy import load_config, load_processor, lora_config
+from orapo.training.preparing.self_check import SelfCheck, self_check
 from orapo.training.recipe import RunConfig
 from orapo.training.surviving.films import SetAside, readable_studies
 
@@ -156,6 +157,7 @@ class DryRun:
     shown: int
     patients: int
     set_aside: int
+    self_check: SelfCheck
     prompt_tokens: int
     image_tokens: int
     parameters: int
@@ -236,6 +238,7 @@ def dry_run(
         shown=len(shown),
         patients=len({study.patient_id or study.study_id for study in readable}),
         set_aside=len(set_aside.studies),
+        self_check=self_check(run, config, readable),
         prompt_tokens=prompt,
         image_tokens=images,
         parameters=shape.parameters,

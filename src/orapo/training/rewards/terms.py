@@ -14,11 +14,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from orapo.errors import MissingExtraError, OrapoError
-from orapo.facts import FactsEngine, FactSReward, RepetitionPenalty
+from orapo.facts import FactsEngine, FactSReward, RepetitionPenalty, RulesEngine
 from orapo.facts.reward import Completion, completion_text
 from orapo.facts.score import Explanation
-from orapo.labels import LABELS, POSITIVE, UNCERTAIN, LabelValue
+from orapo.labels import CHEXPERT, LABELS, POSITIVE, UNCERTAIN, LabelValue
 from orapo.training.config import OraPOConfig
+from orapo.training.recipe import RunConfig
 from orapo.training.rewards.radeval import PREFIX, RadEvalReward
 
 Reward = Callable[..., Sequence[float | None]]
@@ -226,6 +227,44 @@ def main_reward(
         metric, weight = _RADEVAL[name]
         return RadEvalReward(metric, radeval_python), weight
     return _found(name, MAIN), 1.0
+
+
+def reward_engine(run: RunConfig) -> FactsEngine | None:
+    """Return what reads reports for the reward; None for the rules as they come.
+
+    Raises:
+        OrapoError: There is no such engine, or what it needs is missing.
+    """
+    if run.engine == "llm":
+        from orapo.facts.llm import JudgeSettings, LlmEngine, Prices, VerdictCache
+
+        if not run.judge_model:
+            raise OrapoError("engine llm needs judge_model, the model's name on the server")
+        if run.lexicon:
+            raise OrapoError("lexicon is for engine rules; a judge does not read it")
+        if len(run.judge_prices) not in (0, 2):
+            raise OrapoError("judge_prices are two: of a million tokens in, and of a million out")
+        settings = JudgeSettings(
+            run.judge_model,
+            run.judge_url,
+            allow_remote=run.judge_allow_remote,
+            concurrency=run.judge_concurrency,
+            timeout=run.judge_timeout,
+            retries=run.judge_retries,
+            prices=Prices(*run.judge_prices) if run.judge_prices else None,
+            max_cost=run.judge_max_cost or None,
+            structured=run.judge_structured,
+            cache=VerdictCache.default_path(),
+        )
+        return LlmEngine(settings)
+    if run.engine != "rules":
+        raise OrapoError(f"engine must be rules or llm, not {run.engine!r}")
+    if not run.lexicon:
+        return None
+    engine = RulesEngine(run.lexicon)
+    if engine.label_set != CHEXPERT:
+        raise OrapoError(f"{run.lexicon}: brings another label set; training scores CheXpert's")
+    return engine
 
 
 def reward_terms(
