@@ -5,7 +5,8 @@ import pytest
 from orapo.data.study import Study
 from orapo.data.target import check_target, target_text
 from orapo.errors import OrapoError
-from orapo.training.preparing.dataset import training_dataset
+from orapo.training.preparing.dataset import training_dataset, with_films
+from orapo.training.surviving.films import FILM_ERROR
 
 STUDY = Study(
     study_id="s",
@@ -46,3 +47,13 @@ def test_a_study_without_the_target_is_named():
 def test_missing_labels_are_read_from_the_target():
     rows = training_dataset([STUDY], target="impression").with_format(None)
     assert rows[0]["labels"]["Pleural Effusion"] == 1
+
+
+def test_a_film_that_breaks_is_blank_and_marked_only_where_somebody_looks_at_the_mark(tmp_path):
+    """Pairs are learned from as they are: there it ends the run."""
+    gone = str(tmp_path / "gone.png")
+    rows = with_films({"image_paths": [[gone]]})
+    assert rows["images"][0][0].getextrema() == (0, 0)
+    assert gone in rows[FILM_ERROR][0]
+    with pytest.raises(OrapoError, match=r"gone\.png"):
+        with_films({"image_paths": [[gone]]}, endure=False)

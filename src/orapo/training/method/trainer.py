@@ -46,7 +46,6 @@ from orapo.training.method.answers import (
     first_rows,
     spread,
 )
-from orapo.training.method.budget import Budget
 from orapo.training.method.experts import (
     WEIGHT,
     ExpertPairs,
@@ -90,8 +89,6 @@ class OraPOTrainer(OwnPace, ScoringTrainer):
     }
     args: OraPOConfig
     oracle: OracleState
-    watch: Watch
-    budget: Budget
 
     def __init__(
         self,

@@ -74,7 +74,7 @@ def training_dataset(
             }
         )
     dataset = Dataset.from_list(rows)
-    dataset.set_transform(_with_images)
+    dataset.set_transform(with_films)
     return dataset
 
 
@@ -89,11 +89,17 @@ def supervised_rows(dataset: Dataset) -> Dataset:
     return rows
 
 
-def _with_images(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
+def with_films(batch: dict[str, list[Any]], endure: bool = True) -> dict[str, list[Any]]:
     """Read the films of rows, each once: a group's K rows are one study.
 
-    One that can't be read any more (`orapo.training.surviving.films`) becomes a blank one, so that the number
-    of films stays that of the placeholders, and the row is marked.
+    Args:
+        batch: Rows with ``image_paths``, in whose place ``images`` comes.
+        endure: One that can't be read any more (`orapo.training.surviving.films`) becomes a blank one,
+            so that the number of films stays that of the placeholders, and the row is marked. False
+            where nobody looks at the mark.
+
+    Raises:
+        OrapoError: A film can't be read, and that is not to be endured.
     """
     paths = batch.pop("image_paths")
     films: dict[str, Image.Image] = {}
@@ -102,8 +108,11 @@ def _with_images(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
         try:
             films[path] = read_image(path)
         except OrapoError as error:
+            if not endure:
+                raise
             films[path] = Image.new("L", (_BLANK_SIDE, _BLANK_SIDE))
             errors[path] = str(error)
     batch["images"] = [[films[path] for path in row] for row in paths]
-    batch[FILM_ERROR] = [next((errors[p] for p in row if p in errors), "") for row in paths]
+    if endure:
+        batch[FILM_ERROR] = [next((errors[p] for p in row if p in errors), "") for row in paths]
     return batch

@@ -7,6 +7,7 @@ training is rejected where FactS gives it nothing: OraPO's pairs, before the fir
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from orapo.generation.reports import Decoding, sample_reports
 from orapo.preferences import read_preferences
 from orapo.training.config import OraPOConfig
 from orapo.training.method.experts import ExpertPairs, check_pairs
+from orapo.training.preparing.dataset import with_films
 from orapo.training.recipe import RunConfig
 
 
@@ -61,7 +63,7 @@ def offline_pairs(
     if not rows:
         raise OrapoError(f"{run.data}: there is no pair to learn from")
     dataset = Dataset.from_list(rows)
-    dataset.set_transform(_with_films)
+    dataset.set_transform(partial(with_films, endure=False))
     return dataset
 
 
@@ -100,9 +102,3 @@ def oracle_pairs(
             ]
     model.train()
     return pairs
-
-
-def _with_films(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
-    paths = batch.pop("image_paths")
-    batch["images"] = [[read_image(path) for path in row] for row in paths]
-    return batch

@@ -39,16 +39,6 @@ LOOP_FILE: Final = "loop_state.json"
 logger = logging.getLogger(__name__)
 
 
-class Remembers(Protocol):
-    """Figures that go into a checkpoint: the watch's, the budget's."""
-
-    def saved(self) -> dict[str, Any]:
-        """Return them as JSON takes them."""
-
-    def restore(self, saved: Any) -> None:
-        """Go on from what `saved` gave."""
-
-
 class StudyMemory(Protocol):
     """What is remembered of every study in a file of its own: the oracle's rates."""
 
@@ -152,12 +142,15 @@ class WholeCheckpoints(Trainer):
 
 
 class ResumableTrainer(WholeCheckpoints, GRPOTrainer):
-    """A GRPOTrainer whose runs end the same however often they are killed."""
+    """A GRPOTrainer whose runs end the same however often they are killed.
+
+    Attributes:
+        oracle: What is remembered of every study. `OraPOTrainer` also has a ``watch`` and a ``budget``,
+            whose ``saved`` goes into a checkpoint, and comes back by ``restore``.
+    """
 
     args: OraPOConfig
     oracle: StudyMemory
-    watch: Remembers
-    budget: Remembers
     _sampler: Any = None
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
