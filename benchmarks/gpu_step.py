@@ -39,9 +39,9 @@ from orapo import FactSReward, OraPOConfig, OraPOTrainer
 from orapo.data.manifest import read_manifest
 from orapo.data.phantom import PhantomConfig, write_phantom
 from orapo.models.tiny import build_tokenizer
-from orapo.training.dataset import training_dataset
-from orapo.training.dry_run import Hardware, dry_run
-from orapo.training.estimate import GIB
+from orapo.training.preparing.dataset import training_dataset
+from orapo.training.preparing.dry_run import Hardware, dry_run
+from orapo.training.preparing.estimate import GIB
 from orapo.training.recipe import RunConfig
 from orapo.training.run import quiet_libraries
 

@@ -85,7 +85,7 @@ def main():
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
 
-    from orapo.data.images import find_images, is_dicom
+    from orapo.data.image_files import find_images, is_dicom
     from orapo.errors import OrapoError
 
     peer = Peer(options.peer)

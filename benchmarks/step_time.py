@@ -34,7 +34,7 @@ from orapo.data.manifest import read_manifest
 from orapo.data.phantom import write_phantom
 from orapo.demo.plan import DemoPlan
 from orapo.generation import load_checkpoint
-from orapo.training.dataset import training_dataset
+from orapo.training.preparing.dataset import training_dataset
 from orapo.training.run import quiet_libraries
 
 STUDIES, ROLLOUTS = 16, 4

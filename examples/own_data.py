@@ -14,7 +14,7 @@ from orapo.data.datasets import load_dataset
 from orapo.data.loaded import LoadOptions
 from orapo.data.phantom import PhantomConfig, draw_study
 from orapo.models.tiny import build_model, build_processor
-from orapo.training.dataset import training_dataset
+from orapo.training import training_dataset
 
 folder = Path(tempfile.mkdtemp())
 with (folder / "mine.csv").open("w", newline="") as file:

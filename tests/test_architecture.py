@@ -1,12 +1,14 @@
 """Imports run one way, as ARCHITECTURE.md draws it."""
 
 import ast
+import graphlib
 import re
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
+import grimp
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "src" / "orapo"
@@ -14,7 +16,9 @@ ROOT = PACKAGE.parents[1]
 MAP = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
 WAYS = re.findall(r"^    ([\w/]+\.py) +(\w+)  ", MAP, flags=re.MULTILINE)
 RULES = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
-(ONE_WAY,) = RULES["contracts"]
+FLOORS, ROOMS = (contract["layers"] for contract in RULES["contracts"])
+MOST_FILES = 9
+"""In a room of training, its `__init__` apart."""
 
 
 def lint_imports(config, folder):
@@ -28,9 +32,49 @@ def test_imports_run_one_way():
     assert done.returncode == 0, done.stdout
 
 
-def test_the_map_draws_the_same_way():
-    drawn = [layer.replace(" | ", ", ") for layer in ONE_WAY["layers"]]
+@pytest.mark.parametrize("layers", [FLOORS, ROOMS], ids=["floors", "rooms of training"])
+def test_the_map_draws_the_same_way(layers):
+    drawn = [layer.replace(" | ", ", ") for layer in layers]
     assert " -> ".join(drawn) in MAP
+
+
+def circle(modules, imports):
+    """Return modules that import each other around a circle, or None."""
+    try:
+        graphlib.TopologicalSorter({name: imports(name) for name in modules}).prepare()
+    except graphlib.CycleError as found:
+        return found.args[1]
+    return None
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    """Imports inside functions and for types alone count: who reads one of them has to read all."""
+    graph = grimp.build_graph("orapo", cache_dir=None)
+    assert circle(graph.modules, graph.find_modules_directly_imported_by) is None
+
+
+def test_a_circle_of_late_imports_is_noticed(tmp_path, monkeypatch):
+    package = tmp_path / "in_circles"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "images.py").write_text("def late():\n    from in_circles.dicom import read\n")
+    (package / "dicom.py").write_text("from in_circles.images import LIMIT\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    graph = grimp.build_graph("in_circles", cache_dir=None)
+    found = circle(graph.modules, graph.find_modules_directly_imported_by)
+    assert set(found) == {"in_circles.images", "in_circles.dicom"}
+
+
+@pytest.mark.parametrize("room", [room for layer in ROOMS for room in layer.split(" | ")])
+def test_a_room_of_training_says_in_a_sentence_what_belongs_there_and_stays_small(room):
+    folder = PACKAGE / "training" / room
+    if not folder.is_dir():
+        assert folder.with_suffix(".py").is_file()
+        return
+    said = ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8")))
+    assert len(said.splitlines()) == 1
+    assert said.endswith(".")
+    assert len([path for path in folder.iterdir() if path.name[0] != "_"]) <= MOST_FILES
 
 
 def test_an_import_against_it_is_noticed(tmp_path):
@@ -50,7 +94,7 @@ def test_an_import_against_it_is_noticed(tmp_path):
 
 
 def test_the_map_names_every_part():
-    parts = [name for layer in ONE_WAY["layers"] for name in layer.split(" | ")]
+    parts = [name for layer in [*FLOORS, *ROOMS] for name in layer.split(" | ")]
     assert [name for name in parts if name not in MAP] == []
 
 

@@ -119,11 +119,10 @@ def test_a_method_of_two_stages_shares_the_steps_and_hands_its_model_on(plan_of)
     assert second["model"] == first["output_dir"] != second["output_dir"]
 
 
-def test_resampling_ends_with_the_rollouts_of_the_others(plan_of):
+def test_dapo_is_trl_s_own(plan_of):
     (job,) = jobs_of(plan_of(), "grpo_dapo")
-    assert job.recipes[0]["max_rollouts"] == 80
-    (free,) = jobs_of(plan_of(budget=Budget.SAMPLES), "grpo_dapo")
-    assert "max_rollouts" not in free.recipes[0]
+    wanted = {"method": "grpo", "loss_type": "dapo", "epsilon_high": 0.28, "beta": 0.0}
+    assert wanted.items() <= job.recipes[0].items()
 
 
 def test_with_minutes_the_steps_and_the_schedule_leave_room(plan_of):
@@ -175,6 +174,14 @@ def test_a_group_a_name_and_what_a_method_builds_on():
     assert methods_named(["orapo_consensus", "sft"]) == ["orapo", "sft", "orapo_consensus"]
     with pytest.raises(OrapoError, match="unknown method 'ppo'"):
         methods_named(["ppo"])
+
+
+@pytest.mark.parametrize(
+    ("gone", "instead"), [("orapo_sentence", "orapo_both"), ("orapo_schedule", "orapo")]
+)
+def test_a_row_that_is_gone_is_refused_by_name_with_what_to_take_instead(gone, instead):
+    with pytest.raises(OrapoError, match=rf"^{gone} was removed: .*row {instead}$"):
+        methods_named(["paper", gone])
 
 
 @pytest.mark.parametrize(

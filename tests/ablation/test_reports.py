@@ -1,5 +1,6 @@
 """Reports of an ablation's models: how many at a time, and what a failure leaves."""
 
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -16,8 +17,14 @@ def write_reports(tmp_path, monkeypatch):
     options = module.Options(together=2, devices=(), labeler=None, resamples=100)
     done = [module._Done("orapo", seed, 8, "model", tmp_path / str(seed)) for seed in (0, 1)]
 
-    def run(bad):
+    def run(bad, slow=()):
+        others_failed = threading.Event()
+
         def generate(plan, one):
+            if one.seed in slow:
+                assert others_failed.wait(timeout=60)
+            else:
+                others_failed.set()
             if one.seed in bad:
                 raise RunFailedError(f"seed {one.seed}: out of memory")
 
@@ -36,8 +43,15 @@ def test_a_model_that_writes_nothing_is_named_and_the_others_are_compared(write_
 
 
 def test_if_none_writes_it_is_an_error(write_reports):
-    with pytest.raises(RunFailedError, match="no model wrote its reports: seed 0: out of memory"):
+    said = "no model wrote its reports: seed 0: out of memory; seed 1: out of memory"
+    with pytest.raises(RunFailedError, match=f"^{said}$"):
         write_reports(bad={0, 1})
+
+
+def test_the_same_failures_are_said_in_the_order_of_the_plan_whoever_fails_first(write_reports):
+    said = "no model wrote its reports: seed 0: out of memory; seed 1: out of memory"
+    with pytest.raises(RunFailedError, match=f"^{said}$"):
+        write_reports(bad={0, 1}, slow={0})
 
 
 @pytest.mark.parametrize(("decoding", "batch"), [((), "64"), (("--samples", "16"), "4")])

@@ -15,9 +15,9 @@ from trl.trainer.utils import RepeatSampler
 
 from orapo.models.tiny import build_model
 from orapo.training import OraPOTrainer, trl_contract
-from orapo.training.pace import OwnPace
-from orapo.training.resumable import ResumableTrainer, WholeCheckpoints
-from orapo.training.scoring import ScoringTrainer
+from orapo.training.method.pace import OwnPace
+from orapo.training.method.scoring import ScoringTrainer
+from orapo.training.surviving.resumable import ResumableTrainer, WholeCheckpoints
 
 
 def source(name):

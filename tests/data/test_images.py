@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from orapo.data.images import find_images, read_image
+from orapo.data.image_files import find_images
+from orapo.data.images import read_image
 from orapo.errors import OrapoError
 
 SMOOTH = 6  # JPEG's own error, in grey values

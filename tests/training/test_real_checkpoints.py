@@ -18,8 +18,8 @@ from orapo.data.images import read_image
 from orapo.data.manifest import read_manifest
 from orapo.generation import load_checkpoint
 from orapo.training import OraPOTrainer
-from orapo.training.dataset import training_dataset
-from orapo.training.policy import limit_pixels, load_policy
+from orapo.training.preparing.dataset import training_dataset
+from orapo.training.preparing.policy import limit_pixels, load_policy
 from orapo.training.recipe import RunConfig, read_recipe
 from orapo.training.trl_contract import image_tokens
 
@@ -352,7 +352,7 @@ def test_an_adapter_whose_model_is_gone_says_which(checkpoints, manifest, tmp_pa
 def test_four_bits_without_their_library_name_the_extra(
     checkpoints, manifest, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("orapo.training.policy.find_spec", lambda name: None)
+    monkeypatch.setattr("orapo.training.preparing.policy.find_spec", lambda name: None)
     file = recipe(checkpoints("idefics3"), manifest, tmp_path, load_in_4bit=True, **LORA)
     with pytest.raises(OrapoError, match=r"orapo\[quantization\]"):
         make_trainer(file)
@@ -374,7 +374,7 @@ def test_a_base_in_four_bits_trains_its_adapter_alone(checkpoints, manifest, tmp
 def test_under_zero_3_the_reference_is_read_from_the_policys_folder(
     checkpoints, manifest, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("orapo.training.trainer.is_deepspeed_zero3_enabled", lambda: True)
+    monkeypatch.setattr("orapo.training.method.trainer.is_deepspeed_zero3_enabled", lambda: True)
     folder = checkpoints("qwen2.5-vl")
     trainer = make_trainer(recipe(folder, manifest, tmp_path), mixed)
     base = load_checkpoint(folder, device="cpu")[0].state_dict()

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from orapo.errors import OrapoError
+from orapo.removed import refuse_removed
 
 Changes = Mapping[str, Any]
 
@@ -49,6 +50,11 @@ class Method:
 
 GRPO: Final[Changes] = MappingProxyType({"method": "grpo"})
 _DIVIDED: Final[Changes] = MappingProxyType({"method": "grpo", "scale_rewards": "group"})
+# DAPO (arXiv 2503.14476) as TRL has it: a mean over tokens, clip-higher, the group's standard deviation,
+# no KL part; without its dynamic sampling and its reward for length.
+_DAPO: Final[Changes] = MappingProxyType(
+    {**_DIVIDED, "loss_type": "dapo", "epsilon_high": 0.28, "beta": 0.0}
+)
 # The learning rate is a factor of the recipe's.
 TUNING: Final[tuple[Changes, ...]] = (
     {**_DIVIDED, "learning_rate": 1.0},
@@ -69,7 +75,7 @@ METHODS: Final[Mapping[str, Method]] = MappingProxyType(
         "orapo_40": Method("OraPO, 40 % of the studies", "paper", studies_share=0.4),
         "grpo_sft": Method("GRPO + SFT + FactS", "paper", {"lesson": "sft"}),
         "orapo": Method("OraPO", "paper"),
-        "grpo_dapo": Method("GRPO + FactS, DAPO", "rival", {**GRPO, "resample_rounds": 2}),
+        "grpo_dapo": Method("GRPO + FactS, DAPO's loss", "rival", _DAPO),
         "grpo_tuned": Method("GRPO + FactS, tuned", "rival", tuned_from=TUNING),
         "sft": Method("SFT alone", "rival", {"method": "sft"}),
         "sft_grpo": Method(
@@ -89,13 +95,9 @@ METHODS: Final[Mapping[str, Method]] = MappingProxyType(
         "grpo_radcliq": Method(
             "GRPO + RadCliQ", "rival", {**GRPO, "reward": "radcliq"}, needs="radeval"
         ),
-        "orapo_schedule": Method(
-            "OraPO, b from 2 to 0.5", "beyond", {"facts_beta": 2.0, "facts_beta_end": 0.5}
-        ),
         "orapo_false_alarm": Method(
             "OraPO, false alarms cost", "beyond", {"reward_terms": ["+false_alarm=0.5"]}
         ),
-        "orapo_sentence": Method("OraPO, credit by sentence", "beyond", {"credit": "sentence"}),
         "orapo_both": Method("OraPO, DPO and likelihood", "beyond", {"lesson": "both"}),
         "orapo_heavy": Method("OraPO, w from 0.15 to 0.5", "beyond", {"w_min": 0.15, "w_max": 0.5}),
         "orapo_rare": Method("OraPO, rare findings more often", "beyond", {"repeat_rare": 0.5}),
@@ -157,6 +159,7 @@ def methods_named(names: Sequence[str]) -> list[str]:
         elif name in METHODS:
             wanted.add(name)
         else:
+            refuse_removed([name])
             known = ", ".join([*GROUPS, "all", *METHODS])
             raise OrapoError(f"unknown method {name!r}; there are {known}")
     wanted |= {source for name in wanted if (source := METHODS[name].of) is not None}

@@ -166,18 +166,11 @@ class AblationPlan:
         if self.budget is Budget.MINUTES:
             recipe["max_minutes"] = part * self.minutes
             return _in_proportion(recipe, _MOST_STEPS)
-        if self.budget is Budget.ROLLOUTS and recipe.get("resample_rounds"):
-            recipe["max_rollouts"] = _rollouts(self.recipe)
         return _in_proportion(recipe, part)
 
 
 def _stages(method: Method) -> Sequence[tuple[Changes, float]]:
     return method.stages or ((method.changes or {}, 1.0),)
-
-
-def _rollouts(recipe: Mapping[str, Any]) -> int:
-    a_step = recipe["per_device_train_batch_size"] * recipe.get("gradient_accumulation_steps", 1)
-    return int(recipe["max_steps"] * a_step)
 
 
 def _in_proportion(recipe: dict[str, Any], factor: float) -> dict[str, Any]:

@@ -23,13 +23,13 @@ from orapo.ablation.results import Comparison, Run
 from orapo.ablation.trainings import WEIGHTS_FILE, Trained, run_trainings
 from orapo.data.manifest import read_manifest
 from orapo.data.study import Study
+from orapo.data.target import check_target, study_labels, target_text
 from orapo.errors import OrapoError, RunFailedError
 from orapo.evaluation import trivial_scores
 from orapo.evaluation.inputs import read_labels, read_predictions
 from orapo.evaluation.nearest import nearest_labels
 from orapo.facts import label_report
 from orapo.labels import UncertainPolicy
-from orapo.training.dataset import check_target, study_labels, target_text
 
 PREDICTIONS: Final = "predictions.jsonl"
 SECOND: Final = "second_labels.csv"
@@ -169,8 +169,10 @@ def _run_jobs(
             if number:
                 after[name] = names[number - 1]
 
+    ended: dict[str, str] = {}
+
     def failed(name: str, error: RunFailedError) -> None:
-        failures[name] = str(error)
+        ended[name] = str(error)
 
     if not recipes:
         return {}
@@ -183,6 +185,8 @@ def _run_jobs(
         devices=options.devices,
         failed=failed,
     )
+    # in the order of the plan, whichever of the trainings side by side failed first
+    failures.update({name: ended[name] for name in recipes if name in ended})
     if not trained:
         raise RunFailedError("no training ended well: " + "; ".join(failures.values()))
     for job in jobs:  # the seconds of all stages
@@ -236,23 +240,24 @@ def _write_reports(
         ]
     task = progress.add_task("Writing reports", total=len(everything))
 
-    def write(one: _Done) -> bool:
+    def write(one: _Done) -> str | None:
+        """Return why it failed, or None."""
         one.folder.mkdir(parents=True, exist_ok=True)
         try:
             _generate(plan, one)
         except RunFailedError as error:
-            failures[f"{one.method}/seed{one.seed}"] = str(error)
-            return False
+            return str(error)
         if options.labeler is not None:
             _label(options.labeler, one.folder)
         progress.advance(task)
-        return True
+        return None
 
     # each in a process of its own; these threads wait
     with ThreadPoolExecutor(options.together) as pool:
-        written = [
-            one for one, well in zip(everything, pool.map(write, everything), strict=True) if well
-        ]
+        ended = list(zip(everything, pool.map(write, everything), strict=True))
+    written = [one for one, error in ended if error is None]
+    # in the order of the plan, whichever thread failed first
+    failures |= {f"{one.method}/seed{one.seed}": error for one, error in ended if error is not None}
     if not written:
         raise RunFailedError("no model wrote its reports: " + "; ".join(failures.values()))
     return written

@@ -18,8 +18,8 @@ from rich.progress import Progress
 from orapo.ablation.provenance import file_digest, read_record, surroundings, write_record
 from orapo.errors import RunFailedError
 from orapo.evaluation.rows import row_title
-from orapo.training.checkpoints import all_checkpoints, remove, whole_checkpoints
 from orapo.training.run import LOG_FILE, PROBE_FILE
+from orapo.training.surviving.checkpoints import all_checkpoints, remove, whole_checkpoints
 
 DONE_FILE = "done.json"
 STARTED_FILE = "started.json"

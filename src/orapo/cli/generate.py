@@ -20,7 +20,7 @@ from orapo.data.conversation import (
     check_views,
     previous_studies,
 )
-from orapo.data.images import find_images
+from orapo.data.image_files import find_images
 from orapo.data.manifest import read_manifest
 from orapo.data.resumable import ResumableRows, make_folder_of
 from orapo.data.study import Study

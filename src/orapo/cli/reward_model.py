@@ -65,8 +65,8 @@ def train(
     """
     try:
         from orapo.training.recipe import without_gpu
-        from orapo.training.reward_model import RewardModelPlan, train_reward_model
-        from orapo.training.reward_model.fit import VisionFit
+        from orapo.training.rewards.fit import VisionFit
+        from orapo.training.rewards.reward_model import RewardModelPlan, train_reward_model
         from orapo.training.run import quiet_libraries
     except ModuleNotFoundError as error:
         raise MissingExtraError("a reward model", "train") from error
@@ -95,7 +95,7 @@ def check(
 ) -> None:
     """Check a reward model on other judgements."""
     try:
-        from orapo.training.reward_model import check_reward_model
+        from orapo.training.rewards.reward_model import check_reward_model
         from orapo.training.run import quiet_libraries
     except ModuleNotFoundError as error:
         raise MissingExtraError("a reward model", "train") from error

@@ -16,7 +16,7 @@ from orapo.errors import MissingExtraError, OrapoError
 from orapo.locking import locked
 
 if TYPE_CHECKING:
-    from orapo.training.dry_run import DryRun
+    from orapo.training.preparing.dry_run import DryRun
 
 
 def add_to(app: typer.Typer) -> None:
@@ -61,7 +61,7 @@ def train(
     try:
         from orapo.training import recipe as recipes
         from orapo.training import run as runs
-        from orapo.training.interruption import Interrupted
+        from orapo.training.surviving.interruption import Interrupted
     except ModuleNotFoundError as error:
         raise MissingExtraError("training", "train") from error
     if not dry_run and (gpu_memory or accelerate_file or step_seconds or as_json):
@@ -75,13 +75,15 @@ def train(
         arguments += recipes.without_gpu()
     run, settings = recipes.read_recipe(arguments)
     if dry_run:
-        from orapo.training.dry_run import dry_run as look
-        from orapo.training.dry_run import hardware
+        from orapo.training.preparing.dry_run import dry_run as look
+        from orapo.training.preparing.dry_run import hardware
 
         runs.quiet_libraries()
         studies = runs.training_studies(run)
         machine = hardware(gpu_memory, accelerate_file)
         found = look(run, settings, studies, machine, step_seconds)
+        if found.self_check.warning:
+            typer.echo(f"orapo: {found.self_check.warning}", err=True)
         if as_json:
             typer.echo(json.dumps(found.as_dict(), indent=1))
         else:
@@ -128,6 +130,7 @@ def _show(found: DryRun) -> None:
             f"cost: {cost} (rollouts as long as the reports)"
         )
     console.print("\n".join(lines), highlight=False, soft_wrap=True)
+    typer.echo(found.self_check.sentence)
     table = Table(title=f"Memory of one GPU ({machine.gpu_name}; {machine.processes} in all)")
     table.add_column("part")
     table.add_column("GiB", justify="right")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from orapo.data.images import is_dicom
+from orapo.data.image_files import is_dicom
 from orapo.errors import MissingExtraError, OrapoError
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from PIL import Image
 
 from orapo.data.conversation import Views, previous_studies, shown_films, study_prompt
-from orapo.data.images import is_dicom, read_image
+from orapo.data.image_files import is_dicom
+from orapo.data.images import read_image
 from orapo.data.study import Study
 from orapo.data.tables import SUFFIXES
 from orapo.errors import MissingExtraError, OrapoError

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
 from orapo.data.conversation import REPORT_PROMPT, user_message
+
+if TYPE_CHECKING:  # it needs torch
+    from orapo.generation.streaming import Watch
 
 
 class Selection(StrEnum):
@@ -44,10 +47,6 @@ class Decoding:
     samples: int = 1
     top_p: float = 1.0
     operating_point: float = 1.0
-
-
-Watch = Callable[[str], bool]
-"""Is given the first report of a batch as far as it is written; says whether to stop."""
 
 
 @dataclass(frozen=True)

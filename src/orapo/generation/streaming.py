@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 from transformers import StoppingCriteria
 
-from orapo.generation.reports import Watch
+Watch = Callable[[str], bool]
+"""Is given the first report of a batch as far as it is written; says whether to stop."""
 
 
 class WatchedReport(StoppingCriteria):

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from PIL import Image
 
@@ -19,12 +19,15 @@ from orapo.errors import OrapoError, RunFailedError
 from orapo.export.draft import Draft
 from orapo.facts.comparison import comparisons
 from orapo.generation.choice import choose, votes
-from orapo.generation.reports import Decoding, Sample, Selection, Watch
+from orapo.generation.reports import Decoding, Sample, Selection
 from orapo.generation.rows import Provenance
 from orapo.serve.answers import reader
 from orapo.serve.decoding import apart
 from orapo.serve.schemas import WrittenSample
 from orapo.serve.uploads import Upload, described, read_films
+
+if TYPE_CHECKING:  # it needs torch
+    from orapo.generation.streaming import Watch
 
 Progress = tuple[str, Any]
 """Event and data: ``waiting`` and how many are before it, ``started``, ``text`` so far, ``report``."""

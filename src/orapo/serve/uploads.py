@@ -15,7 +15,8 @@ from typing import BinaryIO
 from PIL import Image
 
 from orapo.data.conversation import Views, shown_films
-from orapo.data.images import DICOM_SUFFIXES, is_dicom, read_image
+from orapo.data.image_files import DICOM_SUFFIXES, is_dicom
+from orapo.data.images import read_image
 from orapo.data.study import Study
 from orapo.errors import MissingExtraError, OrapoError
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final, Self
 
 from trl import GRPOConfig
 
 from orapo.errors import OrapoError
 from orapo.labels import UncertainPolicy
+from orapo.removed import refuse_removed
 
 METHODS: Final = ("orapo", "grpo", "sft", "dpo", "rlhf", "orapo+rlhf")
 _ORACLE: Final = ("orapo", "orapo+rlhf")
 _LEARNED: Final = ("rlhf", "orapo+rlhf")
 REJECTED: Final = ("worst", "zero")
 LESSONS: Final = ("dpo", "sft", "both")
-CREDITS: Final = ("report", "sentence")
 # The loss types in which a weight on the token mask multiplies the whole loss of a rollout, its KL
 # part too: they divide by a constant, not by the mask itself (TRL 1.16, `_compute_loss`).
 EXACT_LOSS_TYPES: Final = ("dr_grpo",)
@@ -32,8 +32,8 @@ class OraPOConfig(GRPOConfig):
 
     Attributes:
         method: ``orapo``; ``grpo`` for the plain rival, the same trainer without the DPO term; ``sft``
-            for supervision by the reports alone (`orapo.training.supervised`); ``dpo`` for pairs alone
-            (`orapo.training.offline`); ``rlhf`` for GRPO with a learned reward beside FactS;
+            for supervision by the reports alone (`orapo.training.method.rivals`); ``dpo`` for pairs alone
+            (`orapo.training.preparing.pairs`); ``rlhf`` for GRPO with a learned reward beside FactS;
             ``orapo+rlhf`` for OraPO with that reward, and experts' pairs in its DPO term.
         zrr_alpha: The paper's a: weight of the past in the smoothed zero-reward rate of a study.
         w_min: Smallest weight of the DPO term.
@@ -48,20 +48,13 @@ class OraPOConfig(GRPOConfig):
         oracle_reward: Name of the reward function whose zeros count; by default ``facts`` if it is
             there, else the first one.
         facts_beta: Weight of recall in FactS (F-beta); above 1 missing is worse than inventing.
-        facts_beta_end: What it ends with, if not with the same: it moves by equal factors from step to
-            step. 0 keeps it.
-        credit: ``report``, one advantage for all tokens, or ``sentence``, to which the verdict on each
-            sentence is added (`orapo.training.credit`; beyond the paper).
-        credit_weight: Weight of a sentence's verdict beside the report's advantage.
-        resample_rounds: How often groups whose rollouts all earn the same are sampled anew (DAPO), for
-            method ``grpo``.
         vision_learning_rate: Peak of the vision tower's learning rate; None: as the others, 0: it is
             frozen. Eyes that see already forget it at the pace at which a text model learns.
         learned_weight: Weight of the learned reward (in standard deviations) beside FactS.
         expert_weight: Weight of the experts' pairs beside the other terms, in ``orapo+rlhf``.
         max_f1_loss: With a learned reward, held-out macro-F1 that may be lost for it: beyond, the run
             goes back to its best weights and on with half of ``learned_weight``, at last it ends
-            (`orapo.training.guard`); 0: no guard.
+            (`orapo.training.watching.guard`); 0: no guard.
         max_kl: The run ends when the mean KL divergence from the reference, in nats a token, is above
             it; needs ``beta`` above 0. 0: no budget.
         max_rollouts: The run ends when so many reports are sampled; 0: when its steps are done.
@@ -73,7 +66,7 @@ class OraPOConfig(GRPOConfig):
         log_samples: Whether rollouts go to the screen and to ``report_to`` (TRL's ``log_completions``);
             they hold what a report holds.
         share_films: Whether a film that several rollouts of a batch look at is encoded once for all
-            of them (`orapo.training.shared_films`); the same loss, in less time.
+            of them (`orapo.models.shared_films`); the same loss, in less time.
         study_column: Column of the data set that identifies the study.
         report_column: Column of the data set that holds the radiologist's report y+.
     """
@@ -92,14 +85,6 @@ class OraPOConfig(GRPOConfig):
         default=None, metadata={"help": "reward whose zeros count; by default facts"}
     )
     facts_beta: float = field(default=1.0, metadata={"help": "beta of FactS' F-beta"})
-    facts_beta_end: float = field(
-        default=0.0, metadata={"help": "what facts_beta ends with; 0: the same"}
-    )
-    credit: str = field(default="report", metadata={"help": "report or sentence"})
-    credit_weight: float = field(default=0.5, metadata={"help": "of a sentence's verdict"})
-    resample_rounds: int = field(
-        default=0, metadata={"help": "rounds of sampling groups anew that teach nothing (DAPO)"}
-    )
     vision_learning_rate: float | None = field(
         default=None, metadata={"help": "of the vision tower; 0 freezes it"}
     )
@@ -129,6 +114,15 @@ class OraPOConfig(GRPOConfig):
     use_bias_correction_kl: bool = field(default=False, metadata={"help": "see trl.GRPOConfig"})
     scale_rewards: str = field(default="none", metadata={"help": "see trl.GRPOConfig"})
 
+    def __new__(cls, *args: Any, **settings: Any) -> Self:
+        """Make an instance, unless a setting is gone.
+
+        Raises:
+            OrapoError: It is; the message names what to use instead.
+        """
+        refuse_removed(settings)
+        return super().__new__(cls)
+
     def __post_init__(self) -> None:
         """Check the fields of OraPO, then let TRL check its own.
 
@@ -138,7 +132,6 @@ class OraPOConfig(GRPOConfig):
         self._one_of("method", METHODS)
         self._one_of("rejected", REJECTED)
         self._one_of("lesson", LESSONS)
-        self._one_of("credit", CREDITS)
         self._one_of("uncertain", tuple(policy.value for policy in UncertainPolicy))
         self._within("zrr_alpha", 0, 1)
         self._within("w_min", 0, 1)
@@ -148,15 +141,11 @@ class OraPOConfig(GRPOConfig):
             if not getattr(self, name) > 0:
                 raise OrapoError(f"{name} must be above 0, not {getattr(self, name)}")
         for name in (
-            *("facts_beta_end", "credit_weight", "resample_rounds", "max_rollouts", "max_minutes"),
+            *("max_rollouts", "max_minutes"),
             *("vision_learning_rate", "learned_weight", "expert_weight", "max_f1_loss", "max_kl"),
         ):
             if (getattr(self, name) or 0) < 0:
                 raise OrapoError(f"{name} must not be below 0, but is {getattr(self, name)}")
-        if self.resample_rounds and self.method != "grpo":
-            raise OrapoError(
-                "resample_rounds is for method grpo: the oracle needs the failed groups"
-            )
         if self.max_kl and not self.beta > 0:
             raise OrapoError("max_kl needs beta above 0: without it TRL computes no KL divergence")
         if self.has_oracle and self.loss_type not in EXACT_LOSS_TYPES:

@@ -13,9 +13,10 @@ import torch
 from trl import ModelConfig, TrlParser
 
 from orapo.data.conversation import check_prompt_fields, check_views
+from orapo.data.target import check_target
 from orapo.errors import OrapoError
+from orapo.removed import refuse_removed
 from orapo.training.config import OraPOConfig
-from orapo.training.dataset import check_target
 
 
 @dataclass
@@ -32,7 +33,7 @@ class TaskConfig:
         train_studies: Studies to train on, drawn so that a smaller number is part of a larger one; 0 for
             all.
         repeat_rare: Studies with a finding that fewer than this share have are shown more often (t of
-            `orapo.training.balance`); 0: all are shown alike.
+            `orapo.training.preparing.balance`); 0: all are shown alike.
         studies_seed: Of the draws of ``train_studies`` and ``repeat_rare``; the run's own ``seed`` (and
             ``data_seed``) order the studies.
         reward: What is rewarded: ``facts``, ``accuracy`` (the naive baseline), ``bleu``, ``radgraph``,
@@ -193,6 +194,7 @@ def read_recipe(arguments: Sequence[str]) -> tuple[RunConfig, OraPOConfig]:
     for word in words:
         name = word.removeprefix("--").partition("=")[0].removeprefix("no_")
         if word.startswith("--") and name.replace("-", "_") not in known:
+            refuse_removed([name.replace("-", "_")])
             raise OrapoError(f"unknown field {word}{_perhaps(name, known)}")
     parser = _Parser((RunConfig, OraPOConfig), prog="orapo train")
     try:
@@ -226,6 +228,7 @@ def _check_recipe(path: Path) -> None:
     known = {item.name for kind in (RunConfig, OraPOConfig) for item in fields(kind)} | {"env"}
     for name in recipe:
         if str(name) not in known:
+            refuse_removed([str(name)], str(path))
             raise OrapoError(f"{path}: unknown field {name!r}{_perhaps(str(name), known)}")
 
 

@@ -18,28 +18,31 @@ from transformers.integrations import (
 from orapo.data.conversation import check_views
 from orapo.data.manifest import read_manifest
 from orapo.data.study import Study
+from orapo.data.target import check_target, study_labels
 from orapo.errors import OrapoError, RunFailedError
-from orapo.facts import FactsEngine, FactSReward, RulesEngine
-from orapo.labels import CHEXPERT
 from orapo.preferences import read_preferences
-from orapo.training.balance import shown_rows
-from orapo.training.callbacks import BetaSchedule, LogFile, Probe
-from orapo.training.card import write_card
-from orapo.training.checkpoints import last_checkpoint, saving, whole_checkpoints
 from orapo.training.config import OraPOConfig
-from orapo.training.dataset import check_target, study_labels, training_dataset
-from orapo.training.experts import ExpertPairs, check_pairs
-from orapo.training.films import SetAside, readable_studies
-from orapo.training.guard import Guard
-from orapo.training.interruption import StopOnSignal
-from orapo.training.offline import OfflineTrainer, offline_pairs
-from orapo.training.policy import load_policy
+from orapo.training.method.experts import ExpertPairs, check_pairs
+from orapo.training.method.rivals import OfflineTrainer, SupervisedTrainer
+from orapo.training.method.trainer import OraPOTrainer
+from orapo.training.preparing.balance import shown_rows
+from orapo.training.preparing.dataset import supervised_rows, training_dataset
+from orapo.training.preparing.pairs import offline_pairs
+from orapo.training.preparing.policy import load_policy
+from orapo.training.preparing.self_check import self_check
 from orapo.training.recipe import RunConfig
-from orapo.training.reward_model import LearnedReward
-from orapo.training.rewards import Reward, main_reward, reward_terms
-from orapo.training.supervised import SupervisedTrainer, supervised_rows
-from orapo.training.trainer import OraPOTrainer
-from orapo.training.watch import Bar
+from orapo.training.rewards.learned import LearnedReward
+from orapo.training.rewards.terms import Reward, main_reward, reward_engine, reward_terms
+from orapo.training.surviving.checkpoints import last_checkpoint, saving, whole_checkpoints
+from orapo.training.surviving.films import SetAside, readable_studies
+from orapo.training.surviving.interruption import StopOnSignal
+from orapo.training.watching.card import write_card
+from orapo.training.watching.guard import Guard
+from orapo.training.watching.log import LogFile
+from orapo.training.watching.probe import Probe
+from orapo.training.watching.watch import Bar
+
+logger = logging.getLogger(__name__)
 
 LOG_FILE = "metrics.jsonl"
 PROBE_FILE = "probe.jsonl"
@@ -74,7 +77,8 @@ def train(
         run: Model and data.
         config: Everything about training.
         resume: Go on from the last whole checkpoint in ``output_dir``.
-        say: Called, in the first process, with a line for the user when a signal stops the run.
+        say: Called, in the first process, with a line for the user: what the references score, and when
+            a signal stops the run.
 
     Returns:
         ``config.output_dir``.
@@ -105,6 +109,12 @@ def train(
     set_aside = SetAside(len(studies), run.max_unreadable_share, folder if first else None)
     with config.main_process_first(desc="reading every film once"):  # the others find its notes
         studies = readable_studies(studies, views, set_aside, config.disable_tqdm or not first)
+    if first:
+        checked = self_check(run, config, studies)
+        if not config.disable_tqdm:
+            say(checked.sentence)
+        if checked.warning:
+            logger.warning("%s", checked.warning)
     together = config.generation_batch_size // config.num_generations
     shown = shown_rows(studies, target, run.repeat_rare, run.studies_seed)
     if len(shown) < together:
@@ -138,7 +148,7 @@ def train(
         pairs = offline_pairs(run, config, [studies[row] for row in shown], model, processor)
         trainer = OfflineTrainer(model, config, pairs, **shared)
     else:
-        rewards, config.reward_weights = _rewards(run, config, studies, callbacks)
+        rewards, config.reward_weights = _rewards(run, config, studies)
         experts = None
         if config.has_learned_reward:
             learned = LearnedReward(Path(run.reward_model), str(config.device))
@@ -208,20 +218,13 @@ def check_experts(run: RunConfig, config: OraPOConfig) -> None:
 
 
 def _rewards(
-    run: RunConfig,
-    config: OraPOConfig,
-    studies: Sequence[Study],
-    callbacks: list[TrainerCallback],
+    run: RunConfig, config: OraPOConfig, studies: Sequence[Study]
 ) -> tuple[list[Reward], list[float]]:
-    """Return what is rewarded, with weights; a schedule of FactS' b goes to the callbacks."""
+    """Return what is rewarded, with weights."""
     target = check_target(run.target)
     labels = [study_labels(study, target) for study in studies]
     terms, weights = reward_terms(run.reward_terms or (), labels, run.radeval_python)
-    reward, weight = main_reward(run.reward, config, _reward_engine(run), run.radeval_python)
-    if config.facts_beta_end:
-        if not isinstance(reward, FactSReward):
-            raise OrapoError("facts_beta_end needs reward: facts")
-        callbacks.append(BetaSchedule(reward, config.facts_beta, config.facts_beta_end))
+    reward, weight = main_reward(run.reward, config, reward_engine(run), run.radeval_python)
     return [reward, *terms], [weight, *weights]
 
 
@@ -252,40 +255,6 @@ def _check_reporters(names: Sequence[str]) -> None:
         except (ImportError, RuntimeError, ValueError) as error:
             reason = str(error).strip().splitlines()[0]
             raise OrapoError(f"report_to {name!r} can't be used: {reason}") from None
-
-
-def _reward_engine(run: RunConfig) -> FactsEngine | None:
-    """Return what reads reports for the reward; None for the rules as they come."""
-    if run.engine == "llm":
-        from orapo.facts.llm import JudgeSettings, LlmEngine, Prices, VerdictCache
-
-        if not run.judge_model:
-            raise OrapoError("engine llm needs judge_model, the model's name on the server")
-        if run.lexicon:
-            raise OrapoError("lexicon is for engine rules; a judge does not read it")
-        if len(run.judge_prices) not in (0, 2):
-            raise OrapoError("judge_prices are two: of a million tokens in, and of a million out")
-        settings = JudgeSettings(
-            run.judge_model,
-            run.judge_url,
-            allow_remote=run.judge_allow_remote,
-            concurrency=run.judge_concurrency,
-            timeout=run.judge_timeout,
-            retries=run.judge_retries,
-            prices=Prices(*run.judge_prices) if run.judge_prices else None,
-            max_cost=run.judge_max_cost or None,
-            structured=run.judge_structured,
-            cache=VerdictCache.default_path(),
-        )
-        return LlmEngine(settings)
-    if run.engine != "rules":
-        raise OrapoError(f"engine must be rules or llm, not {run.engine!r}")
-    if not run.lexicon:
-        return None
-    engine = RulesEngine(run.lexicon)
-    if engine.label_set != CHEXPERT:
-        raise OrapoError(f"{run.lexicon}: brings another label set; training scores CheXpert's")
-    return engine
 
 
 def quiet_libraries() -> None:

@@ -1,7 +1,8 @@
 """What orapo reads and writes of TRL's private side, behind names (tested range: TRL 1.16).
 
-The private methods of TRL that orapo overrides are in `orapo.training.trainer` and `resumable`; the
-attributes and functions beneath them are reached through this module alone.
+The private methods of TRL that orapo overrides are in `orapo.training.method.trainer`,
+`method.scoring` and `surviving.resumable`; the attributes and functions beneath them are reached through
+this module alone.
 `tests/contract/test_trl_contract.py` fails loudly when one of these assumptions stops to hold, an
 overridden method included.
 """
@@ -74,7 +75,7 @@ TOKEN_TYPE_FIELDS: Final = ("token_type_ids", "mm_token_type_ids")
 
 
 # vLLM clamps a bias to [-100, 100]; the lowest leaves a token no chance.
-_NEVER: Final = -100.0
+_VLLM_LOWEST: Final = -100.0
 
 
 def tokenizer(trainer: GRPOTrainer) -> Any:
@@ -204,7 +205,7 @@ def suppress_tokens(trainer: GRPOTrainer, tokens: Set[int]) -> None:
         # TRL hands these to vLLM's `SamplingParams` (or to the server), which know no
         # `suppress_tokens`. The user's own biases stay.
         given = trainer.vllm_generation.generation_kwargs
-        bias = {**(given.get("logit_bias") or {}), **dict.fromkeys(sorted(tokens), _NEVER)}
+        bias = {**(given.get("logit_bias") or {}), **dict.fromkeys(sorted(tokens), _VLLM_LOWEST)}
         trainer.vllm_generation.generation_kwargs = {**given, "logit_bias": bias}
         return
     suppressed = sorted({*(trainer.generation_kwargs.get("suppress_tokens") or ()), *tokens})

@@ -27,8 +27,8 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from orapo.data.image_files import MAX_PIXELS, check_contrast, check_size
 from orapo.data.image_integrity import jpeg_pixels
-from orapo.data.images import MAX_PIXELS, check_contrast, check_size
 from orapo.errors import OrapoError
 
 MAX_BYTES: Final = 4 * MAX_PIXELS

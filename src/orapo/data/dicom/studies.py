@@ -13,7 +13,7 @@ import pydicom
 from pydicom.dataset import Dataset
 
 from orapo.data.dicom.reading import NO_PICTURES, careful, check_bytes, check_kind
-from orapo.data.images import find_images, is_dicom
+from orapo.data.image_files import find_images, is_dicom
 from orapo.data.study import Study
 from orapo.errors import OrapoError
 

@@ -1,0 +1,333 @@
+"""`orapo train --dry-run`: what a recipe would do, read from its data and its model's config.
+
+No weight is loaded. Films are read as a training reads them, and the longest of some prompts is put
+through the model's own processor, so that image tokens are counted and not guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+
+from orapo.data.conversation import check_views, user_message
+from orapo.data.study import Study
+from orapo.data.target import check_target, target_text
+from orapo.errors import OrapoError
+from orapo.facts.sentences import split_sentences
+from orapo.labels import CHEXPERT
+from orapo.training.config import OraPOConfig
+from orapo.training.preparing.balance import shown_rows
+from orapo.training.preparing.dataset import training_dataset
+from orapo.training.preparing.estimate import (
+    GIB,
+    Engine,
+    Load,
+    Part,
+    memory_parts,
+    model_shape,
+    peak,
+)
+from orapo.training.preparing.policy import load_config, load_processor, lora_config
+from orapo.training.preparing.self_check import SelfCheck, self_check
+from orapo.training.recipe import RunConfig
+from orapo.training.surviving.films import SetAside, readable_studies
+
+A10: Final = 22.0
+"""GiB that a card sold with 24 GB leaves."""
+_SAMPLED: Final = 16
+"""Studies whose prompts are put through the processor."""
+_CHARACTERS: Final = 4.0
+"""Characters of a token of a judge, in English text and JSON; a rule of thumb."""
+_FACT_TOKENS: Final = 70
+"""Tokens of one fact in a judge's answer; as many facts as sentences are taken."""
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """On what a run would run.
+
+    Attributes:
+        gpu: Bytes of a GPU.
+        gpu_name: Which it is.
+        processes: GPUs that train.
+        sharded: What is spread over them, see `orapo.training.preparing.estimate.Engine`.
+        engine: ``deepspeed``, ``fsdp``, or empty.
+        checkpointing: Whether FSDP computes activations again.
+    """
+
+    gpu: float
+    gpu_name: str
+    processes: int = 1
+    sharded: str = "nothing"
+    engine: str = ""
+    checkpointing: bool = False
+
+
+def hardware(memory: float | None = None, accelerate: Path | None = None) -> Hardware:
+    """Look at this machine's GPU and at an accelerate file.
+
+    Args:
+        memory: GiB of a GPU, in place of what is here.
+        accelerate: As ``accelerate launch --config_file`` takes it.
+
+    Raises:
+        OrapoError: The file can't be read.
+    """
+    name, gpu = f"no GPU here, {A10:g} GiB taken", A10 * GIB
+    if torch.cuda.is_available():
+        cards = [torch.cuda.get_device_properties(i) for i in range(torch.cuda.device_count())]
+        smallest = min(cards, key=lambda card: int(card.total_memory))
+        name, gpu = smallest.name, float(smallest.total_memory)
+    if memory is not None:
+        name, gpu = f"{memory:g} GiB as given", memory * GIB
+    if accelerate is None:
+        return Hardware(gpu, name)
+    import yaml
+
+    try:
+        settings = yaml.safe_load(accelerate.read_text(encoding="utf-8"))
+        processes = int(settings.get("num_processes", 1))
+        kind = str(settings.get("distributed_type", "NO"))
+        stage = int((settings.get("deepspeed_config") or {}).get("zero_stage", 0))
+        fsdp = settings.get("fsdp_config") or {}
+    except (OSError, ValueError, AttributeError, yaml.YAMLError):
+        raise OrapoError(f"{accelerate}: can't be read as an accelerate file (YAML)") from None
+    by_stage = {1: "optimiser", 2: "gradients", 3: "weights"}
+    sharded = "weights" if kind == "FSDP" else by_stage.get(stage, "nothing")
+    engine = kind.lower() if kind in ("DEEPSPEED", "FSDP") else ""
+    again = bool(fsdp.get("fsdp_activation_checkpointing"))
+    return Hardware(gpu, name, processes, sharded, engine, again)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How often is sampled and stepped."""
+
+    steps: int
+    rollouts: int
+    studies_per_step: float
+    epochs: float
+
+
+def schedule(config: OraPOConfig, studies: int, processes: int) -> Schedule:
+    """Count steps and rollouts as TRL's sampler and transformers' Trainer do.
+
+    Raises:
+        OrapoError: The studies don't fill one generation, or its size is no multiple of K.
+    """
+    per_process = config.per_device_train_batch_size * config.steps_per_generation
+    group = config.num_generations
+    if per_process * processes % group:
+        raise OrapoError(
+            f"a generation has {per_process * processes} rollouts on {processes} GPU(s), which is "
+            f"no multiple of num_generations {group}"
+        )
+    in_generation = per_process * processes // group
+    reuse = config.steps_per_generation * config.num_iterations
+    micro_steps = studies // in_generation * reuse
+    if micro_steps == 0:
+        raise OrapoError(
+            f"one generation takes {in_generation} studies, more than the {studies} there are"
+        )
+    per_epoch = -(-micro_steps // config.gradient_accumulation_steps)
+    whole = config.max_steps <= 0
+    steps = -int(-config.num_train_epochs * per_epoch // 1) if whole else config.max_steps
+    epochs = steps / per_epoch
+    # an epoch's last step is shorter where its micro-steps don't divide
+    full, rest = divmod(steps, per_epoch)
+    micro = full * micro_steps + min(micro_steps, rest * config.gradient_accumulation_steps)
+    generations = full * (micro_steps // reuse) - (-(micro - full * micro_steps) // reuse)
+    return Schedule(
+        steps=steps,
+        rollouts=generations * in_generation * group,
+        studies_per_step=generations * in_generation / steps,
+        epochs=epochs,
+    )
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """What a recipe would do; ``shown``: studies of an epoch, repeated ones counted as often."""
+
+    studies: int
+    shown: int
+    patients: int
+    set_aside: int
+    self_check: SelfCheck
+    prompt_tokens: int
+    image_tokens: int
+    parameters: int
+    trainable: int
+    schedule: Schedule
+    hardware: Hardware
+    parts: tuple[Part, ...]
+    hours: float | None
+    judge_calls: int
+    judge_tokens: tuple[int, int]
+    judge_cost: float | None
+
+    @property
+    def peak(self) -> float:
+        """Bytes of a GPU at the fullest moment."""
+        return peak(self.parts)
+
+    @property
+    def fits(self) -> bool:
+        """Whether that is less than the GPU has."""
+        return self.peak <= self.hardware.gpu
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return everything as JSON takes it."""
+        return {**asdict(self), "peak": self.peak, "fits": self.fits}
+
+
+def dry_run(
+    run: RunConfig,
+    config: OraPOConfig,
+    studies: Sequence[Study],
+    machine: Hardware,
+    step_seconds: float | None = None,
+) -> DryRun:
+    """Work out what a recipe would do.
+
+    Args:
+        run: What is trained on what.
+        config: How.
+        studies: `orapo.training.run.training_studies`.
+        machine: On which hardware.
+        step_seconds: Of a step, as measured; without them no hours are told.
+
+    Raises:
+        OrapoError: Data, model or batch can't be used.
+        RunFailedError: Too many studies can't be read.
+    """
+    views = check_views(run.views)
+    set_aside = SetAside(len(studies), run.max_unreadable_share)
+    readable = readable_studies(studies, views, set_aside, quiet=config.disable_tqdm)
+    target = check_target(run.target)
+    dataset = training_dataset(
+        readable, target=target, prompt_fields=run.prompt_fields, views=views
+    )
+    shown = shown_rows(readable, target, run.repeat_rare, run.studies_seed)
+    plan = schedule(config, len(shown), machine.processes)
+    model_config = load_config(run)
+    prompt, images, patches = _longest_prompt(run, model_config, dataset)
+    shape = model_shape(model_config, lora_config(run))
+    engine = _engine(run, config, model_config, machine)
+    rows = config.per_device_train_batch_size
+    generated = rows * config.steps_per_generation
+    orapo = config.has_oracle
+    load = Load(
+        rows=rows,
+        generated=generated,
+        # scattered over micro-batches, in the worst case each rollout brings its own report
+        reports=min(rows, generated) if orapo and config.temperature == 1.0 else 0,
+        prompt=prompt,
+        answer=config.max_completion_length,
+        patches=patches,
+        films_shared=config.share_films,
+        group=config.num_generations,
+    )
+    calls, tokens, cost = _judge(run, plan, [target_text(study, target) for study in readable])
+    return DryRun(
+        studies=len(readable),
+        shown=len(shown),
+        patients=len({study.patient_id or study.study_id for study in readable}),
+        set_aside=len(set_aside.studies),
+        self_check=self_check(run, config, readable),
+        prompt_tokens=prompt,
+        image_tokens=images,
+        parameters=shape.parameters,
+        trainable=shape.trainable,
+        schedule=plan,
+        hardware=machine,
+        parts=tuple(memory_parts(shape, load, engine, machine.gpu)),
+        hours=None if step_seconds is None else plan.steps * step_seconds / 3600,
+        judge_calls=calls,
+        judge_tokens=tokens,
+        judge_cost=cost,
+    )
+
+
+def _engine(run: RunConfig, config: OraPOConfig, model_config: Any, machine: Hardware) -> Engine:
+    saved = getattr(model_config, "dtype", None) or torch.float32
+    dtype = saved if run.dtype in (None, "auto") else getattr(torch, str(run.dtype))
+    dtype = getattr(torch, dtype) if isinstance(dtype, str) else dtype
+    narrow = config.bf16 or config.fp16
+    size = torch.empty((), dtype=dtype).element_size()
+    mode = config.vllm_mode if config.use_vllm else "here"
+    return Engine(
+        processes=machine.processes,
+        sharded=machine.sharded,
+        # accelerate makes the weights float32 before FSDP spreads them, for mixed precision
+        weight_size=4 if machine.engine == "fsdp" and narrow else size,
+        reference_size=size,
+        compute_size=2 if narrow else size,
+        bits=4 if run.load_in_4bit else 8 if run.load_in_8bit else None,
+        optimizer=str(getattr(config.optim, "value", config.optim)),
+        master_weights=machine.engine == "deepspeed",
+        reference=not run.use_peft and (config.has_oracle or config.beta != 0),
+        checkpointing=checkpointing(config) or machine.checkpointing,
+        eager=run.attn_implementation == "eager",
+        generates=mode,
+        vllm_share=config.vllm_gpu_memory_utilization if mode == "colocate" else 0.0,
+    )
+
+
+def checkpointing(config: Any) -> bool:
+    """Say whether activations are computed again; transformers renames the field."""
+    for name in ("activation_checkpointing", "gradient_checkpointing"):
+        value = getattr(config, name, None)
+        if value is not None:
+            return bool(value)
+    return False
+
+
+def _longest_prompt(run: RunConfig, model_config: Any, dataset: Any) -> tuple[int, int, int]:
+    """Return tokens, image tokens and patches of the longest of some prompts."""
+    processor = load_processor(run)
+    image = getattr(model_config, "image_token_id", None)
+    vision = model_config.vision_config
+    longest = (0, 0, 0)
+    for row in dataset.select(range(min(_SAMPLED, len(dataset)))):
+        text = processor.apply_chat_template(
+            user_message(row["prompt"][0]["content"], len(row["images"])),
+            add_generation_prompt=True,
+        )
+        inputs = processor(images=[row["images"]], text=[text], return_tensors="pt")
+        ids = inputs["input_ids"][0]
+        if "image_grid_thw" in inputs:
+            patches = int(inputs["image_grid_thw"].prod(dim=-1).sum())
+        else:
+            films = inputs["pixel_values"].flatten(0, -4)
+            patches = len(films) * (films.shape[-1] // vision.patch_size) ** 2
+        longest = max(longest, (len(ids), int((ids == image).sum()), patches))
+    return longest
+
+
+def _judge(
+    run: RunConfig, plan: Schedule, reports: Sequence[str]
+) -> tuple[int, tuple[int, int], float | None]:
+    """Return calls, tokens in and out, and cost, with rollouts as long as the reports."""
+    if run.engine != "llm":
+        return 0, (0, 0), None
+    from orapo.facts.llm.prompt import messages, response_format
+
+    schema = len(str(response_format(CHEXPERT))) if run.judge_structured else 0
+    sent = answered = 0.0
+    for report in reports:
+        sentences = [report[span.start : span.end] for span in split_sentences(report)]
+        chat = messages(sentences, CHEXPERT)
+        sent += (sum(len(message["content"]) for message in chat) + schema) / _CHARACTERS
+        answered += len(sentences) * _FACT_TOKENS
+    # every rollout, and the reference reports once
+    calls = plan.rollouts + len(reports)
+    tokens = (int(calls * sent / len(reports)), int(calls * answered / len(reports)))
+    if len(run.judge_prices) != 2:
+        return calls, tokens, None
+    cost = sum(count / 1e6 * price for count, price in zip(tokens, run.judge_prices, strict=True))
+    return calls, tokens, cost

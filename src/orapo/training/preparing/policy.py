@@ -1,0 +1,136 @@
+"""The model of a run: loaded as its recipe says, with the adapter and the film size that it names."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from trl import get_peft_config, get_quantization_config
+
+from orapo.errors import MissingExtraError, OrapoError
+from orapo.generation import load_checkpoint
+from orapo.generation.model import is_adapter
+from orapo.training.config import OraPOConfig
+from orapo.training.recipe import RunConfig
+
+
+def load_policy(run: RunConfig, config: OraPOConfig) -> tuple[Any, Any, Any]:
+    """Load what a run trains.
+
+    Args:
+        run: The model's name and how it is loaded.
+        config: Says on which device.
+
+    Returns:
+        Model, processor, and the adapter's configuration (None trains all weights).
+
+    Raises:
+        MissingExtraError: Quantised loading without bitsandbytes.
+        OrapoError: There is no such model, or it is an adapter itself.
+    """
+    folder = Path(run.model)
+    if is_adapter(folder):
+        # Merged, it would be trained as if it were its base, and the new adapter would name that.
+        raise OrapoError(
+            f"{folder}: holds an adapter, training begins from a whole model; "
+            "--resume goes on with the run that made it"
+        )
+    options: dict[str, Any] = {}
+    if run.attn_implementation:
+        options["attn_implementation"] = run.attn_implementation
+    dtype = run.dtype or "auto"
+    if run.load_in_4bit or run.load_in_8bit:
+        if find_spec("bitsandbytes") is None:
+            raise MissingExtraError("loading in 4 or 8 bits", "quantization")
+        dtype = "bfloat16" if dtype == "auto" else dtype
+        options["quantization_config"] = get_quantization_config(replace(run, dtype=dtype))
+        # bitsandbytes packs the weights on the device where they stay.
+        options["device_map"] = {"": config.device}
+    model, processor = load_checkpoint(
+        # absolute, so that an adapter finds its model from wherever it is used
+        folder.resolve() if folder.is_dir() else run.model,
+        # The trainer moves it: with FSDP and DeepSpeed, only its share of it.
+        device="cpu",
+        dtype=dtype,
+        revision=None if folder.is_dir() else run.model_revision,
+        options=options,
+    )
+    limit_pixels(processor, run.min_pixels, run.max_pixels)
+    return model, processor, lora_config(run)
+
+
+def load_config(run: RunConfig) -> Any:
+    """Load the model's config alone.
+
+    Raises:
+        OrapoError: There is none.
+    """
+    from transformers import AutoConfig
+
+    return _read(AutoConfig, run)
+
+
+def load_processor(run: RunConfig) -> Any:
+    """Load the model's processor alone, with the recipe's film size.
+
+    Raises:
+        OrapoError: There is none.
+    """
+    from transformers import AutoProcessor
+
+    processor = _read(AutoProcessor, run)
+    limit_pixels(processor, run.min_pixels, run.max_pixels)
+    return processor
+
+
+def _read(kind: Any, run: RunConfig) -> Any:
+    folder = Path(run.model)
+    revision = {} if folder.is_dir() else {"revision": run.model_revision}
+    try:
+        return kind.from_pretrained(run.model, **revision)
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise OrapoError(f"{run.model}: its configuration can't be loaded ({reason})") from None
+
+
+def lora_config(run: RunConfig) -> Any:
+    """Return the adapter's configuration; None trains all weights."""
+    adapter = get_peft_config(run)
+    if adapter is not None and not (run.lora_target_modules or run.lora_target_parameters):
+        adapter.target_modules = "all-linear"  # PEFT knows no other default of these models
+    return adapter
+
+
+def limit_pixels(processor: Any, fewest: int = 0, most: int = 0) -> None:
+    """Set between which sizes a processor brings films; it is saved with the processor.
+
+    Args:
+        processor: Of a vision-language model.
+        fewest: Pixels (width times height) at least; 0 leaves it as it is.
+        most: Pixels at most; 0 leaves it as it is. Where a model knows the length of the longer edge
+            only (Idefics3, SmolVLM), that of a square of so many pixels.
+
+    Raises:
+        OrapoError: The processor has no size to set.
+    """
+    if not (fewest or most):
+        return
+    images = processor.image_processor
+    size = dict(images.size)
+    given = {key for key, value in size.items() if value is not None}
+    if {"shortest_edge", "longest_edge"} <= given:  # Qwen: pixels, in spite of the names
+        size = {
+            "shortest_edge": fewest or min(size["shortest_edge"], most),
+            "longest_edge": most or max(size["longest_edge"], fewest),
+        }
+    elif "longest_edge" in given and most:
+        size = {"longest_edge": math.isqrt(most)}
+    else:
+        raise OrapoError(
+            f"{type(images).__name__} takes no min_pixels or max_pixels; its sizes are "
+            f"{', '.join(sorted(given))}"
+        )
+    images.size = type(images.size)(**size) if not isinstance(images.size, dict) else size
