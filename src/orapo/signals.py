@@ -1,0 +1,132 @@
+"""What Ctrl-C and SIGTERM do to the command, from its first line to its last.
+
+Until the command's work begins, and once it has ended, there is nothing to save: the process ends at
+once. Python's own way there, an exception wherever the signal finds the program, prints the
+traceback of an import, or is lost in a place that no exception can leave. In between both are
+exceptions, so that what is done is kept: KeyboardInterrupt, which libraries know, and `Terminated`.
+
+This module is loaded before anything else, and all it imports is part of the interpreter or loaded
+already: what the command needs until `end_at_once` has run is time in which Ctrl-C still prints a
+traceback.
+"""
+
+import _thread
+import atexit
+import os
+import sys
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+    from sys import UnraisableHookArgs
+    from types import FrameType
+    from typing import Final
+else:
+    import _signal as signal  # what `signal` wraps in enums, which take longer than all of this
+
+SIGNALS: "Final" = (signal.SIGINT, signal.SIGTERM)
+_LINE: "Final" = b"orapo: interrupted\n"
+_MOMENT: "Final" = 0.01
+
+
+class Terminated(SystemExit):
+    """SIGTERM came while the command was at work."""
+
+
+def end_at_once() -> None:
+    """From now on a signal ends the process on the spot: SIGINT with one line and 130, SIGTERM 143.
+
+    For the time of imports. A signal that the parent has ignored (a background job's Ctrl-C) stays
+    ignored.
+    """
+    for signum in SIGNALS:
+        if signal.getsignal(signum) != signal.SIG_IGN:
+            signal.signal(signum, _end)
+    sys.unraisablehook = _unraisable
+    atexit.register(_last)  # the first to be registered is the last to be called
+
+
+def raise_them() -> None:
+    """From now on a signal is an exception: the command's work begins."""
+    if signal.getsignal(signal.SIGINT) == _end:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGTERM) != signal.SIG_IGN:
+        signal.signal(signal.SIGTERM, _raise)
+
+
+def end_quietly() -> None:
+    """From now on a signal ends the process without a word: all that is left is tidying up."""
+    for signum in SIGNALS:
+        if signal.getsignal(signum) != signal.SIG_IGN:
+            signal.signal(signum, _end_quietly)
+
+
+def finish() -> None:
+    """Write what is still to be written; then a signal ends the process quietly."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (AttributeError, OSError, ValueError):
+            pass  # closed, or nobody reads it: the interpreter says so in its own way
+    end_quietly()
+
+
+def behind(error: BaseException) -> int:
+    """Return the signal that an exception comes from, 0 for none.
+
+    One that is raised amid an import can come out as ImportError or SystemError, with the cause
+    attached.
+    """
+    seen: set[int] = set()
+    one: BaseException | None = error
+    while one is not None and id(one) not in seen:
+        if isinstance(one, KeyboardInterrupt):
+            return signal.SIGINT
+        if isinstance(one, Terminated):
+            return signal.SIGTERM
+        seen.add(id(one))
+        one = one.__cause__ or one.__context__
+    return 0
+
+
+def _end(signum: int, frame: "FrameType | None") -> None:
+    if signum == signal.SIGINT:
+        try:
+            os.write(2, _LINE)
+        except OSError:
+            pass  # nobody reads it
+    os._exit(128 + signum)
+
+
+def _end_quietly(signum: int, frame: "FrameType | None") -> None:
+    os._exit(128 + signum)
+
+
+def _raise(signum: int, frame: "FrameType | None") -> None:
+    raise Terminated(128 + signum)
+
+
+def _last() -> None:
+    """Let the interpreter take itself down, in which no handler of Python's can be relied on.
+
+    That takes milliseconds, with a large library some more. Should it hang, SIGTERM ends it.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if signal.getsignal(signal.SIGTERM) != signal.SIG_IGN:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _unraisable(unraisable: "UnraisableHookArgs") -> None:
+    """Raise again what was raised where no exception can leave: in a finaliser, in a callback."""
+    signum = 0 if unraisable.exc_value is None else behind(unraisable.exc_value)
+    if signum:
+        # in a moment: now it would be raised here, and be lost for good
+        _thread.start_new_thread(_again, (signum,))
+    else:
+        sys.__unraisablehook__(unraisable)
+
+
+def _again(signum: int) -> None:
+    time.sleep(_MOMENT)
+    _thread.interrupt_main(signum)
