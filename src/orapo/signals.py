@@ -65,7 +65,7 @@ def end_quietly() -> None:
 def finish() -> None:
     """Write what is still to be written; then a signal ends the process quietly."""
     for stream in (sys.stdout, sys.stderr):
-        try:
+        try:  # noqa: SIM105 (contextlib is one more import)
             stream.flush()
         except (AttributeError, OSError, ValueError):
             pass  # closed, or nobody reads it: the interpreter says so in its own way
@@ -92,7 +92,7 @@ def behind(error: BaseException) -> int:
 
 def _end(signum: int, frame: "FrameType | None") -> None:
     if signum == signal.SIGINT:
-        try:
+        try:  # noqa: SIM105
             os.write(2, _LINE)
         except OSError:
             pass  # nobody reads it
@@ -129,4 +129,4 @@ def _unraisable(unraisable: "UnraisableHookArgs") -> None:
 
 def _again(signum: int) -> None:
     time.sleep(_MOMENT)
-    _thread.interrupt_main(signum)
+    _thread.interrupt_main(signum)  # type: ignore[arg-type] # a plain number will do

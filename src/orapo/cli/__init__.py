@@ -74,7 +74,7 @@ class _Commands(TyperGroup):
         for module, line in COMMANDS.items():
             self.commands.setdefault(_name(module), _Later(module, line))
 
-    def invoke(self, ctx: typer.Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:
         """Run the command that was asked for."""
         try:
             return super().invoke(ctx)
@@ -86,7 +86,8 @@ class _Commands(TyperGroup):
                 raise
             signals.end_quietly()
             if signum == signal.SIGINT:
-                typer.echo("orapo: interrupted", err=True)
+                kept = getattr(error, "__notes__", ())  # what a command has to say beside it
+                typer.echo("; ".join(("orapo: interrupted", *kept)), err=True)
             raise SystemExit(128 + signum) from None
 
 
