@@ -2,259 +2,241 @@
 
     python examples/orapo_loop.py [--steps 150] [--model DIR]
 
-It trains the demo's tiny base on drawn films and prints how the reward grows: under three minutes on two CPU
-cores, half of that for the base, which is made once and kept in ~/.cache/orapo. Any checkpoint of a
-vision-language model in a folder can stand in its place (``--model``), such as a base that was made by
-
-    python -c "from orapo.models.base import tiny_base; print(tiny_base())"
-
-The loss is that of `OraPOTrainer` on the same batch (tests/test_orapo_loop.py: to 1e-8). Read `orapo_loss`
-for the method, `main` for the loop around it; docs/method.md has the equations and where each value is from.
-
-Shapes: B studies a step, K rollouts a study, P tokens of prompt, T of the longest answer.
+Trains the demo's tiny base on drawn films, on two CPU cores, and prints how the reward grows. The base is made
+at the first call and kept in ~/.cache/orapo. Any checkpoint of a vision-language model in a folder can stand in
+its place (``--model``); `base_folder` below shows how the tiny one is made. `orapo_loss` is the method, `main`
+the loop around it; docs/method.md has the equations and says where each value is from. The loss is that of
+`OraPOTrainer` on the same batch, to 1e-8 (tests/test_orapo_loop.py).
 
 Where it departs from the paper (arXiv 2509.18600), as `OraPOTrainer` does:
 
-- FactS by local rules in place of GPT-4.1; its F-beta has b = 0.5, since claiming everything pays otherwise;
-- L_GRPO in the Dr. GRPO form: no division by the group's standard deviation, none by an answer's own length;
-- every zero-reward rollout is a rejected answer; in a group without one, the worst is, if it earns less than the
-  radiologist's own report;
-- tau and the weight of the KL term are ours; K is 4 here and 8 in the paper; no Qwen2.5-VL, no real films.
+- FactS by local rules in place of GPT-4.1; b of its F-beta is 0.5, since claiming everything pays otherwise;
+- L_GRPO in the Dr. GRPO form: divided neither by the group's standard deviation nor by an answer's length;
+- every zero-reward rollout is a rejected answer; in a group without one it is the worst, if that earns less than
+  the radiologist's own report, else w_i = 0;
+- tokens that are no words have no probability; tau and the weight of the KL term are ours; K is 4, not 8.
 
 Where it departs from `OraPOTrainer`:
 
-- one process, one optimiser step a generation (so the ratio is 1 and nothing is ever clipped), temperature 1;
+- one process, one optimiser step a generation (so the ratio is 1 and is never clipped), temperature 1;
 - one film a study and one prompt for all, so that no prompt needs padding;
-- policy and reference are two whole models; nothing is shared between passes, and nothing is kept of a report's
-  log-probability under the reference: right, but about twice the time;
-- a constant learning rate for all weights; no checkpoints, no log, no held-out studies.
+- the reference is a second model, no pass is shared, no log-probability kept: right, and slower;
+- one constant learning rate; no repetition term, checkpoints, logs or held-out studies.
 """
 
 import argparse
 import copy
 import time
+from typing import Any
 
 import torch
+from torch import Tensor
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
+from orapo import losses
 from orapo.data.conversation import user_message
 from orapo.data.phantom import PhantomConfig, draw_study
 from orapo.facts import FactSReward
-from orapo.losses import (
-    ema,
-    ln_dpo,
-    ln_margin,
-    mix,
-    mixing_weight,
-    rejected_rollouts,
-    zero_reward_rate,
-)
 
-ROLLOUTS = 4  # K
+TRAINING = 256  # studies, met in turn
+STUDIES, ROLLOUTS = 8, 4  # B, K: studies a step, rollouts a study
 ALPHA = 0.5  # a: weight of the past in the smoothed zero-reward rate
 W_MIN, W_MAX = 0.05, 0.15  # bounds of w_i, the weight of the DPO term
 GAMMA = 2.0  # g: above 1 the weight rises late
 TAU = 5.0  # temperature of the preference
 KL_WEIGHT = 0.04  # lambda_KL
 CLIP = 0.2  # epsilon of the clipped ratio
-MAX_TOKENS = 64  # of a report; the constant that L_GRPO is divided by
+MAX_TOKENS = 64  # of a report; also the constant that L_GRPO is divided by
 FACTS_BETA = 0.5  # b of FactS
+LEARNING_RATE = 5e-4
 
 
-def base_folder():
-    """Make the tiny base. The only place that uses orapo for more than data, FactS and losses.
-
-    The recipe is that of `orapo demo --quick`: seconds of warm-up in place of a download.
-    """
+def base_folder() -> str:
+    """Make the tiny base: the only place that uses more of orapo than data, FactS and losses."""
     from orapo.models.base import BaseRecipe, tiny_base
 
-    recipe = BaseRecipe(
-        films=250, shape_pictures=6000, reports=3000, patch_steps=1200, joint_steps=550
-    )
-    return tiny_base(recipe)
+    shown = {"films": 250, "shape_pictures": 6000, "reports": 3000}  # as `orapo demo --quick`
+    return str(tiny_base(BaseRecipe(**shown, patch_steps=1200, joint_steps=550)))
 
 
-def never_said(processor, model):
-    """Tokens that are no words (image, roles, padding): no part of the policy's distribution."""
-    ends = model.generation_config.eos_token_id
-    ends = {ends} if isinstance(ends, int) else set(ends)
-    return sorted(set(processor.tokenizer.all_special_ids) - ends)
+def sample(
+    policy: Any, prompt: Tensor, films: dict[str, Tensor], never: list[int], ends: list[int]
+) -> tuple[Tensor, Tensor]:
+    """Sample K reports of each study: (B*K, T) token ids, and 1 for tokens, the end's included."""
+    written = policy.generate(
+        input_ids=prompt, attention_mask=torch.ones_like(prompt), **films, do_sample=True,
+        temperature=1.0, top_k=0, num_return_sequences=ROLLOUTS, max_new_tokens=MAX_TOKENS,
+        suppress_tokens=never,
+    )  # fmt: skip
+    answers = written[:, prompt.shape[1] :]
+    end = torch.isin(answers, torch.tensor(ends)).long()
+    return answers, (end.cumsum(dim=1) - end == 0).long()  # no end before it
 
 
-def answer_logps(model, prompt, films, answers, mask, never):
-    """log pi(y_t | x, p, y_<t) of each token of N answers, 0 where there is none.
+def encode(tokenizer: Any, reports: list[str]) -> tuple[Tensor, Tensor]:
+    """Token ids of the radiologist's reports y+ and of their ends, (B, L), and 1 for tokens."""
+    rows = tokenizer(reports, add_special_tokens=False)["input_ids"]
+    ended = [torch.tensor([*row, tokenizer.eos_token_id]) for row in rows]
+    chosen = torch.nn.utils.rnn.pad_sequence(ended, batch_first=True)
+    return chosen, torch.nn.utils.rnn.pad_sequence([torch.ones_like(e) for e in ended], True)
+
+
+def token_logps(
+    model: Any,
+    prompt: Tensor,
+    films: dict[str, Tensor],
+    answers: Tensor,
+    mask: Tensor,
+    never: list[int],
+) -> Tensor:
+    """Each token's log pi(y_t | x, p, y_<t), of N answers.
 
     Args:
-        model: Policy or reference.
+        model: pi_theta or pi_ref.
         prompt: (N, P) token ids.
-        films: Tensors of the processor's images by name, N rows each.
-        answers: (N, T) token ids, padded at the end.
-        mask: (N, T), 1 for the tokens of an answer, its end token included.
-        never: Ids that have no probability.
+        films: What the processor makes of N films.
+        answers: (N, T) token ids, padded at their ends.
+        mask: (N, T), 1 for the tokens of an answer.
+        never: Ids without a probability.
 
     Returns:
-        (N, T) log-probabilities.
+        (N, T), 0 where an answer has ended.
     """
     seen = torch.cat([torch.ones_like(prompt), mask], dim=1)  # (N, P+T)
-    logits = model(
-        input_ids=torch.cat([prompt, answers], dim=1), attention_mask=seen, **films
-    ).logits  # (N, P+T, V)
-    logits = logits[:, prompt.shape[1] - 1 : -1]  # (N, T, V): each position tells the next token
+    ids = torch.cat([prompt, answers], dim=1)  # (N, P+T)
+    logits = model(input_ids=ids, attention_mask=seen, **films).logits  # (N, P+T, vocabulary)
+    logits = logits[:, prompt.shape[1] - 1 : -1]  # (N, T, vocabulary): each place tells the next
     logits = logits.index_fill(-1, torch.tensor(never), -torch.inf)
     logps = logits.log_softmax(-1).gather(-1, answers[..., None])[..., 0]  # (N, T)
     return torch.where(mask.bool(), logps, 0.0)
 
 
-def orapo_loss(policy, reference, prompt, films, rollouts, reports, rewards, own, smoothed, never):
-    """L_OraPO = (1/B) sum_i [(1-w_i) L_GRPO(i) + w_i L_DPO(i)] of one batch.
+def orapo_loss(
+    policy: Any, reference: Any, never: list[int], prompt: Tensor, films: dict[str, Tensor],
+    rollouts: tuple[Tensor, Tensor], reports: tuple[Tensor, Tensor],
+    rewards: Tensor, own: Tensor, smoothed: Tensor,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """L_OraPO = (1/B) sum_i [(1-w_i) L_GRPO(i) + w_i L_DPO(i)] of a batch.
 
     Args:
         policy: pi_theta.
-        reference: pi_ref, the policy as it was before.
-        prompt: (B, P) token ids of the prompt p_i.
-        films: The films x_i, tensors of B rows.
-        rollouts: y_ij: (B*K, T) token ids and (B*K, T) mask.
-        reports: y_i+, the radiologist's reports: (B, L) token ids and (B, L) mask.
-        rewards: (B, K) FactS r_ij; NaN is unknown, not zero.
-        own: (B,) FactS of the radiologist's report itself.
+        reference: pi_ref, the policy as it was at first.
+        never: Ids without a probability.
+        prompt: (B, P) token ids of p_i.
+        films: x_i, B rows.
+        rollouts: y_i1..y_iK, study by study: (B*K, T) token ids, and 1 for tokens.
+        reports: y_i+, the radiologist's: (B, L) token ids, and 1 for tokens.
+        rewards: (B, K) r_ij; NaN is unknown, not zero.
+        own: (B,) reward of the radiologist's report itself.
         smoothed: (B,) zt_i, the smoothed zero-reward rate; NaN if none is known.
-        never: Ids that have no probability.
 
     Returns:
         The loss, a scalar, and w_i, (B,).
     """
     (answers, mask), (chosen, chosen_mask) = rollouts, reports
-    studies, group = rewards.shape  # B, K
-    # each study's prompt and films once a rollout, in the order of the rollouts: (B*K, ...)
-    prompts = prompt.repeat_interleave(group, dim=0)
-    shown = {name: film.repeat_interleave(group, dim=0) for name, film in films.items()}
-    logps = answer_logps(policy, prompts, shown, answers, mask, never)  # (B*K, T)
-    chosen_logps = answer_logps(policy, prompt, films, chosen, chosen_mask, never)  # (B, L)
+    many = rewards.shape[1]  # K
+    prompts = prompt.repeat_interleave(many, dim=0)  # (B*K, P)
+    shown = {name: film.repeat_interleave(many, dim=0) for name, film in films.items()}
+    logps = token_logps(policy, prompts, shown, answers, mask, never)  # (B*K, T)
+    chosen_logps = token_logps(policy, prompt, films, chosen, chosen_mask, never)  # (B, L)
     with torch.no_grad():
-        ref_logps = answer_logps(reference, prompts, shown, answers, mask, never)
-        ref_chosen_logps = answer_logps(reference, prompt, films, chosen, chosen_mask, never)
+        ref_logps = token_logps(reference, prompts, shown, answers, mask, never)
+        ref_chosen_logps = token_logps(reference, prompt, films, chosen, chosen_mask, never)
 
-    # L_GRPO(i), Dr. GRPO form. The mean and K count rollouts with a known reward.
-    known = ~rewards.isnan()  # (B, K)
+    # L_GRPO(i): clipped ratio times group-relative advantage, and the KL term, token by token.
+    known = ~rewards.isnan()  # (B, K): what is unknown is no rollout of the group
     advantage = (rewards - rewards.nanmean(dim=1, keepdim=True)).nan_to_num()  # A_ij, (B, K)
     advantage = advantage.flatten()[:, None]  # (B*K, 1): one for all tokens of a rollout
-    ratio = torch.exp(logps - logps.detach())  # (B*K, T), 1 in the first step after sampling
-    surrogate = torch.minimum(
-        ratio * advantage, ratio.clamp(1 - CLIP, 1 + CLIP) * advantage
-    )  # (B*K, T)
-    away = ref_logps - logps
-    divergence = torch.exp(away) - away - 1  # an estimate of KL(pi_theta || pi_ref), (B*K, T)
-    token_loss = (KL_WEIGHT * divergence - surrogate) * mask
-    rollout_loss = token_loss.sum(dim=1).view(studies, group) / MAX_TOKENS  # (B, K)
-    grpo = (rollout_loss * known).sum(dim=1) / known.sum(dim=1).clamp(min=1)  # (B,)
+    ratio = torch.exp(logps - logps.detach())  # pi_theta / pi_old, (B*K, T)
+    gain = torch.minimum(ratio * advantage, ratio.clamp(1 - CLIP, 1 + CLIP) * advantage)
+    away = torch.exp(ref_logps - logps) - (ref_logps - logps) - 1  # estimates the KL divergence
+    loss = ((KL_WEIGHT * away - gain) * mask).sum(dim=1) / MAX_TOKENS  # (B*K,)
+    grpo = (loss.view_as(rewards) * known).sum(dim=1) / known.sum(dim=1).clamp(min=1)  # (B,)
 
-    # L_DPO(i): the radiologist's report y+ against each rejected rollout y-, length-normalised.
-    rejected = rejected_rollouts(rewards, own)  # (B, K) bool
-    margin = ln_margin(  # D+ - D-, (B*K,), nats a token
-        chosen_logps.sum(dim=1).repeat_interleave(group),
-        logps.sum(dim=1),
-        ref_chosen_logps.sum(dim=1).repeat_interleave(group),
+    # L_DPO(i): the report y+ against each rejected rollout y-, length-normalised.
+    rejected = losses.rejected_rollouts(rewards, own)  # (B, K) bool
+    margin = losses.ln_margin(  # D+ - D-, (B*K,), nats a token
+        chosen_logps.sum(dim=1).repeat_interleave(many),  # log pi_theta(y+), (B*K,)
+        logps.sum(dim=1),  # log pi_theta(y-)
+        ref_chosen_logps.sum(dim=1).repeat_interleave(many),
         ref_logps.sum(dim=1),
-        chosen_mask.sum(dim=1).repeat_interleave(group),  # |y+|
+        chosen_mask.sum(dim=1).repeat_interleave(many),  # |y+|
         mask.sum(dim=1),  # |y-|
     )
-    pair_loss = ln_dpo(margin, TAU).view(studies, group)  # (B, K)
-    dpo = (pair_loss * rejected).sum(dim=1) / rejected.sum(dim=1).clamp(min=1)  # (B,)
+    pairs = losses.ln_dpo(margin, TAU).view_as(rewards) * rejected  # (B, K)
+    dpo = pairs.sum(dim=1) / rejected.sum(dim=1).clamp(min=1)  # (B,)
 
-    weight = mixing_weight(smoothed, W_MIN, W_MAX, GAMMA)  # w_i, (B,)
-    weight = torch.where(rejected.any(dim=1), weight, 0.0)  # without a pair it is GRPO alone
-    return mix(grpo, dpo, weight), weight
-
-
-def sample(policy, prompt, films, never, pad):
-    """Sample K reports a study: (B*K, T) token ids and their mask, the end token counted."""
-    with torch.no_grad():
-        written = policy.generate(
-            input_ids=prompt,
-            attention_mask=torch.ones_like(prompt),
-            **films,
-            do_sample=True,
-            temperature=1.0,
-            top_k=0,
-            num_return_sequences=ROLLOUTS,
-            max_new_tokens=MAX_TOKENS,
-            suppress_tokens=never,
-        )
-    answers = written[:, prompt.shape[1] :]  # (B*K, T); after its end a report is padded
-    return answers, (answers != pad).long()
+    weight = losses.mixing_weight(smoothed, W_MIN, W_MAX, GAMMA)  # w_i, (B,)
+    weight = torch.where(rejected.any(dim=1), weight, 0.0)  # without a pair GRPO alone
+    return losses.mix(grpo, dpo, weight), weight
 
 
-def encode(tokenizer, reports):
-    """Token ids of the radiologist's reports y+, each with its end token: (B, L) and the mask."""
-    rows = [torch.tensor([*ids, tokenizer.eos_token_id]) for ids in
-            tokenizer(reports, add_special_tokens=False)["input_ids"]]  # fmt: skip
-    padded = torch.nn.utils.rnn.pad_sequence(
-        rows, batch_first=True, padding_value=tokenizer.pad_token_id
-    )
-    return padded, (padded != tokenizer.pad_token_id).long()
+def scores(facts: FactSReward, texts: list[str], labels: list[Any]) -> Tensor:
+    """FactS of N texts against N studies' labels, (N,); NaN where it is unknown."""
+    return torch.tensor([torch.nan if r is None else r for r in facts(texts, labels=labels)])
 
 
-def main():
+def main() -> None:
     """Train, and say every ten steps what came of it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", help="folder of a checkpoint; without, the tiny base is made")
+    parser.add_argument("--model", help="folder of a checkpoint; without it the tiny base is made")
     parser.add_argument("--steps", type=int, default=150)
-    parser.add_argument("--studies", type=int, default=8, help="B, studies a step")
-    parser.add_argument("--learning-rate", type=float, default=5e-4)
     options = parser.parse_args()
     torch.manual_seed(0)
-
     folder = options.model or base_folder()
-    policy = AutoModelForImageTextToText.from_pretrained(folder)
-    reference = copy.deepcopy(policy).requires_grad_(False)  # pi_ref does not move
+    policy = AutoModelForImageTextToText.from_pretrained(folder)  # in evaluation mode: no dropout
+    reference = copy.deepcopy(policy).requires_grad_(False)
     processor = AutoProcessor.from_pretrained(folder)
-    tokenizer = processor.tokenizer
-    never = never_said(processor, policy)
-    optimizer = torch.optim.AdamW(policy.parameters(), lr=options.learning_rate, weight_decay=0.0)
+    tokenizer, ends = processor.tokenizer, policy.generation_config.eos_token_id
+    ends = [ends] if isinstance(ends, int) else ends
+    never = sorted({*tokenizer.all_special_ids} - {*ends})  # no words: images, roles, padding
     question = processor.apply_chat_template(user_message(images=1), add_generation_prompt=True)
-    facts = FactSReward(facts_beta=FACTS_BETA)
-    memory = {}  # zt_i by study, kept from visit to visit
+    facts, memory = FactSReward(facts_beta=FACTS_BETA), {}  # zt_i by study
+    optimizer = torch.optim.AdamW(policy.parameters(), lr=LEARNING_RATE, weight_decay=0.0)
     start, seen = time.monotonic(), []
-    for step in range(options.steps):
-        # B studies that nobody has seen yet; take `step % N` to visit N of them again and again
-        first = step * options.studies
-        drawn = [draw_study(1, first + n, PhantomConfig()) for n in range(options.studies)]
+    for step in range(1, options.steps + 1):
+        numbers = range((step - 1) * STUDIES, step * STUDIES)
+        drawn = [draw_study(0, number % TRAINING, PhantomConfig()) for number in numbers]
         studies = [one.study for one in drawn]
-        inputs = processor(
-            images=[[one.image] for one in drawn], text=[question] * len(drawn), return_tensors="pt"
-        )
-        prompt = inputs.pop("input_ids")  # (B, P)
-        inputs.pop("attention_mask")  # all ones: one prompt, one size of film
-        films = dict(inputs)
+        images = [[one.image] for one in drawn]
+        films = dict(processor(images=images, text=[question] * STUDIES, return_tensors="pt"))
+        prompt = films.pop("input_ids")  # (B, P)
+        del films["attention_mask"]  # all ones
 
-        answers, mask = sample(policy, prompt, films, never, tokenizer.pad_token_id)
+        answers, mask = sample(policy, prompt, films, never, ends)  # (B*K, T)
         texts = tokenizer.batch_decode(answers, skip_special_tokens=True)
-        labels = [study.labels for study in studies]
-        rewards = facts(texts, labels=[one for one in labels for _ in range(ROLLOUTS)])
-        rewards = torch.tensor([torch.nan if r is None else r for r in rewards])
-        rewards = rewards.view(-1, ROLLOUTS)  # r_ij, (B, K)
-        own = facts([study.report for study in studies], labels=labels)
-        own = torch.tensor([torch.nan if r is None else r for r in own])  # (B,)
+        labels = [study.labels for study in studies]  # L_i
+        rewards = scores(facts, texts, [one for one in labels for _ in range(ROLLOUTS)])
+        rewards = rewards.view(STUDIES, ROLLOUTS)  # r_ij
+        own = scores(facts, [study.report for study in studies], labels)  # (B,)
 
-        zrr = zero_reward_rate(rewards)  # z_i, (B,)
+        zrr = losses.zero_reward_rate(rewards)  # z_i, (B,)
         before = torch.tensor([memory.get(study.study_id, torch.nan) for study in studies])
-        smoothed = ema(before, zrr, ALPHA)  # zt_i, (B,)
-        memory |= {s.study_id: float(z) for s, z in zip(studies, smoothed, strict=True)}
+        smoothed = losses.ema(before, zrr, ALPHA)  # zt_i, (B,)
+        memory |= {study.study_id: z for study, z in zip(studies, smoothed.tolist(), strict=True)}
 
         reports = encode(tokenizer, [study.report for study in studies])
         loss, weight = orapo_loss(
-            *(policy, reference, prompt, films, (answers, mask), reports),
-            *(rewards, own, smoothed, never),
+            policy,
+            reference,
+            never,
+            prompt,
+            films,
+            (answers, mask),
+            reports,
+            rewards,
+            own,
+            smoothed,
         )
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(policy.parameters(), 1.0)
         optimizer.step()
-        seen.append((rewards.nanmean(), (zrr == 1).float().mean(), weight.mean()))
-        if (step + 1) % 10 == 0 or step + 1 == options.steps:
-            reward, all_zero, mixed = torch.tensor(seen[-10:]).nanmean(dim=0).tolist()
+        seen.append([rewards.nanmean(), (zrr == 1).float().mean(), weight.mean()])
+        if step % 10 == 0 or step == options.steps:
+            reward, failed, mixed = torch.tensor(seen[-10:]).nanmean(dim=0).tolist()
             print(
-                f"step {step + 1}: mean reward {reward:.3f}, all-zero groups {all_zero:.2f}, "
+                f"step {step}: mean reward {reward:.3f}, all-zero groups {failed:.2f}, "
                 f"mean weight {mixed:.3f}, {time.monotonic() - start:.0f} s"
             )
 
