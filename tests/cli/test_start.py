@@ -176,6 +176,53 @@ def test_an_interrupt_is_not_lost_where_no_exception_can_leave(place):
     assert (done.returncode, done.stderr) == (130, "orapo: interrupted\n")
 
 
+# A module in whose import the signal comes, and which swallows whatever it raises, as parts of torch do.
+GREEDY = """
+import os, signal
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+    for _ in range(1000000):
+        pass
+except BaseException:
+    pass
+print("imported", flush=True)
+"""
+# A library of ours that has something to save, and imports the other one when it is needed.
+LIBRARY = """
+def work():
+    try:
+        import greedy
+        while True:
+            pass
+    finally:
+        print("saved", flush=True)
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("import greedy\n        while True: pass", ""),
+        ("from library import work\n        work()", "imported\nsaved\n"),
+    ],
+    ids=["that the command begins with", "within its work"],
+)
+def test_an_interrupt_is_not_lost_in_an_import(tmp_path, body, said):
+    """Before the work begins it ends the process; later the import is waited for, and then it counts."""
+    (tmp_path / "greedy.py").write_text(GREEDY)
+    (tmp_path / "library.py").write_text(LIBRARY)
+    places = [str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]
+    done = subprocess.run(
+        [sys.executable, "-c", SWALLOWED.format(body=body)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(places)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (130, "orapo: interrupted\n")
+    assert done.stdout == said
+
+
 def test_a_background_jobs_ctrl_c_stays_ignored():
     code = (
         "import os, signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
