@@ -1,9 +1,9 @@
 """OraPO in one file, from top to bottom, without a trainer.
 
-    python examples/orapo_loop.py [--steps 100] [--model DIR]
+    python examples/orapo_loop.py [--steps 150] [--model DIR]
 
-Trains a tiny base on drawn films, on two CPU cores in at most three minutes, and prints how the reward grows. Half of
-that makes the base, at the first call (`base_folder`); it is kept in ~/.cache/orapo. Any checkpoint of a
+Trains the tiny base of the short demo on drawn films, on two CPU cores, and prints how the reward grows. About half
+of the time makes the base, at the first call (`base_folder`); it is kept in ~/.cache/orapo. Any checkpoint of a
 vision-language model in a folder can stand in its place. `orapo_loss` is the method, `main` the loop around it;
 docs/method.md has the equations and says where each value is from. The loss is that of `OraPOTrainer` on the same
 batch, to 1e-8 (tests/test_orapo_loop.py).
@@ -55,12 +55,8 @@ def base_folder() -> str:
     """Make the tiny base: the only place that uses more of orapo than data, FactS and losses."""
     from orapo.models.base import BaseRecipe, tiny_base
 
-    shown = {
-        "films": 250,
-        "shape_pictures": 3000,
-        "reports": 2000,
-    }  # less than `orapo demo` shows it
-    return str(tiny_base(BaseRecipe(**shown, patch_steps=500, joint_steps=400)))
+    shown = {"films": 250, "shape_pictures": 6000, "reports": 3000}  # as `orapo demo --quick`
+    return str(tiny_base(BaseRecipe(**shown, patch_steps=1200, joint_steps=550)))
 
 
 def sample(
@@ -184,7 +180,7 @@ def main() -> None:
     """Train, and say every ten steps what came of it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", help="folder of a checkpoint; without it the tiny base is made")
-    parser.add_argument("--steps", type=int, default=100)
+    parser.add_argument("--steps", type=int, default=150)
     options = parser.parse_args()
     torch.manual_seed(0)
     folder = options.model or base_folder()
