@@ -3,14 +3,12 @@
 Public names are loaded on first use, so that ``import orapo`` stays cheap and needs no torch.
 """
 
-from __future__ import annotations
-
-import importlib
-from typing import TYPE_CHECKING, Any
-
-from orapo.errors import OrapoError
-
+# Nothing is imported, not even `typing`: until this module is done, Ctrl-C prints a traceback.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
+    from orapo.errors import OrapoError
     from orapo.evaluation import evaluate_reports
     from orapo.facts import FactSReward, extract_facts, label_report
     from orapo.training import OraPOConfig, OraPOTrainer
@@ -31,17 +29,20 @@ _HOME = {
     "FactSReward": "orapo.facts",
     "OraPOConfig": "orapo.training",
     "OraPOTrainer": "orapo.training",
+    "OrapoError": "orapo.errors",
     "evaluate_reports": "orapo.evaluation",
     "extract_facts": "orapo.facts",
     "label_report": "orapo.facts",
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     if name not in _HOME:
         raise AttributeError(f"module 'orapo' has no attribute {name!r}")
+    import importlib
+
     return getattr(importlib.import_module(_HOME[name]), name)
 
 
-def __dir__() -> list[str]:
+def __dir__() -> "list[str]":
     return sorted([*globals(), *_HOME])

@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 
 import pytest
-from typer import Typer
 
 from orapo.cli import main
 
@@ -31,7 +30,6 @@ def expectations():
 
 
 def run(monkeypatch, capsys, *arguments):
-    monkeypatch.setattr("orapo.cli.app", Typer())  # a fresh one: each call adds the commands
     monkeypatch.setattr(sys, "argv", ["orapo", *map(str, arguments)])
     with pytest.raises(SystemExit) as done:
         main()

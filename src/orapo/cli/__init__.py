@@ -2,6 +2,9 @@
 
 Exit codes: 0 done, 1 failed on the way (partial results kept and named), 2 wrong use or bad input,
 130 and 143 after SIGINT and SIGTERM.
+
+A command's module is imported when the command runs or is asked for its own options, so that
+`orapo --help` and a press of Tab need none of them.
 """
 
 from __future__ import annotations
@@ -9,35 +12,106 @@ from __future__ import annotations
 import importlib
 import signal
 import sys
-from types import FrameType
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
-from rich.console import Console
+from typer.core import TyperCommand, TyperGroup
 
-from orapo import __version__
+from orapo import __version__, signals
 from orapo.errors import OrapoError, RunFailedError
+from orapo.signals import Terminated
 
-app = typer.Typer(
-    name="orapo",
-    help="Train small vision-language models to write factually right chest X-ray reports.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    # plain help: boxes cut long names of options off at 80 columns
-    rich_markup_mode=None,
-)
+# In the order in which `orapo --help` shows them: the module, which adds the command to an app, and
+# the first sentence of the command's help.
+COMMANDS: Final = {
+    "demo": "Train GRPO and OraPO on phantom films, and compare them.",
+    "facts": "Print the sentences, facts and labels of a report as JSON.",
+    "label": "Label reports with the 14 CheXpert labels.",
+    "reward": "Score predicted reports against references with FactS.",
+    "cache": "Count the judges' verdicts that are kept, or purge them.",
+    "data": "Make and look after data sets.",
+    "train": "Train with OraPO or another method.",
+    "generate": "Write a report for each study.",
+    "evaluate": "Score generated reports beside rows that know nothing.",
+    "compare": "Compare systems on the same studies.",
+    "preferences": "Blinded pairs of reports, judged by experts.",
+    "reward_model": "Learn a reward from experts' judgements.",
+    "ablate": "Compare training methods on one recipe.",
+    "export": "Export generated reports as unverified drafts.",
+    "serve": "Serve the workbench page and the HTTP API.",
+    "doctor": "Say what is installed, and what is missing for what.",
+}
 
-# In the order in which `orapo --help` shows them; each module adds its command(s) to the app.
-COMMANDS: Final = (
-    *("demo", "facts", "label", "reward", "cache", "data", "train", "generate", "evaluate"),
-    *("compare", "preferences", "reward_model", "ablate", "export", "serve", "doctor"),
-)
+
+def load_command(module: str) -> Any:
+    """Import a module of `COMMANDS` and return its command as click has it."""
+    part = _typer()
+    part.callback()(lambda: None)  # else a single command has no name
+    importlib.import_module(f"orapo.cli.{module}").add_to(part)
+    group: Any = typer.main.get_command(part)
+    return group.commands[_name(module)]
+
+
+class _Later(TyperCommand):
+    """A command's name and first sentence; it becomes the command where one needs more of it."""
+
+    def __init__(self, module: str, line: str) -> None:
+        super().__init__(_name(module), help=line)
+        self._module = module
+
+    def make_context(self, info_name: Any, args: Any, parent: Any = None, **extra: Any) -> Any:
+        """Start the command; the only way in, for its help and its completion, too."""
+        command = load_command(self._module)
+        signals.raise_them()
+        return command.make_context(info_name, args, parent, **extra)
+
+
+class _Commands(TyperGroup):
+    """All commands; a signal ends one of them with its own exit code, in one line at most."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        for module, line in COMMANDS.items():
+            self.commands.setdefault(_name(module), _Later(module, line))
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except BaseException as error:
+            signum = signals.behind(error)
+            # the command's own decision, though a signal led to it
+            decided = isinstance(error, SystemExit | typer.Exit) and type(error) is not Terminated
+            if not signum or decided:
+                raise
+            signals.end_quietly()
+            if signum == signal.SIGINT:
+                kept = getattr(error, "__notes__", ())  # what a command has to say beside it
+                typer.echo("; ".join(("orapo: interrupted", *kept)), err=True)
+            raise SystemExit(128 + signum) from None
+
+
+def _typer(**settings: Any) -> typer.Typer:
+    # rich_markup_mode: plain help, since boxes cut long names of options off at 80 columns
+    return typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None, **settings)
+
+
+def _name(module: str) -> str:
+    return module.replace("_", "-")
 
 
 def _version(show: bool) -> None:
     if show:
         typer.echo(f"orapo {__version__}")
         raise typer.Exit
+
+
+app = _typer(
+    name="orapo",
+    cls=_Commands,
+    help="Train small vision-language models to write factually right chest X-ray reports.",
+    no_args_is_help=True,
+)
 
 
 @app.callback()
@@ -49,21 +123,13 @@ def _root(
     pass
 
 
-def _terminated(signum: int, frame: FrameType | None) -> None:
-    raise SystemExit(128 + signum)
-
-
 def main() -> None:
-    """Run the command line; the entry point of ``orapo`` and of ``python -m orapo``."""
-    signal.signal(signal.SIGTERM, _terminated)
-    for name in COMMANDS:
-        importlib.import_module(f"orapo.cli.{name}").add_to(app)
+    """Run the command line; what `orapo.__main__` starts once it has taken care of signals."""
     try:
         app()
     except (OrapoError, RunFailedError) as error:
+        from rich.console import Console
+
         # soft_wrap: a path in the message must stay in one piece, to be copied and clicked
         Console(stderr=True).print(f"orapo: {error}", style="red", markup=False, soft_wrap=True)
         sys.exit(1 if isinstance(error, RunFailedError) else 2)
-    except KeyboardInterrupt:
-        Console(stderr=True).print("orapo: interrupted")
-        sys.exit(130)

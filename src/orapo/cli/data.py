@@ -8,29 +8,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from orapo.cli.data_check import check
 from orapo.cli.data_convert import convert
+from orapo.cli.data_options import progress
 from orapo.cli.data_sample import sample
-from orapo.data.datasets import load_dataset
-from orapo.data.manifest import read_manifest
-from orapo.data.phantom import (
-    DIFFICULTIES,
-    PhantomConfig,
-    contact_sheet,
-    draw_study,
-    write_phantom,
-)
-from orapo.data.phantom.layouts import write_layout
-from orapo.data.study import Study
 from orapo.errors import OrapoError
 from orapo.labels import LABELS, POSITIVE, UNCERTAIN
+
+if TYPE_CHECKING:
+    from orapo.data.phantom import PhantomConfig
+    from orapo.data.study import Study
 
 data = typer.Typer(help="Make and look after data sets.", no_args_is_help=True)
 for _command in (check, sample, convert):
@@ -40,14 +33,6 @@ _DEFAULT_STUDIES: Final = 640
 _SHEET_FILMS: Final = 24
 _SHEET_COLUMNS: Final = 6
 _SHEET_SIZE: Final = 256
-
-
-_BAR: Final = (
-    TextColumn("{task.description}"),
-    BarColumn(),
-    MofNCompleteColumn(),
-    TimeRemainingColumn(),
-)
 
 
 class LayoutName(StrEnum):
@@ -111,13 +96,18 @@ def phantom(
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Write a phantom: synthetic films with reports."""
+    from orapo.data.datasets import load_dataset
+    from orapo.data.manifest import read_manifest
+    from orapo.data.phantom import DIFFICULTIES, PhantomConfig, write_phantom
+    from orapo.data.phantom.layouts import write_layout
+
     config = PhantomConfig(size=size, difficulty=DIFFICULTIES[difficulty.value])
     counts = _split(studies, {"train": train, "validate": validate, "test": test})
     if sheet is not None and sheet.suffix.lower() != ".png":
         raise OrapoError(f"{sheet}: a contact sheet's name ends in .png")
     if layout is not None and sheet is not None:
         raise OrapoError("--contact-sheet: give it without --layout")
-    with Progress(*_BAR, console=Console(stderr=True)) as bars:
+    with progress() as bars:
         bar = bars.add_task("drawing", total=sum(counts.values()))
 
         def show(done: int, total: int) -> None:
@@ -145,6 +135,8 @@ def _split(studies: int | None, parts: Mapping[str, int | None]) -> dict[str, in
 
 
 def _write_sheet(path: Path, studies: Sequence[Study], seed: int, config: PhantomConfig) -> None:
+    from orapo.data.phantom import contact_sheet, draw_study
+
     large = replace(config, size=max(config.size, _SHEET_SIZE))
     # The number in the name is the study's index, whatever the split.
     indices = [int(study.study_id.rpartition("-")[2]) for study in studies[:_SHEET_FILMS]]

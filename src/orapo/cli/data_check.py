@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from orapo.cli import data_options as shared
-from orapo.data.image_check import ImageCheck, check_images
-from orapo.data.profile import problem_record, problems_of_the_whole, profile
+
+if TYPE_CHECKING:
+    from orapo.data.image_check import ImageCheck
 
 
 def check(
@@ -40,6 +41,9 @@ def check(
 
     The exit code is 2 if training on it as it is would fail; warnings alone leave it 0.
     """
+    from orapo.data.image_check import check_images
+    from orapo.data.profile import problem_record, problems_of_the_whole, profile
+
     options = shared.load_options(image_root, reports, columns, encoding, labels_from, images)
     with shared.progress() as bars:
         loaded = shared.load(bars, dataset, path, options)

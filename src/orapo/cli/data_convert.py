@@ -10,8 +10,6 @@ import typer
 from rich.console import Console
 
 from orapo.cli import data_options as shared
-from orapo.data.convert import convert as convert_loaded
-from orapo.data.convert import require_datasets, write_hugging_face
 from orapo.errors import OrapoError
 
 
@@ -43,6 +41,9 @@ def convert(
     Interrupted and called again, it goes on where it stopped. Something wrong with the data ends it
     with exit code 2 before an image is copied; --skip-bad leaves that out.
     """
+    from orapo.data.convert import convert as convert_loaded
+    from orapo.data.convert import require_datasets, write_hugging_face
+
     if hf:
         require_datasets()
     options = shared.load_options(image_root, reports, columns, encoding, labels_from, True)

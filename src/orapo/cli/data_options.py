@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from rich.console import Console
@@ -21,9 +21,10 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from orapo.data.datasets import load_dataset
-from orapo.data.loaded import Loaded, LoadOptions, Problem
 from orapo.errors import OrapoError
+
+if TYPE_CHECKING:
+    from orapo.data.loaded import Loaded, LoadOptions, Problem
 
 DEFAULT_WORKERS: Final = min(8, os.cpu_count() or 1)
 
@@ -80,6 +81,8 @@ def load_options(
     Raises:
         OrapoError: The mapping of columns is malformed, or a folder isn't there.
     """
+    from orapo.data.loaded import LoadOptions
+
     for name, folder in (("--image-root", image_root), ("--reports", reports)):
         if folder is not None and not folder.is_dir():
             raise OrapoError(f"{name} {folder}: no such folder")
@@ -124,6 +127,8 @@ def progress() -> Iterator[Progress]:
 
 def load(bars: Progress, dataset: DatasetName, path: Path, options: LoadOptions) -> Loaded:
     """Load a data set with a bar."""
+    from orapo.data.datasets import load_dataset
+
     bar = bars.add_task(f"reading {path.name}", total=None)
 
     def show(what: str, done: int) -> None:

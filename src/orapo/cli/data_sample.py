@@ -5,20 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from orapo.cli import data_options as shared
-from orapo.data.loaded import LoadOptions
-from orapo.data.manifest import write_manifest
-from orapo.data.sampling import sample_studies
-from orapo.data.study import Study
-from orapo.data.table_writing import not_an_input
 from orapo.errors import OrapoError
 from orapo.labels import LABELS, POSITIVE, UNCERTAIN
+
+if TYPE_CHECKING:
+    from orapo.data.study import Study
 
 
 def sample(
@@ -41,6 +39,11 @@ def sample(
 
     Patients who stand in another split too are left out.
     """
+    from orapo.data.loaded import LoadOptions
+    from orapo.data.manifest import write_manifest
+    from orapo.data.sampling import sample_studies
+    from orapo.data.table_writing import not_an_input
+
     not_an_input(out, manifest)
     with shared.progress() as bars:
         options = LoadOptions(check_files=False)

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from orapo.data.table_writing import not_an_input
 from orapo.errors import MissingExtraError, OrapoError
-from orapo.export.files import CSV_COLUMNS, ENDINGS, Format, csv_row
+from orapo.export.formats import ENDINGS, Format
 
 if TYPE_CHECKING:
     from orapo.export.draft import Draft
@@ -44,6 +43,7 @@ def export(
     Studies that have an error in place of a report are left out and said. Exit code 1: some reports
     could not be exported, because a film that they refer to can't be read.
     """
+    from orapo.data.table_writing import not_an_input
     from orapo.export.draft import read_drafts
 
     if with_patient and kind not in (Format.DICOM_SR, Format.FHIR):
@@ -122,6 +122,7 @@ def _write_csv(drafts: Iterator[Draft], out: Path) -> int:
     """Write the table of studies: report, 14 labels, model; the notice in each row."""
     from orapo.data.table_writing import write_rows
     from orapo.data.tables import table_format
+    from orapo.export.files import CSV_COLUMNS, csv_row
 
     if table_format(out) != ".csv":
         raise OrapoError(f"{out}: expected a file name ending in .csv")

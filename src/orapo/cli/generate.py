@@ -20,21 +20,15 @@ from orapo.data.conversation import (
     check_views,
     previous_studies,
 )
-from orapo.data.image_files import find_images
-from orapo.data.manifest import read_manifest
-from orapo.data.resumable import ResumableRows, make_folder_of
-from orapo.data.study import Study
-from orapo.data.table_writing import not_an_input
-from orapo.data.tables import table_format
 from orapo.errors import OrapoError
-from orapo.generation.choice import OPERATING_POINTS
-from orapo.generation.inputs import Asked, ask, earlier_of_files, named_before, studies_of_files
-from orapo.generation.processes import Processes, running_processes
 from orapo.generation.reports import Selection
 
 if TYPE_CHECKING:
+    from orapo.data.study import Study
     from orapo.generation import Decoding
     from orapo.generation.batches import Writer
+    from orapo.generation.inputs import Asked
+    from orapo.generation.processes import Processes
     from orapo.generation.rows import Provenance
 
 SAMPLING = "Several reports a study"
@@ -141,6 +135,12 @@ def generate(
     Interrupted and called again, it goes on where it stopped. `accelerate launch -m orapo generate`
     spreads it over processes. Exit code 1: there are error rows.
     """
+    from orapo.data.resumable import make_folder_of
+    from orapo.data.table_writing import not_an_input
+    from orapo.data.tables import table_format
+    from orapo.generation import Decoding
+    from orapo.generation.processes import running_processes
+
     if bool(images) == (data is not None):
         raise OrapoError("give images or --data MANIFEST, one of the two")
     table_format(out)
@@ -158,9 +158,6 @@ def generate(
         studies = _with_named_before(images, shown, fields, previous_image, previous_report)
     else:
         studies = _asked(images, data, split, shown, fields, previous_films)
-
-    from orapo.generation import Decoding
-
     processes = running_processes()
     if backend is Backend.VLLM and processes.count > 1:
         raise OrapoError("--backend vllm runs in one process; vLLM has its own way to many GPUs")
@@ -190,6 +187,8 @@ def generate(
 
 def _operating_point(text: str, samples: int, select: Selection) -> float:
     """Return the b that an operating point stands for."""
+    from orapo.generation.choice import OPERATING_POINTS
+
     try:
         point = OPERATING_POINTS[text] if text in OPERATING_POINTS else float(text)
     except ValueError:
@@ -213,6 +212,10 @@ def _asked(
     earlier_films: bool,
 ) -> list[Asked]:
     """Find the studies, and the study before of each where the model is to be given it."""
+    from orapo.data.image_files import find_images
+    from orapo.data.manifest import read_manifest
+    from orapo.generation.inputs import ask, earlier_of_files, studies_of_files
+
     before: Mapping[str, Study] = {}
     wanted = earlier_films or "previous" in fields
     if data is not None:
@@ -235,6 +238,9 @@ def _with_named_before(
     report: Path | None,
 ) -> list[Asked]:
     """Put the one study that is given, and its earlier one."""
+    from orapo.data.image_files import find_images
+    from orapo.generation.inputs import ask, named_before, studies_of_files
+
     records = studies_of_files(find_images(images or [])) if images else []
     if len(records) != 1:
         raise OrapoError(
@@ -319,6 +325,7 @@ def _write(
     processes: Processes,
 ) -> None:
     """Write the reports, keep them as they come, and make the table in the end."""
+    from orapo.data.resumable import ResumableRows
     from orapo.generation.batches import written_rows
     from orapo.generation.rows import write_table
 
@@ -339,10 +346,14 @@ def _write(
                 progress.advance(task, len(rows))
         counts = write_table(out, kept.rows())
         kept.discard()
-    except BaseException:
+    except BaseException as error:
         kept.close()
         if kept.done or kept.added:
-            console.print(f"orapo: the reports so far are kept in {kept.path}", soft_wrap=True)
+            said = f"the reports so far are kept in {kept.path}"
+            if isinstance(error, KeyboardInterrupt):
+                error.add_note(said)  # one line in all, see `orapo.cli`
+            else:
+                console.print(f"orapo: {said}", soft_wrap=True)
         else:
             kept.discard()
         raise

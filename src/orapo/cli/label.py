@@ -106,7 +106,7 @@ def label(
         if judge is None and isinstance(error, OrapoError):
             kept.discard()  # a row must be mended, and these are of the file as it was
         elif kept.done or kept.added:
-            _say_kept(kept)
+            _say_kept(kept, error)
         raise
     if judge is not None:
         summary["judge"] = reading.spent(judge)
@@ -122,12 +122,12 @@ def _lexicon_identity(lexicon: Path) -> Any:
     return file_identity(lexicon) if lexicon.exists() else str(lexicon)
 
 
-def _say_kept(kept: ResumableRows) -> None:
-    Console(stderr=True).print(
-        f"orapo: what was labelled is kept in {kept.path}; the same command goes on from there",
-        markup=False,
-        soft_wrap=True,
-    )
+def _say_kept(kept: ResumableRows, error: BaseException) -> None:
+    said = f"what was labelled is kept in {kept.path}; the same command goes on from there"
+    if isinstance(error, KeyboardInterrupt):
+        error.add_note(said)  # one line in all, see `orapo.cli`
+    else:
+        Console(stderr=True).print(f"orapo: {said}", markup=False, soft_wrap=True)
 
 
 class _Twice(NamedTuple):

@@ -12,9 +12,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from orapo.data.conversation import check_views
 from orapo.errors import MissingExtraError, OrapoError
-from orapo.preferences.sheet import SHEET
 
 ACCESS = "Who may ask"
 JUDGING = "Judging pairs"
@@ -136,6 +134,9 @@ def serve(
         from orapo.serve.limits import Limits
     except ModuleNotFoundError as error:
         raise MissingExtraError("serving", "serve") from error
+    from orapo.data.conversation import check_views
+    from orapo.preferences.sheet import SHEET
+
     token = _checked_token(host, token, without_token)
     shown = check_views(views)
     limits = Limits(

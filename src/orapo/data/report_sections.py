@@ -22,8 +22,28 @@ _KEPT: Final = {
     SectionKind.COMPARISON: "comparison",
 }
 _IN_PROSE: Final = frozenset(
-    ("CHEST", "REPORT", "STUDY", "DATE", "REASON", "DOCTOR", "SUMMARY", "OPINION", "EXAM", "VIEW")
-    + ("VIEWS", "BODY", "RESULT", "RESULTS", "ANSWER", "QUESTION", "A", "Q", "PLAN", "REQUEST")
+    (
+        "CHEST",
+        "REPORT",
+        "STUDY",
+        "DATE",
+        "REASON",
+        "DOCTOR",
+        "SUMMARY",
+        "OPINION",
+        "EXAM",
+        "VIEW",
+        "VIEWS",
+        "BODY",
+        "RESULT",
+        "RESULTS",
+        "ANSWER",
+        "QUESTION",
+        "A",
+        "Q",
+        "PLAN",
+        "REQUEST",
+    )
 )
 """Names that are words of sentences too: headings at the start of a line alone."""
 _FINAL: Final = re.compile(r"(?:^|\n)[ \t_]*FINAL REPORT[ \t]*(?=\n|$)")

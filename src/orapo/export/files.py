@@ -5,31 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import datetime
-from enum import StrEnum
 from io import BytesIO
 from typing import Any, Final
 
 from orapo.export.draft import NOTICE, Draft, as_json, as_text
+from orapo.export.formats import Format
 from orapo.labels import LABELS, format_label
 
-
-class Format(StrEnum):
-    """What a report is exported as."""
-
-    TEXT = "text"
-    JSON = "json"
-    CSV = "csv"
-    DICOM_SR = "dicom-sr"
-    FHIR = "fhir"
-
-
-ENDINGS: Final = {
-    Format.TEXT: ".txt",
-    Format.JSON: ".json",
-    Format.CSV: ".csv",
-    Format.DICOM_SR: ".dcm",
-    Format.FHIR: ".json",
-}
 CSV_COLUMNS: Final = ("study_id", "report", *LABELS, "model", "revision", "notice")
 
 Lost = Callable[[int, str], None]

@@ -38,7 +38,9 @@ class AnswerWords:
         }
         longest_first = sorted(self._kinds, key=len, reverse=True)
         written = "|".join(re.escape(word).replace(r"\ ", r"\s+") for word in longest_first)
-        self._leading = re.compile(rf"[\s\"'*(]*({written})(?![\w\]])" if written else r"(?!)", re.IGNORECASE)
+        self._leading = re.compile(
+            rf"[\s\"'*(]*({written})(?![\w\]])" if written else r"(?!)", re.IGNORECASE
+        )
 
     def pure(self, text: str) -> Answer | None:
         """Return what a text says that is an answer and no more; None if it is none."""

@@ -15,18 +15,11 @@ from orapo.labels import NEGATIVE
 
 _WORD: Final = re.compile(r"[a-z]+")
 _NARROW: Final = frozenset(
-    ("focal", "acute", "new", "other", "additional", "further", "significant", "residual", "recurrent")
-    + ("displaced", "tension", "lobar", "suspicious", "remaining", "old", "chronic", "apical", "another")
-    + ("overt", "frank", "gross", "sizable", "sizeable", "large", "confluent", "segmental", "more", "any")
-    + ("else", "obvious", "definite", "convincing", "discrete", "dominant", "visible", "otherwise", "active")
-    + ("worsening", "increasing", "enlarging", "developing", "associated", "adjacent", "superimposed")
-    + ("underlying", "marked", "severe", "moderate", "appreciable", "substantial", "radiopaque", "secondary")
+    ("focal", "acute", "new", "other", "additional", "further", "significant", "residual", "recurrent", "displaced", "tension", "lobar", "suspicious", "remaining", "old", "chronic", "apical", "another", "overt", "frank", "gross", "sizable", "sizeable", "large", "confluent", "segmental", "more", "any", "else", "obvious", "definite", "convincing", "discrete", "dominant", "visible", "otherwise", "active", "worsening", "increasing", "enlarging", "developing", "associated", "adjacent", "superimposed", "underlying", "marked", "severe", "moderate", "appreciable", "substantial", "radiopaque", "secondary")
 ) - {"any", "visible", "obvious", "definite", "convincing"}  # fmt: skip
 """Words that make a denial one of something narrower."""
 _GENERIC: Final = frozenset(
-    ("pleural", "pulmonary", "the", "a", "of", "in", "lung", "lungs", "cardiac", "heart", "size", "normal")
-    + ("is", "are", "silhouette", "mediastinum", "mediastinal", "contour", "contours", "within", "limits")
-    + ("unremarkable", "focal", "airspace", "not", "enlarged", "cardiomediastinal", "and", "appears")
+    ("pleural", "pulmonary", "the", "a", "of", "in", "lung", "lungs", "cardiac", "heart", "size", "normal", "is", "are", "silhouette", "mediastinum", "mediastinal", "contour", "contours", "within", "limits", "unremarkable", "focal", "airspace", "not", "enlarged", "cardiomediastinal", "and", "appears")
 ) - {"focal"}  # fmt: skip
 """Words that add nothing to the name of what is denied."""
 _ANOTHER_TIME: Final = re.compile(

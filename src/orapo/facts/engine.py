@@ -10,8 +10,8 @@ from typing import Final, Protocol
 from orapo.facts.compiler import load_vocabulary
 from orapo.facts.extraction import How, Reading, read_sentence
 from orapo.facts.fact import Details, Fact, Polarity, ReportFacts, Sentence
-from orapo.facts.labelling import merge_labels, stronger
 from orapo.facts.fields import FieldReader, Passage
+from orapo.facts.labelling import merge_labels, stronger
 from orapo.facts.language import is_english
 from orapo.facts.layout import Layout, is_plain
 from orapo.facts.sentences import Span, split_sentences
@@ -87,7 +87,9 @@ class RulesEngine:
         if not is_english(lowered, self._vocabulary):
             empty = Details((), (), {}, ())
             blank = dict(self._blank)
-            return ReportFacts(text, blank, self.label_set, False, frozenset(), empty, english=False)
+            return ReportFacts(
+                text, blank, self.label_set, False, frozenset(), empty, english=False
+            )
         if is_plain(text, lowered):
             return self._plain(Source(text))
         source = Source(text, self._vocabulary.words)
@@ -136,9 +138,7 @@ class RulesEngine:
         details = partial(self._details, source, passages, readings)
         labels = self._labels(readings)
         if labels is None:
-            labels = merge_labels(
-                details().facts, self.label_set, self._weak, unread=unread
-            )[0]
+            labels = merge_labels(details().facts, self.label_set, self._weak, unread=unread)[0]
         return ReportFacts(
             source.report,
             labels,

@@ -177,9 +177,7 @@ def read_sentence(text: str, vocabulary: Vocabulary, how: How = How.STATED) -> R
     tokens, drafts, doubts, denies = _read(text, vocabulary, how)
     silent = not (drafts or doubts or denies or how is How.NOTHING)
     unread = silent and not vocabulary.harmless(tokens)
-    return Reading(
-        text, vocabulary, drafts, doubts, how, unread=unread, denies_previous=denies
-    )
+    return Reading(text, vocabulary, drafts, doubts, how, unread=unread, denies_previous=denies)
 
 
 def _read(

@@ -20,9 +20,13 @@ _CLAUSE: Final = re.compile(r"[,;(]|\s(?:with|but|and|which|however)\s|\s[-â€“â€
 _DENYING: Final = frozenset((Kind.DENY_NEXT, Kind.DENY_PREVIOUS, Kind.DENY_EITHER))
 _HEDGING: Final = frozenset((Kind.HEDGE_NEXT, Kind.HEDGE_PREVIOUS, Kind.HEDGE_EITHER))
 _NAMING: Final = frozenset((Kind.FINDING, Kind.STRUCTURE, Kind.ADJECTIVE))
-_DESCRIBING: Final = frozenset((Kind.SEVERITY, Kind.PLACE, Kind.STATE, Kind.ASSERTIVE, Kind.NEUTRAL))
+_DESCRIBING: Final = frozenset(
+    (Kind.SEVERITY, Kind.PLACE, Kind.STATE, Kind.ASSERTIVE, Kind.NEUTRAL)
+)
 _NAME_ONLY: Final = _NAMING | frozenset((Kind.COMMA, Kind.AND, Kind.OR, Kind.VERB))
-_MEASURE: Final = re.compile(r"\s*(?:about |approximately |approx\.? |~)?\d+(?:\.\d+)?\s*(?:x|mm|cm|%)|\s*[TLC]\d{1,2}\b")
+_MEASURE: Final = re.compile(
+    r"\s*(?:about |approximately |approx\.? |~)?\d+(?:\.\d+)?\s*(?:x|mm|cm|%)|\s*[TLC]\d{1,2}\b"
+)
 
 
 class Passage(NamedTuple):
@@ -67,7 +71,8 @@ class Passage(NamedTuple):
 
 
 _ONE: Final = re.compile(
-    r" one(?<!\bno one)(?<!\bany one)(?<!\bat one)(?=\s+(?:on|in|at|is|remains|persists|has)\b|\s*(?:[.,;]|\Z))", re.IGNORECASE
+    r" one(?<!\bno one)(?<!\bany one)(?<!\bat one)(?=\s+(?:on|in|at|is|remains|persists|has)\b|\s*(?:[.,;]|\Z))",
+    re.IGNORECASE,
 )
 """A pronoun for the last finding: "There is one on the right."""
 _SIDE: Final = re.compile(
@@ -170,7 +175,10 @@ class FieldReader:
             return
         cut = _CLAUSE.search(said)
         whole = self._read(said)
-        if lead is not None and (lead[1] >= len(said.rstrip(" .")) or cut is not None and not said[lead[1] : cut.start()].strip()):
+        if lead is not None and (
+            lead[1] >= len(said.rstrip(" ."))
+            or (cut is not None and not said[lead[1] : cut.start()].strip())
+        ):
             # "No, but a small effusion"; "Yes, with atelectasis"
             rest = answer[0] + lead[1]
             if whole.silent:
@@ -182,7 +190,12 @@ class FieldReader:
             return
         if not whole.silent:
             head = (answer[0], answer[0] + cut.start()) if cut else None
-            if head and not asked.silent and self._read(text[slice(*head)]).silent and self._describes(text[slice(*head)]):
+            if (
+                head
+                and not asked.silent
+                and self._read(text[slice(*head)]).silent
+                and self._describes(text[slice(*head)])
+            ):
                 yield Passage(start, head[1], (field, head), How.STATED)
                 yield Passage(head[1], end, ((head[1], answer[1]),), How.STATED)
             else:
@@ -212,7 +225,9 @@ class FieldReader:
             and all(token in articles for token in tokens[:ahead])
         )
 
-    def _decided(self, item: Item, field: Place, answer: Place, said: Answer, asked: Reading) -> Passage:
+    def _decided(
+        self, item: Item, field: Place, answer: Place, said: Answer, asked: Reading
+    ) -> Passage:
         start, end = item.start, item.end
         if asked.silent:  # a structure: "Lungs: clear"
             return Passage(start, end, (field, answer), How.STATED)

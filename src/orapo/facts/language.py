@@ -13,10 +13,7 @@ from orapo.facts.vocabulary import Vocabulary
 
 _WORD: Final = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 _ENGLISH: Final = frozenset(
-    ("the", "of", "is", "are", "and", "or", "no", "not", "there", "with", "without", "for", "to", "has")
-    + ("have", "been", "was", "were", "this", "that", "which", "by", "from", "at", "as", "be", "may", "an")
-    + ("seen", "left", "right", "lungs", "lung", "heart", "evidence", "clear", "small", "mild", "size")
-    + ("unchanged", "stable", "within", "limits", "these", "than", "yes", "none", "it", "new", "increased")
+    ("the", "of", "is", "are", "and", "or", "no", "not", "there", "with", "without", "for", "to", "has", "have", "been", "was", "were", "this", "that", "which", "by", "from", "at", "as", "be", "may", "an", "seen", "left", "right", "lungs", "lung", "heart", "evidence", "clear", "small", "mild", "size", "unchanged", "stable", "within", "limits", "these", "than", "yes", "none", "it", "new", "increased")
 )  # fmt: skip
 MOST_READ: Final = 2_000
 """Words looked at; more of them would tell the same."""
@@ -34,7 +31,9 @@ def is_english(lowered: str, vocabulary: Vocabulary) -> bool:
         English function words, or where most words are unknown, none is English and some have accents.
     """
     ascii_only = lowered.isascii()
-    if ascii_only and vocabulary.foreign.isdisjoint(lowered.replace(".", " ").replace(",", " ").split()):
+    if ascii_only and vocabulary.foreign.isdisjoint(
+        lowered.replace(".", " ").replace(",", " ").split()
+    ):
         return True
     words = _WORD.findall(lowered)[:MOST_READ]
     if not words:

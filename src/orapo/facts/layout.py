@@ -6,6 +6,7 @@ what is a field and what its answer is; what the two mean together is `orapo.fac
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
@@ -38,7 +39,20 @@ class Item(NamedTuple):
 
 _SIMPLE: Final = re.compile(r"[A-Za-z0-9 .,;'/%+&\"-]*\Z")
 _HINTS: Final = (
-    *(" -", "- ", "   ", " yes", " true", " false", " nil", " one", "&amp", "&nbsp", "&#", " and no "),
+    *(
+        " -",
+        "- ",
+        "   ",
+        " yes",
+        " true",
+        " false",
+        " nil",
+        " one",
+        "&amp",
+        "&nbsp",
+        "&#",
+        " and no ",
+    ),
     *(f" {answer}{mark}" for answer in ("no", "none") for mark in ".,;"),
     *(" but no", "indication ", "history ", "comparison ", "technique ", "conclusion "),
 )
@@ -53,7 +67,9 @@ _UNMARKED: Final = re.compile(
     r"[-–—\t]|  |\b(?:no|yes|none|true|false|y|n|nil)[\s.,;]*(?:[;,]|\Z)", re.IGNORECASE
 )
 """A line in which this finds nothing has no answer without a colon."""
-_MARKER: Final = re.compile(r"[ \t]*(?:(?:[-*+>•·#]+|\(?\d{1,2}[.)]|\(?[a-z][)])[ \t]+)+|[ \t]*\d{1,2}[.)](?=[A-Za-z])|[ \t]*[-*](?=[A-Z])")
+_MARKER: Final = re.compile(
+    r"[ \t]*(?:(?:[-*+>•·#]+|\(?\d{1,2}[.)]|\(?[a-z][)])[ \t]+)+|[ \t]*\d{1,2}[.)](?=[A-Za-z])|[ \t]*[-*](?=[A-Z])"
+)
 _BOX: Final = re.compile(r"(?<![\w)])(?:\[(?P<in>[ xX+\-]?)\]|\((?P<round>[ xX])\))(?![\w(])")
 _NAME: Final = r"[^\s:=.!?;\[\]|][^:=!?;\n|]{0,78}?"
 _FIELD: Final = re.compile(rf"(?P<name>{_NAME})[ \t]*(?P<sep>:=|=>|->|:|=|[.]{{3,}})(?!\d\d\b)")
@@ -116,7 +132,9 @@ class Layout:
         for block in self._blocks(text, start, end):
             if block.after_blank:
                 # a heading's own lines end at an empty one, but for those deeper or in a list
-                parents = [p for p in parents if block.indent > p.indent or (block.marked and not p.used)]
+                parents = [
+                    p for p in parents if block.indent > p.indent or (block.marked and not p.used)
+                ]
             while parents and not self._below(block, parents[-1]):
                 parents.pop()
             yield from self._block(text, block, parents)
@@ -124,7 +142,12 @@ class Layout:
     def _below(self, block: _Block, parent: _Parent) -> bool:
         if block.indent > parent.indent or (block.marked and not parent.marked):
             return True
-        return not block.named and not block.marked and block.indent == parent.indent and not parent.marked
+        return (
+            not block.named
+            and not block.marked
+            and block.indent == parent.indent
+            and not parent.marked
+        )
 
     def _blocks(self, text: str, start: int, end: int) -> Iterator[_Block]:
         """Yield the stretches of lines that belong together."""
@@ -142,7 +165,11 @@ class Layout:
             named = self._is_field_line(text, body, line_end)
             boxed = _BOX.match(text, body, line_end) is not None
             indent = len(line) - len(line.lstrip())
-            if current is not None and not (marker or named or boxed) and self._goes_on(text, current, body, line_end):
+            if (
+                current is not None
+                and not (marker or named or boxed)
+                and self._goes_on(text, current, body, line_end)
+            ):
                 prose = current.prose or ". " in line
                 current = current._replace(end=line_end, prose=prose)
                 continue
@@ -157,7 +184,11 @@ class Layout:
 
     def _is_field_line(self, text: str, start: int, end: int) -> bool:
         match = _FIELD.match(text, start, end)
-        if match is not None and len(match["name"].split()) <= _WORDS_IN_NAME and ". " not in match["name"]:
+        if (
+            match is not None
+            and len(match["name"].split()) <= _WORDS_IN_NAME
+            and ". " not in match["name"]
+        ):
             return True
         plain = _UNMARKED.search(text, start, end) is None
         return not plain and self._trailing(text, start, end) is not None
@@ -175,7 +206,10 @@ class Layout:
         first = text[start : start + 1]
         if not first.islower():
             return False
-        words = re.findall(r"[a-z']+", stripped.lower())[-1:], re.findall(r"[a-z']+", text[start:end].lower())[:1]
+        words = (
+            re.findall(r"[a-z']+", stripped.lower())[-1:],
+            re.findall(r"[a-z']+", text[start:end].lower())[:1],
+        )
         if words[0] and words[1] and (words[0][0], words[1][0]) in self._follow:
             return True
         # prose has sentences that end and begin within its lines; a list has not
@@ -224,7 +258,11 @@ class Layout:
 
     def _sentence(self, text: str, start: int, end: int) -> Iterator[Item]:
         """Yield what a sentence is: fields and answers, a question, or itself."""
-        boxes = list(_BOX.finditer(text, start, end)) if "[" in text[start:end] or "(" in text[start:end] else []
+        boxes = (
+            list(_BOX.finditer(text, start, end))
+            if "[" in text[start:end] or "(" in text[start:end]
+            else []
+        )
         if boxes:
             found = list(self._boxes(text, start, end, boxes))
             if found:
@@ -251,7 +289,9 @@ class Layout:
         """Yield the fields of check boxes, which stand before their names or behind them."""
         ahead = text[start : boxes[0].start()].strip(" \t-*•")
         edges = [*(box.start() for box in boxes), end]
-        after = [_stripped(text, box.end(), edge) for box, edge in zip(boxes, edges[1:], strict=True)]
+        after = [
+            _stripped(text, box.end(), edge) for box, edge in zip(boxes, edges[1:], strict=True)
+        ]
         if not ahead and all(a < b for a, b in after):
             for box, place in zip(boxes, after, strict=True):
                 yield Item(box.start(), place[1], place, box.span())
@@ -261,7 +301,11 @@ class Layout:
         if ahead and all(a < b for a, b in after) and all(options):
             # "Effusion: [ ] yes [x] no"
             field = named.span("name") if named else _stripped(text, start, boxes[0].start())
-            ticked = [place for box, place in zip(boxes, after, strict=True) if (box["in"] or box["round"] or "").strip(" -")]
+            ticked = [
+                place
+                for box, place in zip(boxes, after, strict=True)
+                if (box["in"] or box["round"] or "").strip(" -")
+            ]
             if len(ticked) == 1:
                 yield Item(start, end, field, ticked[0])
             return
@@ -300,7 +344,9 @@ class Layout:
                 yield Item(field[0], end, field, answer if answer[1] else None)
                 return
             answer, next_field, rest = following
-            yield Item(field[0], max(field[1], answer[1]), field, answer if answer[0] < answer[1] else None)
+            yield Item(
+                field[0], max(field[1], answer[1]), field, answer if answer[0] < answer[1] else None
+            )
             field, begin = next_field, rest
 
     def _next_field(self, text: str, begin: int, end: int) -> tuple[Place, Place, int] | None:
@@ -332,10 +378,14 @@ class Layout:
             yield Item(start, end, *whole)
             return
         for parts in (";", ","):
-            edges = [start, *(start + m.start() + 1 for m in re.finditer(parts, text[start:end])), end]
+            edges = [
+                start,
+                *(start + m.start() + 1 for m in re.finditer(parts, text[start:end])),
+                end,
+            ]
             found = [
                 (a, b, self._trailing(text, *_stripped(text, a, b)))
-                for a, b in zip(edges, edges[1:], strict=False)
+                for a, b in itertools.pairwise(edges)
                 if text[a:b].strip(" .,;")
             ]
             if len(found) > 1 and all(place is not None for _, _, place in found):
@@ -357,10 +407,17 @@ class Layout:
         for match in re.finditer(r"[ \t]+[-–—]+[ \t]*|\t+|[ ]{2,}|[,;][ ]*|[ ]+", line):
             gap = match.group()
             answer = line[match.end() :]
-            how = self._words.pure(re.sub(r"\s*\([^()]*\)\Z", "", answer) if gap.strip() else answer)
+            how = self._words.pure(
+                re.sub(r"\s*\([^()]*\)\Z", "", answer) if gap.strip() else answer
+            )
             if how is None:
                 continue
-            if gap.strip(" \t") in ("", ",", ";") and "\t" not in gap and len(gap) < 3 and not self._words.bare(answer):
+            if (
+                gap.strip(" \t") in ("", ",", ";")
+                and "\t" not in gap
+                and len(gap) < 3
+                and not self._words.bare(answer)
+            ):
                 continue  # prose: "effusion present", "pneumothorax, none seen"
             place = _stripped(text, head, start + match.start())
             if place[0] < place[1] and place[1] - place[0] <= _LONGEST_LINE:
@@ -378,7 +435,12 @@ class Layout:
             following = items[index + 1] if index + 1 < len(items) else None
             if item.asked and item.answer is not None and following is not None:
                 answer = following.answer
-                if following.field is None and not following.asked and answer is not None and self._words.answers(text[slice(*answer)]):
+                if (
+                    following.field is None
+                    and not following.asked
+                    and answer is not None
+                    and self._words.answers(text[slice(*answer)])
+                ):
                     field = _stripped(text, *item.answer)
                     done.append(Item(item.start, following.end, field, answer))
                     index += 2

@@ -6,6 +6,7 @@ cut off at its longest length is read up to there.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from typing import Final
@@ -233,7 +234,11 @@ def _put_value(writer: Rewriter, token: re.Match[str], *, key: bool = False) -> 
     text = token.string
     if key:
         cuts = [m.start() for m in re.finditer(r"_", text[start:end])]
-        camel = [m.start() for m in _CAMEL.finditer(text[start:end])] if " " not in text[start:end] else []
+        camel = (
+            [m.start() for m in _CAMEL.finditer(text[start:end])]
+            if " " not in text[start:end]
+            else []
+        )
         for cut in sorted({*cuts, *camel}):
             writer.keep_to(start + cut)
             writer.put(" ", start + cut + (cut in cuts))
@@ -289,14 +294,11 @@ def _lines(writer: Rewriter, end: int) -> None:
 def _cells(text: str, start: int, line: str) -> list[tuple[int, int]]:
     """Return where each cell of a row begins and ends, without white space and marks."""
     edges = [i for i, char in enumerate(line) if char == "|"]
-    if line.strip().startswith("|"):
-        inner = edges
-    else:
-        inner = [-1, *edges]
+    inner = edges if line.strip().startswith("|") else [-1, *edges]
     if not line.strip().endswith("|"):
         inner = [*inner, len(line)]
     cells = []
-    for left, right in zip(inner, inner[1:], strict=False):
+    for left, right in itertools.pairwise(inner):
         begin, stop = start + left + 1, start + right
         while begin < stop and (text[begin].isspace() or text[begin] in "*`_~"):
             begin += 1

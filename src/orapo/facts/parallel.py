@@ -9,9 +9,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from functools import lru_cache, partial
 from itertools import islice
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context, parent_process, resource_tracker
 from pathlib import Path
 from typing import TypeVar
 
@@ -55,7 +56,8 @@ def map_reports(
         pending: deque[Future[list[Result]]] = deque()
         try:
             while chunk := list(islice(rest, batch_size)):
-                pending.append(pool.submit(batch, chunk))
+                with _deaf_to_ctrl_c():  # the first call starts the processes
+                    pending.append(pool.submit(batch, chunk))
                 if len(pending) > 2 * workers:
                     yield from pending.popleft().result()
             while pending:
@@ -64,6 +66,24 @@ def map_reports(
             raise RunFailedError("a worker process was killed; fewer --workers may help") from None
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+@contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """Start processes that Ctrl-C doesn't reach, not even before `_start_worker`.
+
+    They inherit what is blocked here. One that comes meanwhile reaches this process afterwards.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    # its own start would let the signal through again
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _batch(work: Callable[[Item], Result], items: list[Item]) -> list[Result]:

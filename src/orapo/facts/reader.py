@@ -246,9 +246,9 @@ class SentenceReader(PhraseRow):
     # Findings
 
     def _finding(self, index: int, item: Item) -> None:
-        if self.used and (self.link is WITH or (self.closed and self.link is not OR)):
-            self._open(None)
-        elif self.scope is DENIED and self.used and self._says_its_own(index, item):
+        if (self.used and (self.link is WITH or (self.closed and self.link is not OR))) or (
+            self.scope is DENIED and self.used and self._says_its_own(index, item)
+        ):
             self._open(None)
         if self.after_verb and self.subject.structures and not self.subject.states:
             self.subject = Subject()  # "the lungs show ..."

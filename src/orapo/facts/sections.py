@@ -33,8 +33,13 @@ class SectionKind(StrEnum):
 
 
 SKIPPED: Final = frozenset(
-    (SectionKind.INDICATION, SectionKind.HISTORY, SectionKind.COMPARISON)
-    + (SectionKind.TECHNIQUE, SectionKind.NOTICE)
+    (
+        SectionKind.INDICATION,
+        SectionKind.HISTORY,
+        SectionKind.COMPARISON,
+        SectionKind.TECHNIQUE,
+        SectionKind.NOTICE,
+    )
 )
 """Sections that speak of something else than the film."""
 _SAID_ONCE: Final = frozenset((SectionKind.COMPARISON, SectionKind.TECHNIQUE))
@@ -85,8 +90,19 @@ _POLAR: Final = re.compile(
 )
 """Words of headings that answer for all that stands below them ("NEGATIVE FINDINGS")."""
 _BARE: Final = frozenset(
-    ("FINDINGS", "IMPRESSION", "INDICATION", "HISTORY", "COMPARISON", "TECHNIQUE", "CONCLUSION")
-    + ("CLINICAL HISTORY", "CLINICAL INDICATION", "IMPRESSIONS", "INDICATIONS")
+    (
+        "FINDINGS",
+        "IMPRESSION",
+        "INDICATION",
+        "HISTORY",
+        "COMPARISON",
+        "TECHNIQUE",
+        "CONCLUSION",
+        "CLINICAL HISTORY",
+        "CLINICAL INDICATION",
+        "IMPRESSIONS",
+        "INDICATIONS",
+    )
 )
 """Names that need no colon before a capital letter."""
 
@@ -215,7 +231,14 @@ def reported_parts(text: str, names: HeadingNames) -> Iterator[tuple[int, int]]:
         last = index + 1 == len(headings)
         end = len(text) if last else headings[index + 1].start
         if heading.kind not in SKIPPED:
-            yield (heading.body if heading.exact and heading.kind is not SectionKind.SEEN else heading.start), end
+            yield (
+                (
+                    heading.body
+                    if heading.exact and heading.kind is not SectionKind.SEEN
+                    else heading.start
+                ),
+                end,
+            )
             continue
         begin = _skipped_end(text, heading, end, body_named, last)
         if begin < end:

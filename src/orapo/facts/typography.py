@@ -38,20 +38,24 @@ _ATTRIBUTE: Final = re.compile(r"([\w:.-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\
 _LETTERS: Final = re.compile(r"[^\W\d_]+")
 
 _INLINE: Final = frozenset(
-    ("a", "abbr", "b", "big", "cite", "code", "del", "em", "font", "i", "ins", "kbd", "label", "mark")
-    + ("q", "s", "samp", "small", "span", "strong", "sub", "sup", "tt", "u", "var", "wbr", "img")
+    ("a", "abbr", "b", "big", "cite", "code", "del", "em", "font", "i", "ins", "kbd", "label", "mark", "q", "s", "samp", "small", "span", "strong", "sub", "sup", "tt", "u", "var", "wbr", "img")
 )  # fmt: skip
 _BLOCK: Final = frozenset(
-    ("address", "answer", "article", "aside", "blockquote", "body", "br", "caption", "center", "dd")
-    + ("details", "div", "dl", "dt", "fieldset", "figure", "footer", "form", "h1", "h2", "h3", "h4")
-    + ("h5", "h6", "head", "header", "hr", "html", "input", "legend", "main", "nav", "ol", "p")
-    + ("option", "output", "pre", "response", "root", "section", "select", "summary", "table")
-    + ("tbody", "tfoot", "thead", "title", "tr", "ul", "xml", "document")
+    ("address", "answer", "article", "aside", "blockquote", "body", "br", "caption", "center", "dd", "details", "div", "dl", "dt", "fieldset", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "head", "header", "hr", "html", "input", "legend", "main", "nav", "ol", "p", "option", "output", "pre", "response", "root", "section", "select", "summary", "table", "tbody", "tfoot", "thead", "title", "tr", "ul", "xml", "document")
 )  # fmt: skip
 _ITEMS: Final = frozenset({"li", "dd", "option"})
 _CELLS: Final = frozenset({"td", "th"})
 _NAMES: Final = ("name", "label", "finding", "key", "observation", "type", "id", "title", "item")
-_ANSWERS: Final = ("present", "status", "value", "answer", "presence", "polarity", "state", "result")
+_ANSWERS: Final = (
+    "present",
+    "status",
+    "value",
+    "answer",
+    "presence",
+    "polarity",
+    "state",
+    "result",
+)
 """Attributes of an XML element that hold what is asked and the answer."""
 
 # Letters of Cyrillic and Greek that look like Latin ones; a small part of Unicode's table of

@@ -12,7 +12,8 @@ from typing import Any, Final
 from orapo.data.table_writing import write_rows
 from orapo.errors import OrapoError
 from orapo.export.draft import Draft, FileNames
-from orapo.export.files import CSV_COLUMNS, ENDINGS, Format, csv_row, file_content
+from orapo.export.files import CSV_COLUMNS, csv_row, file_content
+from orapo.export.formats import ENDINGS, Format
 from orapo.facts import RulesEngine, score_report
 from orapo.facts.fact import report_as_json
 from orapo.generation.rows import Provenance

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from orapo.export.files import Format
+from orapo.export.formats import Format
 from orapo.facts import Polarity, Verdict
 from orapo.generation.reports import Selection
 from orapo.labels import LABELS, UncertainPolicy

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from two_processes import run_as_two
 
-from orapo import cli
+from orapo import cli, signals
 from orapo.training import OraPOTrainer
 from orapo.training.surviving import interruption
 from orapo.training.surviving.checkpoints import whole_checkpoints
@@ -91,7 +91,7 @@ def test_the_signals_mean_what_they_did_when_training_is_over(orapo_train):
     # a shell without job control starts background work with SIGINT ignored
     before = signal.getsignal(signal.SIGINT)
     assert orapo_train() == 0
-    assert signal.getsignal(signal.SIGTERM) is cli._terminated
+    assert signal.getsignal(signal.SIGTERM) is signals._raise
     assert signal.getsignal(signal.SIGINT) is before
 
 
