@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from orapo.facts.compiler import load_vocabulary
-from orapo.facts.extraction import How, Reading, read_sentence
+from orapo.facts.extraction import ABSENT, STATED, How, Reading, read_sentence
 from orapo.facts.fact import Details, Fact, Polarity, ReportFacts, Sentence
 from orapo.facts.fields import FieldReader, Passage
 from orapo.facts.labelling import merge_labels, stronger
@@ -100,7 +100,7 @@ class RulesEngine:
             reading = self._reading(passage.written(source.text), passage.how)
             if reading.denies_previous and readings:  # "This has cleared."
                 said = passages[len(readings) - 1].written(source.text)
-                readings[-1] = self._reading(said, How.ABSENT)
+                readings[-1] = self._reading(said, ABSENT)
             readings.append(reading)
             asked = asked or passage.asked
         if asked:
@@ -115,9 +115,9 @@ class RulesEngine:
         before = ""
         for start, _, end, _ in spans:
             sentence = text[start:end]
-            reading = known[sentence] if sentence in known else self._reading(sentence, How.STATED)
+            reading = known[sentence] if sentence in known else self._as_sentence(sentence)
             if reading.denies_previous and readings:
-                readings[-1] = self._reading(before, How.ABSENT)
+                readings[-1] = self._reading(before, ABSENT)
             readings.append(reading)
             before = sentence
         return self._report(source, spans, readings)
@@ -243,15 +243,18 @@ class RulesEngine:
         return map(self.read, texts)
 
     def _as_sentence(self, text: str) -> Reading:
-        return self._reading(text, How.STATED)
+        known = self._read.get(text)
+        return self._keep(text, text, STATED) if known is None else known
 
-    def _reading(self, sentence: str, how: How) -> Reading:
-        key = sentence if how is How.STATED else (sentence, how)
-        known = self._read.get(key)
-        if known is not None:
-            return known
-        reading = read_sentence(sentence, self._vocabulary, how)
-        if self._most_cached and len(sentence) <= LONGEST_CACHED:
+    def _reading(self, text: str, how: How) -> Reading:
+        if how is STATED:
+            return self._as_sentence(text)
+        known = self._read.get((text, how))
+        return self._keep((text, how), text, how) if known is None else known
+
+    def _keep(self, key: str | tuple[str, How], text: str, how: How) -> Reading:
+        reading = read_sentence(text, self._vocabulary, how)
+        if self._most_cached and len(text) <= LONGEST_CACHED:
             if len(self._read) >= self._most_cached:
                 self._read.clear()
             self._read[key] = reading
@@ -271,7 +274,7 @@ class RulesEngine:
 def _passage(span: Passage | Span) -> Passage:
     if isinstance(span, Passage):
         return span
-    return Passage(span.start, span.end, ((span.start, span.end),), How.STATED)
+    return Passage(span.start, span.end, ((span.start, span.end),), STATED)
 
 
 def _without_questions(passages: list[Passage], readings: list[Reading]) -> list[Reading]:

@@ -35,6 +35,13 @@ class How(Enum):
     """It says nothing of the film ("Pneumothorax: not assessed")."""
 
 
+# Looking up a member of an enum is slow before Python 3.12.
+STATED: Final = How.STATED
+ABSENT: Final = How.ABSENT
+NOTHING: Final = How.NOTHING
+_NORMAL: Final = How.NORMAL
+
+
 _POLARITY: Final[Mapping[How, Mapping[Polarity, Polarity]]] = {
     How.DENIED: {
         Polarity.PRESENT: Polarity.ABSENT,
@@ -175,8 +182,9 @@ def read_sentence(text: str, vocabulary: Vocabulary, how: How = How.STATED) -> R
         What it states.
     """
     tokens, drafts, doubts, denies = _read(text, vocabulary, how)
-    silent = not (drafts or doubts or denies or how is How.NOTHING)
-    unread = silent and not vocabulary.harmless(tokens)
+    unread = False
+    if not drafts and not (doubts or denies or how is NOTHING):
+        unread = not vocabulary.harmless(tokens)
     return Reading(text, vocabulary, drafts, doubts, how, unread=unread, denies_previous=denies)
 
 
@@ -185,9 +193,9 @@ def _read(
 ) -> tuple[list[str], list[Draft], bool, bool]:
     """Return tokens, statements, and whether the sentence doubts or denies the one before it."""
     tokens = vocabulary.canonical_forms(TOKEN.findall(lower(text)))
-    if how is How.NOTHING:
+    if how is NOTHING:
         return tokens, [], False, False
-    if how is How.NORMAL and vocabulary.normal_finding is not None:
+    if how is _NORMAL and vocabulary.normal_finding is not None:
         normal = Draft(vocabulary.normal_finding, Polarity.ABSENT, 0, len(tokens) - 1, -1)
         return tokens, [normal], False, False
     items = vocabulary.find(tokens)
@@ -196,10 +204,10 @@ def _read(
     reader = SentenceReader(tokens, items, vocabulary)
     reader.run()
     drafts = reader.drafts + reader.states
-    if reader.some_dropped and how is not How.ABSENT:
+    if reader.some_dropped and how is not ABSENT:
         drafts = [draft for draft in drafts if not draft.dropped]
-    turned = _POLARITY.get(how)
-    if turned is not None:
+    if how is not STATED and how in _POLARITY:
+        turned = _POLARITY[how]
         for draft in drafts:
             draft.polarity = turned.get(draft.polarity, draft.polarity)
     if but:

@@ -29,6 +29,9 @@ _MEASURE: Final = re.compile(
 )
 
 
+_JOINED: Final = How.JOINED
+
+
 class Passage(NamedTuple):
     """What of an item is read, and how.
 
@@ -51,7 +54,7 @@ class Passage(NamedTuple):
         if len(self.pieces) == 1:
             start, end = self.pieces[0]
             return text[start:end]
-        joint = " " if self.how is How.JOINED else ": "
+        joint = " " if self.how is _JOINED else ": "
         return joint.join(text[start:end] for start, end in self.pieces)
 
     def place(self, start: int, end: int) -> Place:
@@ -62,7 +65,7 @@ class Passage(NamedTuple):
         return self.start, self.end
 
     def _at(self, index: int) -> int:
-        joint = 1 if self.how is How.JOINED else 2
+        joint = 1 if self.how is _JOINED else 2
         for start, end in self.pieces:
             if index < end - start:
                 return start + max(index, 0)
@@ -106,7 +109,7 @@ class FieldReader:
         if item.field is None:
             if item.answer is not None:
                 completed = self._completed(text, *item.answer, before)
-                how = How.STATED if completed is None else How.JOINED
+                how = How.STATED if completed is None else _JOINED
                 yield Passage(item.start, item.end, completed or (item.answer,), how, item.asked)
             return
         if item.answer is None:
@@ -254,7 +257,7 @@ class FieldReader:
         elif not _HEDGING.isdisjoint(kinds):
             how = How.DOUBTED
         elif kinds == [Kind.STATE]:
-            return Passage(item.start, item.end, (field, answer), How.JOINED)
+            return Passage(item.start, item.end, (field, answer), _JOINED)
         if how is How.STATED and self._words.pure(text[slice(*answer)]) is not None:
             how = How.NOTHING
         return Passage(item.start, item.end, (answer,), how)

@@ -459,10 +459,14 @@ def is_plain(text: str, lowered: str) -> bool:
         text: The report.
         lowered: The same in lower case.
     """
-    if _SIMPLE.match(text) is None or any(hint in lowered for hint in _HINTS):
+    if _SIMPLE.match(text) is None:
         return False
-    if any(hint in lowered for hint in _PERHAPS) and _LOOKED_INTO.search(lowered):
-        return False
+    for hint in _HINTS:
+        if hint in lowered:
+            return False
+    for hint in _PERHAPS:
+        if hint in lowered and _LOOKED_INTO.search(lowered):
+            return False
     return not lowered.endswith(_LAST_ANSWER)
 
 

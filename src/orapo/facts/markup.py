@@ -98,11 +98,13 @@ def _json_values(text: str, start: int) -> tuple[list[re.Match[str]], int]:
         if text[end : token.start()].strip():  # something that no JSON holds
             return [], end
         kind = token.lastgroup
-        if kind == "word" and not _is_value(token.group()):
-            if "\n" not in text[end : token.start()] and not (
-                tokens and tokens[-1].lastgroup in ("open", "comma")
-            ):
-                return [], end
+        if (
+            kind == "word"
+            and not _is_value(token.group())
+            and "\n" not in text[end : token.start()]
+            and not (tokens and tokens[-1].lastgroup in ("open", "comma"))
+        ):
+            return [], end
         tokens.append(token)
         end = token.end()
         depth += (kind == "open") - (kind == "close")

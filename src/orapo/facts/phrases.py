@@ -31,6 +31,8 @@ WITH: Final = Kind.WITH
 LINKS: Final = frozenset((COMMA, AND, OR, VERSUS))
 ENDS_NAME: Final = LINKS | {Kind.NEW_STATEMENT}
 ENDS_SUBJECT: Final = frozenset((FINDING, WITH, Kind.NEW_STATEMENT, Kind.DENY_PREVIOUS))
+_SAYS_MORE: Final = frozenset((STATE, ASSERTIVE, Kind.SEVERITY, Kind.NEUTRAL))
+_BETWEEN: Final = frozenset((ASSERTIVE, Kind.PLACE, Kind.SEVERITY))
 QUALIFIERS: Final = frozenset((Kind.PLACE, Kind.SEVERITY, ASSERTIVE, STATE))
 
 
@@ -68,9 +70,9 @@ class PhraseRow:
             kind = item.kind
             if kind is VERB:
                 verb = True
-            elif kind in (STATE, Kind.SEVERITY, ASSERTIVE, Kind.NEUTRAL) and verb:
+            elif kind in _SAYS_MORE and verb:
                 return True
-            elif kind not in (Kind.PLACE, Kind.SEVERITY, ASSERTIVE):
+            elif kind not in _BETWEEN:
                 return False
         return False
 
