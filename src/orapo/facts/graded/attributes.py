@@ -1,0 +1,204 @@
+"""Attributes of facts: side, zone, size, measurement, change and device position, with their spans.
+
+They are read from a sentence around the facts that `orapo.facts` found in it. A word belongs to the
+nearest fact of its clause: fewest commas, conjunctions and the like between them, then fewest letters.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+from orapo.facts.graded.tables import Tables, value_of
+
+
+class Attribute(NamedTuple):
+    """What is said of a fact besides its name.
+
+    Attributes:
+        name: ``side``, ``zone``, ``size``, ``measure`` (cm), ``distance`` (cm above a landmark),
+            ``change`` or ``position``.
+        value: ``left``; ``height:upper``; ``2.0`` (steps of the scale); ``1.5``; ``larger``; ``low``.
+        start: First character of its words; in the report for a fact's, in the sentence here.
+        end: One past their last.
+    """
+
+    name: str
+    value: str
+    start: int
+    end: int
+
+
+class Mention(NamedTuple):
+    """A fact's place in its sentence, and what it is about."""
+
+    start: int
+    end: int
+    concept: str
+    kind: str
+    denied: bool
+
+
+_PART: Final = re.compile(
+    r"[,;:()]|\b(?:and|but|with|without|which|however|while|although|or|versus|vs|there)\b"
+)
+_BEHIND: Final = re.compile(
+    r"(?:\b(?:in|at|of|on|within|involving|along|over|overlying|throughout|near|to|towards?|from|is|are|was|were|has|have|appears?|remains?)"
+    r"(?: (?:the|a|an|both|its|size|slightly|now|mildly))*\s*)$"
+)
+"""Before a word, it makes the word speak of what stands before it."""
+_NUMBER: Final = re.compile(
+    r"(?<![\d.])(\d{1,3}(?:\.\d+)?)(?:\s*(?:x|×|by|-|–|to)\s*(\d{1,3}(?:\.\d+)?)){0,2}\s*-?\s*(mm|cm|millimet(?:er|re)s?|centimet(?:er|re)s?)(?!\w)"
+)
+_AWAY: Final = re.compile(
+    r"\s*(?:above|proximal to|superior to|cranial to|cephalad to|from|over)\s+(?:the\s+)?(?:level of (?:the )?)?(\w+)"
+)
+_MOVE: Final = re.compile(r"\b(?:withdraw\w*|retract\w*|advanc\w*|pull\w*)\b[^.;]{0,30}$")
+_LIST: Final = re.compile(r"^[\s\w-]{0,40}?(?:,| and | or |, and )[\s\w-]{0,30}$")
+_VERB: Final = re.compile(r"\b(?:is|are|was|were|has|have|shows?|with)\b")
+_SIDED_KINDS: Final = frozenset({"pleura", "lung", "bone", "device", "mediastinum", "implant"})
+_ZONED_KINDS: Final = frozenset({"pleura", "lung", "bone"})
+_VERDICTS: Final = ("bronchus", "wrong", "low", "high", "right")
+
+
+def read_attributes(
+    text: str, mentions: Sequence[Mention], tables: Tables
+) -> list[tuple[Attribute, ...]]:
+    """Return the attributes of each mention.
+
+    Args:
+        text: The sentence.
+        mentions: The facts that were read in it, in the order of their places.
+        tables: The graded score's.
+
+    Returns:
+        One tuple a mention; spans count characters of the sentence.
+    """
+    found: list[list[Attribute]] = [[] for _ in mentions]
+    if not mentions:
+        return []
+    low = text.lower()
+    parts = [match.span() for match in _PART.finditer(low)]
+    words = tables.words
+    owner = _Owner(low, mentions, parts)
+    for match in words.side.finditer(low):
+        at = owner.of(match.start(), match.end(), _SIDED_KINDS)
+        if at is not None:
+            found[at].append(Attribute("side", value_of(match), *match.span()))
+    for row, pattern in words.zones.items():
+        for match in pattern.finditer(low):
+            at = owner.of(match.start(), match.end(), _ZONED_KINDS)
+            if at is None:
+                continue
+            if (row == "bone") == (mentions[at].kind == "bone"):
+                found[at].append(Attribute("zone", f"{row}:{value_of(match)}", *match.span()))
+    for match in words.size.finditer(low):
+        at = owner.of(match.start(), match.end())
+        if at is not None and mentions[at].kind not in ("device", "implant"):
+            value = value_of(match).replace("p", ".")
+            found[at].append(Attribute("size", value, *match.span()))
+    for match in words.change.finditer(low):
+        for at in owner.list_of(match.start(), match.end()):
+            if not mentions[at].start <= match.start() < mentions[at].end:
+                found[at].append(Attribute("change", value_of(match), *match.span()))
+    for name, value, start, end, kinds in _numbers(low):
+        at = owner.of(start, end, kinds)
+        if at is not None:
+            found[at].append(Attribute(name, value, start, end))
+    for at, mention in enumerate(mentions):
+        if mention.kind == "device" and not mention.denied:
+            found[at] += _positions(low, at, mentions, tables)
+    return [tuple(each) for each in found]
+
+
+class _Owner:
+    """Which mention a word belongs to."""
+
+    def __init__(
+        self, text: str, mentions: Sequence[Mention], parts: Sequence[tuple[int, int]]
+    ) -> None:
+        self.text, self.mentions, self.parts = text, mentions, parts
+
+    def of(self, start: int, end: int, kinds: frozenset[str] | None = None) -> int | None:
+        mentions = self.mentions
+        for at, mention in enumerate(mentions):
+            if mention.start <= start < mention.end:
+                return at if kinds is None or mention.kind in kinds else None
+        best: tuple[int, int, int] | None = None
+        behind = None
+        for at, mention in enumerate(mentions):
+            before = mention.end <= start
+            gap = (mention.end, start) if before else (end, mention.start)
+            between = sum(gap[0] <= part[0] and part[1] <= gap[1] for part in self.parts)
+            if not before:
+                if behind is None:
+                    behind = _BEHIND.search(self.text, max(0, start - 30), start) is not None
+                if behind and at and mentions[at - 1].end <= start:
+                    between += 1
+            key = (between, (gap[1] - gap[0]) + (3 if before and not behind else 0), at)
+            if best is None or key < best:
+                best = key
+        if best is None:
+            return None
+        at = best[2]
+        return at if kinds is None or mentions[at].kind in kinds else None
+
+    def list_of(self, start: int, end: int) -> list[int]:
+        """The owner, and those named with it in one list before a verb ("A and B are unchanged")."""
+        at = self.of(start, end)
+        if at is None:
+            return []
+        owners = [at]
+        mentions = self.mentions
+        if mentions[at].end <= start and _VERB.search(self.text, mentions[at].end, end):
+            while at > 0 and _joined(self.text[mentions[at - 1].end : mentions[at].start]):
+                at -= 1
+                owners.append(at)
+        return owners
+
+
+def _joined(between: str) -> bool:
+    return _LIST.match(between) is not None and not _VERB.search(between)
+
+
+def _numbers(text: str) -> Iterator[tuple[str, str, int, int, frozenset[str] | None]]:
+    """Yield measurements in centimetres: of a finding, or of a tip above a landmark."""
+    if "m" not in text:
+        return
+    for match in _NUMBER.finditer(text):
+        values = [float(value) for value in re.findall(r"\d+(?:\.\d+)?", match.group())]
+        scale = 0.1 if match[3].startswith("mi") or match[3] == "mm" else 1.0
+        if _MOVE.search(text, 0, match.start()):
+            continue  # how far to move a tube
+        away = _AWAY.match(text, match.end())
+        if away is not None:
+            value = f"{values[0] * scale:g} {away[1]}"
+            yield "distance", value, match.start(), away.end(), frozenset({"device"})
+        else:
+            yield "measure", f"{max(values) * scale:g}", *match.span(), None
+
+
+def _positions(
+    text: str, at: int, mentions: Sequence[Mention], tables: Tables
+) -> Iterator[Attribute]:
+    """Yield the verdict on where a device lies: said, or meant by its landmark."""
+    mention = mentions[at]
+    start = mention.start
+    end = next((each.start for each in mentions[at + 1 :] if each.kind == "device" and each.concept != "device tip"), len(text))
+    if at and not any(each.kind == "device" for each in mentions[:at]):
+        start = 0
+    found: dict[str, Attribute] = {}
+    for kind in (mention.concept, "verdict"):
+        pattern = tables.words.positions.get(kind)
+        if pattern is None:
+            continue
+        for match in pattern.finditer(text, start, end):
+            value = value_of(match)
+            if value == "low" and "dialysis" in text[max(0, mention.start - 20) : mention.end + 20] and kind != "verdict":
+                value = "right"  # a dialysis catheter may end in the atrium
+            found.setdefault(value, Attribute("position", value, *match.span()))
+    for value in _VERDICTS:
+        if value in found:
+            yield found[value]
+            return
