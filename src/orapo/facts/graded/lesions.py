@@ -6,6 +6,7 @@ findings adds nothing. Lesions are what is matched and counted.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -17,6 +18,10 @@ from orapo.facts.graded.tables import Significance, Tables
 RANK: Final[Mapping[Significance, int]] = {
     "urgent": 3, "actionable": 2, "incidental": 1, "expected": 0,
 }  # fmt: skip
+_SAYS_MORE: Final = ("larger", "smaller", "new", "unchanged", "old")
+_REFERS: Final = re.compile(
+    r"\s*(?:this|these|it|they|that|those|(?:the )?(?:findings?|appearances?)|which)\b", re.IGNORECASE
+)
 _BAD: Final = frozenset({"low", "high", "wrong", "bronchus"})
 
 
@@ -46,7 +51,7 @@ class Lesion:
         size: Steps of the scale; None if not said.
         measure: Centimetres; None if not said.
         distance: Centimetres above the landmark, and which; None if not said.
-        change: ``new``, ``larger``, ``smaller``, ``unchanged`` or None.
+        change: ``new``, ``larger``, ``smaller``, ``unchanged``, ``old`` or None.
         position: Of a device: ``right``, ``low``, ``high``, ``wrong``, ``bronchus`` or None.
         weight: What it counts.
         significance: Of its gravest name.
@@ -92,8 +97,9 @@ def lesions_of(report: GradedReport, tables: Tables, context: Context) -> list[L
         if fact.polarity is Polarity.ABSENT:
             continue
         one = _lesion(index, fact, tables)
+        refers = _REFERS.match(report.sentences[fact.sentence].text) is not None
         for lesion in lesions:
-            if _same(lesion, one, tables):
+            if _same(lesion, one, tables, refers):
                 _merge(lesion, one)
                 break
         else:
@@ -130,7 +136,7 @@ def _lesion(index: int, fact: GradedFact, tables: Tables) -> Lesion:
         lesion.side = sides.pop() if len(sides) == 1 else "bilateral"
     if changes:
         # "persistent but improved" has improved
-        lesion.change = next((each for each in changes if each != "unchanged"), "unchanged")
+        lesion.change = min(changes, key=_SAYS_MORE.index)
     window = tables.words.distance.get(fact.concept)
     if lesion.distance and window and lesion.distance[1] == window.landmark:
         far = lesion.distance[0]
@@ -150,25 +156,33 @@ def _zones_agree(one: Lesion, other: Lesion) -> bool:
     )
 
 
-def _same(lesion: Lesion, new: Lesion, tables: Tables) -> bool:
-    """Whether a fact says something of a lesion that was named before."""
+def _same(lesion: Lesion, new: Lesion, tables: Tables, refers: bool) -> bool:
+    """Whether a fact says something of a lesion that was named before.
+
+    Args:
+        lesion: What was said so far.
+        new: The fact.
+        tables: The graded score's.
+        refers: Whether its sentence speaks of the one before ("This is likely pneumonia.").
+    """
     name = new.names[0]
     if name in lesion.names:
         if tables.concepts[name].kind in ("heart", "airway", "spine", "abdomen", "implant"):
             return True
         sides = sides_agree(lesion.side, new.side) or "bilateral" in (lesion.side, new.side)
-        return sides and _zones_agree(lesion, new)
+        return sides and (lesion.side == "bilateral" or _zones_agree(lesion, new))
     if not sides_agree(lesion.side, new.side) or not _zones_agree(lesion, new):
         return False
-    if abs(lesion.sentence - new.sentence) > 1 and not (lesion.side == new.side or lesion.zones):
-        return False
     same_sentence = lesion.sentence == new.sentence
+    placed = lesion.side == new.side is not None or bool(lesion.zones and new.zones)
+    if not same_sentence and not placed and not (refers and new.sentence - lesion.sentence == 1):
+        return False
     for old in lesion.names:
         if (old, name) not in tables.near:
             continue
-        explained = tables.concepts[old].sign or tables.concepts[name].sign
+        signs = tables.concepts[old].sign + tables.concepts[name].sign
         doubted = old in lesion.suspected or name in new.suspected
-        if explained or (doubted and same_sentence):
+        if signs == 1 or (same_sentence and (signs or doubted)):
             return True
     return False
 
@@ -190,8 +204,8 @@ def _merge(lesion: Lesion, new: Lesion) -> None:
     lesion.size = lesion.size if lesion.size is not None else new.size
     lesion.measure = lesion.measure if lesion.measure is not None else new.measure
     lesion.distance = lesion.distance or new.distance
-    if lesion.change is None or (lesion.change == "unchanged" and new.change):
-        lesion.change = new.change
+    changes = [each for each in (lesion.change, new.change) if each is not None]
+    lesion.change = min(changes, key=_SAYS_MORE.index) if changes else None
     if lesion.position is None or (lesion.position == "right" and new.position in _BAD):
         lesion.position = new.position
     lesion.sentence = new.sentence

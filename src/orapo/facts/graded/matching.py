@@ -41,6 +41,7 @@ class Pairing(NamedTuple):
 _SIDED: Final = frozenset({"pleura", "lung", "bone", "device", "mediastinum"})
 _ZONED: Final = frozenset({"pleura", "lung", "bone"})
 _SIZED: Final = frozenset({"pleura", "lung", "heart", "airway", "mediastinum", "abdomen", "bone", "spine"})
+_NOT_NEW: Final = frozenset({"unchanged", "old"})
 _WORSE: Final = frozenset({"new", "larger"})
 _LEAST: Final = 0.3
 """Centimetres below which two measurements are the same."""
@@ -200,9 +201,12 @@ def _compare_change(
     if other is None or one == other:
         return
     if one is None:
-        if other == "unchanged" and compares:
+        if other in _NOT_NEW and compares:
             return  # the reference compares, and says nothing new of this
         detail = f"{other}, which the reference doesn't say"
         faults.append(Fault(Category.WRONG_CHANGE, penalty.unknowable_change, detail))
+    elif "old" in (one, other):
+        if "new" in (one, other):
+            faults.append(Fault(Category.WRONG_CHANGE, penalty.wrong_change, f"{other} for {one}"))
     elif not (one in _WORSE and other in _WORSE):
         faults.append(Fault(Category.WRONG_CHANGE, penalty.wrong_change, f"{other} for {one}"))
