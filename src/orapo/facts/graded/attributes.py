@@ -68,7 +68,7 @@ def read_attributes(
     """Return the attributes of each mention.
 
     Args:
-        text: The sentence.
+        text: The sentence in lower case.
         mentions: The facts that were read in it, in the order of their places.
         tables: The graded score's.
 
@@ -78,37 +78,36 @@ def read_attributes(
     found: list[list[Attribute]] = [[] for _ in mentions]
     if not mentions:
         return []
-    low = text.lower()
-    parts = [match.span() for match in _PART.finditer(low)]
+    parts = [match.span() for match in _PART.finditer(text)]
     words = tables.words
-    owner = _Owner(low, mentions, parts)
-    for match in words.side.finditer(low):
+    owner = _Owner(text, mentions, parts)
+    for match in words.side.finditer(text):
         at = owner.of(match.start(), match.end(), _SIDED_KINDS)
         if at is not None:
             found[at].append(Attribute("side", value_of(match), *match.span()))
     for row, pattern in words.zones.items():
-        for match in pattern.finditer(low):
+        for match in pattern.finditer(text):
             at = owner.of(match.start(), match.end(), _ZONED_KINDS)
             if at is None:
                 continue
             if (row == "bone") == (mentions[at].kind == "bone"):
                 found[at].append(Attribute("zone", f"{row}:{value_of(match)}", *match.span()))
-    for match in words.size.finditer(low):
+    for match in words.size.finditer(text):
         at = owner.of(match.start(), match.end())
         if at is not None and mentions[at].kind not in ("device", "implant"):
             value = value_of(match).replace("p", ".")
             found[at].append(Attribute("size", value, *match.span()))
-    for match in words.change.finditer(low):
+    for match in words.change.finditer(text):
         for at in owner.list_of(match.start(), match.end()):
             if not mentions[at].start <= match.start() < mentions[at].end:
                 found[at].append(Attribute("change", value_of(match), *match.span()))
-    for name, value, start, end, kinds in _numbers(low):
+    for name, value, start, end, kinds in _numbers(text):
         at = owner.of(start, end, kinds)
         if at is not None:
             found[at].append(Attribute(name, value, start, end))
     for at, mention in enumerate(mentions):
         if mention.kind == "device" and not mention.denied:
-            found[at] += _positions(low, at, mentions, tables)
+            found[at] += _positions(text, at, mentions, tables)
     return [tuple(each) for each in found]
 
 
@@ -185,7 +184,14 @@ def _positions(
     """Yield the verdict on where a device lies: said, or meant by its landmark."""
     mention = mentions[at]
     start = mention.start
-    end = next((each.start for each in mentions[at + 1 :] if each.kind == "device" and each.concept != "device tip"), len(text))
+    end = next(
+        (
+            each.start
+            for each in mentions[at + 1 :]
+            if each.kind == "device" and each.concept != "device tip"
+        ),
+        len(text),
+    )
     if at and not any(each.kind == "device" for each in mentions[:at]):
         start = 0
     found: dict[str, Attribute] = {}
@@ -195,7 +201,11 @@ def _positions(
             continue
         for match in pattern.finditer(text, start, end):
             value = value_of(match)
-            if value == "low" and "dialysis" in text[max(0, mention.start - 20) : mention.end + 20] and kind != "verdict":
+            if (
+                value == "low"
+                and "dialysis" in text[max(0, mention.start - 20) : mention.end + 20]
+                and kind != "verdict"
+            ):
                 value = "right"  # a dialysis catheter may end in the atrium
             found.setdefault(value, Attribute("position", value, *match.span()))
     for value in _VERDICTS:

@@ -20,7 +20,8 @@ RANK: Final[Mapping[Significance, int]] = {
 }  # fmt: skip
 _SAYS_MORE: Final = ("larger", "smaller", "new", "unchanged", "old")
 _REFERS: Final = re.compile(
-    r"\s*(?:this|these|it|they|that|those|(?:the )?(?:findings?|appearances?)|which)\b", re.IGNORECASE
+    r"\s*(?:this|these|it|they|that|those|(?:the )?(?:findings?|appearances?)|which)\b",
+    re.IGNORECASE,
 )
 _BAD: Final = frozenset({"low", "high", "wrong", "bronchus"})
 
@@ -97,9 +98,8 @@ def lesions_of(report: GradedReport, tables: Tables, context: Context) -> list[L
         if fact.polarity is Polarity.ABSENT:
             continue
         one = _lesion(index, fact, tables)
-        refers = _REFERS.match(report.sentences[fact.sentence].text) is not None
         for lesion in lesions:
-            if _same(lesion, one, tables, refers):
+            if _same(lesion, one, tables, report):
                 _merge(lesion, one)
                 break
         else:
@@ -141,7 +141,9 @@ def _lesion(index: int, fact: GradedFact, tables: Tables) -> Lesion:
     if lesion.distance and window and lesion.distance[1] == window.landmark:
         far = lesion.distance[0]
         if lesion.position in (None, "right"):
-            lesion.position = "low" if far < window.from_ else "high" if far > window.to else "right"
+            lesion.position = (
+                "low" if far < window.from_ else "high" if far > window.to else "right"
+            )
     return lesion
 
 
@@ -150,36 +152,40 @@ def sides_agree(one: str | None, other: str | None) -> bool:
     return one is None or other is None or one == other
 
 
-def _zones_agree(one: Lesion, other: Lesion) -> bool:
-    return all(
-        one.zones[row] & other.zones[row] for row in one.zones.keys() & other.zones.keys()
-    )
+def zones_agree(one: Lesion, other: Lesion) -> bool:
+    """Whether the zones of two lesions can be the same."""
+    if not one.zones or not other.zones:
+        return True
+    return all(one.zones[row] & other.zones[row] for row in one.zones.keys() & other.zones.keys())
 
 
-def _same(lesion: Lesion, new: Lesion, tables: Tables, refers: bool) -> bool:
+def _same(lesion: Lesion, new: Lesion, tables: Tables, report: GradedReport) -> bool:
     """Whether a fact says something of a lesion that was named before.
 
     Args:
         lesion: What was said so far.
         new: The fact.
         tables: The graded score's.
-        refers: Whether its sentence speaks of the one before ("This is likely pneumonia.").
+        report: What both are from.
     """
-    name = new.names[0]
-    if name in lesion.names:
+    name = (new.certain or new.suspected)[0]
+    if name in lesion.certain or name in lesion.suspected:
         if tables.concepts[name].kind in ("heart", "airway", "spine", "abdomen", "implant"):
             return True
         sides = sides_agree(lesion.side, new.side) or "bilateral" in (lesion.side, new.side)
-        return sides and (lesion.side == "bilateral" or _zones_agree(lesion, new))
-    if not sides_agree(lesion.side, new.side) or not _zones_agree(lesion, new):
+        return sides and (lesion.side == "bilateral" or zones_agree(lesion, new))
+    names = [old for old in lesion.names if (old, name) in tables.near]
+    if not names or not sides_agree(lesion.side, new.side) or not zones_agree(lesion, new):
         return False
     same_sentence = lesion.sentence == new.sentence
     placed = lesion.side == new.side is not None or bool(lesion.zones and new.zones)
-    if not same_sentence and not placed and not (refers and new.sentence - lesion.sentence == 1):
-        return False
-    for old in lesion.names:
-        if (old, name) not in tables.near:
-            continue
+    if not same_sentence and not placed:
+        # "This is likely pneumonia."
+        if new.sentence - lesion.sentence != 1:
+            return False
+        if not _REFERS.match(report.sentences[new.sentence].text):
+            return False
+    for old in names:
         signs = tables.concepts[old].sign + tables.concepts[name].sign
         doubted = old in lesion.suspected or name in new.suspected
         if signs == 1 or (same_sentence and (signs or doubted)):
@@ -247,6 +253,8 @@ def _size_factor(size: float | None, tables: Tables) -> float:
 
 def parted(mine: Sequence[Lesion], others: Sequence[Lesion]) -> list[Lesion]:
     """Part a two-sided lesion into left and right where the other report names one side of it."""
+    if not any(lesion.side == "bilateral" for lesion in mine):
+        return list(mine)
     named: dict[str, set[str | None]] = {}
     for lesion in others:
         for name in lesion.names:

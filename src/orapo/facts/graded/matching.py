@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from orapo.facts.graded.lesions import Lesion, sides_agree
+from orapo.facts.graded.lesions import Lesion, sides_agree, zones_agree
 from orapo.facts.graded.tables import Tables
 
 
@@ -40,7 +40,9 @@ class Pairing(NamedTuple):
 
 _SIDED: Final = frozenset({"pleura", "lung", "bone", "device", "mediastinum"})
 _ZONED: Final = frozenset({"pleura", "lung", "bone"})
-_SIZED: Final = frozenset({"pleura", "lung", "heart", "airway", "mediastinum", "abdomen", "bone", "spine"})
+_SIZED: Final = frozenset(
+    {"pleura", "lung", "heart", "airway", "mediastinum", "abdomen", "bone", "spine"}
+)
 _NOT_NEW: Final = frozenset({"unchanged", "old"})
 _WORSE: Final = frozenset({"new", "larger"})
 _LEAST: Final = 0.3
@@ -105,7 +107,7 @@ def pair(reference: Lesion, report: Lesion, tables: Tables, compares: bool) -> P
 def _can_be_same(one: Lesion, other: Lesion) -> bool:
     if not sides_agree(one.side, other.side) and "bilateral" not in (one.side, other.side):
         return False
-    return all(one.zones[row] & other.zones[row] for row in one.zones.keys() & other.zones.keys())
+    return zones_agree(one, other)
 
 
 def _overcalled(reference: Lesion, report: Lesion, lead: str, tables: Tables) -> bool:
@@ -143,9 +145,7 @@ def _compare_place(
             faults.append(Fault(Category.WRONG_LOCATION, penalty.wrong_zone, detail))
 
 
-def _compare_size(
-    reference: Lesion, report: Lesion, faults: list[Fault], tables: Tables
-) -> None:
+def _compare_size(reference: Lesion, report: Lesion, faults: list[Fault], tables: Tables) -> None:
     penalty = tables.weights.penalty
     if reference.measure is not None and report.measure is not None:
         low, high = sorted((reference.measure, report.measure))
@@ -155,7 +155,11 @@ def _compare_size(
             faults.append(Fault(Category.WRONG_SEVERITY, part, detail))
         return
     if reference.size is not None and report.size is not None:
-        steps = int(abs(reference.size - report.size) + 0.5) if abs(reference.size - report.size) >= 1 else 0
+        steps = (
+            int(abs(reference.size - report.size) + 0.5)
+            if abs(reference.size - report.size) >= 1
+            else 0
+        )
         if steps:
             detail = f"{_size_word(report.size)} for {_size_word(reference.size)}"
             faults.append(Fault(Category.WRONG_SEVERITY, penalty.wrong_size * steps, detail))

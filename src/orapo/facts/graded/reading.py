@@ -95,7 +95,7 @@ class GradedReader:
         self.tables: Tables = load_tables()
         self._engine = RulesEngine(Path(str(FOLDER / FINDINGS_FILE)))
         self._cached = cached
-        self._sentences: dict[tuple[str, tuple[tuple[str, int, int], ...]], tuple[tuple[_Read, ...], ...]] = {}
+        self._sentences: dict[tuple[str, tuple[str, ...], int], tuple[tuple[_Read, ...], ...]] = {}
         self._reports: dict[str, GradedReport] = {}
 
     def read(self, text: str) -> GradedReport:
@@ -126,10 +126,8 @@ class GradedReader:
         for index, group in groups.items():
             sentence = report.sentences[index]
             base = sentence.start
-            key = (
-                sentence.text,
-                tuple((f"{fact.finding}|{fact.polarity is Polarity.ABSENT}|{fact.severity or ''}", fact.start - base, fact.end - base) for fact in group),
-            )
+            # a sentence that another doubts keeps its attributes
+            key = sentence.text, tuple([fact.finding for fact in group]), group[0].start - base
             read = self._sentences.get(key)
             if read is None:
                 read = self._sentence(sentence.text, group, base)
@@ -139,18 +137,21 @@ class GradedReader:
                     self._sentences[key] = read
             for fact, concepts in zip(group, read, strict=True):
                 for each in concepts:
-                    compares = compares or any(a.name == "change" for a in each.attributes)
+                    attributes = each.attributes
+                    if attributes:
+                        compares = compares or any(a.name == "change" for a in attributes)
+                        attributes = tuple(
+                            [
+                                Attribute(a.name, a.value, a.start + base, a.end + base)
+                                for a in attributes
+                            ]
+                        )
                     facts.append(
                         GradedFact(
-                            each.concept,
-                            fact.polarity,
-                            tuple(a._replace(start=a.start + base, end=a.end + base) for a in each.attributes),
-                            fact.start,
-                            fact.end,
-                            index,
+                            each.concept, fact.polarity, attributes, fact.start, fact.end, index,
                             each.qualified,
                         )
-                    )
+                    )  # fmt: skip
         return GradedReport(
             report.text, _with_tips(facts), report.sentences, report.readable, compares
         )
@@ -173,13 +174,23 @@ class GradedReader:
                     fact.polarity is Polarity.ABSENT,
                 )
             )  # fmt: skip
-        attributes = read_attributes(text, mentions, tables)
+        attributes = (
+            [()] * len(group)  # of what is denied no more than the side is asked
+            if all(mention.denied for mention in mentions)
+            else read_attributes(low, mentions, tables)
+        )
         read = []
         for fact, mention, concepts, said in zip(group, mentions, named, attributes, strict=True):
             said = _completed(said, fact, low, mention)
-            qualified = mention.denied and _QUALIFIED.search(low, max(0, mention.start - 40), mention.end) is not None
+            qualified = (
+                mention.denied
+                and _QUALIFIED.search(low, max(0, mention.start - 40), mention.end) is not None
+            )
             read.append(
-                tuple(_Read(each.name, said, mention.start, mention.end, qualified) for each in concepts)
+                tuple(
+                    _Read(each.name, said, mention.start, mention.end, qualified)
+                    for each in concepts
+                )
             )
         return tuple(read)
 
@@ -189,7 +200,12 @@ def _completed(
 ) -> tuple[Attribute, ...]:
     """Add what `orapo.facts` read and the words nearby did not give."""
     names = {each.name for each in said}
-    if "size" not in names and fact.severity in _STEPS and mention.kind != "device":
+    if (
+        "size" not in names
+        and not mention.denied
+        and fact.severity in _STEPS
+        and mention.kind != "device"
+    ):
         if not _COMPARED.search(text):
             said += (Attribute("size", _STEPS[fact.severity], mention.start, mention.end),)
     if "side" not in names and fact.laterality and mention.kind in ("lung", "pleura", "bone"):
@@ -197,9 +213,7 @@ def _completed(
     return said
 
 
-def _concepts(
-    finding: str, text: str, start: int, end: int, tables: Tables
-) -> tuple[Concept, ...]:
+def _concepts(finding: str, text: str, start: int, end: int, tables: Tables) -> tuple[Concept, ...]:
     """Return what a finding means here; two concepts for "hydropneumothorax"."""
     entries = tables.by_finding.get(finding, ())
     if len(entries) == 1 and entries[0][0] is None:

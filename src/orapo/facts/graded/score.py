@@ -14,7 +14,15 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from orapo.facts.fact import Polarity
-from orapo.facts.graded.lesions import RANK, Context, Lesion, lesions_of, parted, sides_agree
+from orapo.facts.graded.lesions import (
+    RANK,
+    Context,
+    Lesion,
+    lesions_of,
+    parted,
+    sides_agree,
+    zones_agree,
+)
 from orapo.facts.graded.matching import Category, Pairing, nearness, pair
 from orapo.facts.graded.reading import GradedFact, GradedReport
 from orapo.facts.graded.tables import Tables, load_tables
@@ -138,9 +146,7 @@ def graded_score(
         if by in used:
             continue
         # a further name of something that is there costs what the name is wrong by
-        known = max(
-            (_likeness(lesion, claim, tables) for lesion in theirs), default=0.0
-        )
+        known = max((_likeness(lesion, claim, tables) for lesion in theirs), default=0.0)
         cost = claim.weight * (1 - known)
         if cost <= 0:
             continue
@@ -148,7 +154,9 @@ def graded_score(
         errors.append(_false(claim, report, tables, cost, whole))
     for claim in unsaid:
         false += claim.weight
-        errors.append(_error(Category.CONTRADICTION, claim, report, tables, claim.weight, "said and denied"))
+        errors.append(
+            _error(Category.CONTRADICTION, claim, report, tables, claim.weight, "said and denied")
+        )
     total = sum(lesion.weight for lesion in theirs)
     base = weights.score.normal if normal else 0.0
     # a reference of nothing but what is expected weighs next to nothing, and never nothing at all
@@ -182,9 +190,7 @@ def _one_to_one(
 def _likeness(lesion: Lesion, claim: Lesion, tables: Tables) -> float:
     if not sides_agree(lesion.side, claim.side) and "bilateral" != lesion.side:
         return 0.0
-    if not all(
-        lesion.zones[row] & claim.zones[row] for row in lesion.zones.keys() & claim.zones.keys()
-    ):
+    if not zones_agree(lesion, claim):
         return 0.0
     return max(nearness(one, other, tables) for one in lesion.names for other in claim.names)
 
@@ -203,8 +209,10 @@ def _taken_back(
     said, unsaid = [], []
     for lesion in lesions:
         contradicted = bool(lesion.certain) and any(
-            concept in lesion.certain and (not sides or sides[0] == lesion.side)
-            and not lesion.zones and lesion.change is None
+            concept in lesion.certain
+            and (not sides or sides[0] == lesion.side)
+            and not lesion.zones
+            and lesion.change is None
             for concept, sides in denied
         )
         (unsaid if contradicted else said).append(lesion)
@@ -246,7 +254,12 @@ def _false(
 
 
 def _error(
-    category: Category, claim: Lesion, report: GradedReport, tables: Tables, cost: float, detail: str
+    category: Category,
+    claim: Lesion,
+    report: GradedReport,
+    tables: Tables,
+    cost: float,
+    detail: str,
 ) -> GradedError:
     fact = report.facts[claim.facts[0]]
     return GradedError(

@@ -145,14 +145,14 @@ def _load(name: str) -> dict[str, Any]:
 
 def _one_of(groups: Mapping[str, tuple[str, ...]]) -> re.Pattern[str]:
     """Compile ``value = words`` to one expression with a group a value; the longest words first."""
-    parts = [
-        (word, value) for value, words in groups.items() for word in words
-    ]
+    parts = [(word, value) for value, words in groups.items() for word in words]
     parts.sort(key=lambda part: -len(part[0]))
     # a group's name must be an identifier, and may stand once
     return re.compile(
         r"(?<![\w])(?:"
-        + "|".join(f"(?P<v{index}_{_name(value)}>{word})" for index, (word, value) in enumerate(parts))
+        + "|".join(
+            f"(?P<v{index}_{_name(value)}>{word})" for index, (word, value) in enumerate(parts)
+        )
         + r")(?![\w])"
     )
 
