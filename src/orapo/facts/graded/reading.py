@@ -15,6 +15,7 @@ from orapo.facts.graded.tables import FINDINGS_FILE, FOLDER, Concept, Tables, lo
 
 CACHED: Final = 50_000
 """Sentences (and a tenth as many reports) whose reading is kept."""
+TIP: Final = "device tip"
 BEFORE: Final = 32
 """Characters before a mention in which the words of a concept are looked for."""
 _PARTS: Final = re.compile(r"[,;:.]| and | or | with ")
@@ -229,21 +230,34 @@ def _concepts(finding: str, text: str, start: int, end: int, tables: Tables) -> 
 
 
 def _with_tips(facts: list[GradedFact]) -> tuple[GradedFact, ...]:
-    """Say of a device what a sentence about "the tip" says; tips of named devices are left out."""
-    kept: list[GradedFact] = []
+    """Say of a device what is said of its tip; a tip without a device is a line or tube."""
+    if not any(fact.concept == TIP for fact in facts):
+        return tuple(facts)
     concepts = load_tables().concepts
-    for fact in facts:
-        if fact.concept == "device tip":
-            for index in range(len(kept) - 1, -1, -1):
-                other = kept[index]
-                if concepts[other.concept].kind == "device" and fact.sentence - other.sentence <= 1:
-                    names = {each.name for each in other.attributes}
-                    more = tuple(a for a in fact.attributes if a.name not in names)
-                    kept[index] = other._replace(attributes=other.attributes + more)
-                    break
+    devices = [
+        (index, fact.sentence)
+        for index, fact in enumerate(facts)
+        if fact.concept != TIP and concepts[fact.concept].kind == "device"
+    ]
+    kept: list[GradedFact | None] = list(facts)
+    for index, fact in enumerate(facts):
+        if fact.concept != TIP:
             continue
-        kept.append(fact)
-    return tuple(kept)
+        # in the same sentence the nearest device, else the last one of the sentence before
+        near = [at for at, sentence in devices if sentence == fact.sentence]
+        near = sorted(near, key=lambda at: abs(at - index)) or [
+            at for at, sentence in devices if sentence == fact.sentence - 1
+        ][-1:]
+        if not near:
+            kept[index] = fact._replace(concept="line or tube")
+            continue
+        kept[index] = None
+        device = kept[near[0]]
+        if device is not None and fact.polarity is not Polarity.ABSENT:
+            names = {each.name for each in device.attributes}
+            more = tuple(each for each in fact.attributes if each.name not in names)
+            kept[near[0]] = device._replace(attributes=device.attributes + more)
+    return tuple(fact for fact in kept if fact is not None)
 
 
 @lru_cache(maxsize=1)

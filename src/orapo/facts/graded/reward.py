@@ -30,15 +30,42 @@ def read_age(value: Any) -> float | None:
     return years if years < 130 else None
 
 
-def study_context(age: Any, indication: Any, tables: Tables) -> Context:
-    """Return what age and indication of a study mean for the weights."""
+_HEADED: Final = re.compile(
+    r"\b(?:clinical )?(?:indication|history|reason for (?:exam(?:ination)?|study)|clinical information)s?\s*:"
+    r"\s*([^\n]*?)(?=\s*(?:\n|\b(?:findings?|impression|comparison|technique|examination)\s*:|$))",
+    re.IGNORECASE,
+)
+_YEARS_OLD: Final = re.compile(
+    r"\b(\d{1,3})[ -]?(year|yr|y|month|week|day)s?[ /-]?(?:old|o)\b", re.IGNORECASE
+)
+
+
+def study_context(age: Any, indication: Any, tables: Tables, reference: str = "") -> Context:
+    """Return what age and indication of a study mean for the weights.
+
+    Args:
+        age: As `read_age` takes it.
+        indication: Text; what is no text is none.
+        tables: The graded score's.
+        reference: The reference, whose heading "INDICATION:" is read where ``indication`` is not given.
+    """
+    if not (isinstance(indication, str) and indication.strip()):
+        headed = _HEADED.search(reference) if ":" in reference else None
+        indication = headed[1] if headed else ""
+    years = read_age(age)
+    if years is None and (old := _YEARS_OLD.search(indication)):
+        years = read_age(f"{old[1]}{old[2][0]}")
+    if years is None and not indication:
+        return _NOTHING_KNOWN
+    low = indication.lower()
     asked: frozenset[str] = frozenset()
-    if isinstance(indication, str) and indication:
-        low = indication.lower()
-        for pattern, concepts in tables.asked:
-            if pattern.search(low):
-                asked |= concepts
-    return Context(read_age(age), asked)
+    for pattern, concepts in tables.asked:
+        if pattern.search(low):
+            asked |= concepts
+    return Context(years, asked)
+
+
+_NOTHING_KNOWN: Final = Context()
 
 
 class GradedFactSReward:
@@ -132,6 +159,7 @@ class GradedFactSReward:
                     None if age is None else age[index],
                     None if indication is None else indication[index],
                     reader.tables,
+                    str((report[index] if report is not None else None) or ""),
                 ),
                 reader,
             )

@@ -113,7 +113,7 @@ def graded_score(
     context = context or Context()
     mine = lesions_of(report, tables, context)
     theirs = lesions_of(reference, tables, context)
-    said, unsaid = _taken_back(mine, report)
+    said, unsaid = _taken_back(mine, report, reference)
     normal = all(RANK[lesion.significance] < RANK["actionable"] for lesion in theirs)
     theirs, said = parted(theirs, said), parted(said, theirs)
     weights = tables.weights
@@ -196,9 +196,12 @@ def _likeness(lesion: Lesion, claim: Lesion, tables: Tables) -> float:
 
 
 def _taken_back(
-    lesions: Sequence[Lesion], report: GradedReport
+    lesions: Sequence[Lesion], report: GradedReport, reference: GradedReport
 ) -> tuple[list[Lesion], list[Lesion]]:
-    """Part what a report says from what it says and denies as well."""
+    """Part what a report says from what it says and denies as well.
+
+    What the reference says and denies too ("no pneumonia ... early pneumonia") is left alone.
+    """
     denied = [
         (fact.concept, fact.get("side"))
         for fact in report.facts
@@ -206,13 +209,15 @@ def _taken_back(
     ]
     if not denied:
         return list(lesions), []
+    both = {fact.concept for fact in reference.facts if fact.polarity is Polarity.ABSENT} & {
+        fact.concept for fact in reference.facts if fact.polarity is not Polarity.ABSENT
+    }
     said, unsaid = [], []
     for lesion in lesions:
-        contradicted = bool(lesion.certain) and any(
+        contradicted = any(
             concept in lesion.certain
+            and concept not in both
             and (not sides or sides[0] == lesion.side)
-            and not lesion.zones
-            and lesion.change is None
             for concept, sides in denied
         )
         (unsaid if contradicted else said).append(lesion)
