@@ -7,10 +7,15 @@ nearest fact of its clause: fewest commas, conjunctions and the like between the
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from orapo.facts.graded.tables import Tables, value_of
+
+
+TIP: Final = "device tip"
+"""The concept of a tip whose device is not named."""
 
 
 class Attribute(NamedTuple):
@@ -43,6 +48,10 @@ class Mention(NamedTuple):
 _PART: Final = re.compile(
     r"[,;:()]|\b(?:and|but|with|without|which|however|while|although|or|versus|vs|there)\b"
 )
+ADJECTIVE: Final = 3
+"""Letters by which a finding that follows a word is nearer to it than one before."""
+LONGEST_LIST: Final = 16
+"""Findings of a list that a change at its end is said of."""
 _BEHIND: Final = re.compile(
     r"(?:\b(?:in|at|of|on|within|involving|along|over|overlying|throughout|near|to|towards?|from|is|are|was|were|has|have|appears?|remains?)"
     r"(?: (?:the|a|an|both|its|size|slightly|now|mildly))*\s*)$"
@@ -78,9 +87,8 @@ def read_attributes(
     found: list[list[Attribute]] = [[] for _ in mentions]
     if not mentions:
         return []
-    parts = [match.span() for match in _PART.finditer(text)]
     words = tables.words
-    owner = _Owner(text, mentions, parts)
+    owner = _Owner(text, mentions)
     for match in words.side.finditer(text):
         at = owner.of(match.start(), match.end(), _SIDED_KINDS)
         if at is not None:
@@ -98,50 +106,65 @@ def read_attributes(
             value = value_of(match).replace("p", ".")
             found[at].append(Attribute("size", value, *match.span()))
     for match in words.change.finditer(text):
+        value = value_of(match)
         for at in owner.list_of(match.start(), match.end()):
-            if not mentions[at].start <= match.start() < mentions[at].end:
-                found[at].append(Attribute("change", value_of(match), *match.span()))
+            if mentions[at].start <= match.start() < mentions[at].end and value != "acute":
+                continue  # "decreased lung volumes" is no change
+            if value != "acute":
+                found[at].append(Attribute("change", value, *match.span()))
+            elif mentions[at].kind == "bone":
+                found[at].append(Attribute("change", "new", *match.span()))
     for name, value, start, end, kinds in _numbers(text):
         at = owner.of(start, end, kinds)
         if at is not None:
             found[at].append(Attribute(name, value, start, end))
-    for at, mention in enumerate(mentions):
-        if mention.kind == "device" and not mention.denied:
-            found[at] += _positions(text, at, mentions, tables)
+    devices = [at for at, mention in enumerate(mentions) if mention.kind == "device"]
+    for place, at in enumerate(devices):
+        if mentions[at].denied:
+            continue
+        # the words from one device to the next are its own, and those before the first are the first's
+        start = mentions[at].start if place else 0
+        named = (each for each in devices[place + 1 :] if mentions[each].concept != TIP)
+        following = next(named, None)
+        end = len(text) if following is None else mentions[following].start
+        found[at] += _positions(text, mentions[at], start, end, tables)
     return [tuple(each) for each in found]
 
 
 class _Owner:
-    """Which mention a word belongs to."""
+    """Which mention a word belongs to: one of the two that it stands between."""
 
-    def __init__(
-        self, text: str, mentions: Sequence[Mention], parts: Sequence[tuple[int, int]]
-    ) -> None:
-        self.text, self.mentions, self.parts = text, mentions, parts
+    def __init__(self, text: str, mentions: Sequence[Mention]) -> None:
+        self.text, self.mentions = text, mentions
+        self.starts = [mention.start for mention in mentions]
+        parts = [match.span() for match in _PART.finditer(text)]
+        self.part_starts = [start for start, _ in parts]
+        self.part_ends = [end for _, end in parts]
 
     def of(self, start: int, end: int, kinds: frozenset[str] | None = None) -> int | None:
         mentions = self.mentions
-        for at, mention in enumerate(mentions):
-            if mention.start <= start < mention.end:
-                return at if kinds is None or mention.kind in kinds else None
-        best: tuple[int, int, int] | None = None
-        behind = None
-        for at, mention in enumerate(mentions):
-            before = mention.end <= start
-            gap = (mention.end, start) if before else (end, mention.start)
-            between = sum(gap[0] <= part[0] and part[1] <= gap[1] for part in self.parts)
-            if not before:
-                if behind is None:
-                    behind = _BEHIND.search(self.text, max(0, start - 30), start) is not None
-                if behind and at and mentions[at - 1].end <= start:
-                    between += 1
-            key = (between, (gap[1] - gap[0]) + (3 if before and not behind else 0), at)
-            if best is None or key < best:
-                best = key
-        if best is None:
-            return None
-        at = best[2]
-        return at if kinds is None or mentions[at].kind in kinds else None
+        after = bisect_right(self.starts, start)
+        before = after - 1
+        if before >= 0 and start < mentions[before].end:
+            best = before
+        elif before < 0:
+            best = after
+        elif after == len(mentions):
+            best = before
+        else:
+            # "in the left lung" speaks of what stands before it, "left effusion" of what follows
+            behind = _BEHIND.search(self.text, max(0, start - 30), start) is not None
+            back = self._parts(mentions[before].end, start), start - mentions[before].end
+            ahead = self._parts(end, mentions[after].start), mentions[after].start - end
+            if behind:
+                best = before if back <= (ahead[0] + 1, ahead[1]) else after
+            else:
+                best = before if (back[0], back[1] + ADJECTIVE) < ahead else after
+        return best if kinds is None or mentions[best].kind in kinds else None
+
+    def _parts(self, start: int, end: int) -> int:
+        """Count what parts a sentence (commas, conjunctions) between two places."""
+        return max(0, bisect_right(self.part_ends, end) - bisect_left(self.part_starts, start))
 
     def list_of(self, start: int, end: int) -> list[int]:
         """The owner, and those named with it in one list before a verb ("A and B are unchanged")."""
@@ -151,7 +174,11 @@ class _Owner:
         owners = [at]
         mentions = self.mentions
         if mentions[at].end <= start and _VERB.search(self.text, mentions[at].end, end):
-            while at > 0 and _joined(self.text[mentions[at - 1].end : mentions[at].start]):
+            while (
+                at > 0
+                and len(owners) < LONGEST_LIST
+                and _joined(self.text[mentions[at - 1].end : mentions[at].start])
+            ):
                 at -= 1
                 owners.append(at)
         return owners
@@ -168,7 +195,7 @@ def _numbers(text: str) -> Iterator[tuple[str, str, int, int, frozenset[str] | N
     for match in _NUMBER.finditer(text):
         values = [float(value) for value in re.findall(r"\d+(?:\.\d+)?", match.group())]
         scale = 0.1 if match[3].startswith("mi") or match[3] == "mm" else 1.0
-        if _MOVE.search(text, 0, match.start()):
+        if _MOVE.search(text, max(0, match.start() - 60), match.start()):
             continue  # how far to move a tube
         away = _AWAY.match(text, match.end())
         if away is not None:
@@ -179,33 +206,18 @@ def _numbers(text: str) -> Iterator[tuple[str, str, int, int, frozenset[str] | N
 
 
 def _positions(
-    text: str, at: int, mentions: Sequence[Mention], tables: Tables
+    text: str, mention: Mention, start: int, end: int, tables: Tables
 ) -> Iterator[Attribute]:
     """Yield the verdict on where a device lies: said, or meant by its landmark."""
-    mention = mentions[at]
-    start = mention.start
-    end = next(
-        (
-            each.start
-            for each in mentions[at + 1 :]
-            if each.kind == "device" and each.concept != "device tip"
-        ),
-        len(text),
-    )
-    if at and not any(each.kind == "device" for each in mentions[:at]):
-        start = 0
     found: dict[str, Attribute] = {}
+    near = text[max(0, mention.start - 20) : mention.end + 20]
     for kind in (mention.concept, "verdict"):
         pattern = tables.words.positions.get(kind)
         if pattern is None:
             continue
         for match in pattern.finditer(text, start, end):
             value = value_of(match)
-            if (
-                value == "low"
-                and "dialysis" in text[max(0, mention.start - 20) : mention.end + 20]
-                and kind != "verdict"
-            ):
+            if value == "low" and kind != "verdict" and "dialysis" in near:
                 value = "right"  # a dialysis catheter may end in the atrium
             found.setdefault(value, Attribute("position", value, *match.span()))
     for value in _VERDICTS:

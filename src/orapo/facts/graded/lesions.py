@@ -94,16 +94,23 @@ def lesions_of(report: GradedReport, tables: Tables, context: Context) -> list[L
         context: Age and indication.
     """
     lesions: list[Lesion] = []
+    named: dict[str, list[int]] = {}
     for index, fact in enumerate(report.facts):
         if fact.polarity is Polarity.ABSENT:
             continue
         one = _lesion(index, fact, tables)
-        for lesion in lesions:
-            if _same(lesion, one, tables, report):
-                _merge(lesion, one)
+        name = fact.concept
+        known = [at for near in tables.near_to[name] for at in named.get(near, ())]
+        for at in sorted(set(known)) if len(known) > 1 else known:
+            if _same(lesions[at], one, tables, report):
+                _merge(lesions[at], one)
                 break
         else:
+            at = len(lesions)
             lesions.append(one)
+        places = named.setdefault(name, [])
+        if at not in places:
+            places.append(at)
     for lesion in lesions:
         _weigh(lesion, tables, context)
     return lesions

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -10,12 +11,11 @@ from typing import Final, NamedTuple
 
 from orapo.facts.engine import RulesEngine
 from orapo.facts.fact import Fact, Polarity, ReportFacts, Sentence
-from orapo.facts.graded.attributes import Attribute, Mention, read_attributes
+from orapo.facts.graded.attributes import TIP, Attribute, Mention, read_attributes
 from orapo.facts.graded.tables import FINDINGS_FILE, FOLDER, Concept, Tables, load_tables
 
 CACHED: Final = 50_000
 """Sentences (and a tenth as many reports) whose reading is kept."""
-TIP: Final = "device tip"
 BEFORE: Final = 32
 """Characters before a mention in which the words of a concept are looked for."""
 _PARTS: Final = re.compile(r"[,;:.]| and | or | with ")
@@ -235,7 +235,7 @@ def _with_tips(facts: list[GradedFact]) -> tuple[GradedFact, ...]:
         return tuple(facts)
     concepts = load_tables().concepts
     devices = [
-        (index, fact.sentence)
+        index
         for index, fact in enumerate(facts)
         if fact.concept != TIP and concepts[fact.concept].kind == "device"
     ]
@@ -243,20 +243,24 @@ def _with_tips(facts: list[GradedFact]) -> tuple[GradedFact, ...]:
     for index, fact in enumerate(facts):
         if fact.concept != TIP:
             continue
-        # in the same sentence the nearest device, else the last one of the sentence before
-        near = [at for at, sentence in devices if sentence == fact.sentence]
-        near = sorted(near, key=lambda at: abs(at - index)) or [
-            at for at, sentence in devices if sentence == fact.sentence - 1
-        ][-1:]
+        # the nearest device of the same sentence, else the last one of the sentence before
+        after = bisect_right(devices, index)
+        near = [
+            at
+            for at in devices[max(0, after - 1) : after + 1]
+            if facts[at].sentence == fact.sentence
+            or (at < index and facts[at].sentence == fact.sentence - 1)
+        ]
         if not near:
             kept[index] = fact._replace(concept="line or tube")
             continue
+        at = min(near, key=lambda at: (facts[at].sentence != fact.sentence, abs(at - index)))
         kept[index] = None
-        device = kept[near[0]]
+        device = kept[at]
         if device is not None and fact.polarity is not Polarity.ABSENT:
             names = {each.name for each in device.attributes}
             more = tuple(each for each in fact.attributes if each.name not in names)
-            kept[near[0]] = device._replace(attributes=device.attributes + more)
+            kept[at] = device._replace(attributes=device.attributes + more)
     return tuple(fact for fact in kept if fact is not None)
 
 

@@ -134,6 +134,7 @@ class Tables:
     concepts: Mapping[str, Concept]
     by_finding: Mapping[str, tuple[tuple[re.Pattern[str] | None, Concept], ...]]
     near: Mapping[tuple[str, str], Literal["close", "loose"]]
+    near_to: Mapping[str, tuple[str, ...]]
     weights: Weights
     words: Words
     asked: tuple[tuple[re.Pattern[str], frozenset[str]], ...]
@@ -198,6 +199,7 @@ def load_tables() -> Tables:
         concepts=concepts,
         by_finding={name: tuple(entries) for name, entries in by_finding.items()},
         near=near,
+        near_to={name: (name, *(other for one, other in near if one == name)) for name in concepts},
         weights=weights,
         words=Words(
             side=_one_of(words.side),
