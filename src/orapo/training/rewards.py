@@ -11,10 +11,12 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from orapo.errors import OrapoError
 from orapo.facts import FactsEngine, FactSReward, RepetitionPenalty
+from orapo.facts.graded import GradedFactSReward
 from orapo.facts.reward import Completion, completion_text
 from orapo.facts.score import Explanation
 from orapo.labels import LABELS, POSITIVE, UNCERTAIN, LabelValue
@@ -133,6 +135,8 @@ TERMS: Final[dict[str, Callable[[], Reward]]] = {
     "repetition": RepetitionPenalty,
     "length": LengthPenalty,
     "format": FormatPenalty,
+    # a report that says nothing is the model's failure, not an unknown
+    "graded": partial(GradedFactSReward, unreadable=-1.0),
 }
 FALSE_ALARM: Final = "false_alarm"
 """The one term that needs to know the studies."""
@@ -141,7 +145,7 @@ _RADEVAL: Final = {
     "radgraph": ("radeval/radgraph/radgraph_partial", 1.0),
     "radcliq": ("radeval/radcliq/radcliq_v1", -1.0),
 }
-MAIN: Final = ("facts", "accuracy", "bleu", *_RADEVAL)
+MAIN: Final = ("facts", "graded", "accuracy", "bleu", *_RADEVAL)
 
 
 def main_reward(
@@ -164,6 +168,8 @@ def main_reward(
     """
     if name == "facts":
         return FactSReward(config.facts_beta, config.uncertain, engine=engine), 1.0
+    if name == "graded":
+        return TERMS[name](), 1.0
     if name == "accuracy":
         return AccuracyReward(config.facts_beta, config.uncertain, engine=engine), 1.0
     if name == "bleu":

@@ -222,6 +222,9 @@ def _rewards(
         if not isinstance(reward, FactSReward):
             raise OrapoError("facts_beta_end needs reward: facts")
         callbacks.append(BetaSchedule(reward, config.facts_beta, config.facts_beta_end))
+    if run.reward == "graded":  # the zero-reward rate reads FactS alone, whatever is rewarded
+        terms.append(FactSReward(config.facts_beta, config.uncertain, engine=_reward_engine(run)))
+        weights.append(0.0)
     return [reward, *terms], [weight, *weights]
 
 

@@ -13,7 +13,6 @@ from typing import Final, NamedTuple
 
 from orapo.facts.graded.tables import Tables, value_of
 
-
 TIP: Final = "device tip"
 """The concept of a tip whose device is not named."""
 

@@ -146,10 +146,10 @@ def _lesion(index: int, fact: GradedFact, tables: Tables) -> Lesion:
         lesion.change = min(changes, key=_SAYS_MORE.index)
     window = tables.words.distance.get(fact.concept)
     if lesion.distance and window and lesion.distance[1] == window.landmark:
-        far = lesion.distance[0]
+        height = lesion.distance[0]
         if lesion.position in (None, "right"):
             lesion.position = (
-                "low" if far < window.from_ else "high" if far > window.to else "right"
+                "low" if height < window.from_ else "high" if height > window.to else "right"
             )
     return lesion
 

@@ -206,9 +206,8 @@ def _completed(
         and not mention.denied
         and fact.severity in _STEPS
         and mention.kind != "device"
-    ):
-        if not _COMPARED.search(text):
-            said += (Attribute("size", _STEPS[fact.severity], mention.start, mention.end),)
+    ) and not _COMPARED.search(text):
+        said += (Attribute("size", _STEPS[fact.severity], mention.start, mention.end),)
     if "side" not in names and fact.laterality and mention.kind in ("lung", "pleura", "bone"):
         said += (Attribute("side", fact.laterality, mention.start, mention.end),)
     return said

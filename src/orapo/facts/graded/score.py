@@ -157,7 +157,7 @@ def graded_score(
         errors.append(
             _error(Category.CONTRADICTION, claim, report, tables, claim.weight, "said and denied")
         )
-    total = sum(lesion.weight for lesion in theirs)
+    total = sum((lesion.weight for lesion in theirs), 0.0)
     base = weights.score.normal if normal else 0.0
     # a reference of nothing but what is expected weighs next to nothing, and never nothing at all
     score = (base + matched - false) / (base + total + false)
@@ -188,7 +188,7 @@ def _one_to_one(
 
 
 def _likeness(lesion: Lesion, claim: Lesion, tables: Tables) -> float:
-    if not sides_agree(lesion.side, claim.side) and "bilateral" != lesion.side:
+    if not sides_agree(lesion.side, claim.side) and lesion.side != "bilateral":
         return 0.0
     if not zones_agree(lesion, claim):
         return 0.0
@@ -212,7 +212,8 @@ def _taken_back(
     both = {fact.concept for fact in reference.facts if fact.polarity is Polarity.ABSENT} & {
         fact.concept for fact in reference.facts if fact.polarity is not Polarity.ABSENT
     }
-    said, unsaid = [], []
+    said: list[Lesion] = []
+    unsaid: list[Lesion] = []
     for lesion in lesions:
         contradicted = any(
             concept in lesion.certain
@@ -228,16 +229,16 @@ def _missed(
     lesion: Lesion, report: GradedReport, reference: GradedReport, tables: Tables, halves: set[int]
 ) -> GradedError:
     fact = reference.facts[lesion.facts[0]]
-    category, detail, sentence = Category.MISSED_FINDING, "not mentioned", None
+    category, detail = Category.MISSED_FINDING, "not mentioned"
+    sentence: int | None = None
     if lesion.share < 1 and halves & set(lesion.facts):
         category, detail = Category.WRONG_LOCATION, f"one side only; {lesion.side} left out"
     else:
         for denial in report.facts:
-            if denial.polarity is Polarity.ABSENT and denial.concept in lesion.names:
-                if _denies(denial, lesion):
-                    category, detail = Category.CONTRADICTION, "denied"
-                    sentence = denial.sentence
-                    break
+            if denial.concept in lesion.names and _denies(denial, lesion):
+                category, detail = Category.CONTRADICTION, "denied"
+                sentence = denial.sentence
+                break
     return GradedError(
         category, lesion.lead(tables), lesion.weight, detail, sentence, fact.sentence,
         (fact.start, fact.end),
@@ -245,6 +246,8 @@ def _missed(
 
 
 def _denies(denial: GradedFact, lesion: Lesion) -> bool:
+    if denial.polarity is not Polarity.ABSENT:
+        return False
     sides = denial.get("side")
     return not denial.qualified and (not sides or lesion.side in (None, *sides))
 

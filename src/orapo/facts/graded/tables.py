@@ -191,9 +191,9 @@ def load_tables() -> Tables:
                     raise ValueError(f"concepts.toml: near: no concept {name!r}")
             near[one, other] = near[other, one] = group.closeness
     weights = Weights.model_validate(_load("weights.toml"))
-    for rule in (*weights.age, *weights.asked):
-        if unknown := rule.concepts - concepts.keys():
-            raise ValueError(f"weights.toml: no concept {min(unknown)!r}")
+    named = [rule.concepts for rule in weights.age] + [rule.concepts for rule in weights.asked]
+    if unknown := frozenset().union(*named) - concepts.keys():
+        raise ValueError(f"weights.toml: no concept {min(unknown)!r}")
     words = _Words.model_validate(_load("attributes.toml"))
     return Tables(
         concepts=concepts,
