@@ -150,7 +150,9 @@ def reward(
         lexicon, facts_beta, uncertain, ContradictionRule(contradictions), explain is not None
     )
     truth = _read_references(references, reader)
-    items = _joined(predictions, references, truth, read_beside(references))
+    beside = read_beside(references)
+    more = (COLUMN,) if beside else ()
+    items = _joined(predictions, references, truth, beside)
     if judge is not None:
         scored = _judged(judge, scoring, items)
     else:
@@ -160,18 +162,20 @@ def reward(
     console = Console(stderr=True)
     summary = _Summary()
     with ExitStack() as stack:
-        write = stack.enter_context(write_rows(out, ("study_id", *FIGURES, COLUMN)))
+        write = stack.enter_context(write_rows(out, ("study_id", *FIGURES, *more)))
         tell = None
         if explain is not None:
-            tell = stack.enter_context(write_rows(explain, ("study_id", *EXPLAINED, COLUMN)))
+            tell = stack.enter_context(write_rows(explain, ("study_id", *EXPLAINED, *more)))
         for one in track(
             scored, "Scoring", len(truth), console=console, disable=not console.is_terminal
         ):
             # Nothing to score, or nothing known, is an empty row and not a zero.
             figures = {} if one.score is None else {f: getattr(one.score, f) for f in FIGURES}
-            write({"study_id": one.study_id, **figures, COLUMN: one.graded.score})
+            graded = dict.fromkeys(more, one.graded.score)
+            write({"study_id": one.study_id, **figures, **graded})
             if tell is not None:
-                tell({"study_id": one.study_id, **_explained(one), COLUMN: one.graded.why})
+                why = dict.fromkeys(more, one.graded.why)
+                tell({"study_id": one.study_id, **_explained(one), **why})
             summary.add(one)
     result = {
         **summary.figures(),
