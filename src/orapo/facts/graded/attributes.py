@@ -67,6 +67,8 @@ _LIST: Final = re.compile(r"^[\s\w-]{0,40}?(?:,| and | or |, and )[\s\w-]{0,30}$
 _VERB: Final = re.compile(r"\b(?:is|are|was|were|has|have|shows?|with)\b")
 _SIDED_KINDS: Final = frozenset({"pleura", "lung", "bone", "device", "mediastinum", "implant"})
 _ZONED_KINDS: Final = frozenset({"pleura", "lung", "bone"})
+_TIPS: Final = ("central venous catheter", "enteric tube", "endotracheal tube")
+"""Whose landmarks a tip without a name is looked for at, in this order."""
 _VERDICTS: Final = ("bronchus", "wrong", "low", "high", "right")
 
 
@@ -210,7 +212,8 @@ def _positions(
     """Yield the verdict on where a device lies: said, or meant by its landmark."""
     found: dict[str, Attribute] = {}
     near = text[max(0, mention.start - 20) : mention.end + 20]
-    for kind in (mention.concept, "verdict"):
+    kinds = _TIPS if mention.concept == TIP else (mention.concept,)
+    for kind in (*kinds, "verdict"):
         pattern = tables.words.positions.get(kind)
         if pattern is None:
             continue
@@ -219,6 +222,8 @@ def _positions(
             if value == "low" and kind != "verdict" and "dialysis" in near:
                 value = "right"  # a dialysis catheter may end in the atrium
             found.setdefault(value, Attribute("position", value, *match.span()))
+        if found and kind in _TIPS and mention.concept == TIP:
+            break
     for value in _VERDICTS:
         if value in found:
             yield found[value]
