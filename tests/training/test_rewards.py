@@ -63,6 +63,8 @@ def test_the_main_reward_goes_by_its_name():
     for name in ("facts", "graded", "accuracy", "bleu"):
         reward, weight = main_reward(name, config)
         assert (reward.__name__, weight) == (name, 1.0)
+    rare, _ = main_reward("facts_rare", config, labels=[{"Fracture": 1}, {}, {}, {}])
+    assert rare.weights["Fracture"] == 2
     assert main_reward(f"{__name__}:constant", config)[0](["a"]) == [0.25]
     assert main_reward("radgraph", config)[1] == 1.0
     assert main_reward("radcliq", config)[1] == -1.0  # an error rate

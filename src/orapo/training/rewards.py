@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any, Final
 from orapo.errors import OrapoError
 from orapo.facts import FactsEngine, FactSReward, RepetitionPenalty
 from orapo.facts.graded import GradedFactSReward
+from orapo.facts.rare import RareFactSReward, rarity_weights
 from orapo.facts.reward import Completion, completion_text
 from orapo.facts.score import Explanation
-from orapo.labels import LABELS, POSITIVE, UNCERTAIN, LabelValue
+from orapo.labels import LABELS, POSITIVE, UNCERTAIN, LabelValue, UncertainPolicy
 from orapo.training.radeval_reward import PREFIX, RadEvalReward
 from orapo.training.rival_rewards import AccuracyReward, BleuReward
 
@@ -145,7 +146,7 @@ _RADEVAL: Final = {
     "radgraph": ("radeval/radgraph/radgraph_partial", 1.0),
     "radcliq": ("radeval/radcliq/radcliq_v1", -1.0),
 }
-MAIN: Final = ("facts", "graded", "accuracy", "bleu", *_RADEVAL)
+MAIN: Final = ("facts", "facts_rare", "graded", "accuracy", "bleu", *_RADEVAL)
 
 
 def main_reward(
@@ -153,6 +154,7 @@ def main_reward(
     config: OraPOConfig,
     engine: FactsEngine | None = None,
     radeval_python: str = "",
+    labels: Sequence[Mapping[str, LabelValue]] = (),
 ) -> tuple[Reward, float]:
     """Return the reward that a run is about, and its weight: -1 for an error rate.
 
@@ -161,6 +163,7 @@ def main_reward(
         config: Its b and its policy for uncertain labels.
         engine: What reads reports; None: the rules.
         radeval_python: The interpreter that holds RadEval; empty: this one.
+        labels: Of the studies trained on, for ``facts_rare``.
 
     Raises:
         OrapoError: There is no such reward.
@@ -168,6 +171,9 @@ def main_reward(
     """
     if name == "facts":
         return FactSReward(config.facts_beta, config.uncertain, engine=engine), 1.0
+    if name == "facts_rare":
+        weights = rarity_weights(labels, uncertain=UncertainPolicy(config.uncertain))
+        return RareFactSReward(weights, config.facts_beta, config.uncertain, engine=engine), 1.0
     if name == "graded":
         return TERMS[name](), 1.0
     if name == "accuracy":

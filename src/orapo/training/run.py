@@ -217,7 +217,9 @@ def _rewards(
     target = check_target(run.target)
     labels = [study_labels(study, target) for study in studies]
     terms, weights = reward_terms(run.reward_terms or (), labels, run.radeval_python)
-    reward, weight = main_reward(run.reward, config, _reward_engine(run), run.radeval_python)
+    reward, weight = main_reward(
+        run.reward, config, _reward_engine(run), run.radeval_python, labels
+    )
     if config.facts_beta_end:
         if not isinstance(reward, FactSReward):
             raise OrapoError("facts_beta_end needs reward: facts")

@@ -47,7 +47,7 @@ RANKINGS = {
         Ranking("Heart size is normal. Mediastinal contours are normal. Right lung is clear. Left basilar atelectasis.", "Left basilar atelectasis.", "Heart size is normal. Mediastinal contours are normal. Right lung is clear."),
     ],
     "paraphrase": [
-        Ranking("There is a small left pleural effusion.", "Small amount of fluid in the left pleural space.", "There is no small left pleural effusion."),
+        Ranking("There is a small left pleural effusion.", "Small amount of fluid in the left pleural space.", "There is no left pleural effusion."),
         Ranking("The heart is enlarged.", "Cardiomegaly.", "The heart is not enlarged."),
         Ranking("No evidence of pneumothorax is seen.", "Negative for pneumothorax.", "Evidence of pneumothorax is seen."),
         Ranking("Opacity in the right lower lobe is consistent with pneumonia.", "RLL pneumonia.", "Opacity in the left lower lobe is consistent with pneumonia."),
