@@ -94,6 +94,8 @@ RANKINGS = {
         Ranking("Right upper lobe mass. Degenerative changes of the spine. Hiatal hernia.", "Right upper lobe mass.", "Degenerative changes of the spine. Hiatal hernia."),
         Ranking("Tension pneumothorax on the left. Old rib fractures. Low lung volumes.", "Tension pneumothorax on the left.", "Old rib fractures. Low lung volumes."),
         Ranking(NORMAL, NORMAL + " Hiatal hernia.", NORMAL + " Pneumomediastinum."),
+        Ranking(NORMAL, NORMAL + " Old healed rib fracture.", NORMAL + " Acute rib fracture."),
+        Ranking("ET tube in good position. Lungs are clear.", "Lungs are clear.", "ET tube in the right main bronchus. Lungs are clear."),
         Ranking("Pneumothorax. Granuloma. Scoliosis. Hiatal hernia.", "Pneumothorax.", "Granuloma. Scoliosis. Hiatal hernia."),
     ],
     "partial credit": [

@@ -233,6 +233,8 @@ def _weigh(lesion: Lesion, tables: Tables, context: Context) -> None:
             for rule in weights.age:
                 if name in rule.concepts and rule.from_ <= context.age < rule.below:
                     weighs = rule.weighs
+        if lesion.change == "old" and tables.concepts[name].kind == "bone":
+            weighs = min(weighs, "incidental", key=RANK.__getitem__)  # a healed fracture
         if lesion.position in _BAD:
             worst: Significance = "urgent" if lesion.position == "bronchus" else "actionable"
             weighs = max(weighs, worst, key=RANK.__getitem__)

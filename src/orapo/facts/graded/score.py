@@ -126,6 +126,9 @@ def graded_score(
         lesion, claim = theirs[at], said[by]
         lead = lesion.lead(tables)
         matched += lesion.weight * pairing.credit
+        if any(fault.category is Category.WRONG_POSITION for fault in pairing.faults):
+            # a tube said to lie in a bronchus that lies well is a false alarm of that weight
+            false += max(0.0, claim.weight - lesion.weight)
         findings.append(Matched(lead, pairing.credit, tuple(claim.facts), tuple(lesion.facts)))
         fact = report.facts[claim.facts[0]]
         errors += [
