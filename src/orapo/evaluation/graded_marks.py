@@ -28,7 +28,7 @@ class FactVerdict(StrEnum):
 
 TITLES: Final = {
     FactVerdict.RIGHT: ("✓", "right"),
-    FactVerdict.PARTLY: ("≈", "right finding, not all about it"),
+    FactVerdict.PARTLY: ("≈", "partly right"),
     FactVerdict.FALSE: ("✗", "false"),
     FactVerdict.MISSED: ("…", "missed"),
     FactVerdict.CONTRADICTED: ("≠", "contradicted"),

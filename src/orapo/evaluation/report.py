@@ -75,8 +75,8 @@ _MARKS: Final = (
     _Mark(
         FactVerdict.PARTLY,
         "≈",
-        "right finding, not all about it",
-        "states a finding that is there, and its side, size, change or position is wrong",
+        "partly right",
+        "states a finding that is there; its side, size, change or position is wrong",
     ),
     _Mark(Verdict.FALSE_ALARM, "✗", "false alarm", "states a finding that is not there"),
     _Mark(Verdict.CONTRADICTION, "≠", "contradiction", "denies a finding that is there"),
