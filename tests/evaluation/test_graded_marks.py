@@ -3,7 +3,7 @@
 import pytest
 
 from orapo.evaluation.graded_marks import FactVerdict, graded_view, with_partly
-from orapo.evaluation.verdicts import generated_pieces
+from orapo.evaluation.verdicts import ReferenceVerdict, generated_pieces, reference_pieces
 from orapo.facts import Verdict, label_report
 
 
@@ -27,7 +27,19 @@ def test_a_sentence_with_a_wrong_side_is_not_green():
     labels = label_report(reference).labels
     pieces = generated_pieces(label_report(text), labels)
     assert pieces[-1].verdict is Verdict.ENTAILED
-    assert with_partly(pieces, graded_view(text, reference))[-1].verdict is FactVerdict.PARTLY
+    assert (
+        with_partly(pieces, graded_view(text, reference).partly)[-1].verdict is FactVerdict.PARTLY
+    )
+
+
+def test_nor_is_the_sentence_of_the_reference_that_it_was_matched_with():
+    text, reference = "Large right effusion. Cardiomegaly.", "Small left effusion. Cardiomegaly."
+    pieces = reference_pieces(label_report(reference), label_report(text).labels)
+    marked = with_partly(pieces, graded_view(text, reference).reference_partly)
+    assert [piece.verdict for piece in marked if piece.verdict] == [
+        FactVerdict.PARTLY,
+        ReferenceVerdict.FOUND,
+    ]
 
 
 def test_what_is_missed_is_quoted_from_the_reference():

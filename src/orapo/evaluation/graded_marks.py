@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from orapo.evaluation.verdicts import Piece
+from orapo.evaluation.verdicts import Piece, ReferenceVerdict
 from orapo.facts import Verdict
 from orapo.facts.graded import Category, GradedError, GradedFactSReward, GradedReport, read_graded
 from orapo.facts.graded.score import GradedScore
@@ -64,12 +64,14 @@ class GradedView(NamedTuple):
         marks: The findings: those of the report, then what it lacks.
         counts: (verdict, how many), in the order of `FactVerdict`.
         partly: Spans of the report's mentions about which something is wrong.
+        reference_partly: Spans of the reference's mentions that these are matched with.
     """
 
     score: float
     marks: tuple[FactMark, ...]
     counts: tuple[tuple[FactVerdict, int], ...]
     partly: tuple[tuple[int, int], ...]
+    reference_partly: tuple[tuple[int, int], ...]
 
 
 def graded_view(text: str, reference: str) -> GradedView | None:
@@ -78,7 +80,8 @@ def graded_view(text: str, reference: str) -> GradedView | None:
     if score is None:
         return None
     report, truth = read_graded([text, reference])
-    marks = [*_matched(score, report), *_rest(score, report, truth)]
+    matched = _matched(score, report)
+    marks = [*matched, *_rest(score, report, truth)]
     counts = tuple((each, sum(mark.verdict is each for mark in marks)) for each in FactVerdict)
     partly = tuple(
         error.span
@@ -88,19 +91,30 @@ def graded_view(text: str, reference: str) -> GradedView | None:
         and error.sentence is not None
         and error.reference_sentence is not None
     )
-    return GradedView(score.score, tuple(marks), counts, partly)
+    theirs = tuple(
+        (truth.facts[index].start, truth.facts[index].end)
+        for mark, found in zip(matched, score.findings, strict=True)
+        if mark.verdict is FactVerdict.PARTLY
+        for index in found.reference_facts
+    )
+    return GradedView(score.score, tuple(marks), counts, partly, theirs)
 
 
-def with_partly(pieces: Sequence[Piece], view: GradedView | None) -> tuple[Piece, ...]:
-    """Take the green from sentences whose finding is right and whose side, size or place is not."""
-    if view is None or not view.partly:
+def with_partly(pieces: Sequence[Piece], spans: Sequence[tuple[int, int]]) -> tuple[Piece, ...]:
+    """Take the green from sentences whose finding is right and whose side, size or place is not.
+
+    Args:
+        pieces: Of a report or a reference.
+        spans: `GradedView.partly` or `GradedView.reference_partly`.
+    """
+    if not spans:
         return tuple(pieces)
     changed: list[Piece] = []
     start = 0
     for piece in pieces:
         end = start + len(piece.text)
-        wrong = any(start <= place < end for place, _ in view.partly)
-        if wrong and piece.verdict is Verdict.ENTAILED:
+        wrong = any(start <= place < end for place, _ in spans)
+        if wrong and piece.verdict in (Verdict.ENTAILED, ReferenceVerdict.FOUND):
             piece = piece._replace(verdict=FactVerdict.PARTLY)
         changed.append(piece)
         start = end

@@ -301,8 +301,11 @@ def _model_text(
     graded = graded_view(generated.text, reference.text)
     return _ModelText(
         title=row_title(name),
-        pieces=with_partly(pieces, graded),
-        reference=reference_pieces(reference, labels, uncertain=uncertain),
+        pieces=with_partly(pieces, graded.partly if graded else ()),
+        reference=with_partly(
+            reference_pieces(reference, labels, uncertain=uncertain),
+            graded.reference_partly if graded else (),
+        ),
         outcome=label_outcome(
             labels, study.reference_labels, denied=generated.denied, uncertain=uncertain
         ),
