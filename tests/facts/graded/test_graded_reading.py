@@ -27,6 +27,9 @@ def facts(text):
         ("NG tube ends in the esophagus.", "enteric tube", {"position": "high"}),
         ("Right IJ line with tip in the right atrium.", "central venous catheter", {"side": "right", "position": "low"}),
         ("Low lung volumes.", "low lung volumes", {}),
+        ("The left effusion is slightly larger.", "pleural effusion", {"side": "left", "change": "larger"}),
+        ("Left effusion has moderately increased in size.", "pleural effusion", {"side": "left", "change": "larger"}),
+        ("Right pneumothorax, 1.8 cm from the apex.", "pneumothorax", {"side": "right", "zone": "height:upper", "measure": "1.8"}),
         ("Decreased lung volumes.", "low lung volumes", {}),
     ],
 )  # fmt: skip

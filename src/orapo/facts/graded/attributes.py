@@ -47,6 +47,10 @@ class Mention(NamedTuple):
 _PART: Final = re.compile(
     r"[,;:()]|\b(?:and|but|with|without|which|however|while|although|or|versus|vs|there)\b"
 )
+OF_A_CHANGE: Final = re.compile(
+    r"\s+(?:interval\s+)?(?:increas|decreas|improv|wors|progress|larger|smaller|more|less|resol|clear|reduc|diminish)"
+)
+"""Behind a word for a size it says how much something has changed, not how large it is."""
 ADJECTIVE: Final = 3
 """Letters by which a finding that follows a word is nearer to it than one before."""
 LONGEST_LIST: Final = 16
@@ -102,6 +106,8 @@ def read_attributes(
             if (row == "bone") == (mentions[at].kind == "bone"):
                 found[at].append(Attribute("zone", f"{row}:{value_of(match)}", *match.span()))
     for match in words.size.finditer(text):
+        if OF_A_CHANGE.match(text, match.end()):
+            continue  # "slightly increased"
         at = owner.of(match.start(), match.end())
         if at is not None and mentions[at].kind not in ("device", "implant"):
             value = value_of(match).replace("p", ".")
@@ -115,10 +121,14 @@ def read_attributes(
                 found[at].append(Attribute("change", value, *match.span()))
             elif mentions[at].kind == "bone":
                 found[at].append(Attribute("change", "new", *match.span()))
-    for name, value, start, end, kinds in _numbers(text):
-        at = owner.of(start, end, kinds)
-        if at is not None:
-            found[at].append(Attribute(name, value, start, end))
+    for length, landmark, start, end in _numbers(text):
+        at = owner.of(start, end)
+        if at is None:
+            continue
+        if landmark and mentions[at].kind == "device":
+            found[at].append(Attribute("distance", f"{length:g} {landmark}", start, end))
+        else:
+            found[at].append(Attribute("measure", f"{length:g}", start, end))
     devices = [at for at, mention in enumerate(mentions) if mention.kind == "device"]
     for place, at in enumerate(devices):
         if mentions[at].denied:
@@ -189,21 +199,20 @@ def _joined(between: str) -> bool:
     return _LIST.match(between) is not None and not _VERB.search(between)
 
 
-def _numbers(text: str) -> Iterator[tuple[str, str, int, int, frozenset[str] | None]]:
-    """Yield measurements in centimetres: of a finding, or of a tip above a landmark."""
+def _numbers(text: str) -> Iterator[tuple[float, str, int, int]]:
+    """Yield measurements in centimetres, and what they are above or from; empty if nothing."""
     if "m" not in text:
         return
     for match in _NUMBER.finditer(text):
-        values = [float(value) for value in re.findall(r"\d+(?:\.\d+)?", match.group())]
-        scale = 0.1 if match[3].startswith("mi") or match[3] == "mm" else 1.0
         if _MOVE.search(text, max(0, match.start() - 60), match.start()):
             continue  # how far to move a tube
+        values = [float(value) for value in re.findall(r"\d+(?:\.\d+)?", match.group())]
+        scale = 0.1 if match[3].startswith(("mi", "mm")) else 1.0
         away = _AWAY.match(text, match.end())
-        if away is not None:
-            value = f"{values[0] * scale:g} {away[1]}"
-            yield "distance", value, match.start(), away.end(), frozenset({"device"})
+        if away is None:
+            yield max(values) * scale, "", *match.span()
         else:
-            yield "measure", f"{max(values) * scale:g}", *match.span(), None
+            yield values[0] * scale, away[1], match.start(), away.end()
 
 
 def _positions(

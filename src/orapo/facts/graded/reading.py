@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from orapo.facts.engine import RulesEngine
 from orapo.facts.fact import Fact, Polarity, ReportFacts, Sentence
-from orapo.facts.graded.attributes import TIP, Attribute, Mention, read_attributes
+from orapo.facts.graded.attributes import OF_A_CHANGE, TIP, Attribute, Mention, read_attributes
 from orapo.facts.graded.tables import FINDINGS_FILE, FOLDER, Concept, Tables, load_tables
 
 CACHED: Final = 50_000
@@ -28,7 +28,10 @@ _STEPS: Final = {
     "mild to moderate": "2.5", "moderate": "3.0", "moderate to severe": "3.5", "severe": "4.0",
     "large": "4.0", "marked": "4.0",
 }  # fmt: skip
-_COMPARED: Final = re.compile(r"\b(?:larger|smaller)\b")
+_COMPARED: Final = re.compile(
+    r"\b(?:larger|smaller)\b|\b(?:slight|mild|moderate|mark|minimal|severe|significant)(?:ed)?(?:ly)?"
+    rf"(?={OF_A_CHANGE.pattern})"
+)
 
 
 class GradedFact(NamedTuple):
