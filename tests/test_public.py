@@ -13,6 +13,7 @@ from orapo import cli
 ROOT = Path(__file__).parents[1]
 NAMES = {
     "FactSReward",
+    "GradedFactSReward",
     "OraPOConfig",
     "OraPOTrainer",
     "OrapoError",

@@ -11,12 +11,14 @@ if TYPE_CHECKING:
     from orapo.errors import OrapoError
     from orapo.evaluation import evaluate_reports
     from orapo.facts import FactSReward, extract_facts, label_report
+    from orapo.facts.graded import GradedFactSReward
     from orapo.training import OraPOConfig, OraPOTrainer
 
 __version__ = "0.1.0"
 
 __all__ = [
     "FactSReward",
+    "GradedFactSReward",
     "OraPOConfig",
     "OraPOTrainer",
     "OrapoError",
@@ -27,6 +29,7 @@ __all__ = [
 
 _HOME = {
     "FactSReward": "orapo.facts",
+    "GradedFactSReward": "orapo.facts.graded",
     "OraPOConfig": "orapo.training",
     "OraPOTrainer": "orapo.training",
     "OrapoError": "orapo.errors",

@@ -448,3 +448,37 @@ def test_a_file_s_name_is_not_taken_for_a_report(orapo, tmp_path, monkeypatch):
     with pytest.raises(OrapoError, match=r"is a file; its text is read with --file report\.txt"):
         orapo("facts", "report.txt")
     assert json.loads(orapo("facts", "--file", "report.txt"))["labels"]["Edema"]["value"] == 1
+
+
+def test_reward_has_the_graded_score_beside_facts_and_says_why(orapo, tmp_path):
+    rows = [("s", "Small left effusion."), ("t", "No acute disease.")]
+    references = table(
+        tmp_path / "r.csv", [{"study_id": study, "report": text} for study, text in rows]
+    )
+    written = [("s", "Heart is normal. Large right effusion."), ("t", "The lungs are clear.")]
+    predictions = table(
+        tmp_path / "p.csv", [{"study_id": study, "report": text} for study, text in written]
+    )
+    out, why = tmp_path / "o.jsonl", tmp_path / "why.jsonl"
+    shown = orapo(
+        *("reward", "--predictions", predictions, "--references", references),
+        *("--out", out, "--explain", why, "--json"),
+    )
+    wrong, right = [row.values for row in read_rows(out)]
+    assert wrong["reward"] == right["reward"] == right["graded"] == 1
+    assert wrong["graded"] < 0.1
+    assert json.loads(shown)["mean_graded"] == pytest.approx((1 + wrong["graded"]) / 2)
+    told = next(iter(read_rows(why))).values["graded"]
+    assert [(each["category"], each["sentence"]) for each in told["errors"]] == [
+        ("wrong location", "Large right effusion."),
+        ("wrong severity or size", "Large right effusion."),
+    ]
+
+
+def test_an_unreadable_report_has_an_empty_graded_score_and_not_zero(orapo, tmp_path):
+    references = table(tmp_path / "r.csv", [{"study_id": "s", "report": "Left effusion."}])
+    predictions = table(tmp_path / "p.csv", [{"study_id": "s", "report": "lorem ipsum"}])
+    out = tmp_path / "o.jsonl"
+    orapo("reward", "--predictions", predictions, "--references", references, "--out", out)
+    (row,) = read_rows(out)
+    assert row.values["graded"] is None

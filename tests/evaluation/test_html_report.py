@@ -174,7 +174,7 @@ def test_every_verdict_on_the_page_has_a_style(write):
     html = write([study("Edema.")])
     style = html[html.index("<style>") : html.index("</style>")]
     classes = {a["class"] for a in Page(html).all("mark")}
-    assert len(classes) == 7  # the legend shows all
+    assert len(classes) == 8  # the legend shows all
     for name in classes:
         assert re.search(rf"\.{name}[ ,{{]", style), name
 

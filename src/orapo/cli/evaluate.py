@@ -260,6 +260,7 @@ def _detail(
     from orapo.evaluation.bootstrap import Resampler
     from orapo.evaluation.clinical import label_matrix
     from orapo.evaluation.detail import Evaluated, detailed
+    from orapo.evaluation.graded_figures import GRADED_FIGURES, graded_figures
     from orapo.evaluation.report_figures import FIGURES, report_figures, sameness
     from orapo.evaluation.rows import best_trivial
     from orapo.evaluation.trivial import constant_row
@@ -272,7 +273,8 @@ def _detail(
         reference=label_matrix(labels, "reference"),
         figures=report_figures(
             list(read.values()), labels, stated, [study in earlier for study in read]
-        ),
+        )
+        | graded_figures([report.text for report in read.values()], list(truth.values())),
         patients=[reference.patient_id for reference in truth.values()],
         groups={kind: [one.groups.get(kind, "") for one in truth.values()] for kind in kinds},
     )
@@ -288,7 +290,7 @@ def _detail(
     )
     if rows is not None:
         detail["lift"]["over"] = best
-    detail["figures"] = FIGURES
+    detail["figures"] = FIGURES | GRADED_FIGURES
     detail["sameness"] = sameness([report.text for report in read.values()])
     resampler = Resampler(evaluated.patients, resamples, seed)
     detail["wording"] = wording(predicted, labels, resampler)

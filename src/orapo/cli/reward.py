@@ -17,6 +17,7 @@ from rich.progress import track
 from rich.table import Table
 
 from orapo.cli import reading
+from orapo.cli.graded_column import COLUMN, NOT_GRADED, Beside, GradedCell, grade, read_beside
 from orapo.data.table_writing import not_an_input, write_rows
 from orapo.data.tables import id_cell, label_cells, read_rows, table_format, text_cell
 from orapo.errors import OrapoError
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
 FIGURES = ("reward", "precision", "recall", "tp", "fp", "fn", "contradictions", "readable")
 
 Labels = tuple[LabelValue, ...]
-"""A study's labels in the set's order, all that is kept of a reference; empty if none is known."""
+"""A study's labels in the set's order; empty if none is known."""
+_Item = tuple[str, str, Labels, Beside | None]
+"""Study id, predicted report, the reference's labels, and its text where the table has it."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +60,12 @@ class _Scoring:
         )[0]
 
 
-def _score_text(scoring: _Scoring, item: tuple[str, str, Labels]) -> _Scored:
+def _score_text(scoring: _Scoring, item: _Item) -> _Scored:
     from orapo.facts.parallel import rules_engine
 
-    study_id, text, truth = item
-    return _Scored(study_id, scoring.score(rules_engine(scoring.lexicon).read(text), truth))
+    study_id, text, truth, beside = item
+    score = scoring.score(rules_engine(scoring.lexicon).read(text), truth)
+    return _Scored(study_id, score, graded=grade(text, beside, scoring.explain))
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,7 @@ class _Scored:
     study_id: str
     score: FactsScore | None
     failure: str = ""
+    graded: GradedCell = NOT_GRADED
 
 
 def add_to(app: typer.Typer) -> None:
@@ -145,7 +150,9 @@ def reward(
         lexicon, facts_beta, uncertain, ContradictionRule(contradictions), explain is not None
     )
     truth = _read_references(references, reader)
-    items = _joined(predictions, references, truth)
+    beside = read_beside(references)
+    more = (COLUMN,) if beside else ()
+    items = _joined(predictions, references, truth, beside)
     if judge is not None:
         scored = _judged(judge, scoring, items)
     else:
@@ -155,18 +162,20 @@ def reward(
     console = Console(stderr=True)
     summary = _Summary()
     with ExitStack() as stack:
-        write = stack.enter_context(write_rows(out, ("study_id", *FIGURES)))
+        write = stack.enter_context(write_rows(out, ("study_id", *FIGURES, *more)))
         tell = None
         if explain is not None:
-            tell = stack.enter_context(write_rows(explain, ("study_id", *EXPLAINED)))
+            tell = stack.enter_context(write_rows(explain, ("study_id", *EXPLAINED, *more)))
         for one in track(
             scored, "Scoring", len(truth), console=console, disable=not console.is_terminal
         ):
             # Nothing to score, or nothing known, is an empty row and not a zero.
             figures = {} if one.score is None else {f: getattr(one.score, f) for f in FIGURES}
-            write({"study_id": one.study_id, **figures})
+            graded = dict.fromkeys(more, one.graded.score)
+            write({"study_id": one.study_id, **figures, **graded})
             if tell is not None:
-                tell({"study_id": one.study_id, **_explained(one)})
+                why = dict.fromkeys(more, one.graded.why)
+                tell({"study_id": one.study_id, **_explained(one), **why})
             summary.add(one)
     result = {
         **summary.figures(),
@@ -188,18 +197,17 @@ def reward(
         raise typer.Exit(1)
 
 
-def _judged(
-    judge: Any, scoring: _Scoring, items: Iterable[tuple[str, str, Labels]]
-) -> Iterator[_Scored]:
+def _judged(judge: Any, scoring: _Scoring, items: Iterable[_Item]) -> Iterator[_Scored]:
     from orapo.facts.llm import JudgeFailure
 
     known, asked = tee(items)  # tee keeps no more than what is under way
-    verdicts = judge.judge_many(text for _, text, _ in asked)
-    for (study_id, _, truth), verdict in zip(known, verdicts, strict=False):
+    verdicts = judge.judge_many(text for _, text, _, _ in asked)
+    for (study_id, text, truth, beside), verdict in zip(known, verdicts, strict=False):
+        graded = grade(text, beside, scoring.explain)  # by the rules, whoever judges the labels
         if isinstance(verdict, JudgeFailure):
-            yield _Scored(study_id, None, verdict.reason)
+            yield _Scored(study_id, None, verdict.reason, graded)
         else:
-            yield _Scored(study_id, scoring.score(verdict, truth))
+            yield _Scored(study_id, scoring.score(verdict, truth), graded=graded)
 
 
 EXPLAINED = ("reward", "entailed", "false_alarms", "contradicted", "missed", "sentences", "failure")
@@ -240,12 +248,15 @@ def _explained(one: _Scored) -> dict[str, Any]:
 class _Summary:
     def __init__(self) -> None:
         self.studies = self.scored = self.zeros = self.unreadable = self.contradictions = 0
-        self.failed = 0
-        self.total = 0.0
+        self.failed = self.graded = 0
+        self.total = self.graded_total = 0.0
 
     def add(self, one: _Scored) -> None:
         self.studies += 1
         self.failed += bool(one.failure)
+        if one.graded.score is not None:
+            self.graded += 1
+            self.graded_total += one.graded.score
         if one.score is not None:
             self.scored += 1
             self.total += one.score.reward
@@ -263,13 +274,15 @@ class _Summary:
             "zero_reward_share": self.zeros / count,
             "unreadable": self.unreadable,
             "contradictions": self.contradictions,
+            "graded_studies": self.graded,
+            "mean_graded": self.graded_total / self.graded if self.graded else None,
         }
 
 
 def _read_references(path: Path, reader: FactsEngine) -> dict[str, Labels]:
     """Labels by study: from the label columns where the table has them, else from ``report``.
 
-    Texts are not kept: of each study only its id and its labels stay in memory.
+    Texts are not kept here: of each study only its id and its labels.
     """
     label_set = reader.label_set
     references: dict[str, Labels] = {}
@@ -308,9 +321,9 @@ def _reference_rows(path: Path, label_set: LabelSet) -> Iterator[tuple[str, Labe
 
 
 def _joined(
-    predictions: Path, references: Path, truth: dict[str, Labels]
-) -> Iterator[tuple[str, str, Labels]]:
-    """Yield id, predicted text and the study's labels, in the order of the predictions.
+    predictions: Path, references: Path, truth: dict[str, Labels], beside: dict[str, Beside]
+) -> Iterator[_Item]:
+    """Yield id, predicted text, the study's labels and text, in the order of the predictions.
 
     Raises:
         OrapoError: A study is on one side only, or stands twice.
@@ -324,7 +337,8 @@ def _joined(
         if study_id not in truth:
             raise OrapoError(f"{references}: lacks study {study_id} of {predictions}")
         seen.add(study_id)
-        yield study_id, text_cell(predictions, row, "report"), truth[study_id]
+        text = text_cell(predictions, row, "report")
+        yield study_id, text, truth[study_id], beside.get(study_id)
     missing = [study_id for study_id in truth if study_id not in seen]
     if missing:
         raise OrapoError(f"{predictions}: lacks {len(missing)} studies, the first is {missing[0]}")

@@ -32,6 +32,8 @@ class Reference:
         split: Of a manifest; empty otherwise.
         patient_id: Studies of one patient are resampled together; empty if unknown.
         groups: Subgroups by kind (sex, age band, views, source), where known.
+        age: Of the patient, in years, where known.
+        indication: Why the film was asked for, where known.
     """
 
     study_id: str
@@ -42,6 +44,8 @@ class Reference:
     split: str = ""
     patient_id: str = ""
     groups: Mapping[str, str] = field(default_factory=dict)
+    age: float | None = None
+    indication: str = ""
 
 
 def read_predictions(path: Path) -> dict[str, str]:
@@ -218,6 +222,8 @@ def _from_study(study: Study) -> Reference:
             "views": " + ".join(sorted(set(study.views) - {""})),
             "source": study.source,
         },
+        age=study.age,
+        indication=study.indication,
     )
 
 
@@ -246,6 +252,8 @@ def _from_row(path: Path, study: str, row: Row) -> Reference:
             "views": str(row.values.get("view") or "").strip(),
             "source": str(row.values.get("source") or "").strip(),
         },
+        age=float(age) if age else None,
+        indication=str(row.values.get("indication") or "").strip(),
     )
 
 

@@ -20,6 +20,7 @@ from PIL import Image
 
 from orapo.data.images import read_image
 from orapo.errors import OrapoError
+from orapo.evaluation.graded_marks import TITLES, FactVerdict, GradedView, graded_view, with_partly
 from orapo.evaluation.rows import TRIVIAL_TITLES, best_trivial, result_rows, row_title
 from orapo.evaluation.verdicts import (
     AnyVerdict,
@@ -71,6 +72,12 @@ class _Mark:
 
 _MARKS: Final = (
     _Mark(Verdict.ENTAILED, "✓", "right", "states a finding that is in the reference"),
+    _Mark(
+        FactVerdict.PARTLY,
+        "≈",
+        "partly right",
+        "states a finding that is there; its side, size, change or position is wrong",
+    ),
     _Mark(Verdict.FALSE_ALARM, "✗", "false alarm", "states a finding that is not there"),
     _Mark(Verdict.CONTRADICTION, "≠", "contradiction", "denies a finding that is there"),
     _Mark(Verdict.AGREED_ABSENT, "○", "rightly absent", "denies a finding that is not there"),
@@ -91,6 +98,7 @@ class _ModelText:
     pieces: tuple[Piece, ...]
     reference: tuple[Piece, ...]
     outcome: LabelOutcome
+    graded: GradedView | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +180,7 @@ def write_report(
         studies=next((row["studies"] for row in rows.values() if "studies" in row), None),
         plots=[(name, _plot_address(file)) for name, file in plots.items()],
         marks={mark.verdict: mark for mark in _MARKS},
+        fact_titles=TITLES,
         uncertain=uncertain,
         notes=notes,
         detail=metrics.get("detail"),
@@ -288,13 +297,19 @@ def _model_text(
     uncertain: UncertainPolicy,
 ) -> _ModelText:
     labels = study.generated_labels.get(name, generated.labels)
+    pieces = generated_pieces(generated, study.reference_labels, uncertain=uncertain)
+    graded = graded_view(generated.text, reference.text)
     return _ModelText(
         title=row_title(name),
-        pieces=generated_pieces(generated, study.reference_labels, uncertain=uncertain),
-        reference=reference_pieces(reference, labels, uncertain=uncertain),
+        pieces=with_partly(pieces, graded.partly if graded else ()),
+        reference=with_partly(
+            reference_pieces(reference, labels, uncertain=uncertain),
+            graded.reference_partly if graded else (),
+        ),
         outcome=label_outcome(
             labels, study.reference_labels, denied=generated.denied, uncertain=uncertain
         ),
+        graded=graded,
     )
 
 

@@ -20,6 +20,7 @@ from orapo.evaluation.counts import (
     conventions_named,
 )
 from orapo.evaluation.detail import mean_over_studies
+from orapo.evaluation.graded_figures import graded_scores
 from orapo.evaluation.inputs import Reference
 from orapo.evaluation.language import (
     MEANING,
@@ -89,8 +90,9 @@ def compared(
             ]
         )
         words = language_figures(list(reports.values()), texts) if language else None
-        parts[name] = _Scored(counts, rewards, words)
+        parts[name] = _Scored(counts, rewards, graded_scores(reports, truth), words)
     figures = [*(convention.name for convention in conventions), "facts_reward"]
+    figures += ["graded_score"] if any(text.strip() for text in texts) else []
     figures += LANGUAGE if language else []
     comparisons = []
     for a, b in combinations(systems, 2):
@@ -116,6 +118,7 @@ class _Scored:
 
     counts: Counts
     rewards: NDArray[np.float64]
+    graded: NDArray[np.float64]
     words: LanguageFigures | None
 
 
@@ -135,6 +138,7 @@ def _pair(
         )
     )
     rewards = np.concatenate([first.rewards, second.rewards])
+    graded = np.concatenate([first.graded, second.graded])
     words = None
     if first.words is not None and second.words is not None:
         words = first.words.beside(second.words)
@@ -144,6 +148,8 @@ def _pair(
         weights = np.concatenate([weights_a, weights_b], axis=1)
         columns = [convention_figures(joined, one, weights)["f1"] for one in conventions]
         columns.append(mean_over_studies(rewards, weights))
+        if "graded_score" in figures:
+            columns.append(mean_over_studies(graded, weights))
         table = np.stack(columns, axis=1)
         if words is not None:
             table = np.concatenate([table, language_statistics(words, weights)], axis=1)
@@ -179,7 +185,8 @@ def _pair(
 
 def _in_words(pair: Mapping[str, Any]) -> str:
     name = pair["figure"].replace("_", " ")
-    figure = "mean FactS reward" if name == "facts reward" else f"{name} F1"
+    means = {"facts reward": "mean FactS reward", "graded score": "mean graded score"}
+    figure = means.get(name, f"{name} F1")
     if pair["figure"] in LANGUAGE:
         figure = name
     difference = pair["difference"]

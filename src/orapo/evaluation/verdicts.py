@@ -23,7 +23,7 @@ class ReferenceVerdict(StrEnum):
     MISSED = "missed"
 
 
-AnyVerdict: TypeAlias = Verdict | ReferenceVerdict
+AnyVerdict: TypeAlias = Verdict | ReferenceVerdict | StrEnum
 
 # Worst first: what a reader must not overlook decides the sentence. A right finding stands before
 # a right denial because it is the rarer and the more telling of the two.

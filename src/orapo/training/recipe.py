@@ -36,7 +36,7 @@ class TaskConfig:
             `orapo.training.preparing.balance`); 0: all are shown alike.
         studies_seed: Of the draws of ``train_studies`` and ``repeat_rare``; the run's own ``seed`` (and
             ``data_seed``) order the studies.
-        reward: What is rewarded: ``facts``, ``accuracy`` (the naive baseline), ``bleu``, ``radgraph``,
+        reward: What is rewarded: ``facts``, ``facts_rare`` (labels weigh by rarity), ``graded``, ``accuracy`` (the naive baseline), ``bleu``, ``radgraph``,
             ``radcliq``, or ``package.module:function``.
         reward_terms: What is rewarded beside it, ``name=weight`` each (`training.rewards`).
         reward_model: Folder of ``orapo reward-model train``, for methods ``rlhf`` and ``orapo+rlhf``.

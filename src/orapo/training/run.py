@@ -20,6 +20,7 @@ from orapo.data.manifest import read_manifest
 from orapo.data.study import Study
 from orapo.data.target import check_target, study_labels
 from orapo.errors import OrapoError, RunFailedError
+from orapo.facts import FactSReward
 from orapo.preferences import read_preferences
 from orapo.training.config import OraPOConfig
 from orapo.training.method.experts import ExpertPairs, check_pairs
@@ -224,7 +225,11 @@ def _rewards(
     target = check_target(run.target)
     labels = [study_labels(study, target) for study in studies]
     terms, weights = reward_terms(run.reward_terms or (), labels, run.radeval_python)
-    reward, weight = main_reward(run.reward, config, reward_engine(run), run.radeval_python)
+    engine = reward_engine(run)
+    reward, weight = main_reward(run.reward, config, engine, run.radeval_python, labels)
+    if run.reward == "graded":  # the zero-reward rate reads FactS alone, whatever is rewarded
+        terms.append(FactSReward(config.facts_beta, config.uncertain, engine=engine))
+        weights.append(0.0)
     return [reward, *terms], [weight, *weights]
 
 

@@ -60,9 +60,11 @@ def test_the_main_reward_goes_by_its_name():
 
     config = OraPOConfig("x", use_cpu=True, bf16=False, facts_beta=0.5)
     assert main_reward("facts", config)[0].facts_beta == 0.5
-    for name in ("facts", "accuracy", "bleu"):
+    for name in ("facts", "graded", "accuracy", "bleu"):
         reward, weight = main_reward(name, config)
         assert (reward.__name__, weight) == (name, 1.0)
+    rare, _ = main_reward("facts_rare", config, labels=[{"Fracture": 1}, {}, {}, {}])
+    assert rare.weights["Fracture"] == 2
     assert main_reward(f"{__name__}:constant", config)[0](["a"]) == [0.25]
     assert main_reward("radgraph", config)[1] == 1.0
     assert main_reward("radcliq", config)[1] == -1.0  # an error rate
@@ -74,6 +76,23 @@ def test_terms_are_named_with_their_weights():
     rewards, weights = reward_terms(["repetition=0.5", "length=1", f"{__name__}:constant=-2"])
     assert [reward.__name__ for reward in rewards] == ["repetition", "length", "constant"]
     assert weights == [0.5, 1.0, -2.0]
+
+
+def test_the_graded_score_is_a_term_that_silence_does_not_pay():
+    (reward,), weights = reward_terms(["graded=0.5"])
+    assert weights == [0.5]
+    assert reward(["Left effusion.", "the the"], report=["Left effusion."] * 2) == [1.0, -1.0]
+
+
+def test_facts_alone_is_read_for_zero_rewards_where_the_graded_score_is_rewarded():
+    from orapo.training import OraPOConfig
+    from orapo.training.recipe import RunConfig
+    from orapo.training.run import _rewards
+
+    config = OraPOConfig("x", use_cpu=True, bf16=False)
+    rewards, weights = _rewards(RunConfig(model="m", data="d", reward="graded"), config, [], [])
+    assert [reward.__name__ for reward in rewards] == ["graded", "facts"]
+    assert weights == [1.0, 0.0]
 
 
 @pytest.mark.parametrize(

@@ -11,13 +11,16 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from orapo.errors import MissingExtraError, OrapoError
 from orapo.facts import FactsEngine, FactSReward, RepetitionPenalty, RulesEngine
+from orapo.facts.graded import GradedFactSReward
+from orapo.facts.rare import RareFactSReward, rarity_weights
 from orapo.facts.reward import Completion, completion_text
 from orapo.facts.score import Explanation
-from orapo.labels import CHEXPERT, LABELS, POSITIVE, UNCERTAIN, LabelValue
+from orapo.labels import CHEXPERT, LABELS, POSITIVE, UNCERTAIN, LabelValue, UncertainPolicy
 from orapo.training.config import OraPOConfig
 from orapo.training.recipe import RunConfig
 from orapo.training.rewards.radeval import PREFIX, RadEvalReward
@@ -188,6 +191,8 @@ TERMS: Final[dict[str, Callable[[], Reward]]] = {
     "repetition": RepetitionPenalty,
     "length": LengthPenalty,
     "format": FormatPenalty,
+    # a report that says nothing is the model's failure, not an unknown
+    "graded": partial(GradedFactSReward, unreadable=-1.0),
 }
 FALSE_ALARM: Final = "false_alarm"
 """The one term that needs to know the studies."""
@@ -196,7 +201,7 @@ _RADEVAL: Final = {
     "radgraph": ("radeval/radgraph/radgraph_partial", 1.0),
     "radcliq": ("radeval/radcliq/radcliq_v1", -1.0),
 }
-MAIN: Final = ("facts", "accuracy", "bleu", *_RADEVAL)
+MAIN: Final = ("facts", "facts_rare", "graded", "accuracy", "bleu", *_RADEVAL)
 
 
 def main_reward(
@@ -204,6 +209,7 @@ def main_reward(
     config: OraPOConfig,
     engine: FactsEngine | None = None,
     radeval_python: str = "",
+    labels: Sequence[Mapping[str, LabelValue]] = (),
 ) -> tuple[Reward, float]:
     """Return the reward that a run is about, and its weight: -1 for an error rate.
 
@@ -212,6 +218,7 @@ def main_reward(
         config: Its b and its policy for uncertain labels.
         engine: What reads reports; None: the rules.
         radeval_python: The interpreter that holds RadEval; empty: this one.
+        labels: Of the studies trained on, for ``facts_rare``.
 
     Raises:
         OrapoError: There is no such reward.
@@ -219,6 +226,11 @@ def main_reward(
     """
     if name == "facts":
         return FactSReward(config.facts_beta, config.uncertain, engine=engine), 1.0
+    if name == "facts_rare":
+        weights = rarity_weights(labels, uncertain=UncertainPolicy(config.uncertain))
+        return RareFactSReward(weights, config.facts_beta, config.uncertain, engine=engine), 1.0
+    if name == "graded":
+        return TERMS[name](), 1.0
     if name == "accuracy":
         return AccuracyReward(config.facts_beta, config.uncertain, engine=engine), 1.0
     if name == "bleu":

@@ -1,0 +1,239 @@
+"""Attributes of facts: side, zone, size, measurement, change and device position, with their spans.
+
+They are read from a sentence around the facts that `orapo.facts` found in it. A word belongs to the
+nearest fact of its clause: fewest commas, conjunctions and the like between them, then fewest letters.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+from orapo.facts.graded.tables import Tables, value_of
+
+TIP: Final = "device tip"
+"""The concept of a tip whose device is not named."""
+
+
+class Attribute(NamedTuple):
+    """What is said of a fact besides its name.
+
+    Attributes:
+        name: ``side``, ``zone``, ``size``, ``measure`` (cm), ``distance`` (cm above a landmark),
+            ``change`` or ``position``.
+        value: ``left``; ``height:upper``; ``2.0`` (steps of the scale); ``1.5``; ``larger``; ``low``.
+        start: First character of its words; in the report for a fact's, in the sentence here.
+        end: One past their last.
+    """
+
+    name: str
+    value: str
+    start: int
+    end: int
+
+
+class Mention(NamedTuple):
+    """A fact's place in its sentence, and what it is about."""
+
+    start: int
+    end: int
+    concept: str
+    kind: str
+    denied: bool
+
+
+_PART: Final = re.compile(
+    r"[,;:()]|\b(?:and|but|with|without|which|however|while|although|or|versus|vs|there)\b"
+)
+OF_A_CHANGE: Final = re.compile(
+    r"\s+(?:interval\s+)?(?:increas|decreas|improv|wors|progress|larger|smaller|more|less|resol|clear|reduc|diminish)"
+)
+"""Behind a word for a size it says how much something has changed, not how large it is."""
+ADJECTIVE: Final = 3
+"""Letters by which a finding that follows a word is nearer to it than one before."""
+LONGEST_LIST: Final = 16
+"""Findings of a list that a change at its end is said of."""
+_BEHIND: Final = re.compile(
+    r"(?:\b(?:in|at|of|on|within|involving|along|over|overlying|throughout|near|to|towards?|from|is|are|was|were|has|have|appears?|remains?)"
+    r"(?: (?:the|a|an|both|its|size|slightly|now|mildly))*\s*)$"
+)
+"""Before a word, it makes the word speak of what stands before it."""
+_NUMBER: Final = re.compile(
+    r"(?<![\d.])(\d{1,3}(?:\.\d+)?)(?:\s*(?:x|×|by|-|–|to)\s*(\d{1,3}(?:\.\d+)?)){0,2}\s*-?\s*(mm|cm|millimet(?:er|re)s?|centimet(?:er|re)s?)(?!\w)"
+)
+_AWAY: Final = re.compile(
+    r"\s*(?:above|proximal to|superior to|cranial to|cephalad to|from|over)\s+(?:the\s+)?(?:level of (?:the )?)?(\w+)"
+)
+_MOVE: Final = re.compile(r"\b(?:withdraw\w*|retract\w*|advanc\w*|pull\w*)\b[^.;]{0,30}$")
+_LIST: Final = re.compile(r"^[\s\w-]{0,40}?(?:,| and | or |, and )[\s\w-]{0,30}$")
+_VERB: Final = re.compile(r"\b(?:is|are|was|were|has|have|shows?|with)\b")
+_SIDED_KINDS: Final = frozenset({"pleura", "lung", "bone", "device", "mediastinum", "implant"})
+_ZONED_KINDS: Final = frozenset({"pleura", "lung", "bone"})
+_TIPS: Final = ("central venous catheter", "enteric tube", "endotracheal tube")
+"""Whose landmarks a tip without a name is looked for at, in this order."""
+_VERDICTS: Final = ("bronchus", "wrong", "low", "high", "right")
+
+
+def read_attributes(
+    text: str, mentions: Sequence[Mention], tables: Tables
+) -> list[tuple[Attribute, ...]]:
+    """Return the attributes of each mention.
+
+    Args:
+        text: The sentence in lower case.
+        mentions: The facts that were read in it, in the order of their places.
+        tables: The graded score's.
+
+    Returns:
+        One tuple a mention; spans count characters of the sentence.
+    """
+    found: list[list[Attribute]] = [[] for _ in mentions]
+    if not mentions:
+        return []
+    words = tables.words
+    owner = _Owner(text, mentions)
+    for match in words.side.finditer(text):
+        at = owner.of(match.start(), match.end(), _SIDED_KINDS)
+        if at is not None:
+            found[at].append(Attribute("side", value_of(match), *match.span()))
+    for row, pattern in words.zones.items():
+        for match in pattern.finditer(text):
+            at = owner.of(match.start(), match.end(), _ZONED_KINDS)
+            if at is None:
+                continue
+            if (row == "bone") == (mentions[at].kind == "bone"):
+                found[at].append(Attribute("zone", f"{row}:{value_of(match)}", *match.span()))
+    for match in words.size.finditer(text):
+        if OF_A_CHANGE.match(text, match.end()):
+            continue  # "slightly increased"
+        at = owner.of(match.start(), match.end())
+        if at is not None and mentions[at].kind not in ("device", "implant"):
+            value = value_of(match).replace("p", ".")
+            found[at].append(Attribute("size", value, *match.span()))
+    for match in words.change.finditer(text):
+        value = value_of(match)
+        for at in owner.list_of(match.start(), match.end()):
+            if mentions[at].start <= match.start() < mentions[at].end and value != "acute":
+                continue  # "decreased lung volumes" is no change
+            if value != "acute":
+                found[at].append(Attribute("change", value, *match.span()))
+            elif mentions[at].kind == "bone":
+                found[at].append(Attribute("change", "new", *match.span()))
+    for length, landmark, start, end in _numbers(text):
+        at = owner.of(start, end)
+        if at is None:
+            continue
+        if landmark and mentions[at].kind == "device":
+            found[at].append(Attribute("distance", f"{length:g} {landmark}", start, end))
+        else:
+            found[at].append(Attribute("measure", f"{length:g}", start, end))
+    devices = [at for at, mention in enumerate(mentions) if mention.kind == "device"]
+    for place, at in enumerate(devices):
+        if mentions[at].denied:
+            continue
+        # the words from one device to the next are its own, and those before the first are the first's
+        start = mentions[at].start if place else 0
+        named = (each for each in devices[place + 1 :] if mentions[each].concept != TIP)
+        following = next(named, None)
+        end = len(text) if following is None else mentions[following].start
+        found[at] += _positions(text, mentions[at], start, end, tables)
+    return [tuple(each) for each in found]
+
+
+class _Owner:
+    """Which mention a word belongs to: one of the two that it stands between."""
+
+    def __init__(self, text: str, mentions: Sequence[Mention]) -> None:
+        self.text, self.mentions = text, mentions
+        self.starts = [mention.start for mention in mentions]
+        parts = [match.span() for match in _PART.finditer(text)]
+        self.part_starts = [start for start, _ in parts]
+        self.part_ends = [end for _, end in parts]
+
+    def of(self, start: int, end: int, kinds: frozenset[str] | None = None) -> int | None:
+        mentions = self.mentions
+        after = bisect_right(self.starts, start)
+        before = after - 1
+        if before >= 0 and start < mentions[before].end:
+            best = before
+        elif before < 0:
+            best = after
+        elif after == len(mentions):
+            best = before
+        else:
+            # "in the left lung" speaks of what stands before it, "left effusion" of what follows
+            behind = _BEHIND.search(self.text, max(0, start - 30), start) is not None
+            back = self._parts(mentions[before].end, start), start - mentions[before].end
+            ahead = self._parts(end, mentions[after].start), mentions[after].start - end
+            if behind:
+                best = before if back <= (ahead[0] + 1, ahead[1]) else after
+            else:
+                best = before if (back[0], back[1] + ADJECTIVE) < ahead else after
+        return best if kinds is None or mentions[best].kind in kinds else None
+
+    def _parts(self, start: int, end: int) -> int:
+        """Count what parts a sentence (commas, conjunctions) between two places."""
+        return max(0, bisect_right(self.part_ends, end) - bisect_left(self.part_starts, start))
+
+    def list_of(self, start: int, end: int) -> list[int]:
+        """The owner, and those named with it in one list before a verb ("A and B are unchanged")."""
+        at = self.of(start, end)
+        if at is None:
+            return []
+        owners = [at]
+        mentions = self.mentions
+        if mentions[at].end <= start and _VERB.search(self.text, mentions[at].end, end):
+            while (
+                at > 0
+                and len(owners) < LONGEST_LIST
+                and _joined(self.text[mentions[at - 1].end : mentions[at].start])
+            ):
+                at -= 1
+                owners.append(at)
+        return owners
+
+
+def _joined(between: str) -> bool:
+    return _LIST.match(between) is not None and not _VERB.search(between)
+
+
+def _numbers(text: str) -> Iterator[tuple[float, str, int, int]]:
+    """Yield measurements in centimetres, and what they are above or from; empty if nothing."""
+    if "m" not in text:
+        return
+    for match in _NUMBER.finditer(text):
+        if _MOVE.search(text, max(0, match.start() - 60), match.start()):
+            continue  # how far to move a tube
+        values = [float(value) for value in re.findall(r"\d+(?:\.\d+)?", match.group())]
+        scale = 0.1 if match[3].startswith(("mi", "mm")) else 1.0
+        away = _AWAY.match(text, match.end())
+        if away is None:
+            yield max(values) * scale, "", *match.span()
+        else:
+            yield values[0] * scale, away[1], match.start(), away.end()
+
+
+def _positions(
+    text: str, mention: Mention, start: int, end: int, tables: Tables
+) -> Iterator[Attribute]:
+    """Yield the verdict on where a device lies: said, or meant by its landmark."""
+    found: dict[str, Attribute] = {}
+    near = text[max(0, mention.start - 20) : mention.end + 20]
+    kinds = _TIPS if mention.concept == TIP else (mention.concept,)
+    for kind in (*kinds, "verdict"):
+        pattern = tables.words.positions.get(kind)
+        if pattern is None:
+            continue
+        for match in pattern.finditer(text, start, end):
+            value = value_of(match)
+            if value == "low" and kind != "verdict" and "dialysis" in near:
+                value = "right"  # a dialysis catheter may end in the atrium
+            found.setdefault(value, Attribute("position", value, *match.span()))
+        if found and kind in _TIPS and mention.concept == TIP:
+            break
+    for value in _VERDICTS:
+        if value in found:
+            yield found[value]
+            return

@@ -1,0 +1,216 @@
+"""One lesion of a report against one of the reference: how much of it is right, and what is wrong."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from orapo.facts.graded.lesions import Lesion, sides_agree, zones_agree
+from orapo.facts.graded.tables import Tables
+
+
+class Category(StrEnum):
+    """The error categories of the field (ReXVal, RadPref), and two that name what is left."""
+
+    FALSE_FINDING = "false finding"
+    MISSED_FINDING = "missed finding"
+    WRONG_LOCATION = "wrong location"
+    WRONG_SEVERITY = "wrong severity or size"
+    WRONG_CHANGE = "wrong or unknowable change"
+    WRONG_POSITION = "wrong device position"
+    OVERCALLED = "overcalled certainty"
+    CONTRADICTION = "contradiction"
+    IMPRECISE = "imprecise name or place"
+
+
+class Fault(NamedTuple):
+    """Something wrong with a finding that is right: what, how much of its weight, in words."""
+
+    category: Category
+    part: float
+    detail: str
+
+
+class Pairing(NamedTuple):
+    """How far two lesions are the same."""
+
+    credit: float
+    faults: tuple[Fault, ...]
+
+
+_SIDED: Final = frozenset({"pleura", "lung", "bone", "device", "mediastinum"})
+_ZONED: Final = frozenset({"pleura", "lung", "bone"})
+_SIZED: Final = frozenset(
+    {"pleura", "lung", "heart", "airway", "mediastinum", "abdomen", "bone", "spine"}
+)
+_NOT_NEW: Final = frozenset({"unchanged", "old"})
+_WORSE: Final = frozenset({"new", "larger"})
+_LEAST: Final = 0.3
+"""Centimetres below which two measurements are the same."""
+_TIP: Final = 1.0
+"""Centimetres by which the place of a tip may differ."""
+
+
+def nearness(one: str, other: str, tables: Tables) -> float:
+    """Return how near two concepts are: 1 the same, 0 not at all."""
+    if one == other:
+        return 1.0
+    closeness = tables.near.get((one, other))
+    return 0.0 if closeness is None else tables.weights.near[closeness]
+
+
+def pair(reference: Lesion, report: Lesion, tables: Tables, compares: bool) -> Pairing | None:
+    """Compare a lesion of a report with one of the reference.
+
+    Args:
+        reference: The radiologist's.
+        report: The report's.
+        tables: The graded score's.
+        compares: Whether the reference speaks of an earlier film at all.
+
+    Returns:
+        What part is right and what is wrong; None if they are two different things.
+    """
+    lead = reference.lead(tables)
+    near_lead = max(nearness(lead, name, tables) for name in report.names)
+    near_any = max(
+        nearness(mine, theirs, tables) for mine in reference.names for theirs in report.names
+    )
+    if not near_any:
+        return None
+    if near_any < 1 and not _can_be_same(reference, report):
+        return None
+    penalty = tables.weights.penalty
+    faults: list[Fault] = []
+    name = (near_lead + near_any) / 2
+    if name < 1:
+        said = ", ".join(report.names)
+        faults.append(Fault(Category.IMPRECISE, 1 - name, f"{said} for {lead}"))
+    if _overcalled(reference, report, lead, tables):
+        faults.append(
+            Fault(Category.OVERCALLED, penalty.overcalled, f"{report.lead(tables)} is not certain")
+        )
+    elif reference.certain and not report.certain:
+        faults.append(Fault(Category.IMPRECISE, penalty.unstated, f"{lead} is certain"))
+    kind = tables.concepts[lead].kind
+    if kind in _SIDED:
+        _compare_place(reference, report, kind, faults, tables)
+    if kind in _SIZED:
+        _compare_size(reference, report, faults, tables)
+    if kind == "device":
+        _compare_position(reference, report, faults, tables)
+    _compare_change(reference, report, faults, tables, compares)
+    credit = max(0.0, 1 - sum(fault.part for fault in faults))
+    return Pairing(credit, tuple(faults))
+
+
+def _can_be_same(one: Lesion, other: Lesion) -> bool:
+    if not sides_agree(one.side, other.side) and "bilateral" not in (one.side, other.side):
+        return False
+    return zones_agree(one, other)
+
+
+def _overcalled(reference: Lesion, report: Lesion, lead: str, tables: Tables) -> bool:
+    """Whether the report is certain of what the reference suspects or doesn't name."""
+    if report.certain and not reference.certain:
+        return True
+    for name in report.certain:
+        if name in reference.certain or tables.concepts[name].sign:
+            continue
+        if name in reference.suspected or tables.concepts[lead].sign:
+            return True
+    return False
+
+
+def _compare_place(
+    reference: Lesion, report: Lesion, kind: str, faults: list[Fault], tables: Tables
+) -> None:
+    penalty = tables.weights.penalty
+    one, other = reference.side, report.side
+    if not sides_agree(one, other):
+        part = penalty.wrong_side / (2 if "bilateral" in (one, other) else 1)
+        faults.append(Fault(Category.WRONG_LOCATION, part, f"{other} for {one}"))
+    elif one is not None and other is None and kind != "device":
+        faults.append(Fault(Category.IMPRECISE, penalty.unstated, f"side ({one}) left out"))
+    if kind not in _ZONED:
+        return
+    for row, zones in reference.zones.items():
+        theirs = report.zones.get(row)
+        if theirs is None:
+            if kind == "lung" and row == "height":
+                said = ", ".join(sorted(zones))
+                faults.append(Fault(Category.IMPRECISE, penalty.unstated, f"{said} left out"))
+        elif not zones & theirs:
+            detail = f"{', '.join(sorted(theirs))} for {', '.join(sorted(zones))}"
+            faults.append(Fault(Category.WRONG_LOCATION, penalty.wrong_zone, detail))
+
+
+def _compare_size(reference: Lesion, report: Lesion, faults: list[Fault], tables: Tables) -> None:
+    penalty = tables.weights.penalty
+    if reference.measure is not None and report.measure is not None:
+        low, high = sorted((reference.measure, report.measure))
+        if high > 1.25 * low and high - low > _LEAST - 1e-9:
+            part = penalty.wrong_measurement * (2 if high > 2 * low else 1)
+            detail = f"{report.measure:g} cm for {reference.measure:g} cm"
+            faults.append(Fault(Category.WRONG_SEVERITY, part, detail))
+        return
+    if reference.size is not None and report.size is not None:
+        steps = (
+            int(abs(reference.size - report.size) + 0.5)
+            if abs(reference.size - report.size) >= 1
+            else 0
+        )
+        if steps:
+            detail = f"{_size_word(report.size)} for {_size_word(reference.size)}"
+            faults.append(Fault(Category.WRONG_SEVERITY, penalty.wrong_size * steps, detail))
+
+
+def _size_word(size: float) -> str:
+    return "tiny" if size < 2 else "small" if size < 2.5 else "moderate" if size < 4 else "large"
+
+
+def _compare_position(
+    reference: Lesion, report: Lesion, faults: list[Fault], tables: Tables
+) -> None:
+    penalty = tables.weights.penalty
+    one, other = reference.position, report.position
+    if one is not None and other is not None and one != other:
+        detail = f"{_POSITIONS[other]} for {_POSITIONS[one]}"
+        faults.append(Fault(Category.WRONG_POSITION, penalty.wrong_position, detail))
+        return
+    if one not in (None, "right") and other is None:
+        detail = f"{_POSITIONS[one or '']} left out"
+        faults.append(Fault(Category.WRONG_POSITION, penalty.position_missing, detail))
+    elif one is None and other not in (None, "right"):
+        detail = f"{_POSITIONS[other or '']}, which the reference doesn't say"
+        faults.append(Fault(Category.WRONG_POSITION, penalty.position_missing, detail))
+    if reference.distance and report.distance and reference.distance[1] == report.distance[1]:
+        here, there = report.distance[0], reference.distance[0]
+        if abs(here - there) > _TIP:
+            detail = f"{here:g} cm for {there:g} cm above the {reference.distance[1]}"
+            faults.append(Fault(Category.WRONG_SEVERITY, penalty.wrong_measurement, detail))
+
+
+_POSITIONS: Final = {
+    "right": "well placed", "low": "too low", "high": "too high", "wrong": "malpositioned",
+    "bronchus": "in a bronchus",
+}  # fmt: skip
+
+
+def _compare_change(
+    reference: Lesion, report: Lesion, faults: list[Fault], tables: Tables, compares: bool
+) -> None:
+    penalty = tables.weights.penalty
+    one, other = reference.change, report.change
+    if other is None or one == other:
+        return
+    if one is None:
+        if other in _NOT_NEW and compares:
+            return  # the reference compares, and says nothing new of this
+        detail = f"{other}, which the reference doesn't say"
+        faults.append(Fault(Category.WRONG_CHANGE, penalty.unknowable_change, detail))
+    elif "old" in (one, other):
+        if "new" in (one, other):
+            faults.append(Fault(Category.WRONG_CHANGE, penalty.wrong_change, f"{other} for {one}"))
+    elif not (one in _WORSE and other in _WORSE):
+        faults.append(Fault(Category.WRONG_CHANGE, penalty.wrong_change, f"{other} for {one}"))

@@ -1,0 +1,145 @@
+"""What the graded score reads of a fact besides its name, and where it stands."""
+
+import pytest
+
+from orapo.facts import label_report
+from orapo.facts.graded import GradedReader, read_graded
+from orapo.facts.graded.reading import default_reader
+from orapo.facts.graded.tables import load_tables
+
+
+def facts(text):
+    (report,) = read_graded([text])
+    return [(fact.concept, {a.name: a.value for a in fact.attributes}) for fact in report.facts]
+
+
+@pytest.mark.parametrize(
+    ("text", "concept", "said"),
+    [
+        ("Small left effusion.", "pleural effusion", {"side": "left", "size": "2.0"}),
+        ("RUL nodule of 8 mm.", "lung nodule", {"side": "right", "zone": "height:upper", "measure": "0.8"}),
+        ("A 3 x 4.5 cm mass in the left lower lobe.", "lung mass", {"side": "left", "zone": "height:lower", "measure": "4.5"}),
+        ("The right effusion has decreased.", "pleural effusion", {"side": "right", "change": "smaller"}),
+        ("New left pneumothorax.", "pneumothorax", {"side": "left", "change": "new"}),
+        ("Unchanged cardiomegaly.", "cardiomegaly", {"change": "unchanged"}),
+        ("ETT tip 1 cm above the carina.", "endotracheal tube", {"distance": "1 carina"}),
+        ("The ETT lies in the right main bronchus.", "endotracheal tube", {"position": "bronchus"}),
+        ("NG tube ends in the esophagus.", "enteric tube", {"position": "high"}),
+        ("Right IJ line with tip in the right atrium.", "central venous catheter", {"side": "right", "position": "low"}),
+        ("Low lung volumes.", "low lung volumes", {}),
+        ("The left effusion is slightly larger.", "pleural effusion", {"side": "left", "change": "larger"}),
+        ("Left effusion has moderately increased in size.", "pleural effusion", {"side": "left", "change": "larger"}),
+        ("Right pneumothorax, 1.8 cm from the apex.", "pneumothorax", {"side": "right", "zone": "height:upper", "measure": "1.8"}),
+        ("Decreased lung volumes.", "low lung volumes", {}),
+    ],
+)  # fmt: skip
+def test_attributes_of_a_fact(text, concept, said):
+    assert (concept, said) in facts(text)
+
+
+def test_every_attribute_knows_its_words():
+    text = "No edema. Small left effusion, larger than on the prior study."
+    (report,) = read_graded([text])
+    effusion = report.facts[-1]
+    words = {each.name: text[each.start : each.end] for each in effusion.attributes}
+    assert words == {"side": "left", "size": "Small", "change": "larger than on the prior"}
+
+
+@pytest.mark.parametrize(
+    ("text", "sides"),
+    [
+        ("Left effusion and right atelectasis.", ["left", "right"]),
+        ("Effusion on the left, atelectasis on the right.", ["left", "right"]),
+        ("Right IJ line in the right atrium. Left effusion.", ["right", "left"]),
+        ("Effusions, larger on the right than on the left.", ["bilateral"]),
+    ],
+)
+def test_a_side_belongs_to_the_nearest_finding(text, sides):
+    (report,) = read_graded([text])
+    seen = [{*fact.get("side")} for fact in report.facts]
+    assert [s.pop() if len(s) == 1 else "bilateral" for s in seen] == sides
+
+
+def test_a_change_at_the_end_of_a_list_is_said_of_all_of_it():
+    assert [said["change"] for _, said in facts("Left effusion and atelectasis are unchanged.")] == [
+        "unchanged"
+    ] * 2  # fmt: skip
+
+
+def test_a_tip_in_the_next_sentence_is_the_device_before():
+    said = dict(facts("Right PICC. Tip in the right atrium."))
+    assert said["central venous catheter"]["position"] == "low"
+    assert "device tip" not in said
+
+
+def test_a_dialysis_catheter_may_end_in_the_atrium():
+    said = dict(facts("Right dialysis catheter with tip in the right atrium."))
+    assert said["central venous catheter"]["position"] == "right"
+
+
+@pytest.mark.parametrize(
+    ("text", "concept"),
+    [
+        ("Free air under the diaphragm.", "pneumoperitoneum"),
+        ("Emphysematous change.", "emphysema"),
+        ("Hyperinflated lungs.", "hyperinflation"),
+        ("Pulmonary fibrosis.", "lung fibrosis"),
+        ("Peribronchial thickening.", "bronchial wall thickening"),
+        ("Hilar enlargement.", "hilar enlargement"),
+        ("Hilar lymphadenopathy.", "lymphadenopathy"),
+        ("Calcified granuloma.", "granuloma or calcification"),
+        ("Hiatal hernia.", "hiatal hernia"),
+        ("Elevated right hemidiaphragm.", "elevated hemidiaphragm"),
+        ("Tortuous aorta.", "aortic tortuosity"),
+        ("Aortic calcification.", "aortic or vascular calcification"),
+        ("Shift of the mediastinum to the left.", "mediastinal shift"),
+        ("Subcutaneous emphysema.", "subcutaneous air"),
+        ("Pneumomediastinum.", "pneumomediastinum"),
+        ("Scoliosis.", "spinal curvature"),
+        ("Lung mass.", "lung mass"),
+        ("Lung nodule.", "lung nodule"),
+        ("Cavitary lesion in the right apex.", "cavitation"),
+        ("Tension pneumothorax.", "tension pneumothorax"),
+        ("Dual-lead pacemaker.", "pacemaker or defibrillator"),
+        ("Left chest tube.", "chest tube"),
+        ("Swan-Ganz catheter.", "pulmonary artery catheter"),
+        ("Tracheostomy tube.", "tracheostomy"),
+    ],
+)
+def test_concepts_beyond_the_14_labels(text, concept):
+    assert concept in dict(facts(text))
+
+
+def test_labels_do_not_change_by_the_graded_reading():
+    texts = [
+        "Diffuse micronodular pattern.", "Lung volumes remain low.", "Right chest wall port.",
+        "The right lung is partially collapsed.", "Free air. Left effusion.", "Mediastinal shift.",
+    ]  # fmt: skip
+    before = [label_report(text).labels for text in texts]
+    list(read_graded(texts))
+    assert [label_report(text).labels for text in texts] == before
+
+
+def test_every_finding_of_the_lexicon_is_a_concept_or_says_nothing_of_its_own():
+    silent = {
+        "heart size not stated", "mediastinum size not stated", "pulmonary vascular abnormality",
+        "lung abnormality", "acute cardiopulmonary disease", "bony abnormality", "device taken out",
+    }  # fmt: skip
+    known = set(default_reader()._engine._vocabulary.findings)
+    assert known - set(load_tables().by_finding) == silent
+
+
+def test_reading_is_the_same_with_and_without_a_cache():
+    texts = ["Left effusion. Left effusion.", "Right effusion. Stable."] * 2
+    assert [GradedReader(cached=0).read(text) for text in texts] == [
+        GradedReader().read(text) for text in texts
+    ]
+
+
+@pytest.mark.parametrize("words", ["Left effusion. ", "nodule 3 cm, ", "left right ", "no "])
+def test_a_very_long_text_takes_linear_time(words):
+    import time
+
+    started = time.process_time()
+    GradedReader().read(words * 20_000)
+    assert time.process_time() - started < 30
