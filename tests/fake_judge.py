@@ -73,6 +73,7 @@ class FakeJudge:
         self.at_once = self.most_at_once = 0
         self.hold = threading.Event()  # answers wait for it
         self.hold.set()
+        self.longest_hold = 5
         self.lock = threading.Lock()
         self.closing = threading.Event()
         self.hung_up = threading.Event()
@@ -136,7 +137,7 @@ class _Handler(BaseHTTPRequestHandler):
             fault = self.judge.fault(user, attempt)
             if fault:
                 self.judge.faults[fault] += 1
-        self.judge.hold.wait(5)
+        self.judge.hold.wait(self.judge.longest_hold)
         block = BLOCK.fullmatch(user)
         assert block, "the report is not in one block"
         content = json.dumps(self.judge.answer([item["text"] for item in json.loads(block[2])]))

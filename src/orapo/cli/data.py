@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from orapo.cli.alone import alone
 from orapo.cli.data_check import check
 from orapo.cli.data_convert import convert
 from orapo.cli.data_sample import sample
@@ -34,7 +35,7 @@ from orapo.labels import LABELS, POSITIVE, UNCERTAIN
 
 data = typer.Typer(help="Make and look after data sets.", no_args_is_help=True)
 for _command in (check, sample, convert):
-    data.command()(_command)
+    data.command()(alone(_command))
 
 _DEFAULT_STUDIES: Final = 640
 _SHEET_FILMS: Final = 24

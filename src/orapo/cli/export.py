@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from orapo.cli.alone import alone
 from orapo.data.table_writing import not_an_input
 from orapo.errors import MissingExtraError, OrapoError
 from orapo.export.files import CSV_COLUMNS, ENDINGS, Format, csv_row
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("export")(export)
+    app.command("export")(alone(export))
 
 
 def export(

@@ -17,6 +17,7 @@ from rich.table import Table
 
 from orapo import __version__
 from orapo.cli import reading
+from orapo.cli.alone import alone
 from orapo.data.resumable import ResumableRows, file_identity
 from orapo.data.table_writing import not_an_input, write_rows
 from orapo.data.tables import id_cell, read_rows, table_format, text_cell
@@ -35,7 +36,7 @@ Outcome = tuple[list[LabelValue], int]
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("label")(label)
+    app.command("label")(alone(label))
 
 
 def label(

@@ -17,6 +17,7 @@ from rich.progress import track
 from rich.table import Table
 
 from orapo.cli import reading
+from orapo.cli.alone import alone
 from orapo.data.table_writing import not_an_input, write_rows
 from orapo.data.tables import id_cell, label_cells, read_rows, table_format, text_cell
 from orapo.errors import OrapoError
@@ -73,7 +74,7 @@ class _Scored:
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("reward")(reward)
+    app.command("reward")(alone(reward))
 
 
 def reward(

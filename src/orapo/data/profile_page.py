@@ -23,6 +23,7 @@ from orapo.data.study import Study
 from orapo.data.table_writing import write_rows
 from orapo.errors import OrapoError
 from orapo.labels import LABELS
+from orapo.writing import write_text
 
 THUMBNAILS: Final = 48
 _LISTED: Final = 200
@@ -192,12 +193,4 @@ def _render(**values: Any) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    part = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        raise OrapoError(f"{path}: can't be written ({error.strerror})") from None
-    finally:
-        part.unlink(missing_ok=True)
+    write_text(path, text)

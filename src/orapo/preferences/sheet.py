@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +11,7 @@ from orapo.data.table_writing import write_rows
 from orapo.errors import OrapoError
 from orapo.preferences.pairing import Sheet
 from orapo.preferences.records import Pair, PairKey, read_key, read_sheet, write_key, write_sheet
+from orapo.writing import write_text
 
 SHEET: Final = "sheet.jsonl"
 TABLE: Final = "sheet.csv"
@@ -95,10 +95,4 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
     Raises:
         OrapoError: It can't be written.
     """
-    part = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
-        os.replace(part, path)
-    except OSError as error:
-        raise OrapoError(f"{path}: can't be written ({error.strerror})") from None
+    write_text(path, json.dumps(values, indent=2) + "\n")
