@@ -18,6 +18,7 @@ from rich.table import Table
 
 from orapo.cli import reading
 from orapo.cli.alone import alone
+from orapo.data.spreadsheet import no_formula
 from orapo.data.table_writing import not_an_input, write_rows
 from orapo.data.tables import id_cell, label_cells, read_rows, table_format, text_cell
 from orapo.errors import OrapoError
@@ -116,6 +117,7 @@ def reward(
     max_cost: reading.MaxCost = None,
     cache: reading.CacheFile = None,
     no_schema: reading.NoSchema = False,
+    spreadsheet: reading.Spreadsheet = False,
     as_json: Annotated[bool, typer.Option("--json", help="Summary as JSON on stdout.")] = False,
 ) -> None:
     """Score predicted reports against references with FactS.
@@ -165,7 +167,8 @@ def reward(
         ):
             # Nothing to score, or nothing known, is an empty row and not a zero.
             figures = {} if one.score is None else {f: getattr(one.score, f) for f in FIGURES}
-            write({"study_id": one.study_id, **figures})
+            shown = no_formula(one.study_id) if spreadsheet else one.study_id
+            write({"study_id": shown, **figures})
             if tell is not None:
                 tell({"study_id": one.study_id, **_explained(one)})
             summary.add(one)

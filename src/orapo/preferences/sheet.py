@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from orapo.data.spreadsheet import no_formula
 from orapo.data.table_writing import write_rows
 from orapo.errors import OrapoError
 from orapo.preferences.pairing import Sheet
@@ -19,7 +20,6 @@ KEY: Final = "key.jsonl"
 SUMMARY: Final = "make.json"
 ANSWER_COLUMNS: Final = ("rater", "choice", "reason", "seconds")
 _SHOWN_COLUMNS: Final = ("pair", "study_id", "images", "left", "right")
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 def check_new(folder: Path) -> None:
@@ -78,15 +78,7 @@ def _write_table(path: Path, pairs: Sequence[Pair]) -> None:
                 "left": pair.left,
                 "right": pair.right,
             }
-            write({name: _no_formula(text) for name, text in shown.items()})
-
-
-def _no_formula(text: str) -> str:
-    """Return a text that no spreadsheet takes for a formula; reports do begin with "- ".
-
-    A leading apostrophe, as OWASP advises against CSV injection.
-    """
-    return f"'{text}" if text.startswith(_FORMULA) else text
+            write({name: no_formula(text) for name, text in shown.items()})
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
