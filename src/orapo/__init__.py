@@ -6,6 +6,8 @@ Public names are loaded on first use, so that ``import orapo`` stays cheap and n
 from __future__ import annotations
 
 import importlib
+import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 from orapo.errors import OrapoError
@@ -35,6 +37,21 @@ _HOME = {
     "extract_facts": "orapo.facts",
     "label_report": "orapo.facts",
 }
+
+
+def _no_telemetry() -> None:
+    """Keep what orapo is built on from telling others of its use; ``HF_HUB_DISABLE_TELEMETRY=0`` lets it.
+
+    TRL's trainers send their names and settings when they are made. The hub's client reads the
+    variable when it is imported, which may have been before.
+    """
+    asked = os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    constants = sys.modules.get("huggingface_hub.constants")
+    if constants is not None and asked == "1":
+        constants.HF_HUB_DISABLE_TELEMETRY = True  # type: ignore[attr-defined]
+
+
+_no_telemetry()
 
 
 def __getattr__(name: str) -> Any:

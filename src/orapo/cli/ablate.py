@@ -14,6 +14,7 @@ from rich.table import Table
 
 from orapo.errors import MissingExtraError, OrapoError
 from orapo.locking import locked
+from orapo.models.hub import find_model
 
 
 def add_to(app: typer.Typer) -> None:
@@ -81,6 +82,7 @@ def ablate(
         curve=curve or (),
         split=split,
     )
+    find_model(plan.recipe["model"], plan.recipe.get("model_revision"))
     gpus = _gpus()
     options = Options(
         together or len(gpus) or min(2, os.cpu_count() or 1), tuple(gpus), labeler, resamples
