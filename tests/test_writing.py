@@ -146,6 +146,10 @@ def test_what_a_killed_process_left_can_be_taken_away_and_nothing_else_is(folder
     new_beside(folder / "a[1].csv")
     remove_leftovers(folder / "a[1].csv")
     assert sorted(folder.iterdir()) == sorted(kept)
+    (folder / "deep").mkdir()
+    new_beside(folder / "deep" / "b.png")
+    remove_leftovers(folder)
+    assert sorted(folder.rglob("*")) == sorted([*kept, folder / "deep"])
 
 
 def test_no_writer_makes_a_temporary_name_of_its_own():

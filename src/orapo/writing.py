@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from orapo.errors import OrapoError
 _OWNER_ALONE: Final = 0o600
 _GROUP_TOO: Final = 0o660
 _DEFAULT_ACL: Final = "system.posix_acl_default"
+_LEFTOVER: Final = re.compile(r"\.(.+)\.[a-z0-9_]{8}\.part", re.DOTALL)
 _NOFOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
 
 
@@ -142,11 +144,13 @@ def open_own(path: Path, *, anew: bool) -> int:
 
 
 def remove_leftovers(path: Path) -> None:
-    """Remove what a killed process left of a file (`new_beside`); only while the place is locked."""
+    """Remove what a killed process left (`new_beside`) of a file, or in a folder.
+
+    Only while nobody else writes there: see `orapo.locking`.
+    """
+    of_this = path.name[:180]
     with suppress(OSError):
-        for part in path.parent.glob(f".{_literal(path.name[:180])}.*.part"):
-            part.unlink(missing_ok=True)
-
-
-def _literal(name: str) -> str:
-    return "".join(f"[{sign}]" if sign in "*?[" else sign for sign in name)
+        for part in path.rglob(".*.part") if path.is_dir() else path.parent.glob(".*.part"):
+            named = _LEFTOVER.fullmatch(part.name)
+            if named and (named[1] == of_this or part.parent != path.parent) and part.is_file():
+                part.unlink(missing_ok=True)
