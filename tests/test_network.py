@@ -82,6 +82,7 @@ def home(tmp_path_factory, tiny_processor, tiny_size):
         "learning_rate": 1e-3,
         "logging_steps": 1,
         "gradient_checkpointing": False,
+        "use_cpu": True,
     }
     (home / "recipe.yaml").write_text(yaml.safe_dump(recipe))
     draw, studies, judged = random.Random(0), [], []
