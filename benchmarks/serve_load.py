@@ -1,14 +1,18 @@
 """`orapo serve` under load: mixed requests, clients that hang up, hostile uploads, and its memory.
 
     python benchmarks/serve_load.py --out load.json [--model DIR] [--requests 1000] [--clients 32]
-        [--hostile 500] [--seed 0]
+        [--hostile 500] [--stalled 60] [--seed 0]
 
 Starts the server as users do (`python -m orapo serve`), in a process of its own; the clients run in
 this one. Without `--model` the demo's base is used. Hostile files are those of ORAPO_BENCH/hostile, if
 that is set, and a few of our own, as they are and then mutated. Memory is the server's resident set;
 the processes that decode films are given apart. Ends with 1 if a promise of docs/workbench.md is
 broken: an answer of 5xx (but 501), memory that grows by more than 10 % from the first quarter to the
-end, a p95 of `/v1/facts` of 5 times its median or more, a place that is not freed.
+end, a p95 of `/v1/facts` of 5 times its median or more, a place that is not freed. The load is run once
+more with clients mixed in that say half a head or half an upload, or ask for a stream and read nothing of
+it (`--stalled`: two such readers, the others half and half, opened again as they are ended): no healthy
+kind's p95 (of those asked for 50 times or more) may be more than 1.5 times that of the run without them,
+and nobody is refused who was not there.
 """
 
 import argparse
@@ -17,6 +21,7 @@ import json
 import os
 import random
 import re
+import socket
 import statistics
 import subprocess
 import sys
@@ -197,6 +202,89 @@ def load(server, options):
     }
 
 
+ENOUGH = 50
+"""Requests of a kind; the p95 of fewer is one request's luck."""
+HALF_HEAD = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-A: "
+HALF_UPLOAD = (
+    b"POST /v1/reports HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n"
+    b"Content-Type: multipart/form-data; boundary=b\r\n\r\n"
+    b'--b\r\nContent-Disposition: form-data; name="images"; filename="a"\r\n\r\nxxxx'
+)
+
+
+def whole_upload():
+    """A request for a stream, as bytes."""
+    request = httpx2.Request(
+        "POST", "http://localhost/v1/reports/stream", files={"images": film((256, 256), 0)}
+    )
+    body = request.read()
+    head = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
+    return f"POST /v1/reports/stream HTTP/1.1\r\n{head}\r\n".encode() + body
+
+
+class Stalled:
+    """So many clients that stall, opened again as the server ends them."""
+
+    def __init__(self, server, count):
+        host, port = server.address.removeprefix("http://").split(":")
+        self.place, self.over = (host, int(port)), threading.Event()
+        self.opened = Counter()
+        said = {"half head": HALF_HEAD, "half upload": HALF_UPLOAD, "deaf reader": whole_upload()}
+        # Two readers: more would be users who fill the queue, deaf or not.
+        kinds = ["deaf reader"] * min(2, count) + ["half head", "half upload"] * (count // 2)
+        self.threads = [
+            threading.Thread(target=self.keep, args=(kind, said[kind]), daemon=True)
+            for kind in kinds[:count]
+        ]
+
+    def keep(self, kind, said):
+        while not self.over.wait(0.2):
+            try:
+                with socket.socket() as client:
+                    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
+                    client.settimeout(10)
+                    client.connect(self.place)
+                    client.sendall(said)
+                    self.opened[kind] += 1
+                    self.stall(client, deaf=kind == "deaf reader")
+            except OSError:
+                continue
+
+    def stall(self, client, deaf):
+        """Wait until the server ends it; a deaf reader reads nothing that would tell."""
+        client.settimeout(5)
+        for _ in range(30 if deaf else 10**6):
+            if self.over.is_set():
+                return
+            if deaf:
+                self.over.wait(0.5)
+                continue
+            try:
+                if not client.recv(4096):
+                    return
+            except TimeoutError:
+                continue
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        for thread in self.threads:
+            thread.join(20)
+
+
+def slower(plain, mixed):
+    """How many times the p95 of each healthy kind is with stalled clients what it is without."""
+    return {
+        kind: round(mixed["latency"][kind]["p95"] / plain["latency"][kind]["p95"], 2)
+        for kind in plain["latency"]
+        if mixed["latency"].get(kind, {}).get("count", 0) >= ENOUGH
+    }
+
+
 def hang_up(server, count=30):
     """Clients that hang up at all stages: what they held must be free soon after."""
     ended = Counter()
@@ -318,6 +406,18 @@ def faults(statuses):
     return found
 
 
+def refused(found):
+    """How many got 429."""
+    return sum(count for name, count in found["statuses"].items() if name.endswith(": 429"))
+
+
+def mixed_in(server, options):
+    """The same load beside clients that stall."""
+    with Stalled(server, options.stalled) as stalled:
+        found = load(server, options)
+    return {**found, "stalled": dict(stalled.opened)}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True)
@@ -325,6 +425,7 @@ def main():
     parser.add_argument("--requests", type=int, default=1000)
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--hostile", type=int, default=500)
+    parser.add_argument("--stalled", type=int, default=60)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     model = options.model
@@ -338,6 +439,7 @@ def main():
             result = {
                 "load_average_before": os.getloadavg(),
                 "load": load(server, options),
+                "load_with_stalled": mixed_in(server, options),
                 "hanging_up": hang_up(server),
                 "hostile": hostile(server, options),
                 "load_average_after": os.getloadavg(),
@@ -348,7 +450,15 @@ def main():
     latency = result["load"]["latency"]["facts"]
     start = taken[max(0, len(taken) // 4 - 1)]
     end = result["hostile"]["memory_mb"]["after"]["server"]
+    result["slower_with_stalled"] = slower(result["load"], result["load_with_stalled"])
     result["kept"] = {
+        "p95 beside stalled clients within 1.5 times": max(
+            result["slower_with_stalled"].values(), default=0.0
+        )
+        <= 1.5,
+        "nobody refused beside stalled clients": refused(result["load_with_stalled"])
+        <= refused(result["load"]),
+        "no 5xx beside stalled clients": not faults(result["load_with_stalled"]["statuses"]),
         "no 5xx under load": not faults(result["load"]["statuses"]),
         "no 5xx of hostile uploads": not faults(result["hostile"]["statuses"]),
         "facts were answered between them": set(result["hostile"]["facts_between"]) == {"200"},

@@ -6,6 +6,7 @@ import re
 import socket
 import threading
 import time
+import zlib
 from collections import Counter
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +17,17 @@ FAULTS = (
     *("429", "429 retry-after", "500", "time-out", "cut connection", "cut body"),
     *("broken JSON", "wrong schema", "unknown label", "empty answer", "no choices"),
 )
+ODD = {
+    "usage of words": {"usage": {"prompt_tokens": "ten", "completion_tokens": "ten"}},
+    "usage as a word": {"usage": "ten"},
+    "usage below zero": {"usage": {"prompt_tokens": -1, "completion_tokens": 0}},
+    "choices as a word": {"choices": "abc"},
+    "choices of words": {"choices": ["abc"]},
+    "message as a word": {"choices": [{"message": "abc"}]},
+    "content as a list": {"choices": [{"message": {"content": [{"text": "abc"}]}}]},
+    "content as a number": {"choices": [{"message": {"content": 1}}]},
+}
+"""What stands in an answer that no client of the API expects."""
 BLOCK = re.compile(r"<report-([0-9a-f]{16})>\n(.*)\n</report-\1>", re.DOTALL)
 
 
@@ -61,8 +73,11 @@ class FakeJudge:
         self.at_once = self.most_at_once = 0
         self.hold = threading.Event()  # answers wait for it
         self.hold.set()
+        self.longest_hold = 5
         self.lock = threading.Lock()
         self.closing = threading.Event()
+        self.hung_up = threading.Event()
+        self.sent = 0  # bytes of a huge answer, unpacked
 
     @property
     def calls(self):
@@ -122,7 +137,7 @@ class _Handler(BaseHTTPRequestHandler):
             fault = self.judge.fault(user, attempt)
             if fault:
                 self.judge.faults[fault] += 1
-        self.judge.hold.wait(5)
+        self.judge.hold.wait(self.judge.longest_hold)
         block = BLOCK.fullmatch(user)
         assert block, "the report is not in one block"
         content = json.dumps(self.judge.answer([item["text"] for item in json.loads(block[2])]))
@@ -154,6 +169,14 @@ class _Handler(BaseHTTPRequestHandler):
             content = json.dumps({"facts": [{**fact, "labels": ["Oedema"]}]})
         elif fault == "empty answer":
             content = ""
+        elif fault == "deep answer":
+            content = "[" * 100_000
+        if fault == "drip":
+            return self._drip()
+        if fault == "huge":
+            return self._huge()
+        if fault == "deep JSON":
+            return self._send_bytes(b'{"choices": ' + b"[" * 100_000)
         choices = [
             {
                 "index": 0,
@@ -161,6 +184,7 @@ class _Handler(BaseHTTPRequestHandler):
                 "message": {"role": "assistant", "content": content},
             }
         ]
+        odd = ODD.get(fault, {})
         return self._send(
             200,
             {
@@ -170,12 +194,44 @@ class _Handler(BaseHTTPRequestHandler):
                 "model": body["model"],
                 "choices": [] if fault == "no choices" else choices,
                 "usage": {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110},
+                **odd,
             },
             cut=fault == "cut body",
         )
 
+    def _drip(self):
+        """A byte now and then, each of which a time-out of reads would be content with."""
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", "1000000")
+        self.end_headers()
+        try:
+            while not self.judge.closing.wait(0.1):
+                self.wfile.write(b" ")
+        except OSError:
+            self.judge.hung_up.set()
+        self.close_connection = True
+
+    def _huge(self):
+        """Far more than any answer has, packed small: a kilobyte of it is a megabyte of blanks."""
+        packer = zlib.compressobj(wbits=31)
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Encoding", "gzip")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        try:
+            for _ in range(400):
+                self.wfile.write(packer.compress(b" " * 10**6))
+                self.judge.sent += 10**6
+        except OSError:
+            self.judge.hung_up.set()
+        self.close_connection = True
+
     def _send(self, status, body, headers=None, cut=False):
-        data = json.dumps(body).encode()
+        self._send_bytes(json.dumps(body).encode(), status, headers, cut)
+
+    def _send_bytes(self, data, status=200, headers=None, cut=False):
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))

@@ -39,6 +39,24 @@ _HOME = {
 }
 
 
+def _no_telemetry() -> None:
+    """Keep what orapo is built on from telling others of its use; ``HF_HUB_DISABLE_TELEMETRY=0`` lets it.
+
+    TRL's trainers send their names and settings when they are made. The hub's client reads the
+    variable when it is imported, which may have been before.
+    """
+    import os  # Python itself has imported both when it starts
+    import sys
+
+    asked = os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    constants = sys.modules.get("huggingface_hub.constants")
+    if constants is not None and asked == "1":
+        constants.HF_HUB_DISABLE_TELEMETRY = True  # type: ignore[attr-defined]
+
+
+_no_telemetry()
+
+
 def __getattr__(name: str) -> "Any":
     if name not in _HOME:
         raise AttributeError(f"module 'orapo' has no attribute {name!r}")

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 import pytest
@@ -84,9 +85,11 @@ def dicom_film(tmp_path, name="film.dcm", *, seed=0, **headers):
 
 
 @contextmanager
-def listening(app):
-    """Run an application on a port of this machine; give its address."""
+def listening(app, bounds=None):
+    """Run an application on a port of this machine, as `orapo serve` does; give its address."""
     import uvicorn
+
+    from orapo.serve.connections import BoundedProtocol, Bounds
 
     started = threading.Event()
 
@@ -97,7 +100,12 @@ def listening(app):
 
     port = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=2
+        app,
+        http=partial(BoundedProtocol, bounds or Bounds()),
+        log_config=None,
+        access_log=False,
+        ws="none",
+        timeout_graceful_shutdown=2,
     )
     server = Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [port]}, daemon=True)

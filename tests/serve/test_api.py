@@ -162,6 +162,14 @@ def exported(client, kind, **more):
     return answer
 
 
+def test_a_table_to_be_opened_holds_no_formula(client):
+    asked = {"report": "- No effusion.", "format": "csv", "study_id": "=cmd|'/c calc'!A1"}
+    answer = client.post("/v1/export", json=asked)
+    (row,) = csv.DictReader(io.StringIO(answer.text))
+    assert row["study_id"] == "'=cmd|'/c calc'!A1"
+    assert row["report"] == "'- No effusion."
+
+
 def test_text_json_and_csv_hold_report_and_notice(client):
     text = exported(client, "text")
     assert text.headers["content-disposition"] == 'attachment; filename="s1.txt"'

@@ -1,6 +1,7 @@
 """One model, a queue with an end, and clients that hang up; against a server that listens."""
 
 import contextlib
+import socket
 import threading
 
 import httpx2
@@ -93,26 +94,29 @@ def test_a_report_that_takes_too_long_is_cut_off_and_given(writer, model):
     assert answer["report"] == "There"
 
 
-def test_an_upload_that_does_not_come_ends_in_time_and_frees_its_place(model):
-    limits = Limits(queue=0, upload_seconds=0.3)
+def test_an_upload_that_drips_ends_in_time_and_holds_no_place_until_then(model):
+    limits = Limits(queue=0, upload_seconds=0.5)
     with listening(create_app(model, limits=limits)) as address:
+        client = socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2])), 20)
+        answered = threading.Event()
 
-        def slow():
-            yield b'--b\r\nContent-Disposition: form-data; name="images"; filename="a"\r\n\r\n'
-            never.wait(20)
-            yield b"x"
+        def drip():
+            with contextlib.suppress(OSError):
+                client.sendall(
+                    b"POST /v1/reports HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n"
+                    b"Content-Type: multipart/form-data; boundary=b\r\n\r\n"
+                )
+                part = b'--b\r\nContent-Disposition: form-data; name="images"; filename="a"\r\n\r\n'
+                client.sendall(b"%x\r\n%s\r\n" % (len(part), part))
+                while not answered.wait(0.02):
+                    client.sendall(b"1\r\nx\r\n")
 
-        never = threading.Event()
-        headers = {"content-type": "multipart/form-data; boundary=b"}
-        client = threading.Thread(
-            target=lambda: httpx2.post(f"{address}/v1/reports", content=slow(), headers=headers),
-            daemon=True,
-        )
-        client.start()
-        eventually(lambda: waiting(address) == 1)
-        eventually(lambda: waiting(address) == 0)
-        assert ask(address).status_code == 200
-        never.set()
+        with client:
+            threading.Thread(target=drip, daemon=True).start()
+            assert ask(address).status_code == 200
+            assert client.recv(1000).startswith(b"HTTP/1.1 408")
+            answered.set()
+        assert waiting(address) == 0
 
 
 @pytest.mark.parametrize("path", ["/v1/reports", "/v1/reports/stream"])

@@ -263,6 +263,13 @@ def test_a_page_of_another_site_gets_nothing(client, headers):
     assert client.post("/v1/facts", json={"text": ""}, headers=headers).status_code == 403
 
 
+@pytest.mark.parametrize("origin", ["http://[", "http://[::1", "http://]"])
+def test_an_origin_that_is_no_address_is_a_bad_request(client, origin):
+    answer = client.get("/v1/about", headers={"origin": origin})
+    assert answer.status_code == 400
+    assert answer.json()["detail"] == "Origin must be an address"
+
+
 def test_our_own_page_may_ask_and_links_from_elsewhere_lead_to_it(client):
     ours = {"origin": "http://localhost:8000", "sec-fetch-site": "same-origin"}
     assert client.post("/v1/facts", json={"text": ""}, headers=ours).status_code == 200

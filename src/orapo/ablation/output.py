@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -19,6 +18,7 @@ from orapo.ablation.run import Ablation, as_json
 from orapo.data.table_writing import write_rows
 from orapo.evaluation.curve_plots import data_efficiency, label_f1_curves, zero_reward_curve
 from orapo.evaluation.rows import row_title
+from orapo.writing import write_text
 
 _MOST_LINES: Final = 7
 EARLY_STEP: Final = 50
@@ -309,6 +309,4 @@ def _page(found: Ablation, made: Sequence[ResultTable], plots: Mapping[str, Path
 
 
 def _write(path: Path, text: str) -> None:
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
+    write_text(path, text)

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import orapo
 from orapo.data.phantom import PHANTOM_VERSION
+from orapo.writing import write_text
 
 PACKAGES: Final = (
     "orapo",
@@ -66,10 +67,8 @@ def write_record(path: Path, made_of: Mapping[str, Any], seconds: float) -> None
         made_of: What the result depends on.
         seconds: What it took.
     """
-    part = path.with_name(f".{path.name}.part")
     record = {"made_of": made_of, "seconds": round(seconds, 1)}
-    part.write_text(json.dumps(record, indent=1), encoding="utf-8")
-    part.replace(path)
+    write_text(path, json.dumps(record, indent=1))
 
 
 @cache

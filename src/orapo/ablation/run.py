@@ -30,6 +30,7 @@ from orapo.evaluation.inputs import read_labels, read_predictions
 from orapo.evaluation.nearest import nearest_labels
 from orapo.facts import label_report
 from orapo.labels import UncertainPolicy
+from orapo.writing import write_text
 
 PREDICTIONS: Final = "predictions.jsonl"
 SECOND: Final = "second_labels.csv"
@@ -98,7 +99,7 @@ def run_ablation(plan: AblationPlan, options: Options, console: Console) -> Abla
         done = _train(plan, options, progress, failures)
         written = _write_reports(plan, options, done, progress, failures)
     if failures:
-        (plan.out / FAILURES).write_text(json.dumps(failures, indent=1), encoding="utf-8")
+        write_text(plan.out / FAILURES, json.dumps(failures, indent=1))
         for name, why in failures.items():
             console.print(f"orapo: {name}: {why}", markup=False, highlight=False)
     return _compare(plan, options, written, failures)
@@ -152,7 +153,7 @@ def _train(
         )
         later += others
     if found:
-        (plan.out / TUNING).write_text(json.dumps(found, indent=1), encoding="utf-8")
+        write_text(plan.out / TUNING, json.dumps(found, indent=1))
     results = _run_jobs(later, options, progress, failures)
     return done + [_as_done(job, results) for job in later if job.name in results]
 

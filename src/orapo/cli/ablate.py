@@ -12,8 +12,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from orapo.cli.alone import said_if_full
 from orapo.errors import MissingExtraError, OrapoError
 from orapo.locking import locked
+from orapo.models.hub import find_model
 
 
 def add_to(app: typer.Typer) -> None:
@@ -81,11 +83,12 @@ def ablate(
         curve=curve or (),
         split=split,
     )
+    find_model(plan.recipe["model"], plan.recipe.get("model_revision"))
     gpus = _gpus()
     options = Options(
         together or len(gpus) or min(2, os.cpu_count() or 1), tuple(gpus), labeler, resamples
     )
-    with locked(out, "another orapo ablate is at work there"):
+    with said_if_full(out), locked(out, "another orapo ablate is at work there"):
         found = run_ablation(plan, options, Console(stderr=True))
         files = write_ablation(out, found)
     if as_json:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,13 +11,15 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from orapo.cli.alone import alone
 from orapo.errors import OrapoError
 from orapo.labels import UncertainPolicy
+from orapo.writing import write_text
 
 
 def add_to(app: typer.Typer) -> None:
     """Add ``compare`` to the command line."""
-    app.command()(compare)
+    app.command()(alone(compare))
 
 
 def compare(
@@ -97,13 +98,7 @@ def _names(paths: list[Path]) -> list[str]:
 
 
 def _write(out: Path, result: dict[str, Any]) -> None:
-    part = out.with_name(f".{out.name}.part")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-        os.replace(part, out)
-    except OSError as error:
-        raise OrapoError(f"{out}: can't be written ({error.strerror})") from None
+    write_text(out, json.dumps(result, indent=1) + "\n")
 
 
 def _table(result: dict[str, Any]) -> Table:

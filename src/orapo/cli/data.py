@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from orapo.cli.alone import alone
 from orapo.cli.data_check import check
 from orapo.cli.data_convert import convert
 from orapo.cli.data_options import progress
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 data = typer.Typer(help="Make and look after data sets.", no_args_is_help=True)
 for _command in (check, sample, convert):
-    data.command()(_command)
+    data.command()(alone(_command))
 
 _DEFAULT_STUDIES: Final = 640
 _SHEET_FILMS: Final = 24

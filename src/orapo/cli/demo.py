@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from orapo.cli.alone import said_if_full
 from orapo.errors import MissingExtraError
 from orapo.locking import locked
 
@@ -34,7 +35,7 @@ def demo(
     except ModuleNotFoundError as error:
         raise MissingExtraError("the demo", "train") from error
     plan = DemoPlan.quick(seed) if quick else DemoPlan(seed=seed)
-    with locked(out, "another orapo demo is at work there"):
+    with said_if_full(out), locked(out, "another orapo demo is at work there"):
         metrics = run_demo(out, plan, Console(stderr=True))
     if as_json:
         typer.echo(json.dumps(metrics))

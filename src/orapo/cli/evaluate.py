@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from orapo.cli.alone import alone
 from orapo.cli.evaluation_screen import notes_on, show_evaluation
 from orapo.errors import OrapoError
 from orapo.labels import LabelValue, UncertainPolicy
@@ -28,7 +29,7 @@ _NEEDED = {False: "needs --train MANIFEST", True: "needs training reports"}
 
 def add_to(app: typer.Typer) -> None:
     """Add ``evaluate`` to the command line."""
-    app.command()(evaluate)
+    app.command()(alone(evaluate))
 
 
 def evaluate(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from orapo.cli.alone import alone
 from orapo.errors import MissingExtraError, OrapoError
 from orapo.export.formats import ENDINGS, Format
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("export")(export)
+    app.command("export")(alone(export))
 
 
 def export(

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from orapo import __version__
+from orapo.cli.alone import alone
 from orapo.data.conversation import (
     PROMPT_FIELDS,
     Views,
@@ -44,7 +45,7 @@ class Backend(StrEnum):
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("generate")(generate)
+    app.command("generate")(alone(generate))
 
 
 def generate(

@@ -17,7 +17,9 @@ from rich.table import Table
 
 from orapo import __version__
 from orapo.cli import reading
+from orapo.cli.alone import alone
 from orapo.data.resumable import ResumableRows, file_identity
+from orapo.data.spreadsheet import for_a_spreadsheet
 from orapo.data.table_writing import not_an_input, write_rows
 from orapo.data.tables import id_cell, read_rows, table_format, text_cell
 from orapo.errors import OrapoError
@@ -35,7 +37,7 @@ Outcome = tuple[list[LabelValue], int]
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("label")(label)
+    app.command("label")(alone(label))
 
 
 def label(
@@ -58,6 +60,7 @@ def label(
     max_cost: reading.MaxCost = None,
     cache: reading.CacheFile = None,
     no_schema: reading.NoSchema = False,
+    spreadsheet: reading.Spreadsheet = False,
     as_json: Annotated[bool, typer.Option("--json", help="Summary as JSON on stdout.")] = False,
 ) -> None:
     """Label reports with the 14 CheXpert labels.
@@ -98,7 +101,7 @@ def label(
                 if judge is not None or number % KEPT_EVERY == 0:
                     kept.flush()
                     progress.update(task, completed=number)
-        summary = _write(out, id_column, labels, kept.rows())
+        summary = _write(out, id_column, labels, for_a_spreadsheet(kept.rows(), spreadsheet, "id"))
         summary["duplicate_ids"] = len(twice)
         kept.discard()
     except BaseException as error:

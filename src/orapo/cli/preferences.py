@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from orapo.cli.alone import alone
 from orapo.errors import OrapoError
 
 if TYPE_CHECKING:
@@ -35,9 +36,9 @@ def add_to(app: typer.Typer) -> None:
         help="Blinded pairs of reports, judged by experts.",
         no_args_is_help=True,
     )
-    group.command()(make)
-    group.command()(check)
-    group.command()(convert)
+    group.command()(alone(make))
+    group.command()(alone(check))
+    group.command()(alone(convert))
     app.add_typer(group, name="preferences")
 
 

@@ -68,6 +68,15 @@ NoSchema = Annotated[
     ),
 ]
 
+Spreadsheet = Annotated[
+    bool,
+    typer.Option(
+        "--spreadsheet",
+        help="For a table that a person opens: an apostrophe before ids that a spreadsheet would "
+        "take for a formula. Without it they stay as they were, to be joined again.",
+    ),
+]
+
 DEFAULT_URL = "http://127.0.0.1:8000/v1"
 
 

@@ -17,7 +17,9 @@ from rich.progress import track
 from rich.table import Table
 
 from orapo.cli import reading
+from orapo.cli.alone import alone
 from orapo.cli.graded_column import COLUMN, NOT_GRADED, Beside, GradedCell, grade, read_beside
+from orapo.data.spreadsheet import no_formula
 from orapo.data.table_writing import not_an_input, write_rows
 from orapo.data.tables import id_cell, label_cells, read_rows, table_format, text_cell
 from orapo.errors import OrapoError
@@ -78,7 +80,7 @@ class _Scored:
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("reward")(reward)
+    app.command("reward")(alone(reward))
 
 
 def reward(
@@ -120,6 +122,7 @@ def reward(
     max_cost: reading.MaxCost = None,
     cache: reading.CacheFile = None,
     no_schema: reading.NoSchema = False,
+    spreadsheet: reading.Spreadsheet = False,
     as_json: Annotated[bool, typer.Option("--json", help="Summary as JSON on stdout.")] = False,
 ) -> None:
     """Score predicted reports against references with FactS.
@@ -172,7 +175,8 @@ def reward(
             # Nothing to score, or nothing known, is an empty row and not a zero.
             figures = {} if one.score is None else {f: getattr(one.score, f) for f in FIGURES}
             graded = dict.fromkeys(more, one.graded.score)
-            write({"study_id": one.study_id, **figures, **graded})
+            shown = no_formula(one.study_id) if spreadsheet else one.study_id
+            write({"study_id": shown, **figures, **graded})
             if tell is not None:
                 why = dict.fromkeys(more, one.graded.why)
                 tell({"study_id": one.study_id, **_explained(one), **why})

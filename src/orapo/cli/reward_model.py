@@ -11,6 +11,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from orapo.cli.alone import alone
 from orapo.errors import MissingExtraError
 
 app = typer.Typer(help="Learn a reward from experts' judgements.", no_args_is_help=True)
@@ -22,6 +23,7 @@ def add_to(parent: typer.Typer) -> None:
 
 
 @app.command()
+@alone
 def train(
     preferences: Annotated[Path, typer.Option(help="Judgements: preferences.jsonl.")],
     references: Annotated[Path, typer.Option(help="Manifest with the judged studies.")],
@@ -86,6 +88,7 @@ def train(
 
 
 @app.command()
+@alone
 def check(
     folder: Annotated[Path, typer.Argument(help="Folder of a reward model.")],
     preferences: Annotated[Path, typer.Option(help="Judgements: preferences.jsonl.")],

@@ -6,6 +6,7 @@ import ipaddress
 import logging
 import socket
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -114,6 +115,15 @@ def serve(
             rich_help_panel=LIMITS,
         ),
     ] = 8,
+    max_connections: Annotated[
+        int,
+        typer.Option(
+            min=4,
+            metavar="N",
+            help="Open at a time, half of them from one address; fewer if ulimit -n says so.",
+            rich_help_panel=LIMITS,
+        ),
+    ] = 256,
     trust_remote_code: Annotated[
         bool,
         typer.Option("--trust-remote-code", help="Run code that comes with the checkpoint."),
@@ -130,6 +140,7 @@ def serve(
 
         from orapo.serve.app import create_app
         from orapo.serve.appended import AppendedLines
+        from orapo.serve.connections import BoundedProtocol, Bounds, OnceAMinute, that_fit
         from orapo.serve.judging import load_judging
         from orapo.serve.limits import Limits
     except ModuleNotFoundError as error:
@@ -144,6 +155,7 @@ def serve(
         new_tokens=max_new_tokens,
         model_seconds=max_seconds,
         queue=queue,
+        arriving=4 * (queue + 1),
     )
     if (pairs is None) != (judgements is None):
         raise OrapoError("--pairs and --judgements (a file to write) go together")
@@ -169,12 +181,18 @@ def serve(
         )
         logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
         logging.getLogger("orapo.serve").setLevel(logging.INFO)
+        for handler in logging.getLogger().handlers:
+            handler.addFilter(OnceAMinute())
         # What pydicom and Pillow say of files quotes them. `orapo.data` keeps that back file by
         # file, by settings of the whole process, which two threads would take from each other.
         logging.getLogger("pydicom").setLevel(logging.CRITICAL)
         warnings.simplefilter("ignore")
+        connections, backlog = that_fit(max_connections)
+        bounds = Bounds(connections=connections, of_an_address=max(2, connections // 2))
         config = uvicorn.Config(
             application,
+            http=partial(BoundedProtocol, bounds),  # type: ignore[arg-type]
+            backlog=backlog,
             log_config=None,
             access_log=False,  # it would write down what was asked for
             server_header=False,

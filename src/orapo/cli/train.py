@@ -14,6 +14,7 @@ from rich.table import Table
 
 from orapo.errors import MissingExtraError, OrapoError
 from orapo.locking import locked
+from orapo.models.hub import find_model
 
 if TYPE_CHECKING:
     from orapo.training.preparing.dry_run import DryRun
@@ -74,6 +75,7 @@ def train(
         runs.quiet_libraries()
         arguments += recipes.without_gpu()
     run, settings = recipes.read_recipe(arguments)
+    find_model(run.model, run.model_revision)
     if dry_run:
         from orapo.training.preparing.dry_run import dry_run as look
         from orapo.training.preparing.dry_run import hardware

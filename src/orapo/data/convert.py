@@ -23,6 +23,7 @@ from orapo.data.loaded import Loaded, Place, Problem
 from orapo.data.manifest import write_manifest
 from orapo.data.study import Study
 from orapo.errors import MissingExtraError, OrapoError
+from orapo.writing import replacing, write_text
 
 MANIFEST: Final = "manifest.jsonl"
 IMAGES: Final = "images"
@@ -134,7 +135,7 @@ def _claim(out: Path, record: dict[str, Any]) -> None:
     if out.exists() and any(out.iterdir()):
         raise OrapoError(f"{out}: is not empty; give an empty folder")
     out.mkdir(parents=True, exist_ok=True)
-    path.write_text(wanted, encoding="utf-8")
+    write_text(path, wanted)
 
 
 def _jobs(loaded: Loaded, out: Path, image_size: int | None) -> Iterator[_Job]:
@@ -175,9 +176,8 @@ def _copy(job: _Job, image_size: int | None) -> str:
         image = image.resize((width, height), Image.Resampling.LANCZOS)
     bare = Image.frombytes("L", image.size, image.tobytes())  # pixels, and nothing else
     job.target.parent.mkdir(parents=True, exist_ok=True)
-    part = job.target.with_suffix(".part")
-    bare.save(part, format="PNG")
-    part.replace(job.target)
+    with replacing(job.target) as part:
+        bare.save(part, format="PNG")
     return ""
 
 

@@ -19,10 +19,12 @@ from matplotlib.figure import Figure
 from orapo.data.images import read_image
 from orapo.data.loaded import Loaded, Problem
 from orapo.data.profile import problem_record, text_of
+from orapo.data.spreadsheet import for_a_spreadsheet
 from orapo.data.study import Study
 from orapo.data.table_writing import write_rows
 from orapo.errors import OrapoError
 from orapo.labels import LABELS
+from orapo.writing import write_text
 
 THUMBNAILS: Final = 48
 _LISTED: Final = 200
@@ -62,8 +64,9 @@ def write_profile(
     """
     _write(out / "profile.json", json.dumps(figures, indent=2) + "\n")
     with write_rows(out / "problems.csv", _PROBLEM_COLUMNS) as write:
-        for problem in problems:
-            write(problem_record(problem))
+        records = (problem_record(problem) for problem in problems)
+        for record in for_a_spreadsheet(records, True, "file", "entry", "problem"):
+            write(record)
     title = f"Data set {loaded.source or 'of this manifest'}"
     films = _films(loaded.studies) if thumbnails else []
     page = _render(
@@ -192,12 +195,4 @@ def _render(**values: Any) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    part = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        raise OrapoError(f"{path}: can't be written ({error.strerror})") from None
-    finally:
-        part.unlink(missing_ok=True)
+    write_text(path, text)

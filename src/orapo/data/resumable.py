@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from orapo.errors import OrapoError
+from orapo.writing import open_own
 
 
 def file_identity(path: Path) -> list[Any]:
@@ -57,7 +58,7 @@ class ResumableRows:
         make_folder_of(out)
         try:
             end = self._whole_lines(key)
-            self._file = self.path.open("r+b" if end else "wb")
+            self._file = os.fdopen(open_own(self.path, anew=not end), "r+b")
             if end:
                 self._file.truncate(end)
                 self._file.seek(end)
@@ -68,10 +69,12 @@ class ResumableRows:
 
     def _whole_lines(self, key: str) -> int:
         """Count the rows of an earlier run of the same kind, and return where the last one ends."""
-        if not self.path.is_file():
+        try:
+            handle = open_own(self.path, anew=False)
+        except OSError:  # none, or a link that someone laid there
             return 0
         end = 0
-        with self.path.open("rb") as file:
+        with os.fdopen(handle, "rb") as file:
             for number, line in enumerate(file):
                 if not line.endswith(b"\n"):  # the run was killed while it wrote this
                     break

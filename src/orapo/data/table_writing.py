@@ -11,6 +11,7 @@ from typing import IO, Any, Protocol
 
 from orapo.data.tables import table_format
 from orapo.errors import OrapoError
+from orapo.writing import new_beside
 
 
 class RowWriter(Protocol):
@@ -52,9 +53,9 @@ def write_rows(
         OrapoError: The suffix is unknown or the file can't be written.
     """
     suffix = table_format(path)
-    part = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        part = new_beside(path)
     except OSError as error:
         raise OrapoError(f"{path}: can't be written ({error.strerror})") from None
     try:

@@ -36,6 +36,7 @@ from orapo.labels import LABELS, UncertainPolicy
 from orapo.models.base import seconds_of, tiny_base
 from orapo.training.recipe import RunConfig
 from orapo.training.run import quiet_libraries
+from orapo.writing import write_text
 
 UNCERTAIN = UncertainPolicy.POSITIVE
 """The demo's convention in reward and table alike; every result names it."""
@@ -292,9 +293,7 @@ def _write_results(
     reports: Mapping[str, Mapping[str, str]],
     test: Sequence[Study],
 ) -> None:
-    part = out / ".metrics.json.part"
-    part.write_text(json.dumps(metrics, indent=1))
-    part.replace(out / "metrics.json")
+    write_text(out / "metrics.json", json.dumps(metrics, indent=1))
     _write_ablation(out / "ablation.csv", metrics)
     shares = {
         name: [(int(step), share) for step, share in metrics[name]["zero_reward_share"].items()]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -17,6 +16,7 @@ from orapo.evaluation.report import ExampleStudy, write_report
 from orapo.evaluation.rows import best_trivial, result_rows
 from orapo.evaluation.verdicts import label_outcome
 from orapo.labels import LabelValue, UncertainPolicy
+from orapo.writing import write_text
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -128,6 +128,4 @@ def write_evaluation(
         worst=worst,
         uncertain=uncertain,
     )
-    part = out / ".metrics.json.part"
-    part.write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
-    os.replace(part, out / "metrics.json")
+    write_text(out / "metrics.json", json.dumps(metrics, indent=2) + "\n")

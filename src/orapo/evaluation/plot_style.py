@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from orapo.errors import OrapoError
+from orapo.writing import replacing
 
 DPI: Final = 160
 MOST_IN_TITLE: Final = 3
@@ -103,9 +103,6 @@ def save(figure: Figure, path: Path) -> None:
         OrapoError: The file can't be written.
     """
     figure.set_facecolor("white")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as part:
         # no "Software" entry: the bytes then depend on the figures alone
-        figure.savefig(path, format="png", metadata={"Software": None})
-    except OSError as error:
-        raise OrapoError(f"{path}: can't be written ({error.strerror})") from None
+        figure.savefig(part, format="png", metadata={"Software": None})

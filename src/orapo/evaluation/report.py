@@ -34,6 +34,7 @@ from orapo.evaluation.verdicts import (
 from orapo.facts import Verdict, label_report
 from orapo.facts.fact import ReportFacts
 from orapo.labels import LABELS, LabelValue, UncertainPolicy
+from orapo.writing import write_bytes
 
 _MAX_PIXELS: Final = 512  # longest side of an embedded film
 
@@ -335,13 +336,5 @@ def _address(picture: bytes, kind: str = "png") -> str:
 
 
 def _write(path: Path, page: str) -> None:
-    part = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # "replace": JSON may smuggle in half a surrogate pair, which UTF-8 can't hold
-        part.write_bytes(page.encode("utf-8", "replace"))
-        part.replace(path)
-    except OSError as error:
-        raise OrapoError(f"{path}: can't be written ({error.strerror})") from None
-    finally:
-        part.unlink(missing_ok=True)
+    # "replace": JSON may smuggle in half a surrogate pair, which UTF-8 can't hold
+    write_bytes(path, page.encode("utf-8", "replace"))

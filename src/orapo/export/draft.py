@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from orapo.errors import OrapoError
 from orapo.facts import label_report
 from orapo.generation.rows import nested_cell
 from orapo.labels import CHEXPERT, LabelValue, any_known
+from orapo.writing import write_bytes
 
 NOTICE: Final = "DRAFT written by a model, not verified by a radiologist. For research use only."
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
@@ -133,11 +133,4 @@ def put(path: Path, content: bytes) -> None:
     Raises:
         OrapoError: It can't be written.
     """
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.write_bytes(content)
-        os.replace(part, path)
-    except OSError as error:
-        raise OrapoError(f"{path}: can't be written ({error.strerror})") from None
-    finally:
-        part.unlink(missing_ok=True)
+    write_bytes(path, content)

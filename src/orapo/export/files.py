@@ -8,6 +8,7 @@ from datetime import datetime
 from io import BytesIO
 from typing import Any, Final
 
+from orapo.data.spreadsheet import no_formula
 from orapo.export.draft import NOTICE, Draft, as_json, as_text
 from orapo.export.formats import Format
 from orapo.labels import LABELS, format_label
@@ -19,10 +20,14 @@ Lost = Callable[[int, str], None]
 
 
 def csv_row(draft: Draft) -> dict[str, Any]:
-    """Return a draft's row of the table of reports: report, 14 labels, model, notice."""
+    """Return a draft's row of the table of reports: report, 14 labels, model, notice.
+
+    A person opens it: what a spreadsheet would take for a formula has an apostrophe before it.
+    """
     labels = {name: format_label(draft.labels.get(name)) for name in LABELS}
     origin = {"model": draft.model_name, "revision": draft.revision, "notice": NOTICE}
-    return {"study_id": draft.study_id, "report": draft.text, **labels, **origin}
+    texts = {"study_id": draft.study_id, "report": draft.text, **origin}
+    return {**{name: no_formula(text) for name, text in texts.items()}, **labels}
 
 
 def file_content(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from orapo.errors import MissingExtraError, OrapoError
+from orapo.models.hub import find_model
 
 ADAPTER_FILE: Final = "adapter_config.json"
 
@@ -42,7 +43,7 @@ def load_checkpoint(
 
     Raises:
         MissingExtraError: torch or transformers are not installed.
-        OrapoError: The folder holds no checkpoint.
+        OrapoError: The folder holds no checkpoint, or there is neither folder nor model.
     """
     try:
         import torch
@@ -57,8 +58,7 @@ def load_checkpoint(
         base = adapter_base(folder)
     elif folder.exists() and not (folder / "config.json").is_file():
         raise OrapoError(f"{folder}: no checkpoint here (config.json is missing)")
-    if not folder.exists() and (folder.is_absolute() or str(name).count("/") != 1):
-        raise OrapoError(f"{folder}: no such folder")
+    find_model(base, revision)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     settings: dict[str, Any] = {"trust_remote_code": remote_code}
     if revision is not None:

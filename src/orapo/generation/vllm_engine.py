@@ -15,6 +15,7 @@ from PIL import Image
 from orapo.data.conversation import user_message
 from orapo.errors import MissingExtraError
 from orapo.generation.reports import Decoding, Sample, placeholder_tokens
+from orapo.models.hub import find_model
 
 _NEVER = -100.0
 """What is added to the logit of a token that has no place in a report; the least that is allowed."""
@@ -45,6 +46,7 @@ class VllmWriter:
         self.version = str(vllm.__version__)
         self._parameters = vllm.SamplingParams
         self._decoding = decoding
+        find_model(name)
         self._processor = AutoProcessor.from_pretrained(name, trust_remote_code=remote_code)
         self._llm = vllm.LLM(
             model=name,

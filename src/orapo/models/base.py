@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -109,7 +109,8 @@ def tiny_base(
     folder = root / f"tiny-base-{recipe.fingerprint}"
     if (folder / "config.json").is_file():
         return folder
-    part = folder.with_name(f"{folder.name}.part-{os.getpid()}")
+    root.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(".part", f".{folder.name}.", root))
     start = time.monotonic()
     try:
         _make(recipe, part, progress or (lambda *_: None))

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from orapo.errors import OrapoError
+from orapo.writing import replacing
 
 _DPI: Final = 160
 _WIDTH: Final = 8.0  # inches; text is sized for this figure at 800 px
@@ -180,12 +180,8 @@ def _dress(axes: Axes) -> None:
 
 def _save(figure: Figure, path: Path) -> None:
     figure.set_facecolor("white")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with warnings.catch_warnings():
-            # names in scripts that the font lacks; they stand whole in the tables
-            warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
-            # no "Software" entry: the bytes then depend on the figures alone
-            figure.savefig(path, format="png", dpi=_DPI, metadata={"Software": None})
-    except OSError as error:
-        raise OrapoError(f"{path}: can't be written ({error.strerror})") from None
+    with replacing(path) as part, warnings.catch_warnings():
+        # names in scripts that the font lacks; they stand whole in the tables
+        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
+        # no "Software" entry: the bytes then depend on the figures alone
+        figure.savefig(part, format="png", dpi=_DPI, metadata={"Software": None})

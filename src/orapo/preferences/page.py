@@ -12,11 +12,11 @@ from typing import Any
 
 import jinja2
 
-from orapo.errors import OrapoError
 from orapo.preferences.check import in_words
 from orapo.preferences.figures import drift_plot, kappa_plot, raters_plot, systems_plot
 from orapo.preferences.raters import WORDS
 from orapo.preferences.sheet import write_json
+from orapo.writing import write_bytes
 
 
 def write_check(out: Path, check: Mapping[str, Any]) -> None:
@@ -53,14 +53,7 @@ def write_check(out: Path, check: Mapping[str, Any]) -> None:
         rewards=sorted({name for one in raters for name in one["with_rewards"]}),
         goes_with=[*goes_with, WORDS],
     )
-    part = out / ".check.html.part"
-    try:
-        part.write_bytes(page.encode("utf-8", "replace"))
-        part.replace(out / "check.html")
-    except OSError as error:
-        raise OrapoError(f"{out / 'check.html'}: can't be written ({error.strerror})") from None
-    finally:
-        part.unlink(missing_ok=True)
+    write_bytes(out / "check.html", page.encode("utf-8", "replace"))
     write_json(out / "check.json", check)
 
 

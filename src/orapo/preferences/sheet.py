@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from orapo.data.spreadsheet import no_formula
 from orapo.data.table_writing import write_rows
 from orapo.errors import OrapoError
 from orapo.preferences.pairing import Sheet
 from orapo.preferences.records import Pair, PairKey, read_key, read_sheet, write_key, write_sheet
+from orapo.writing import write_text
 
 SHEET: Final = "sheet.jsonl"
 TABLE: Final = "sheet.csv"
@@ -19,7 +20,6 @@ KEY: Final = "key.jsonl"
 SUMMARY: Final = "make.json"
 ANSWER_COLUMNS: Final = ("rater", "choice", "reason", "seconds")
 _SHOWN_COLUMNS: Final = ("pair", "study_id", "images", "left", "right")
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 def check_new(folder: Path) -> None:
@@ -78,15 +78,7 @@ def _write_table(path: Path, pairs: Sequence[Pair]) -> None:
                 "left": pair.left,
                 "right": pair.right,
             }
-            write({name: _no_formula(text) for name, text in shown.items()})
-
-
-def _no_formula(text: str) -> str:
-    """Return a text that no spreadsheet takes for a formula; reports do begin with "- ".
-
-    A leading apostrophe, as OWASP advises against CSV injection.
-    """
-    return f"'{text}" if text.startswith(_FORMULA) else text
+            write({name: no_formula(text) for name, text in shown.items()})
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
@@ -95,10 +87,4 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
     Raises:
         OrapoError: It can't be written.
     """
-    part = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
-        os.replace(part, path)
-    except OSError as error:
-        raise OrapoError(f"{path}: can't be written ({error.strerror})") from None
+    write_text(path, json.dumps(values, indent=2) + "\n")

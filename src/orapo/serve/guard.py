@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 import ipaddress
 import json
@@ -10,6 +9,7 @@ import logging
 import time
 import traceback
 from collections.abc import Callable, Collection
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from orapo.serve.limits import Limits
+from orapo.serve.limits import Arrival, Arrivals, Limits
 
 LOG: Final = logging.getLogger("orapo.serve")
 
@@ -79,6 +79,7 @@ class Guard:
         observe: Observer | None = None,
     ) -> None:
         self._app, self._limits, self._observe = app, limits, observe
+        self._arrivals = Arrivals(limits.arriving)
         self._token = None if token is None else token.encode()
         self._names = {name.lower() for name in names} | {"localhost"}
 
@@ -112,10 +113,11 @@ class Guard:
             if refusal is not None:
                 await _say(answer, *refusal)
             else:
-                await self._app(scope, self._measured(scope, receive), answer)
+                with ExitStack() as arriving:
+                    await self._app(scope, self._measured(scope, receive, arriving), answer)
         except HTTPException as error:
             if not status:
-                await _say(answer, error.status_code, str(error.detail))
+                await _say(answer, error.status_code, str(error.detail), dict(error.headers or {}))
         except Exception as error:
             # Neither the message nor the traceback's values: both may quote what was sent.
             LOG.error("%s in %s", type(error).__name__, _place(error))
@@ -143,7 +145,11 @@ class Guard:
         if not self._is_ours(host):
             return 403, "asked for by a name that is not allowed; see --allow-name", {}
         visits = scope["method"] == "GET" and scope["path"] in OPEN_PATHS
-        if origin and urlsplit(origin).netloc.lower() != host.lower():
+        try:
+            asked_by = urlsplit(origin).netloc
+        except ValueError:
+            return 400, "Origin must be an address", {}
+        if origin and asked_by.lower() != host.lower():
             return 403, "asked for by a page of another site", {}
         if site not in ("", "same-origin", "none") and not visits:
             return 403, "asked for by a page of another site", {}
@@ -178,25 +184,36 @@ class Guard:
     def _too_large(self, scope: Scope) -> str:
         return f"larger than the limit of {self._most(scope):,} bytes"
 
-    def _measured(self, scope: Scope, receive: Receive) -> Receive:
+    def _measured(self, scope: Scope, receive: Receive, arriving: ExitStack) -> Receive:
         """Count a body's bytes as they come, whatever was announced, and the time they take."""
         left, until, over = self._most(scope), time.monotonic() + self._limits.upload_seconds, False
+        arrival: Arrival | None = None
 
         async def measured() -> Message:
-            nonlocal left, over
+            nonlocal left, over, arrival
             if over:  # now only the end of the connection can come
                 return await receive()
+            if arrival is None:
+                upload = scope["path"] in UPLOAD_PATHS
+                arrival = arriving.enter_context(self._arrivals.one_more()) if upload else Arrival()
+            seconds = min(until - time.monotonic(), self._limits.silent_seconds)
             try:
-                async with asyncio.timeout(max(0.0, until - time.monotonic())):
+                async with arrival.clock(seconds):
                     message = await receive()
             except TimeoutError:
-                raise HTTPException(408, "the request took too long to arrive") from None
+                raise HTTPException(
+                    408, "the request took too long to arrive", {"connection": "close"}
+                ) from None
             if message["type"] != "http.request":
                 return message
-            left -= len(message.get("body", b""))
+            size = len(message.get("body", b""))
+            arrival.count(size)
+            left -= size
             if left < 0:
-                raise HTTPException(413, self._too_large(scope))
+                raise HTTPException(413, self._too_large(scope), {"connection": "close"})
             over = not message.get("more_body", False)
+            if over:
+                arriving.close()
             return message
 
         return measured

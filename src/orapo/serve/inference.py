@@ -165,16 +165,7 @@ class ModelWorker:
         future.add_done_callback(lambda _: tell(None))
         try:
             while (event := await events.get()) is not None:
-                # A slow client gets the latest text, not all that came before it.
-                while event[0] == "text" and not events.empty():
-                    if (later := events.get_nowait()) is None:
-                        break
-                    event = later
-                else:
-                    yield event
-                    continue
                 yield event
-                break
             yield "report", future.result()
         finally:
             job.cancelled.set()

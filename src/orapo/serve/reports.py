@@ -1,4 +1,4 @@
-"""The routes that take films: each takes a place first, and gives it back however it ends."""
+"""The routes that take films: each takes a place, and gives it back however it ends."""
 
 from __future__ import annotations
 
@@ -65,35 +65,37 @@ def report_routes(
     )
     async def film(request: Request) -> Response:
         """Return a film as the model gets it: grey, 8 bits, upright; as PNG."""
-        with film_places.take():
-            form = await read_form(request, 1)
-            try:
-                files = files_of(form, "image", 1)
-                no_fields(form)
+        film_places.check()
+        form = await read_form(request, 1)
+        try:
+            files = files_of(form, "image", 1)
+            no_fields(form)
+            with film_places.take():
                 async with kept_for_now(files) as uploads:
                     loop = asyncio.get_running_loop()
                     png = await loop.run_in_executor(
                         films, apart, limits.film_seconds, as_png, uploads[0], limits.film_side
                     )
-            finally:
-                await form.close()
+        finally:
+            await form.close()
         return Response(png, media_type="image/png")
 
     async def written(request: Request) -> AsyncGenerator[Progress, None]:
-        """Take a place, then the upload, then the model; give all back in the end."""
+        """Take the upload, then a place, then the model; give all back in the end."""
         if worker is None:
             raise HTTPException(501, "this server has no model; it is started with --model")
-        with places.take(worker.seconds_each):
-            form = await read_form(request, limits.films)
-            try:
-                order_files = files_of(form, "images", limits.films)
-                asked = settings_of(form, limits)
-                decoding = Decoding(
-                    max_new_tokens=limits.new_tokens,
-                    temperature=0.0 if asked.samples == 1 else 1.0,
-                    seed=asked.seed,
-                    samples=asked.samples,
-                )
+        places.check(worker.seconds_each)
+        form = await read_form(request, limits.films)
+        try:
+            order_files = files_of(form, "images", limits.films)
+            asked = settings_of(form, limits)
+            decoding = Decoding(
+                max_new_tokens=limits.new_tokens,
+                temperature=0.0 if asked.samples == 1 else 1.0,
+                seed=asked.seed,
+                samples=asked.samples,
+            )
+            with places.take(worker.seconds_each):
                 async with kept_for_now(order_files) as uploads:
                     yield "waiting", places.taken - 1
                     order = Order(uploads, decoding, asked.select)
@@ -103,8 +105,8 @@ def report_routes(
                                 read = await asyncio.to_thread(facts_of, data["report"])
                                 data = ReportAnswer(facts=read, notice=NOTICE, **data)
                             yield event, data
-            finally:
-                await form.close()
+        finally:
+            await form.close()
 
     @router.post(
         "/v1/reports",
@@ -174,11 +176,47 @@ async def _unless_gone(request: Request, work: Awaitable[_Answer]) -> _Answer:
         await asyncio.gather(task, gone, return_exceptions=True)
 
 
+async def _detached(progress: AsyncGenerator[Progress, None]) -> AsyncGenerator[Progress, None]:
+    """Follow the writing apart from who reads of it.
+
+    A reader that stops reading then holds its connection alone, and not the model's queue or the
+    upload's files; one that is slow gets the latest text, not all that came before it.
+    """
+    unread: list[Progress] = []
+    news, over = asyncio.Event(), False
+
+    async def follow() -> None:
+        nonlocal over
+        try:
+            async with aclosing(progress):
+                async for event in progress:
+                    if event[0] == "text" and unread and unread[-1][0] == "text":
+                        unread.pop()
+                    unread.append(event)
+                    news.set()
+        finally:
+            over = True
+            news.set()
+
+    following = asyncio.create_task(follow())
+    try:
+        while unread or not over:
+            await news.wait()
+            news.clear()
+            while unread:
+                yield unread.pop(0)
+        await following
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+
+
 class _EventStream(StreamingResponse):
     """Server-sent events; however the answer ends, their source is closed with it."""
 
-    def __init__(self, first: Progress, progress: Any) -> None:
-        self._events, self._progress = _events(first, progress), progress
+    def __init__(self, first: Progress, progress: AsyncGenerator[Progress, None]) -> None:
+        self._progress, self._detached = progress, _detached(progress)
+        self._events = _events(first, self._detached)
         super().__init__(self._events, media_type="text/event-stream")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -186,10 +224,13 @@ class _EventStream(StreamingResponse):
             await super().__call__(scope, receive, send)
         finally:
             await self._events.aclose()
+            await self._detached.aclose()
             await self._progress.aclose()  # a client may be gone before the first event was sent
 
 
-async def _events(first: Progress, progress: Any) -> AsyncGenerator[str, None]:
+async def _events(
+    first: Progress, progress: AsyncGenerator[Progress, None]
+) -> AsyncGenerator[str, None]:
     try:
         yield _event(*first)
         async for event, data in progress:

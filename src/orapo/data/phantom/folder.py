@@ -16,6 +16,7 @@ from orapo.data.study import Study
 from orapo.data.table_writing import write_rows
 from orapo.errors import OrapoError
 from orapo.locking import locked
+from orapo.writing import write_text
 
 MANIFEST: Final = "manifest.jsonl"
 IMAGES: Final = "images"
@@ -229,6 +230,4 @@ def _read_record(out: Path) -> dict[str, Any] | None:
 
 
 def _write_record(out: Path, record: Mapping[str, Any]) -> None:
-    part = out / f".{RECORD}.part"
-    part.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    part.replace(out / RECORD)
+    write_text(out / RECORD, json.dumps(record, indent=2) + "\n")

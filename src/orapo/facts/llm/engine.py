@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
@@ -16,30 +15,31 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from pydantic import ValidationError
-
 from orapo.errors import MissingExtraError, OrapoError, RunFailedError
-from orapo.facts.engine import RulesEngine, label_report
-from orapo.facts.extraction import lower
+from orapo.facts.engine import RulesEngine
 from orapo.facts.fact import Details, Fact, Polarity, ReportFacts, Sentence
 from orapo.facts.labelling import merge_labels
 from orapo.facts.llm import prompt
 from orapo.facts.llm.cache import VerdictCache
+from orapo.facts.llm.checks import checked
+from orapo.facts.llm.connection import (
+    Completion,
+    UnreadableAnswerError,
+    client_of,
+    completion,
+)
 from orapo.facts.llm.settings import JudgeSettings
 from orapo.facts.llm.spending import CostLimitError, Spending
 from orapo.facts.schema import VALUE_OF
 from orapo.labels import CHEXPERT, NEGATIVE, LabelSet, LabelValue
 
 if TYPE_CHECKING:
-    from openai import AsyncOpenAI
+    pass
 
 GIVE_UP_AFTER: Final = 20
 """If so many reports in a row get no answer at all, the judge is not there."""
 REFUSALS: Final = 3
 """So many 403 or 404 in a row mean that the model is refused, and not one report."""
-LONGEST_NAME: Final = 80
-"""Characters kept of what the judge calls a finding or a place."""
-_WORD: Final = re.compile(r"\w+")
 AHEAD: Final = 4
 """Reports under way for each call that may run, so that one slow call does not stop the rest."""
 
@@ -53,14 +53,6 @@ class JudgeFailure:
     """
 
     reason: str
-
-
-class _UnreadableAnswerError(Exception):
-    """The judge's answer does not hold what was asked for; ``final``: nor would another one."""
-
-    def __init__(self, reason: str, *, final: bool = False) -> None:
-        super().__init__(reason)
-        self.final = final
 
 
 class LlmEngine:
@@ -142,7 +134,7 @@ class _Run:
 
         self.engine = engine
         self.settings = engine.settings
-        self.client = _client(engine.settings)
+        self.client = client_of(engine.settings)
         self.slots = asyncio.Semaphore(engine.settings.concurrency)
         self.under_way: dict[str, asyncio.Future[str | JudgeFailure]] = {}
         self.loop = asyncio.get_running_loop()
@@ -161,8 +153,10 @@ class _Run:
             return _report(text, spans, [], self.engine.label_set)
         chat = prompt.messages([text[s.start : s.end] for s in spans], self.engine.label_set)
         key = self._key(chat)
-        verdict: str | JudgeFailure | None = self._kept(key)
-        if verdict is None and key in self.under_way:
+        if (known := self._kept(key, text, spans)) is not None:
+            return known
+        verdict: str | JudgeFailure | None = None
+        if key in self.under_way:
             verdict = await self.under_way[key]
         if verdict is None:
             waiting = self.under_way[key] = self.loop.create_future()
@@ -190,10 +184,16 @@ class _Run:
         ]
         return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
 
-    def _kept(self, key: str) -> str | None:
+    def _kept(self, key: str, text: str, spans: list[Sentence]) -> ReportFacts | None:
         kept = self.engine._cache.get(key)
-        self.engine.spending.cached += kept is not None
-        return kept
+        if kept is None:
+            return None
+        try:
+            known = _report(text, spans, json.loads(kept), self.engine.label_set)
+        except (ValueError, TypeError, LookupError, RecursionError):
+            return None  # a broken line of the file is asked for again
+        self.engine.spending.cached += 1
+        return known
 
     async def _asked(
         self, text: str, chat: list[dict[str, str]], spans: list[Sentence]
@@ -207,10 +207,12 @@ class _Run:
                 answer, retried = await self._call(chat, left)
                 self.answered, self.unanswered, self.refused = True, 0, 0
                 left -= retried + 1
-                return json.dumps(_checked(answer, text, spans, self.engine.label_set))
+                if isinstance(answer, UnreadableAnswerError):
+                    raise answer
+                return json.dumps(checked(answer, text, spans, self.engine.label_set))
             except CostLimitError:
                 return JudgeFailure("not asked: the cost limit is reached")
-            except _UnreadableAnswerError as error:
+            except UnreadableAnswerError as error:
                 if left < 0 or error.final:
                     return JudgeFailure(str(error))
             except openai.APITimeoutError:
@@ -240,11 +242,13 @@ class _Run:
             raise kind(f"{what} ({reason})")
         return JudgeFailure(reason)
 
-    async def _call(self, chat: list[dict[str, str]], retries: int) -> tuple[str, int]:
+    async def _call(
+        self, chat: list[dict[str, str]], retries: int
+    ) -> tuple[str | UnreadableAnswerError, int]:
         """Call the judge; the client itself tries again after failures in transport.
 
         Returns:
-            The answer, and how often the client tried again.
+            The answer or why it can't be used, and how often the client tried again.
         """
         settings, spending = self.settings, self.engine.spending
         extra: dict[str, Any] = {}
@@ -261,92 +265,28 @@ class _Run:
                 max_completion_tokens=settings.max_tokens,
                 **extra,
             )
-            answer = raw.parse()
-            usage = getattr(answer, "usage", None)
-            spending.add(
-                getattr(usage, "prompt_tokens", None) or 0,
-                getattr(usage, "completion_tokens", None) or 0,
-            )
-        choices = getattr(answer, "choices", None)
-        if choices and choices[0].finish_reason == "length":
-            # at temperature 0 it would be as long again, and be paid for again
-            raise _UnreadableAnswerError(
-                f"answer longer than {settings.max_tokens} tokens", final=True
-            )
-        if not choices or choices[0].message is None:
-            return "", raw.retries_taken
-        return choices[0].message.content or "", raw.retries_taken
+            answer: Completion | UnreadableAnswerError
+            try:
+                answer = completion(raw.http_response)
+            except UnreadableAnswerError as error:
+                answer = error
+            usage = None if isinstance(answer, UnreadableAnswerError) else answer.usage
+            if usage is not None:
+                spending.add(usage.prompt_tokens, usage.completion_tokens)
+            else:  # it does not say: under a limit, the most that it can have been
+                limited = spending.limit is not None
+                spending.add(most * limited, settings.max_tokens * limited)
+        return _content(answer, settings.max_tokens), raw.retries_taken
 
 
-def _client(settings: JudgeSettings) -> AsyncOpenAI:
-    import os
-
-    from openai import AsyncOpenAI, DefaultAsyncHttpxClient
-
-    key = settings.api_key or os.environ.get("OPENAI_API_KEY") or ("none" * settings.is_local)
-    if not key:
-        raise OrapoError(f"{settings.base_url}: needs a key; set OPENAI_API_KEY")
-    return AsyncOpenAI(
-        api_key=key,
-        base_url=settings.base_url,
-        timeout=settings.timeout,
-        # The client waits longer after each failure, or as long as Retry-After says (up to two minutes).
-        max_retries=settings.retries,
-        # Neither a redirection nor a proxy of the environment may carry a report elsewhere.
-        http_client=DefaultAsyncHttpxClient(
-            follow_redirects=False, trust_env=not settings.is_local, timeout=settings.timeout
-        ),
-    )
-
-
-def _checked(
-    answer: str, text: str, spans: list[Sentence], label_set: LabelSet
-) -> list[dict[str, Any]]:
-    """Read an answer and hold it against the schema and the report.
-
-    Returns:
-        Its facts as plain values, each with its place in the report instead of its quote.
-
-    Raises:
-        _UnreadableAnswerError: It is no JSON, breaks the schema, quotes what the report does not
-            say, or finds nothing where the rules read a fact.
-    """
-    if not answer:
-        raise _UnreadableAnswerError("empty answer")
-    try:
-        facts = prompt.answer_model(label_set).model_validate_json(answer).facts
-    except ValidationError as error:
-        broken = error.errors()[0]["type"] == "json_invalid"
-        raise _UnreadableAnswerError("no JSON" if broken else "JSON of another shape") from None
-    if any(not 0 <= fact.sentence < len(spans) for fact in facts):
-        raise _UnreadableAnswerError("a sentence that the report does not have")
-    # An empty list would be a reward of 0. That is what a judge gives who was talked out of it.
-    if not facts and label_report(text).readable:
-        raise _UnreadableAnswerError("no fact where the rules read some")
-    checked = []
-    for fact in facts:
-        span = spans[fact.sentence]
-        start, end = _place(fact.quote, text, span)
-        values = fact.model_dump(mode="json", exclude={"quote"})
-        for name in ("finding", "location", "severity"):
-            values[name] = values[name] and values[name][:LONGEST_NAME]
-        checked.append({**values, "start": start, "end": end})
-    return checked
-
-
-def _place(quote: str, text: str, span: Sentence) -> tuple[int, int]:
-    """Return where a quote stands: word for word, else the sentence that holds all its words.
-
-    Raises:
-        _UnreadableAnswerError: The sentence does not have its words.
-    """
-    sentence = lower(text[span.start : span.end])
-    at = sentence.find(lower(quote)) if quote else -1
-    if at >= 0:
-        return span.start + at, span.start + at + len(quote)
-    if not quote or not set(_WORD.findall(lower(quote))) <= set(_WORD.findall(sentence)):
-        raise _UnreadableAnswerError("a quote that the report does not hold")
-    return span.start, span.end
+def _content(answer: Completion | UnreadableAnswerError, most: int) -> str | UnreadableAnswerError:
+    if isinstance(answer, UnreadableAnswerError):
+        return answer
+    choice = answer.choices[0] if answer.choices else None
+    if choice is not None and choice.finish_reason == "length":
+        # at temperature 0 it would be as long again, and be paid for again
+        return UnreadableAnswerError(f"answer longer than {most} tokens", final=True)
+    return "" if choice is None or choice.message is None else choice.message.content or ""
 
 
 def _report(

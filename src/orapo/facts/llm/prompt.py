@@ -18,8 +18,8 @@ from pydantic import BaseModel, ConfigDict, create_model
 from orapo.facts.fact import Polarity
 from orapo.labels import LabelSet
 
-PROMPT_VERSION: Final = 2
-"""Raised with every change of the wording or of the schema: verdicts are kept by it."""
+PROMPT_VERSION: Final = 3
+"""Raised with every change of the wording, the schema or the checks: verdicts are kept by it."""
 
 _TASK: Final = """\
 You read chest X-ray reports. Split the report into atomic clinical facts and say which labels each \

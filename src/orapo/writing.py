@@ -1,0 +1,156 @@
+"""Files that orapo writes: whole or not at all, through no link, and for their owner alone."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from orapo.errors import OrapoError
+
+_OWNER_ALONE: Final = 0o600
+_GROUP_TOO: Final = 0o660
+_DEFAULT_ACL: Final = "system.posix_acl_default"
+_LEFTOVER: Final = re.compile(r"\.(.+)\.[a-z0-9_]{8}\.part", re.DOTALL)
+_NOFOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
+
+
+def mode_of_new(path: Path) -> int:
+    """Return the mode that a file gets which is written there.
+
+    What orapo writes may hold reports, so it is its owner's alone to read (0600), unless the folder
+    says otherwise: one that is made for a group, by the set-group-ID bit or a default ACL, gives
+    what the process' umask leaves of 0660. A file that takes the place of an older one keeps its
+    mode: whoever changed that meant it.
+    """
+    with suppress(OSError):
+        older = path.lstat()
+        if stat.S_ISREG(older.st_mode):
+            return stat.S_IMODE(older.st_mode) & 0o777
+    return _GROUP_TOO & ~_umask() if _is_shared(path.parent) else _OWNER_ALONE
+
+
+def _is_shared(folder: Path) -> bool:
+    with suppress(OSError):
+        if folder.stat().st_mode & stat.S_ISGID:
+            return True
+        if hasattr(os, "getxattr"):
+            return bool(os.getxattr(folder, _DEFAULT_ACL))
+    return False
+
+
+def _umask() -> int:
+    try:  # os.umask would have to change it for a moment, for all threads
+        with open("/proc/self/status", encoding="ascii", errors="replace") as file:
+            for line in file:
+                if line.startswith("Umask:"):
+                    return int(line.split()[1], 8)
+    except (OSError, ValueError):
+        pass
+    return 0o027
+
+
+def new_beside(path: Path) -> Path:
+    """Make an empty file beside another's place, to be written and then moved there.
+
+    Its name is drawn at random and it is made anew (O_EXCL, O_NOFOLLOW), so that no link that
+    someone laid there is followed; it has the mode of the file that it will become.
+
+    Args:
+        path: What it will become; its folder must be there.
+
+    Returns:
+        Its path: ``.NAME.RANDOM.part``.
+
+    Raises:
+        OSError: It can't be made.
+    """
+    mode = mode_of_new(path)
+    handle, name = tempfile.mkstemp(".part", f".{path.name[:180]}.", path.parent)
+    try:
+        if mode != _OWNER_ALONE and hasattr(os, "fchmod"):
+            os.fchmod(handle, mode)
+    finally:
+        os.close(handle)
+    return Path(name)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Write a file so that an older one stays whole until the new one is.
+
+    Args:
+        path: Where to; its folder is made. A link there is replaced, and what it leads to is not.
+
+    Yields:
+        The path to write to; see `new_beside`.
+
+    Raises:
+        OrapoError: It can't be written.
+    """
+    part = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = new_beside(path)
+        yield part
+        os.replace(part, path)
+    except OSError as error:
+        raise OrapoError(f"{path}: can't be written ({error.strerror})") from None
+    finally:
+        if part is not None:
+            part.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file as a whole; see `replacing`."""
+    with replacing(path) as part:
+        part.write_bytes(content)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file of UTF-8 as a whole; see `replacing`."""
+    write_bytes(path, text.encode())
+
+
+def open_own(path: Path, *, anew: bool) -> int:
+    """Open a file to read and write whose name others can know beforehand.
+
+    Args:
+        path: The file.
+        anew: Whether it is made anew; what lies there, a link too, is taken away first.
+
+    Returns:
+        The descriptor.
+
+    Raises:
+        OSError: It can't be opened, is a link, or another user's file.
+    """
+    if anew:
+        path.unlink(missing_ok=True)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _NOFOLLOW, _OWNER_ALONE)
+    handle = os.open(path, os.O_RDWR | _NOFOLLOW)
+    facts = os.fstat(handle)
+    strange = hasattr(os, "getuid") and facts.st_uid != os.getuid()
+    if strange or facts.st_nlink != 1 or not stat.S_ISREG(facts.st_mode):
+        os.close(handle)
+        raise OSError(errno.EPERM, "it is another's file or a link")
+    return handle
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove what a killed process left (`new_beside`) of a file, or in a folder.
+
+    Only while nobody else writes there: see `orapo.locking`.
+    """
+    of_this = path.name[:180]
+    with suppress(OSError):
+        for part in path.rglob(".*.part") if path.is_dir() else path.parent.glob(".*.part"):
+            named = _LEFTOVER.fullmatch(part.name)
+            if named and (named[1] == of_this or part.parent != path.parent) and part.is_file():
+                part.unlink(missing_ok=True)
