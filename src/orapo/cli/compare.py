@@ -12,8 +12,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from orapo.cli import table_options as tables
+from orapo.cli.progress import saying_what_is_kept, steps
 from orapo.errors import OrapoError
-from orapo.labels import UncertainPolicy
+from orapo.labels import DEFAULT_UNCERTAIN, UncertainPolicy
 
 
 def add_to(app: typer.Typer) -> None:
@@ -35,7 +37,7 @@ def compare(
         typer.Option(
             metavar="POLICY", help="Uncertain (-1) counts as positive, negative or ignore."
         ),
-    ] = UncertainPolicy.NEGATIVE,
+    ] = DEFAULT_UNCERTAIN,
     language: Annotated[
         bool, typer.Option("--language", help="Compare BLEU, chrF, ROUGE-L and CIDEr too.")
     ] = False,
@@ -43,33 +45,68 @@ def compare(
         int, typer.Option(min=100, metavar="N", help="Of bootstrap and randomisation.")
     ] = 10000,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of both.")] = 0,
-    out: Annotated[Path | None, typer.Option(help="Write the comparison here (JSON).")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write the comparison here (JSON); - is stdout.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON on stdout.")] = False,
+    partial: tables.Partial = False,
+    id_column: tables.IdColumn = None,
+    text_column: tables.TextColumn = None,
+    findings_column: tables.FindingsColumn = None,
+    impression_column: tables.ImpressionColumn = None,
+    reference_id_column: tables.ReferenceIdColumn = None,
+    reference_text_column: tables.ReferenceTextColumn = None,
 ) -> None:
     """Compare systems on the same studies.
 
     By paired bootstrap and approximate randomisation: what is drawn and swapped are patients. p-values are corrected for their number (Holm).
     """
-    from orapo.evaluation.inputs import match_studies, read_predictions, read_references
+    from orapo.data.standard_streams import from_input, is_dash
+    from orapo.evaluation.inputs import ids_of_other_splits, read_predictions, read_references
+    from orapo.evaluation.matching import match_studies
     from orapo.evaluation.significance import compared
 
     if len(systems) < 2:
         raise OrapoError("orapo compare needs the predictions of two systems or more")
-    truth = read_references(references, split)
-    reports, missing = {}, {}
-    for name, path in zip(_names(systems), systems, strict=True):
-        reports[name], truth, lacks, _ = match_studies(
-            read_predictions(path), truth, False, str(path), str(references)
+    systems, references = [from_input(path) for path in systems], from_input(references)
+    say = tables.Said()
+    generated, theirs = tables.both_sides(
+        systems, references, id_column, text_column, findings_column, impression_column,
+        reference_id_column, reference_text_column, say,
+    )  # fmt: skip
+    with saying_what_is_kept(lambda: "nothing was written"), steps() as step:
+        truth = read_references(references, split, theirs)
+        reports, missing, unmatched, warnings = {}, {}, {}, []
+        for name, path in zip(_names(systems), systems, strict=True):
+            matched = match_studies(
+                read_predictions(path, generated),
+                truth,
+                False,
+                str(path),
+                str(references),
+                partial=partial,
+                other_splits=lambda: ids_of_other_splits(references, split),
+            )
+            reports[name], missing[name] = matched.reports, len(matched.missing)
+            unmatched[name] = matched.unmatched.as_dict()
+            warnings += [matched.warning] if matched.warning else []
+        if language and not all(reference.report.strip() for reference in truth.values()):
+            raise OrapoError(f"{references}: --language needs a report of every study")
+        result = compared(
+            reports,
+            truth,
+            uncertain=uncertain,
+            resamples=resamples,
+            seed=seed,
+            language=language,
+            step=step,
         )
-        missing[name] = len(lacks)
-    if language and not all(reference.report.strip() for reference in truth.values()):
-        raise OrapoError(f"{references}: --language needs a report of every study")
-    result = compared(
-        reports, truth, uncertain=uncertain, resamples=resamples, seed=seed, language=language
-    )
-    result["missing_predictions"] = missing
-    if out is not None:
+    result |= {"missing_predictions": missing, "unmatched": unmatched}
+    for warning in warnings:
+        tables.warn(warning)
+    if out is not None and not is_dash(out):
         _write(out, result)
+    as_json = as_json or is_dash(out)
     if as_json:
         typer.echo(json.dumps(result, indent=1))
         return

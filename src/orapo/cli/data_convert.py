@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from orapo.cli import data_options as shared
+from orapo.cli import table_options as tables
 from orapo.data.convert import convert as convert_loaded
 from orapo.data.convert import require_datasets, write_hugging_face
 from orapo.errors import OrapoError
@@ -34,6 +35,10 @@ def convert(
     columns: shared.Columns = None,
     encoding: shared.Encoding = "utf-8",
     labels_from: shared.LabelsFrom = "report",
+    id_column: tables.IdColumn = None,
+    text_column: tables.TextColumn = None,
+    findings_column: tables.FindingsColumn = None,
+    impression_column: tables.ImpressionColumn = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Write a data set as manifest and pixel copies.
@@ -45,7 +50,8 @@ def convert(
     """
     if hf:
         require_datasets()
-    options = shared.load_options(image_root, reports, columns, encoding, labels_from, True)
+    named = shared.named_columns(id_column, text_column, findings_column, impression_column)
+    options = shared.load_options(image_root, reports, columns, encoding, labels_from, True, named)
     with shared.progress() as bars:
         loaded = shared.load(bars, dataset, path, options)
         if loaded.fatal and not (skip_bad and loaded.studies):
@@ -55,7 +61,7 @@ def convert(
                 "with --skip-bad"
             )
         bar = bars.add_task("copying images", total=None)
-        made_from = [dataset.value, path.resolve(), image_root, columns, labels_from]
+        made_from = [dataset.value, path.resolve(), image_root, dict(options.columns), labels_from]
         done = convert_loaded(
             loaded,
             out,

@@ -74,8 +74,18 @@ def load_options(
     encoding: str,
     labels_from: str,
     check_files: bool,
+    named: Mapping[str, str | None] | None = None,
 ) -> LoadOptions:
     """Put the options of a command together.
+
+    Args:
+        image_root: As the option.
+        reports: As the option.
+        columns: ``--columns``.
+        encoding: As the option.
+        labels_from: As the option.
+        check_files: Whether image files are looked for.
+        named: Field to the column that an option of its own names.
 
     Raises:
         OrapoError: The mapping of columns is malformed, or a folder isn't there.
@@ -87,13 +97,28 @@ def load_options(
         images=image_root,
         reports=reports,
         check_files=check_files,
-        columns=_mapping(columns),
+        columns=_mapping(columns, named or {}),
         encoding=encoding,
         labels_from=labels_from,
     )
 
 
-def _mapping(columns: str | None) -> Mapping[str, str]:
+def named_columns(
+    id_column: str | None,
+    text_column: str | None,
+    findings_column: str | None,
+    impression_column: str | None,
+) -> dict[str, str | None]:
+    """Return the fields of an own table that options name, for `load_options`."""
+    return {
+        "study_id": id_column,
+        "report": text_column,
+        "findings": findings_column,
+        "impression": impression_column,
+    }
+
+
+def _mapping(columns: str | None, named: Mapping[str, str | None]) -> Mapping[str, str]:
     mapping: dict[str, str] = {}
     for part in columns.split(",") if columns else ():
         field, equals, column = part.partition("=")
@@ -102,6 +127,9 @@ def _mapping(columns: str | None) -> Mapping[str, str]:
         if field.strip() in mapping:
             raise OrapoError(f"--columns: {field.strip()} is given twice")
         mapping[field.strip()] = column.strip()
+    for field, name in named.items():
+        if name is not None and mapping.setdefault(field, name) != name:
+            raise OrapoError(f"--columns: {field} is named by another option too, as {name}")
     return mapping
 
 

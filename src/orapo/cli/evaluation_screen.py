@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from rich import box
 from rich.console import Console
@@ -15,6 +15,7 @@ def show_evaluation(metrics: Mapping[str, Any], notes: Sequence[str], out: Path)
     """Print the tables, the notes and where the files are."""
     console = Console()
     console.print(_table(metrics))
+    console.print(_conventions(metrics["detail"]["conventions"]))
     console.print(_report_table(metrics["detail"]))
     for note in notes:
         console.print(note, style="dim", markup=False, highlight=False)
@@ -69,6 +70,49 @@ def notes_on(metrics: Mapping[str, Any], shared: int) -> list[str]:
     return notes
 
 
+_POLICIES: Final = {
+    "positive": ("macro_uncertain_positive", "micro_uncertain_positive"),
+    "negative": ("macro_uncertain_negative", "micro_uncertain_negative"),
+    "negative, R2Gen's": ("r2gen_macro", None),
+}
+
+
+def _conventions(conventions: Mapping[str, Any]) -> Table:
+    """Show the model under both policies for uncertain, and under that of the papers' headline."""
+    table = Table(
+        title="The model, by what uncertain counts as",
+        caption="R2Gen's: all 14 labels, one without support counts as 0; the papers' headline.",
+        box=box.SIMPLE_HEAD,
+    )
+    table.add_column("uncertain", min_width=17)
+    for heading in ("Macro F1", "95 % interval", "Precision", "Recall", "Micro F1"):
+        table.add_column(heading, justify="right")
+    for policy, (macro, micro) in _POLICIES.items():
+        scores = conventions[macro]
+        f1 = scores["f1"]
+        table.add_row(
+            policy,
+            number(f1["value"]),
+            between(f1),
+            number(scores["precision"]["value"]),
+            number(scores["recall"]["value"]),
+            number(conventions[micro]["f1"]["value"]) if micro else "",
+        )
+    return table
+
+
+def number(value: float | None) -> str:
+    """Return a figure with three places; a dash where there is none."""
+    return "-" if value is None else f"{value:.3f}"
+
+
+def between(figure: Mapping[str, Any]) -> str:
+    """Return a figure's interval; a dash where there is none."""
+    if figure["low"] is None or figure["high"] is None:
+        return "-"
+    return f"{figure['low']:.3f} to {figure['high']:.3f}"
+
+
 def _report_table(detail: Mapping[str, Any]) -> Table:
     table = Table(title="Of each report, with 95 % intervals", box=box.SIMPLE_HEAD)
     table.add_column("")
@@ -100,7 +144,7 @@ def _table(metrics: Mapping[str, Any]) -> Table:
     model = metrics["model"]
     table = Table(
         title=f"{model['studies']} studies, {len(model['macro_labels'])} labels with support",
-        caption=f"Uncertain {model['convention']['uncertain']}.",
+        caption=f"Uncertain {model['convention']['uncertain']}; R2Gen F1: negative.",
         box=box.SIMPLE_HEAD,  # without rules between columns it fits 80 characters
     )
     table.add_column("", min_width=10)

@@ -17,6 +17,7 @@ from sklearn.metrics import precision_recall_fscore_support
 from orapo.errors import OrapoError
 from orapo.labels import (
     CHEXPERT,
+    DEFAULT_UNCERTAIN,
     LABELS,
     POSITIVE,
     UNCERTAIN,
@@ -95,7 +96,7 @@ def clinical_scores(
     predicted: Sequence[Mapping[str, LabelValue]],
     reference: Sequence[Mapping[str, LabelValue]],
     *,
-    uncertain: UncertainPolicy = UncertainPolicy.NEGATIVE,
+    uncertain: UncertainPolicy = DEFAULT_UNCERTAIN,
 ) -> ClinicalScores:
     """Score predicted labels against reference labels.
 
@@ -125,7 +126,7 @@ def evaluate_reports(
     predictions: Mapping[str, str],
     references: Mapping[str, Mapping[str, LabelValue] | str],
     *,
-    uncertain: UncertainPolicy = UncertainPolicy.NEGATIVE,
+    uncertain: UncertainPolicy = DEFAULT_UNCERTAIN,
 ) -> ClinicalScores:
     """Score generated reports; FactS reads their labels.
 

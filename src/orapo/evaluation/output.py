@@ -85,6 +85,8 @@ def write_evaluation(
     notes: Sequence[str],
     uncertain: UncertainPolicy,
     command: str,
+    *,
+    warnings: Sequence[str] = (),
 ) -> None:
     """Write all files into ``out``; metrics.json last, so that it says that the rest is whole.
 
@@ -96,6 +98,7 @@ def write_evaluation(
         notes: Sentences for the reader.
         uncertain: What -1 counts as.
         command: How the evaluation was called; it stands in the page alone, for it holds paths.
+        warnings: What nobody may overlook, above all else in the page.
     """
     rows = result_rows(metrics)
     detail = metrics.get("detail", {})
@@ -127,6 +130,7 @@ def write_evaluation(
         [*notes, "Sample studies are taken at even distances over the sorted study ids."],
         worst=worst,
         uncertain=uncertain,
+        warnings=warnings,
     )
     part = out / ".metrics.json.part"
     part.write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")

@@ -32,7 +32,7 @@ from orapo.evaluation.verdicts import (
 )
 from orapo.facts import Verdict, label_report
 from orapo.facts.fact import ReportFacts
-from orapo.labels import LABELS, LabelValue, UncertainPolicy
+from orapo.labels import DEFAULT_UNCERTAIN, LABELS, LabelValue, UncertainPolicy
 
 _MAX_PIXELS: Final = 512  # longest side of an embedded film
 
@@ -113,7 +113,8 @@ def write_report(
     *,
     worst: Sequence[ExampleStudy] = (),
     title: str = "Evaluation of chest X-ray reports",
-    uncertain: UncertainPolicy = UncertainPolicy.POSITIVE,
+    uncertain: UncertainPolicy = DEFAULT_UNCERTAIN,
+    warnings: Sequence[str] = (),
 ) -> None:
     """Write the evaluation as one HTML file that needs nothing beside it.
 
@@ -130,7 +131,8 @@ def write_report(
         notes: Sentences for the reader, e.g. which rows are absent and why.
         worst: The studies with most errors, worst first, in a section of their own.
         title: The page's heading.
-        uncertain: What -1 counts as in the colouring (FactS' default: positive).
+        uncertain: What -1 counts as in the colouring.
+        warnings: What nobody may overlook, above all else.
 
     Raises:
         OrapoError: An image can't be read or the page can't be written.
@@ -174,6 +176,7 @@ def write_report(
         marks={mark.verdict: mark for mark in _MARKS},
         uncertain=uncertain,
         notes=notes,
+        warnings=warnings,
         detail=metrics.get("detail"),
         intervals=_intervals(metrics.get("detail")),
         given_labels=str(metrics.get("prediction_labels", "")).startswith("given"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, Final
@@ -30,18 +30,24 @@ from orapo.evaluation.language import (
 from orapo.facts import ReportFacts, label_report, score_reports
 from orapo.labels import UncertainPolicy, any_known
 
+Step = Callable[[str, int, int | None], None]
+"""Told what is being done, how much of it is done, and how much there is (None: unknown)."""
+
 _COMPARED: Final[Mapping[UncertainPolicy, tuple[str, ...]]] = {
     UncertainPolicy.NEGATIVE: (
         *("macro_uncertain_negative", "r2gen_macro"),
         *("micro_uncertain_negative", "example_uncertain_negative"),
     ),
     UncertainPolicy.POSITIVE: (
-        *("macro_uncertain_positive", "micro_uncertain_positive"),
-        "example_uncertain_positive",
+        *("macro_uncertain_positive", "r2gen_macro"),
+        *("micro_uncertain_positive", "example_uncertain_positive"),
     ),
-    UncertainPolicy.IGNORE: ("macro_uncertain_ignored", "micro_uncertain_ignored"),
+    UncertainPolicy.IGNORE: (
+        *("macro_uncertain_ignored", "r2gen_macro"),
+        "micro_uncertain_ignored",
+    ),
 }
-"""The first one is the headline."""
+"""The first one is the headline; R2Gen's, where uncertain is negative, stands beside each."""
 LANGUAGE: Final = list(MEANING)
 
 
@@ -53,6 +59,7 @@ def compared(
     resamples: int,
     seed: int,
     language: bool = False,
+    step: Step = lambda what, done, total: None,
 ) -> dict[str, Any]:
     """Compare every pair of systems in every figure.
 
@@ -63,6 +70,7 @@ def compared(
         resamples: Of the bootstrap, and swaps of the randomisation.
         seed: Of both.
         language: Compare words too (`orapo.evaluation.language`).
+        step: Told what is being done.
 
     Returns:
         ``comparisons`` with, for each pair and figure, both values, their difference with its
@@ -77,10 +85,15 @@ def compared(
     texts = [reference.report for reference in truth.values()]
     parts: dict[str, _Scored] = {}
     for name, reports in systems.items():
-        read: list[ReportFacts] = [label_report(text) for text in reports.values()]
-        counts = Counts.of(
-            label_matrix([report.labels for report in read], "prediction"), matrix, uncertain
-        )
+        read: list[ReportFacts] = []
+        for text in reports.values():
+            read.append(label_report(text))
+            step(f"FactS reads {name}", len(read), len(reports))
+        calls = label_matrix([report.labels for report in read], "prediction")
+        counts = {
+            policy: Counts.of(calls, matrix, policy)
+            for policy in {convention.uncertain for convention in conventions}
+        }
         scores = score_reports(read, references, uncertain=UncertainPolicy.POSITIVE)
         rewards = np.array(
             [
@@ -94,6 +107,7 @@ def compared(
     figures += LANGUAGE if language else []
     comparisons = []
     for a, b in combinations(systems, 2):
+        step(f"{a} against {b}, {resamples:,} resamples and as many swaps", 0, None)
         comparisons += _pair(a, b, parts[a], parts[b], conventions, figures, resampler)
     for pair, p in zip(comparisons, holm([pair["p"] for pair in comparisons]), strict=True):
         pair["p_holm"] = p
@@ -114,7 +128,7 @@ def compared(
 class _Scored:
     """One system, study by study."""
 
-    counts: Counts
+    counts: Mapping[UncertainPolicy, Counts]
     rewards: NDArray[np.float64]
     words: LanguageFigures | None
 
@@ -128,12 +142,15 @@ def _pair(
     figures: list[str],
     resampler: Resampler,
 ) -> list[dict[str, Any]]:
-    joined = Counts(
-        *(
-            np.concatenate([getattr(first.counts, part), getattr(second.counts, part)])
-            for part in ("tp", "fp", "fn")
+    joined = {
+        policy: Counts(
+            *(
+                np.concatenate([getattr(mine, part), getattr(second.counts[policy], part)])
+                for part in ("tp", "fp", "fn")
+            )
         )
-    )
+        for policy, mine in first.counts.items()
+    }
     rewards = np.concatenate([first.rewards, second.rewards])
     words = None
     if first.words is not None and second.words is not None:
@@ -142,7 +159,9 @@ def _pair(
     def of(weights_a: Weights, weights_b: Weights) -> NDArray[np.float64]:
         """Figures of a system that is A for some studies and B for others."""
         weights = np.concatenate([weights_a, weights_b], axis=1)
-        columns = [convention_figures(joined, one, weights)["f1"] for one in conventions]
+        columns = [
+            convention_figures(joined[one.uncertain], one, weights)["f1"] for one in conventions
+        ]
         columns.append(mean_over_studies(rewards, weights))
         table = np.stack(columns, axis=1)
         if words is not None:
