@@ -159,15 +159,19 @@ def _table(result: dict[str, Any]) -> Table:
         table.add_column(heading, justify="right", no_wrap=heading == "95 % interval")
     for pair in result["comparisons"]:
         low, high = pair["interval"]
-        values = [f"{pair['value_a']:.3f}", f"{pair['value_b']:.3f}"]
+        values = [_shown(pair["value_a"]), _shown(pair["value_b"])]
         if named:
             values = [f"{pair['a']} {values[0]}", f"{pair['b']} {values[1]}"]
         table.add_row(
             pair["figure"].removesuffix(f"_uncertain_{result['uncertain']}").replace("_", " "),
             *values,
-            f"{pair['difference']:+.3f}",
-            f"{low:+.3f} to {high:+.3f}",
-            f"{pair['p']:.3f}",
-            f"{pair['p_holm']:.3f}",
+            _shown(pair["difference"], "+.3f"),
+            "-" if low is None else f"{low:+.3f} to {high:+.3f}",
+            _shown(pair["p"]),
+            _shown(pair["p_holm"]),
         )
     return table
+
+
+def _shown(value: float | None, form: str = ".3f") -> str:
+    return "-" if value is None else format(value, form)

@@ -47,7 +47,7 @@ def notes_on(metrics: Mapping[str, Any], shared: int) -> list[str]:
     if shared:
         notes.append(f"Warning: studies that are both training and reference: {shared}.")
     if not metrics["model"]["macro_labels"]:
-        notes.append("Warning: no label is positive in the references; the macro figures are 0.")
+        notes.append("Warning: no label is positive in the references: there is no F1.")
     if metrics["missing_predictions"]:
         notes.append(
             f"Studies without a prediction: {metrics['missing_predictions']}, "
@@ -57,7 +57,7 @@ def notes_on(metrics: Mapping[str, Any], shared: int) -> list[str]:
         unknown = metrics["predictions_without_reference"]
         notes.append(f"Predictions without a reference, left out: {unknown}.")
     lift = metrics["detail"].get("lift")
-    if lift:
+    if lift and lift["low"] is not None:
         notes.append(
             f"Macro-F1 over the best trivial row ({TRIVIAL_TITLES[lift['over']]}): "
             f"{lift['value']:+.3f}, 95 % interval {lift['low']:+.3f} to {lift['high']:+.3f}."
@@ -114,14 +114,28 @@ def between(figure: Mapping[str, Any]) -> str:
 
 
 def _report_table(detail: Mapping[str, Any]) -> Table:
+    from orapo.evaluation.report_figures import UNITS, in_units
+
     table = Table(title="Of each report, with 95 % intervals", box=box.SIMPLE_HEAD)
     table.add_column("")
     table.add_column("mean", justify="right")
     table.add_column("95 % interval", justify="right")
+    table.add_column("unit")
     for name, figure in detail["reports"].items():
-        if figure["value"] is not None:
-            interval = f"{figure['low']:.3f} to {figure['high']:.3f}"
-            table.add_row(name.replace("_", " "), f"{figure['value']:.3f}", interval)
+        if figure["value"] is None:
+            table.add_row(name.replace("_", " "), "-", "", figure["reason"], style="dim")
+            continue
+        low, high = figure["low"], figure["high"]
+        known = low is not None and high is not None
+        table.add_row(
+            name.replace("_", " "),
+            in_units(name, figure["value"]),
+            f"{in_units(name, low)} to {in_units(name, high)}" if known else "-",
+            UNITS.get(name, ""),
+        )
+    for name, share in detail["sameness"].items():
+        shown = ("-", "one report") if share is None else (f"{100 * share:.1f} %", "% of reports")
+        table.add_row(name.replace("_", " "), shown[0], "", shown[1])
     language = detail.get("language", {})
     for prefix, part in (
         ("", language),
@@ -129,12 +143,9 @@ def _report_table(detail: Mapping[str, Any]) -> Table:
         ("", detail.get("radeval", {})),
     ):
         for name, figure in part.get("figures", {}).items():
-            known = figure["low"] is not None
-            interval = f"{figure['low']:.3f} to {figure['high']:.3f}" if known else ""
-            value = "-" if figure["value"] is None else f"{figure['value']:.3f}"
-            table.add_row(prefix + name.replace("_", " "), value, interval)
-    for name, share in detail["sameness"].items():
-        table.add_row(name.replace("_", " "), f"{share:.3f}", "")
+            interval = "" if figure["low"] is None else between(figure)
+            unit = figure.get("reason", "")
+            table.add_row(prefix + name.replace("_", " "), number(figure["value"]), interval, unit)
     return table
 
 
@@ -156,7 +167,7 @@ def _table(metrics: Mapping[str, Any]) -> Table:
         trivial = name in TRIVIAL_TITLES
         table.add_row(
             row_title(name),
-            *(f"{row[figure]:.3f}" for figure in figures),
+            *(number(row[figure]) for figure in figures),
             style="dim" if trivial else "bold",
         )
         if name == "model":

@@ -140,6 +140,9 @@ def convention_figures(
 ) -> dict[str, NDArray[np.float64]]:
     """Return precision, recall and F1 under a convention, (resamples,) each.
 
+    NaN where there is no such figure: none of its labels is positive in any reference, or (micro
+    precision) nothing is claimed.
+
     Args:
         counts: Counts under the convention's policy for uncertain.
         convention: The convention.
@@ -148,8 +151,10 @@ def convention_figures(
             system that is always right.
     """
     columns = [LABELS.index(name) for name in convention.labels]
+    support = (counts.tp + counts.fn).sum(axis=0)
+    if not support[columns].any():
+        return {name: np.full(len(weights), np.nan) for name in SCORES}
     if convention.supported_only:
-        support = (counts.tp + counts.fn).sum(axis=0)
         columns = [column for column in columns if support[column] > 0]
     tp, fp, fn = counts.tp[:, columns], counts.fp[:, columns], counts.fn[:, columns]
     if convention.average is Average.EXAMPLE:
@@ -157,9 +162,11 @@ def convention_figures(
         each = _figures(tp.sum(axis=1), fp.sum(axis=1), fn.sum(axis=1))
         return {name: weights @ values / total for name, values in each.items()}
     if convention.average is Average.MICRO:
-        return _figures(
-            weights @ tp.sum(axis=1), weights @ fp.sum(axis=1), weights @ fn.sum(axis=1)
-        )
+        found, wrong = weights @ tp.sum(axis=1), weights @ fp.sum(axis=1)
+        figures = _figures(found, wrong, weights @ fn.sum(axis=1))
+        if not (tp.any() or fp.any()):  # nothing is claimed
+            figures["precision"] = np.full(len(weights), np.nan)
+        return figures
     per_label = _figures(weights @ tp, weights @ fp, weights @ fn)
     drawn = weights @ (tp + fn) > 0
     supported = (tp + fn).any(axis=0)

@@ -20,6 +20,7 @@ from PIL import Image
 
 from orapo.data.images import read_image
 from orapo.errors import OrapoError
+from orapo.evaluation.report_figures import UNITS, in_units
 from orapo.evaluation.rows import TRIVIAL_TITLES, best_trivial, result_rows, row_title
 from orapo.evaluation.verdicts import (
     AnyVerdict,
@@ -176,6 +177,8 @@ def write_report(
         marks={mark.verdict: mark for mark in _MARKS},
         uncertain=uncertain,
         notes=notes,
+        units=UNITS,
+        in_units=in_units,
         warnings=warnings,
         detail=metrics.get("detail"),
         intervals=_intervals(metrics.get("detail")),

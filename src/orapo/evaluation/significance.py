@@ -109,8 +109,10 @@ def compared(
     for a, b in combinations(systems, 2):
         step(f"{a} against {b}, {resamples:,} resamples and as many swaps", 0, None)
         comparisons += _pair(a, b, parts[a], parts[b], conventions, figures, resampler)
-    for pair, p in zip(comparisons, holm([pair["p"] for pair in comparisons]), strict=True):
+    known = [pair for pair in comparisons if pair["p"] is not None]
+    for pair, p in zip(known, holm([pair["p"] for pair in known]), strict=True):
         pair["p_holm"] = p
+    for pair in comparisons:
         pair["in_words"] = _in_words(pair)
     return {
         "studies": len(truth),
@@ -186,14 +188,22 @@ def _pair(
             "a": a,
             "b": b,
             "figure": figure,
-            "value_a": float(values_a[column]),
-            "value_b": float(values_b[column]),
-            "difference": float(observed[column]),
-            "interval": [intervals[column].low, intervals[column].high],
-            "p": float(p[column]),
+            "value_a": _number(values_a[column]),
+            "value_b": _number(values_b[column]),
+            "difference": _number(observed[column]),
+            "interval": [_number(intervals[column].low), _number(intervals[column].high)],
+            # chance can't be told from one patient, nor of a figure that does not exist
+            "p": float(p[column])
+            if resampler.patients > 1 and not np.isnan(observed[column])
+            else None,
+            "p_holm": None,
         }
         for column, figure in enumerate(figures)
     ]
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
 
 
 def _in_words(pair: Mapping[str, Any]) -> str:
@@ -202,6 +212,10 @@ def _in_words(pair: Mapping[str, Any]) -> str:
     if pair["figure"] in LANGUAGE:
         figure = name
     difference = pair["difference"]
+    if difference is None:
+        return f"{figure} does not exist for {pair['a']} and {pair['b']} on these studies."
+    if pair["p"] is None:
+        return f"{pair['a']} and {pair['b']} can't be compared on one patient."
     if difference == 0:
         return f"{pair['a']} and {pair['b']} have the same {figure}."
     higher, lower = (pair["a"], pair["b"]) if difference > 0 else (pair["b"], pair["a"])
