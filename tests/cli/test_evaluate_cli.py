@@ -532,3 +532,59 @@ def test_both_conventions_for_uncertain_stand_on_the_screen(orapo, data):
     assert (positive[1], negative[1]) == ("1.000", "0.667")
     assert r2gen[2] == "0.143"
     assert metrics_of(data)["uncertain"] == "positive"
+
+
+def test_each_study_has_a_row_with_labels_errors_and_figures(orapo, data):
+    predictions(data / "p.jsonl", {"t1": "Edema.", "t2": "No effusion. Edema."})
+    options = (*EVALUATE, "--partial", "--out", "out")
+    orapo(*options)
+    rows = {row["study_id"]: row for row in csv.DictReader((data / "out/per_study.csv").open())}
+    assert list(rows) == ["t1", "t2", "t3"]
+    assert (rows["t1"]["facts_reward"], rows["t1"]["found"]) == ("1", "Edema")
+    assert [rows[name]["prediction"] for name in rows] == ["given", "given", "missing"]
+    wrong = rows["t2"]
+    assert (wrong["false_alarms"], wrong["missed_labels"]) == ("Edema", "Pleural Effusion")
+    assert wrong["contradicted_labels"] == "Pleural Effusion"
+    cells = (wrong["reference Pleural Effusion"], wrong["generated Pleural Effusion"])
+    assert (cells, wrong["uncertain"]) == (("1.0", "0.0"), "positive")
+    assert "generated_report" not in wrong  # texts only if they are asked for
+    orapo(*options, "--texts")
+    (_, row, _) = csv.DictReader((data / "out/per_study.csv").open())
+    assert (row["generated_report"], row["reference_report"]) == (
+        "No effusion. Edema.",
+        "Left pleural effusion.",
+    )
+
+
+def test_a_comparison_can_be_a_page(orapo, data):
+    predictions(data / "q.jsonl", {name: text for name, (text, _) in REPORTS.items()})
+    options = ("--references", "manifest.jsonl", "--split", "test", "--resamples", "100")
+    code, _, _ = orapo("compare", "q.jsonl", "p.jsonl", *options, "--out", "c.html")
+    assert code == 0
+    page = (data / "c.html").read_text()
+    assert "q&#39;s macro uncertain positive F1 is higher than p&#39;s" in page
+    assert "Uncertain counts as positive; in R2Gen macro as negative" in page
+    assert "default-src &#39;none&#39;" in page or "default-src 'none'" in page
+
+
+@pytest.mark.parametrize(
+    ("end", "code", "word"),
+    [(KeyboardInterrupt(), 130, "interrupted"), (SystemExit(143), 143, "terminated")],
+)
+@pytest.mark.parametrize("command", ["evaluate", "compare"])
+def test_an_interrupted_command_says_in_one_line_what_is_kept(
+    orapo, data, monkeypatch, command, end, code, word
+):
+    def stop(*words, **options):
+        raise end
+
+    monkeypatch.setattr("orapo.evaluation.inputs.read_references", stop)
+    words = {
+        "evaluate": (*EVALUATE, "--out", "out"),
+        "compare": ("compare", "p.jsonl", "p2.jsonl", "--references", "manifest.jsonl"),
+    }[command]
+    (data / "p2.jsonl").write_text((data / "p.jsonl").read_text())
+    found, _, err = orapo(*words)
+    where = " to out" if command == "evaluate" else ""
+    assert (found, err) == (code, f"orapo: {word}; nothing was written{where}\n")
+    assert not (data / "out").exists()

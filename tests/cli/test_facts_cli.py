@@ -483,3 +483,31 @@ def test_a_dash_is_standard_input_and_output(tmp_path):
     both = ["reward", "--predictions", "-", "--references", "-", "--out", "x.csv"]
     assert "for one table only" in run(both, lines, 2)[1]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["r.csv"]
+
+
+def test_facts_are_a_coloured_table_on_a_terminal_and_json_elsewhere(orapo, monkeypatch):
+    text = "Small left pleural effusion. No pneumothorax. Possible pneumonia."
+    piped = json.loads(orapo("facts", text))
+    monkeypatch.setattr("rich.console.Console.is_terminal", property(lambda console: True))
+    shown = orapo("facts", text)
+    (effusion,) = [line for line in shown.splitlines() if "pleural effusion" in line]
+    for said in ("present", "left", "small", "Pleural Effusion positive"):
+        assert said in effusion
+    assert "Pneumothorax negative" in shown
+    assert json.loads(orapo("facts", text, "--json")) == piped
+    assert "No fact could be read" in orapo("facts", "xyz")
+
+
+def test_a_reward_without_anything_to_score_is_none_and_not_zero(orapo, tmp_path):
+    rows = [{"study_id": "1", "report": "xyz"}]
+    references = table(tmp_path / "r.csv", rows)
+    out = tmp_path / "o.csv"
+    shown = orapo(
+        "reward", "--predictions", references, "--references", references, "--out", out, "--json"
+    )
+    summary = json.loads(shown)
+    assert (summary["scored"], summary["mean_reward"], summary["zero_reward_share"]) == (
+        0,
+        None,
+        None,
+    )

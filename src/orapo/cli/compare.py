@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -46,7 +48,8 @@ def compare(
     ] = 10000,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of both.")] = 0,
     out: Annotated[
-        Path | None, typer.Option(help="Write the comparison here (JSON); - is stdout.")
+        Path | None,
+        typer.Option(help="Write the comparison here: JSON, or a page (.html); - is stdout."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON on stdout.")] = False,
     partial: tables.Partial = False,
@@ -104,7 +107,11 @@ def compare(
     result |= {"missing_predictions": missing, "unmatched": unmatched}
     for warning in warnings:
         tables.warn(warning)
-    if out is not None and not is_dash(out):
+    if out is not None and out.suffix.lower() in (".html", ".htm"):
+        from orapo.evaluation.comparison_page import write_comparison
+
+        write_comparison(out, result, warnings, shlex.join(["orapo", *sys.argv[1:]]))
+    elif out is not None and not is_dash(out):
         _write(out, result)
     as_json = as_json or is_dash(out)
     if as_json:

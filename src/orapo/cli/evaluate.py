@@ -134,6 +134,7 @@ def evaluate(
         read_texts,
     )
     from orapo.evaluation.output import sample_studies, worst_studies, write_evaluation
+    from orapo.evaluation.per_study import write_per_study
     from orapo.evaluation.radeval import radeval_metrics
 
     asked = radeval_metrics(radeval) if radeval else []
@@ -207,6 +208,7 @@ def evaluate(
         if unreadable:
             notes.append(f"Studies of the page whose film can't be read: {len(unreadable)}.")
         warnings = [text for text in (matched.warning, _the_same(reports, truth)) if text]
+        write_per_study(out / "per_study.csv", evaluation, matched.missing, texts=texts)
         command = shlex.join(["orapo", *sys.argv[1:]])
         write_evaluation(out, metrics, samples, bad, notes, uncertain, command, warnings=warnings)
     for warning in warnings:

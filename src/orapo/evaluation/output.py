@@ -102,14 +102,16 @@ def write_evaluation(
     """
     rows = result_rows(metrics)
     detail = metrics.get("detail", {})
-    columns = ("row", "label", "precision", "recall", "f1", "f1_low", "f1_high")
-    with write_rows(out / "per_label.csv", (*columns, "support", "predicted")) as write:
+    scores = ("precision", "recall", "f1", "f1_low", "f1_high", "support", "predicted")
+    columns = ("row", "label", *scores, "uncertain")
+    with write_rows(out / "per_label.csv", columns) as write:
         for name, row in rows.items():
             known = detail.get("per_label", {}) if name == "model" else {}
             for label, score in row["per_label"].items():
                 f1 = known.get(label, {}).get("f1", {})
                 ends = {"f1_low": f1.get("low"), "f1_high": f1.get("high")}
-                write({"row": name, "label": label, **score, **ends})
+                policy = {"uncertain": uncertain.value}
+                write({"row": name, "label": label, **score, **ends, **policy})
     shown = [name for name in ("model", best_trivial(metrics)) if name]
     plots = {
         "F1 of each label": out / "per_label.png",

@@ -185,7 +185,7 @@ def write_report(
         given_labels=str(metrics.get("prediction_labels", "")).startswith("given"),
         settings=_settings(metrics, {**rows, "detail": {}}),
     )
-    _write(path, page)
+    write_page(path, page)
 
 
 def final_share(curve: object) -> float | None:
@@ -325,7 +325,12 @@ def _address(picture: bytes, kind: str = "png") -> str:
     return f"data:image/{kind};base64," + base64.b64encode(picture).decode("ascii")
 
 
-def _write(path: Path, page: str) -> None:
+def write_page(path: Path, page: str) -> None:
+    """Write a page whole, or leave the older one.
+
+    Raises:
+        OrapoError: It can't be written.
+    """
     part = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
