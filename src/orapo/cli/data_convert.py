@@ -13,7 +13,7 @@ from orapo.cli import data_options as shared
 from orapo.cli import table_options as tables
 from orapo.data.convert import convert as convert_loaded
 from orapo.data.convert import require_datasets, write_hugging_face
-from orapo.errors import OrapoError
+from orapo.errors import NEEDS_DECODER, OrapoError
 
 
 def convert(
@@ -76,6 +76,13 @@ def convert(
             bars.add_task("writing the copy for Hugging Face", total=None)
             hugging_face = write_hugging_face(done.studies, out)
     shared.say_problems([*loaded.problems, *done.problems])
+    if done.manifest is None and any(NEEDS_DECODER in one.sentence for one in done.problems):
+        count = sum(NEEDS_DECODER in one.sentence for one in done.problems)
+        raise OrapoError(
+            f"{path}: {count:,} image(s) need a decoder that is not installed (said above with its "
+            f"name) and may well be good; the copies of the others are kept in {out}; install it "
+            "and call this again"
+        )
     if done.manifest is None:
         raise OrapoError(
             f"{path}: {len(done.problems):,} image(s) can't be read; the copies of the others are "

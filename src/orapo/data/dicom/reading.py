@@ -29,7 +29,7 @@ from pydicom.uid import (
 
 from orapo.data.image_integrity import jpeg_pixels
 from orapo.data.images import MAX_PIXELS, check_contrast, check_size
-from orapo.errors import OrapoError
+from orapo.errors import NEEDS_DECODER, OrapoError
 
 MAX_BYTES: Final = 4 * MAX_PIXELS
 """Larger files are not opened: pydicom reads a file as a whole."""
@@ -211,11 +211,12 @@ def _check_decoder(path: Path, syntax: UID) -> None:
             f"{path}: transfer syntax {name} is none of a radiograph that can be read"
         ) from None
     if not available:
-        package = next((p for family, p in _FAMILIES if family in syntax.name), "python-gdcm")
-        raise OrapoError(
-            f"{path}: transfer syntax {name} needs a decoder that is not installed: "
-            f"pip install {package}"
-        )
+        raise _without_decoder(path, syntax, name)
+
+
+def _without_decoder(path: Path, syntax: UID, name: str) -> OrapoError:
+    package = next((p for family, p in _FAMILIES if family in syntax.name), "python-gdcm")
+    return OrapoError(f"{path}: transfer syntax {name} {NEEDS_DECODER}: pip install {package}")
 
 
 def _stored_values(path: Path, dataset: Dataset) -> np.ndarray:
@@ -254,6 +255,11 @@ def _by_pydicom(
     try:
         values = pixel_array(dataset, raw=True)
     except Exception as error:
+        # Pillow, which is always there, takes a syntax on and then not all of its depths: of JPEG
+        # Extended 8 bits and not the 12 that radiographs have.
+        if "does not support" in str(error) and get_decoder(syntax).missing_dependencies:
+            bits_too = f"{syntax.name} ({syntax}) with {bits} bits"
+            raise _without_decoder(path, syntax, bits_too) from None
         raise OrapoError(
             f"{path}: PixelData is truncated or broken ({type(error).__name__})"
         ) from None
