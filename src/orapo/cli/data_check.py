@@ -34,6 +34,7 @@ def check(
     columns: shared.Columns = None,
     encoding: shared.Encoding = "utf-8",
     labels_from: shared.LabelsFrom = "report",
+    body_part: shared.BodyPart = "chest",
     id_column: tables.IdColumn = None,
     text_column: tables.TextColumn = None,
     findings_column: tables.FindingsColumn = None,
@@ -46,6 +47,7 @@ def check(
 
     The exit code is 2 if training on it as it is would fail; warnings alone leave it 0.
     """
+    shared.choose_body_part(body_part)
     named = shared.named_columns(id_column, text_column, findings_column, impression_column)
     options = shared.load_options(
         image_root, reports, columns, encoding, labels_from, images, named

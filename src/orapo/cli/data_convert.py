@@ -35,6 +35,7 @@ def convert(
     columns: shared.Columns = None,
     encoding: shared.Encoding = "utf-8",
     labels_from: shared.LabelsFrom = "report",
+    body_part: shared.BodyPart = "chest",
     id_column: tables.IdColumn = None,
     text_column: tables.TextColumn = None,
     findings_column: tables.FindingsColumn = None,
@@ -50,6 +51,7 @@ def convert(
     """
     if hf:
         require_datasets()
+    shared.choose_body_part(body_part)
     named = shared.named_columns(id_column, text_column, findings_column, impression_column)
     options = shared.load_options(image_root, reports, columns, encoding, labels_from, True, named)
     with shared.progress() as bars:

@@ -36,6 +36,7 @@ class DatasetName(StrEnum):
     CHEXPERT_PLUS = "chexpert-plus"
     MIMIC_CXR = "mimic-cxr"
     IU_XRAY = "iu-xray"
+    REXGRADIENT = "rexgradient"
     CHEXPERT_VALID = "chexpert-valid"
     TABLE = "table"
     MANIFEST = "manifest"
@@ -63,6 +64,13 @@ Columns = Annotated[
 Encoding = Annotated[str, typer.Option(help="Encoding of CSV and JSONL files.")]
 LabelsFrom = Annotated[
     str, typer.Option(help="CheXpert Plus: text that was labelled: report, findings, impression.")
+]
+BodyPart = Annotated[
+    str,
+    typer.Option(
+        metavar="chest|any",
+        help="DICOM: films of other body parts are left out and counted; any takes them.",
+    ),
 ]
 Workers = Annotated[int, typer.Option(min=1, metavar="N", help="Processes that read images.")]
 
@@ -101,6 +109,18 @@ def load_options(
         encoding=encoding,
         labels_from=labels_from,
     )
+
+
+def choose_body_part(body_part: str) -> None:
+    """Let this process and its workers read films of any body part, if that is asked for.
+
+    Raises:
+        OrapoError: The word is neither ``chest`` nor ``any``.
+    """
+    if body_part not in ("chest", "any"):
+        raise OrapoError(f"--body-part is chest or any, not {body_part!r}")
+    if body_part == "any":
+        os.environ["ORAPO_BODY_PART"] = "any"  # orapo.data.dicom.reading.BODY_PART
 
 
 def named_columns(

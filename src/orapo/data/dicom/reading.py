@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import re
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -46,7 +48,16 @@ _OTHER_PARTS: Final = (
     *("HEAD", "SKULL", "BRAIN", "FACE", "JAW", "SINUS", "BREAST", "PELVIS", "HIP", "LEG", "FEMUR"),
     *("KNEE", "PATELLA", "ANKLE", "FOOT", "TOE", "CALCANEUS", "ARM", "HUMERUS", "ELBOW", "FOREARM"),
     *("WRIST", "HAND", "FINGER", "THUMB", "CSPINE", "LSPINE", "SSPINE", "COCCYX", "EXTREMITY"),
+    *("ABDOMEN", "SHOULDER", "CLAVICLE", "TSPINE", "WHOLEBODY"),
 )
+BODY_PART: Final = "ORAPO_BODY_PART"
+"""Environment variable, for worker processes have it too: ``any`` takes films of all body parts."""
+
+
+class OtherBodyPartError(OrapoError):
+    """A film is of another part of the body, by its header."""
+
+
 _PLAIN: Final = (*(ExplicitVRLittleEndian, ImplicitVRLittleEndian, DeflatedExplicitVRLittleEndian),)
 _JP2: Final = b"\0\0\0\x0cjP  "
 _FAMILIES: Final = (
@@ -149,8 +160,9 @@ def check_kind(path: Path, dataset: Dataset) -> None:
         named = f"Modality {modality}" if modality in _OTHER_MODALITIES else "another modality"
         raise OrapoError(f"{path}: not a chest radiograph ({named})")
     part = str(dataset.get("BodyPartExamined") or "").upper().strip()
-    if part in _OTHER_PARTS:
-        raise OrapoError(f"{path}: not a chest radiograph (body part {part})")
+    plain = re.sub(r"[^A-Z]", "", part)
+    if plain in _OTHER_PARTS and os.environ.get(BODY_PART) != "any":
+        raise OtherBodyPartError(f"{path}: not a chest radiograph (body part {plain})")
 
 
 def _check_pixels(path: Path, dataset: Dataset) -> None:
