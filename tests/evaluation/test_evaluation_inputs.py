@@ -110,3 +110,18 @@ def test_a_split_that_is_not_there_is_named(manifest, tmp_path):
     table.write_text(json.dumps({"study_id": "a", "report": "Edema."}) + "\n")
     with pytest.raises(OrapoError, match="from a manifest"):
         read_references(table, "test")
+
+
+def test_a_submission_to_rexrank_holds_both_sides(tmp_path):
+    path = tmp_path / "prediction.json"
+    one = {"findings": "Edema", "impression": "CHF.", "subject_id": 7, "model_prediction": "Clear."}
+    path.write_text(
+        json.dumps({"50051329": one, "50051330": {**one, "impression": None}}, indent=4)
+    )
+    assert read_predictions(path) == dict.fromkeys(("50051329", "50051330"), "Clear.")
+    references = read_references(path)
+    assert [one.report for one in references.values()] == ["Edema. CHF.", "Edema"]
+    # with the reference as "report" beside it, nobody can know which of the two is meant
+    path.write_text(json.dumps({"1": {**one, "report": "Findings: Edema Impression: CHF."}}))
+    with pytest.raises(OrapoError, match="model_prediction, report could each be the report"):
+        read_predictions(path)

@@ -94,8 +94,11 @@ def detailed(
         resampler,
         lambda weights: np.stack(
             [
-                convention_figures(counts[convention.uncertain], convention, weights)[score]
+                figures[score]
                 for convention in CONVENTIONS
+                for figures in (
+                    convention_figures(counts[convention.uncertain], convention, weights),
+                )
                 for score in SCORES
             ],
             axis=1,
@@ -104,11 +107,12 @@ def detailed(
     )
     for convention in CONVENTIONS:
         row = conventions[convention.name]
-        for figure in row.values():
+        for figure in [row[score] for score in SCORES]:
             if figure["value"] is None:
                 nothing = row["recall"]["value"] is None
                 figure["reason"] = NO_SUPPORT if nothing else "nothing is claimed"
         row["meaning"] = _in_words(convention)
+        row["beside"] = convention.beside or None
     result["conventions"] = conventions
     result["per_label"] = _label_intervals(counts[uncertain], resampler)
     result["reports"] = {
