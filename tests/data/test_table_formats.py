@@ -95,6 +95,7 @@ def test_json_in_every_form_is_the_same_table(tmp_path, monkeypatch, content, ch
             "line 3: s1 stands already in line 2",
         ),
         ('{\n"study_id": "1",\n"report": "x"}', "is one JSON object, one record"),
+        ('[{"a": "\\ud800"}]', "line 1: holds half a character"),
         ('{"train": [1],\n"val": []}', "expected a JSON object under 'train'"),
     ],
 )

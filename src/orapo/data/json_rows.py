@@ -68,7 +68,8 @@ def read_json(path: Path, required: Sequence[str], encoding: str, fault: OnFault
         raise OrapoError(f"{path}: {what}")
     studies: dict[str, int] = {}
     with open_text(path, encoding) as file:
-        for number, (line, key, values) in enumerate(_Elements(path, file), start=1):
+        elements = _Elements(path, file)
+        for number, (line, key, values) in enumerate(elements, start=1):
             if key is not None:
                 if key in studies:
                     fault(line, number, f"{key[:80]} stands already in line {studies[key]}")
@@ -82,7 +83,7 @@ def read_json(path: Path, required: Sequence[str], encoding: str, fault: OnFault
                     values = {"report": values}
                 if isinstance(values, dict):
                     values = {"study_id": key, **values}
-            if sound := _sound(values, True, required):
+            if sound := _sound(values, elements.escaped, required):
                 where = "" if key is None else f" under {key[:80]!r}"
                 fault(line, number, f"{sound}{where}")
                 continue
@@ -119,6 +120,8 @@ class _Elements:
     def __init__(self, path: Path, file: IO[str]) -> None:
         self._path, self._file = path, file
         self._text, self._at, self._line = "", 0, 1
+        self.escaped = False
+        """Whether the last value holds an escape that may be half a character."""
 
     def __iter__(self) -> Iterator[tuple[int, str | None, Any]]:
         opening = self._next()
@@ -179,6 +182,7 @@ class _Elements:
                     break
                 raise self._broken(_why(error))
         self._line += self._text.count("\n", self._at, end)
+        self.escaped = _ESCAPED_HALF.search(self._text, self._at, end) is not None
         self._at = end
         return value
 
