@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from orapo.data.standard_streams import from_input
 from orapo.data.table_writing import not_an_input
 from orapo.errors import MissingExtraError, OrapoError
 from orapo.export.files import CSV_COLUMNS, ENDINGS, Format, csv_row
@@ -25,7 +26,8 @@ def add_to(app: typer.Typer) -> None:
 
 def export(
     predictions: Annotated[
-        Path, typer.Argument(help="What `orapo generate` wrote, or any study_id and report.")
+        Path,
+        typer.Argument(help="What `orapo generate` wrote, or any study_id and report; - is stdin."),
     ],
     out: Annotated[Path, typer.Option(help="Folder, a file a study; for csv the table's name.")],
     kind: Annotated[
@@ -48,6 +50,7 @@ def export(
 
     if with_patient and kind not in (Format.DICOM_SR, Format.FHIR):
         raise OrapoError("--with-patient is for --format dicom-sr and fhir")
+    predictions = from_input(predictions)
     console = Console(stderr=True)
     left_out: list[str] = []
 
