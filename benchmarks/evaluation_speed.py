@@ -27,9 +27,10 @@ from orapo.evaluation.counts import Counts, convention_figures, conventions_name
 from orapo.evaluation.detail import Evaluated, detailed
 from orapo.evaluation.language import language_detail, language_figures
 from orapo.evaluation.r2gen_language import r2gen_detail, r2gen_figures
-from orapo.evaluation.report_figures import report_figures, sameness, wording
+from orapo.evaluation.report_figures import report_figures, sameness
+from orapo.evaluation.wording import wording
 from orapo.facts import RulesEngine
-from orapo.labels import UncertainPolicy
+from orapo.labels import DEFAULT_UNCERTAIN, UncertainPolicy
 
 
 def written(count, seed):
@@ -63,12 +64,12 @@ def main():
     detailed(
         evaluated,
         np.ones_like(evaluated.reference),
-        uncertain=UncertainPolicy.NEGATIVE,
+        uncertain=DEFAULT_UNCERTAIN,
         resamples=options.resamples,
         seed=0,
     )
     sameness(generated)
-    wording(predicted, labels)
+    wording(predicted, labels, Resampler(patients, options.resamples))
     ours = time.process_time() - start
     clinical_memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 

@@ -9,6 +9,10 @@ class OrapoError(Exception):
     """
 
 
+NEEDS_DECODER = "needs a decoder that is not installed"
+"""Part of the sentence about a film that is not at fault: it must not be left out as a bad one."""
+
+
 class RunFailedError(Exception):
     """Something failed on the way that the user's input is not to blame for; exit code 1.
 

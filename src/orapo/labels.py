@@ -91,6 +91,11 @@ class UncertainPolicy(StrEnum):
     """Labels uncertain in the reference leave the score; in a report uncertain is positive."""
 
 
+DEFAULT_UNCERTAIN: Final = UncertainPolicy.POSITIVE
+"""What uncertain counts as wherever nothing else is asked for: FactS' default, and the CheXbert
+family's. R2Gen's convention, the papers' headline, has negative and stands beside it."""
+
+
 def parse_label(cell: object) -> LabelValue:
     """Read one label value from a table cell.
 

@@ -160,7 +160,7 @@ def metrics_of(data, out="out"):
 
 def test_a_missing_prediction_counts_as_an_empty_report_unless_allowed(orapo, data):
     predictions(data / "p.jsonl", {"t1": "Edema.", "t2": "", "x": "Edema."})
-    code, out, _ = orapo(*EVALUATE, "--out", "out")
+    code, out, _ = orapo(*EVALUATE, "--out", "out", "--partial")
     assert code == 0
     assert "Studies without a prediction: 1, counted as empty reports." in " ".join(out.split())
     assert "Predictions without a reference, left out: 1." in " ".join(out.split())
@@ -171,7 +171,7 @@ def test_a_missing_prediction_counts_as_an_empty_report_unless_allowed(orapo, da
         1,
     )
     assert strict["missing_rule"] == "counted as empty reports"
-    orapo(*EVALUATE, "--out", "out", "--allow-missing")
+    orapo(*EVALUATE, "--out", "out", "--allow-missing", "--partial")
     lenient = metrics_of(data)
     assert (lenient["studies"], lenient["missing_predictions"]) == (2, 0)
     assert lenient["model"]["macro_f1"] > strict["model"]["macro_f1"]
@@ -408,7 +408,8 @@ def test_compare_says_in_words_which_system_is_better(orapo, data):
     code, out, _ = orapo("compare", "q.jsonl", "p.jsonl", *options, "--out", "c.json")
     assert code == 0
     words = " ".join(out.split())
-    assert "q's macro uncertain negative F1 is higher than p's by 0.444" in words
+    assert "q's macro uncertain positive F1 is higher than p's by 0.444" in words
+    assert "r2gen macro" in words  # the papers' line beside it
     result = json.loads((data / "c.json").read_text())
     pair = next(one for one in result["comparisons"] if one["figure"] == result["headline"])
     assert 0 < pair["p"] <= pair["p_holm"] <= 1
@@ -419,8 +420,12 @@ def test_compare_says_in_words_which_system_is_better(orapo, data):
 def test_compare_counts_the_predictions_that_are_missing(orapo, data):
     predictions(data / "q.jsonl", {"t1": "There is edema."})
     options = ("--references", "manifest.jsonl", "--split", "test", "--resamples", "100")
-    code, out, _ = orapo("compare", "p.jsonl", "q.jsonl", *options, "--out", "c.json")
-    assert code == 0
+    code, _, err = orapo("compare", "p.jsonl", "q.jsonl", *options, "--out", "c.json")
+    assert (code, "--partial" in err) == (2, True)
+    code, out, err = orapo(
+        "compare", "p.jsonl", "q.jsonl", *options, "--out", "c.json", "--partial"
+    )
+    assert (code, "WARNING: Ids that don't match: 2 of 3" in err) == (0, True)
     assert json.loads((data / "c.json").read_text())["missing_predictions"] == {"p": 0, "q": 2}
     assert "q lacks 2 of the 3 studies; each counts as an empty report." in " ".join(out.split())
 
@@ -435,3 +440,151 @@ def test_comparisons_count_as_invented_unless_an_earlier_study_was_given(orapo, 
         figures = metrics_of(data)["detail"]["reports"]
         assert figures["invented_comparisons"]["value"] == value
         assert figures["earlier_films"]["value"] == 1
+
+
+def named(count, form="s{}"):
+    """References and predictions of as many studies, whose ids are written as ``form`` says."""
+    texts = [text for text, _ in REPORTS.values()]
+    return {form.format(n): texts[n % 3] for n in range(count)}
+
+
+def test_ids_in_capitals_are_no_worse_model_but_an_error_with_a_hint(orapo, data):
+    predictions(data / "r.jsonl", named(100))
+    half = {name.upper() if n % 2 else name: t for n, (name, t) in enumerate(named(100).items())}
+    predictions(data / "q.jsonl", half)
+    options = ("evaluate", "q.jsonl", "--references", "r.jsonl", "--out", "out")
+    code, _, err = orapo(*options)
+    assert code == 2
+    said = " ".join(err.split())
+    assert (
+        "50 of 100 (50.0 %) studies of r.jsonl without a prediction, such as s1, s11, s13" in said
+    )
+    assert "50 of 100 (50.0 %) of q.jsonl without a reference, such as S1, S11, S13" in said
+    assert "50 more would match if case did not count (--partial goes on all the same)" in said
+    assert not (data / "out").exists()
+    code, _, err = orapo(*options, "--partial")
+    assert (code, "WARNING: Ids that don't match" in err) == (0, True)
+    page = (data / "out/report.html").read_text()
+    assert '<p class="warning" role="alert">' in page
+    assert "50 more would match if case did not count" in page
+    unmatched = metrics_of(data)["unmatched"]
+    assert (unmatched["references"], unmatched["predictions"]) == (50, 50)
+    assert unmatched["prediction_ids"] == ["S1", "S11", "S13"]
+
+
+@pytest.mark.parametrize(("missing", "warned"), [(2, False), (3, True)])
+def test_above_two_percent_nobody_overlooks_it(orapo, data, missing, warned):
+    predictions(data / "r.jsonl", named(100))
+    predictions(data / "q.jsonl", dict(list(named(100).items())[missing:]))
+    code, out, err = orapo("evaluate", "q.jsonl", "--references", "r.jsonl", "--out", "out")
+    assert code == 0
+    assert ("WARNING" in err) == warned
+    assert f"Studies without a prediction: {missing}" in out
+
+
+def test_predictions_of_another_split_are_not_unmatched(orapo, data):
+    studies = read_manifest(data / "manifest.jsonl")
+    predictions(data / "p.jsonl", {one.study_id: "Edema." for one in studies})
+    code, _, err = orapo(*EVALUATE, "--out", "out")
+    assert (code, err) == (0, "")
+    assert metrics_of(data)["unmatched"]["predictions_of_another_split"] == 4
+
+
+def test_a_column_that_was_guessed_is_said_on_screen_and_page(orapo, data):
+    (data / "p.csv").write_text("uid;prediction\nt1;Edema.\nt2;\nt3;\n")
+    code, _, err = orapo(
+        "evaluate", "p.csv", "--references", "manifest.jsonl", "--split", "test", "--out", "out"
+    )
+    assert code == 0
+    page = (data / "out/report.html").read_text()
+    for said in (
+        "p.csv: the study's id is read from column 'uid' (--id-column)",
+        "p.csv: the report is read from column 'prediction' (--text-column)",
+        "p.csv: read as separated by ';'",
+    ):
+        assert said in " ".join(err.split())
+        assert said.replace("'", "&#39;") in page
+
+
+def test_one_table_with_both_texts_is_not_scored_against_itself(orapo, data):
+    (data / "both.csv").write_text("id,reference,model\n1,Edema.,Edema.\n2,Effusion.,Clear.\n")
+    options = ("evaluate", "both.csv", "--references", "both.csv", "--out", "out")
+    code, _, err = orapo(*options, "--text-column", "reference")
+    assert (code, "word for word its reference" in err) == (0, True)
+    names = ("--text-column", "model", "--reference-text-column", "reference")
+    code, _, err = orapo(*options, *names)
+    assert (code, "word for word" in err) == (0, False)
+    assert metrics_of(data)["model"]["macro_f1"] == pytest.approx(1 / 2)
+    code, _, err = orapo(*options, "--text-column", "words")
+    assert code == 2
+    assert "--text-column words: no such column in both.csv and both.csv" in err
+
+
+def test_both_conventions_for_uncertain_stand_on_the_screen(orapo, data):
+    predictions(
+        data / "p.jsonl", {"t1": "Possible edema.", "t2": "Effusion.", "t3": "Clear lungs."}
+    )
+    _, out, _ = orapo(*EVALUATE, "--out", "out")
+    lines = [line.split() for line in out.splitlines()]
+    (positive,) = [line for line in lines if line[:1] == ["positive"]]
+    (negative,) = [line for line in lines if line[:1] == ["negative"]]
+    (r2gen,) = [line for line in lines if line[:2] == ["negative,", "R2Gen's"]]
+    assert (positive[1], negative[1]) == ("1.000", "0.667")
+    assert r2gen[2] == "0.143"
+    assert metrics_of(data)["uncertain"] == "positive"
+
+
+def test_each_study_has_a_row_with_labels_errors_and_figures(orapo, data):
+    predictions(data / "p.jsonl", {"t1": "Edema.", "t2": "No effusion. Edema."})
+    options = (*EVALUATE, "--partial", "--out", "out")
+    orapo(*options)
+    rows = {row["study_id"]: row for row in csv.DictReader((data / "out/per_study.csv").open())}
+    assert list(rows) == ["t1", "t2", "t3"]
+    assert (rows["t1"]["facts_reward"], rows["t1"]["found"]) == ("1", "Edema")
+    assert [rows[name]["prediction"] for name in rows] == ["given", "given", "missing"]
+    wrong = rows["t2"]
+    assert (wrong["false_alarms"], wrong["missed_labels"]) == ("Edema", "Pleural Effusion")
+    assert wrong["contradicted_labels"] == "Pleural Effusion"
+    cells = (wrong["reference Pleural Effusion"], wrong["generated Pleural Effusion"])
+    assert (cells, wrong["uncertain"]) == (("1.0", "0.0"), "positive")
+    assert "generated_report" not in wrong  # texts only if they are asked for
+    orapo(*options, "--texts")
+    (_, row, _) = csv.DictReader((data / "out/per_study.csv").open())
+    assert (row["generated_report"], row["reference_report"]) == (
+        "No effusion. Edema.",
+        "Left pleural effusion.",
+    )
+
+
+def test_a_comparison_can_be_a_page(orapo, data):
+    predictions(data / "q.jsonl", {name: text for name, (text, _) in REPORTS.items()})
+    options = ("--references", "manifest.jsonl", "--split", "test", "--resamples", "100")
+    code, _, _ = orapo("compare", "q.jsonl", "p.jsonl", *options, "--out", "c.html")
+    assert code == 0
+    page = (data / "c.html").read_text()
+    assert "q&#39;s macro uncertain positive F1 is higher than p&#39;s" in page
+    assert "Uncertain counts as positive; in R2Gen macro as negative" in page
+    assert "default-src &#39;none&#39;" in page or "default-src 'none'" in page
+
+
+@pytest.mark.parametrize(
+    ("end", "code", "word"),
+    [(KeyboardInterrupt(), 130, "interrupted"), (SystemExit(143), 143, "terminated")],
+)
+@pytest.mark.parametrize("command", ["evaluate", "compare"])
+def test_an_interrupted_command_says_in_one_line_what_is_kept(
+    orapo, data, monkeypatch, command, end, code, word
+):
+    def stop(*words, **options):
+        raise end
+
+    monkeypatch.setattr("orapo.evaluation.inputs.read_references", stop)
+    words = {
+        "evaluate": (*EVALUATE, "--out", "out"),
+        "compare": ("compare", "p.jsonl", "p2.jsonl", "--references", "manifest.jsonl"),
+    }[command]
+    (data / "p2.jsonl").write_text((data / "p.jsonl").read_text())
+    found, _, err = orapo(*words)
+    where = " to out" if command == "evaluate" else ""
+    assert (found, err) == (code, f"orapo: {word}; nothing was written{where}\n")
+    assert not (data / "out").exists()

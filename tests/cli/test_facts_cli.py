@@ -1,6 +1,7 @@
 """`orapo facts`, `orapo label` and `orapo reward` as a user calls them."""
 
 import csv
+import io
 import json
 import os
 import subprocess
@@ -151,7 +152,8 @@ def test_label_refuses_to_overwrite_its_input_and_names_missing_columns(orapo, t
     source = table(tmp_path / "in.csv", REPORTS)
     with pytest.raises(OrapoError, match="is the input too"):
         orapo("label", source, "--out", source, "--id-column", "uid")
-    with pytest.raises(OrapoError, match=r"lacks the column\(s\) study_id; it has uid, report"):
+    source.write_text(source.read_text().replace("uid,", "film,"))
+    with pytest.raises(OrapoError, match=r"lacks the column\(s\) study_id; it has film, report"):
         orapo("label", source, "--out", tmp_path / "out.csv")
     assert not (tmp_path / "out.csv").exists()
 
@@ -483,3 +485,64 @@ def test_an_unreadable_report_has_an_empty_graded_score_and_not_zero(orapo, tmp_
     orapo("reward", "--predictions", predictions, "--references", references, "--out", out)
     (row,) = read_rows(out)
     assert row.values["graded"] is None
+
+
+def test_a_dash_is_standard_input_and_output(tmp_path):
+    """In a process of its own: streams are what is tested."""
+
+    def run(words, content, code=0):
+        done = subprocess.run(
+            [sys.executable, "-m", "orapo", *words],
+            input=content,
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+        )
+        assert done.returncode == code, done.stderr
+        return done.stdout, done.stderr
+
+    shown, _ = run(["facts", "-"], "Small effusion.\n")
+    assert json.loads(shown)["labels"]["Pleural Effusion"]["value"] == 1
+    shown, _ = run(["label", "-", "--out", "-"], "uid,report\n1,Edema.\n2,Clear.\n")
+    rows = list(csv.DictReader(io.StringIO(shown)))
+    assert [(row["uid"], row["Edema"]) for row in rows] == [("1", "1.0"), ("2", "")]
+    lines = '[{"study_id": 1, "report": {"findings": "Edema", "impression": "Effusion."}}]'
+    (tmp_path / "r.csv").write_text("study_id,report\n1,Edema. Effusion.\n")
+    shown, told = run(
+        ["reward", "--predictions", "-", "--references", "r.csv", "--out", "-"], lines
+    )
+    (row,) = csv.DictReader(io.StringIO(shown))
+    assert float(row["reward"]) == 1
+    assert "FactS reward" in told
+    assert "nothing came" in run(["label", "-", "--out", "x.csv"], "", 2)[1]
+    both = ["reward", "--predictions", "-", "--references", "-", "--out", "x.csv"]
+    assert "for one table only" in run(both, lines, 2)[1]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["r.csv"]
+
+
+def test_facts_are_a_coloured_table_on_a_terminal_and_json_elsewhere(orapo, monkeypatch):
+    text = "Small left pleural effusion. No pneumothorax. Possible pneumonia."
+    piped = json.loads(orapo("facts", text))
+    monkeypatch.setattr("rich.console.Console.is_terminal", property(lambda console: True))
+    shown = orapo("facts", text)
+    (effusion,) = [line for line in shown.splitlines() if "pleural effusion" in line]
+    for said in ("present", "left", "small", "Pleural Effusion positive"):
+        assert said in effusion
+    assert "Pneumothorax negative" in shown
+    assert json.loads(orapo("facts", text, "--json")) == piped
+    assert "No fact could be read" in orapo("facts", "xyz")
+
+
+def test_a_reward_without_anything_to_score_is_none_and_not_zero(orapo, tmp_path):
+    rows = [{"study_id": "1", "report": "xyz"}]
+    references = table(tmp_path / "r.csv", rows)
+    out = tmp_path / "o.csv"
+    shown = orapo(
+        "reward", "--predictions", references, "--references", references, "--out", out, "--json"
+    )
+    summary = json.loads(shown)
+    assert (summary["scored"], summary["mean_reward"], summary["zero_reward_share"]) == (
+        0,
+        None,
+        None,
+    )

@@ -387,6 +387,7 @@ def test_a_missing_decoder_is_named_with_its_transfer_syntax(
         ({"Modality": "JANE DOE"}, r"not a chest radiograph \(another modality\)"),
         ({"Modality": "SR"}, "holds no picture"),
         ({"BodyPartExamined": "HAND"}, r"not a chest radiograph \(body part HAND\)"),
+        ({"BodyPartExamined": "T SPINE"}, r"not a chest radiograph \(body part TSPINE\)"),
         ({"PixelData": None}, "has no PixelData"),
         ({"PixelData": b"\0" * 100}, r"PixelData is truncated \(100 of 4,800 bytes\)"),
         ({"PixelData": b"\0" * 4800}, "every pixel has the same value"),
@@ -555,3 +556,20 @@ def test_a_file_that_cannot_be_opened_is_named_with_the_others(tmp_path, monkeyp
         f"{tmp_path}/a.dcm: can't be read (Permission denied)",
         f"{tmp_path}/c.dcm: the file is empty",
     ]
+
+
+OTHER_PARTS = ("ABDOMEN", "SHOULDER", "CLAVICLE", "TSPINE", "WHOLEBODY", "KNEE")
+
+
+def test_films_of_other_body_parts_are_counted_and_left_out_unless_asked_for(tmp_path, monkeypatch):
+    for number, part in enumerate((*OTHER_PARTS, "CHEST", None)):
+        changed(write(tmp_path / f"{number}.dcm", study_uid=f"s{number}"), BodyPartExamined=part)
+    loaded = load_dataset("dicom", tmp_path)
+    assert len(loaded.studies) == 2
+    assert loaded.fatal == 0  # an archive is not broken by them
+    assert {problem.kind for problem in loaded.problems} == {"body_part"}
+    assert loaded.notes["films_of_other_body_parts_left_out"] == len(OTHER_PARTS)
+    monkeypatch.setenv(reading.BODY_PART, "any")
+    loaded = load_dataset("dicom", tmp_path)
+    assert len(loaded.studies) == len(OTHER_PARTS) + 2
+    assert read_image(loaded.studies[0].images[0]).size == (60, 40)

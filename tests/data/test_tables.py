@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from orapo.data import tables
+from orapo.data import records
 from orapo.data.table_writing import write_rows
 from orapo.data.tables import id_cell, read_rows, text_cell
 from orapo.errors import OrapoError
@@ -86,7 +86,8 @@ def test_a_row_knows_the_line_it_ends_in(tmp_path):
         ("t.jsonl", b'{"study_id": 1}\n', "line 1: lacks the column"),
         ("t.jsonl", b"[" * 100_000, "line 1: broken JSON"),
         ("t.parquet", b"PAR1 and no more", "not a readable Parquet file"),
-        ("t.xlsx", b"", "expected a file name ending in"),
+        ("t.xls", b"", "expected a file name ending in"),
+        ("t.xlsx", b"", "not a readable Excel file"),
     ],
 )
 def test_a_fault_is_one_sentence_that_names_the_file(tmp_path, name, content, message):
@@ -200,7 +201,7 @@ def test_the_place_is_right_where_a_character_lies_across_two_parts(tmp_path, le
 @pytest.mark.parametrize("name", ["table.csv", "table.csv.gz", "table.jsonl", "table.jsonl.gz"])
 @pytest.mark.parametrize("filling", ["a", " ", "\0"])
 def test_a_line_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch, name, filling):
-    monkeypatch.setattr(tables, "LONGEST_LINE", 1000)
+    monkeypatch.setattr(records, "LONGEST_LINE", 1000)
     head, middle, end = (
         ("study_id,report\n", "1,", "\n")
         if ".csv" in name
@@ -215,7 +216,7 @@ def test_a_line_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch, nam
 
 
 def test_a_cell_over_many_lines_is_limited_too(tmp_path, monkeypatch):
-    monkeypatch.setattr(tables, "LONGEST_LINE", 1000)
+    monkeypatch.setattr(records, "LONGEST_LINE", 1000)
     path = tmp_path / "table.csv"
     path.write_text('study_id,report\n1,"' + "word\n" * 400 + '"\n')
     with pytest.raises(OrapoError, match=r"table\.csv, line 202: broken CSV \(field larger"):

@@ -39,7 +39,14 @@ def test_predictions_come_sorted_by_study_whatever_the_order_of_the_rows(tmp_pat
     ("lines", "message"),
     [
         (["study_id,report", "a,x", "b,y", "a,z"], r"p.csv, line 4: study a .*first in line 2"),
-        (["study_id,text", "a,x"], "lacks the column"),
+        (
+            ["study_id,words", "a,x"],
+            r"lacks the column\(s\) report; it has study_id, words .*--text-column",
+        ),
+        (
+            ["film,report", "a,x"],
+            r"lacks the column\(s\) study_id; it has film, report .*--id-column",
+        ),
         (["study_id,report", ",x"], "line 2: study_id must be"),
         (["study_id,report"], "no rows"),
     ],
@@ -84,7 +91,10 @@ def test_training_studies_are_the_train_split_of_a_manifest_and_all_of_a_table(m
     ("lines", "message"),
     [
         (["study_id,Edema", "a,1"], "line 2: has some of the 14 label columns but lacks No Fi"),
-        (["study_id,text", "a,x"], "expected the 14 label columns or a column named report"),
+        (
+            ["study_id,words", "a,x"],
+            r"lacks the column\(s\) report, and the 14 label columns; .*--text-col",
+        ),
         ([",".join(["study_id", *LABELS]), "a,7" + 13 * ","], "column No Finding: label value '7'"),
     ],
 )
@@ -100,3 +110,18 @@ def test_a_split_that_is_not_there_is_named(manifest, tmp_path):
     table.write_text(json.dumps({"study_id": "a", "report": "Edema."}) + "\n")
     with pytest.raises(OrapoError, match="from a manifest"):
         read_references(table, "test")
+
+
+def test_a_submission_to_rexrank_holds_both_sides(tmp_path):
+    path = tmp_path / "prediction.json"
+    one = {"findings": "Edema", "impression": "CHF.", "subject_id": 7, "model_prediction": "Clear."}
+    path.write_text(
+        json.dumps({"50051329": one, "50051330": {**one, "impression": None}}, indent=4)
+    )
+    assert read_predictions(path) == dict.fromkeys(("50051329", "50051330"), "Clear.")
+    references = read_references(path)
+    assert [one.report for one in references.values()] == ["Edema. CHF.", "Edema"]
+    # with the reference as "report" beside it, nobody can know which of the two is meant
+    path.write_text(json.dumps({"1": {**one, "report": "Findings: Edema Impression: CHF."}}))
+    with pytest.raises(OrapoError, match="model_prediction, report could each be the report"):
+        read_predictions(path)

@@ -130,7 +130,7 @@ def test_the_headline_shows_the_figures_and_the_trivial_rows(write, metrics):
 def test_the_table_of_labels_tells_no_support_from_a_zero(write):
     page = Page(write())
     assert page.row("Edema")[:3] == ["Edema", "1", "0.670.50 / 1.00"]
-    assert page.row("Pleural Effusion")[:3] == ["Pleural Effusion", "1", "0.000.00 / 0.00"]
+    assert page.row("Pleural Effusion")[:3] == ["Pleural Effusion", "1", "0.00– / 0.00"]
     assert page.row("Fracture") == ["Fracture", "0", "–", "–3 called"]
 
 

@@ -71,9 +71,9 @@ def test_the_result_says_how_it_was_made():
         seed=3,
     )
     pairs = result.pop("comparisons")
-    assert [(pair["a"], pair["b"]) for pair in pairs[::4]] == [("a", "b"), ("a", "c"), ("b", "c")]
-    assert [pair["figure"] for pair in pairs[:4]] == [
-        *("macro_uncertain_positive", "micro_uncertain_positive"),
+    assert [(pair["a"], pair["b"]) for pair in pairs[::5]] == [("a", "b"), ("a", "c"), ("b", "c")]
+    assert [pair["figure"] for pair in pairs[:5]] == [
+        *("macro_uncertain_positive", "r2gen_macro", "micro_uncertain_positive"),
         *("example_uncertain_positive", "facts_reward"),
     ]
     assert result == {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,9 +13,11 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from orapo.cli import table_options as tables
 from orapo.cli.alone import alone
+from orapo.cli.progress import saying_what_is_kept, steps
 from orapo.errors import OrapoError
-from orapo.labels import UncertainPolicy
+from orapo.labels import DEFAULT_UNCERTAIN, UncertainPolicy
 from orapo.writing import write_text
 
 
@@ -36,7 +40,7 @@ def compare(
         typer.Option(
             metavar="POLICY", help="Uncertain (-1) counts as positive, negative or ignore."
         ),
-    ] = UncertainPolicy.NEGATIVE,
+    ] = DEFAULT_UNCERTAIN,
     language: Annotated[
         bool, typer.Option("--language", help="Compare BLEU, chrF, ROUGE-L and CIDEr too.")
     ] = False,
@@ -44,33 +48,73 @@ def compare(
         int, typer.Option(min=100, metavar="N", help="Of bootstrap and randomisation.")
     ] = 10000,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of both.")] = 0,
-    out: Annotated[Path | None, typer.Option(help="Write the comparison here (JSON).")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Write the comparison here: JSON, or a page (.html); - is stdout."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON on stdout.")] = False,
+    partial: tables.Partial = False,
+    id_column: tables.IdColumn = None,
+    text_column: tables.TextColumn = None,
+    findings_column: tables.FindingsColumn = None,
+    impression_column: tables.ImpressionColumn = None,
+    reference_id_column: tables.ReferenceIdColumn = None,
+    reference_text_column: tables.ReferenceTextColumn = None,
 ) -> None:
     """Compare systems on the same studies.
 
     By paired bootstrap and approximate randomisation: what is drawn and swapped are patients. p-values are corrected for their number (Holm).
     """
-    from orapo.evaluation.inputs import match_studies, read_predictions, read_references
+    from orapo.data.standard_streams import from_input, is_dash
+    from orapo.evaluation.inputs import ids_of_other_splits, read_predictions, read_references
+    from orapo.evaluation.matching import match_studies
     from orapo.evaluation.significance import compared
 
     if len(systems) < 2:
         raise OrapoError("orapo compare needs the predictions of two systems or more")
-    truth = read_references(references, split)
-    reports, missing = {}, {}
-    for name, path in zip(_names(systems), systems, strict=True):
-        reports[name], truth, lacks, _ = match_studies(
-            read_predictions(path), truth, False, str(path), str(references)
+    systems, references = [from_input(path) for path in systems], from_input(references)
+    say = tables.Said()
+    generated, theirs = tables.both_sides(
+        systems, references, id_column, text_column, findings_column, impression_column,
+        reference_id_column, reference_text_column, say,
+    )  # fmt: skip
+    with saying_what_is_kept(lambda: "nothing was written"), steps() as step:
+        truth = read_references(references, split, theirs)
+        reports, missing, unmatched, warnings = {}, {}, {}, []
+        for name, path in zip(_names(systems), systems, strict=True):
+            matched = match_studies(
+                read_predictions(path, generated),
+                truth,
+                False,
+                str(path),
+                str(references),
+                partial=partial,
+                other_splits=lambda: ids_of_other_splits(references, split),
+            )
+            reports[name], missing[name] = matched.reports, len(matched.missing)
+            unmatched[name] = matched.unmatched.as_dict()
+            warnings += [matched.warning] if matched.warning else []
+        if language and not all(reference.report.strip() for reference in truth.values()):
+            raise OrapoError(f"{references}: --language needs a report of every study")
+        result = compared(
+            reports,
+            truth,
+            uncertain=uncertain,
+            resamples=resamples,
+            seed=seed,
+            language=language,
+            step=step,
         )
-        missing[name] = len(lacks)
-    if language and not all(reference.report.strip() for reference in truth.values()):
-        raise OrapoError(f"{references}: --language needs a report of every study")
-    result = compared(
-        reports, truth, uncertain=uncertain, resamples=resamples, seed=seed, language=language
-    )
-    result["missing_predictions"] = missing
-    if out is not None:
+    result |= {"missing_predictions": missing, "unmatched": unmatched}
+    for warning in warnings:
+        tables.warn(warning)
+    if out is not None and out.suffix.lower() in (".html", ".htm"):
+        from orapo.evaluation.comparison_page import write_comparison
+
+        write_comparison(out, result, warnings, shlex.join(["orapo", *sys.argv[1:]]))
+    elif out is not None and not is_dash(out):
         _write(out, result)
+    as_json = as_json or is_dash(out)
     if as_json:
         typer.echo(json.dumps(result, indent=1))
         return
@@ -117,15 +161,19 @@ def _table(result: dict[str, Any]) -> Table:
         table.add_column(heading, justify="right", no_wrap=heading == "95 % interval")
     for pair in result["comparisons"]:
         low, high = pair["interval"]
-        values = [f"{pair['value_a']:.3f}", f"{pair['value_b']:.3f}"]
+        values = [_shown(pair["value_a"]), _shown(pair["value_b"])]
         if named:
             values = [f"{pair['a']} {values[0]}", f"{pair['b']} {values[1]}"]
         table.add_row(
             pair["figure"].removesuffix(f"_uncertain_{result['uncertain']}").replace("_", " "),
             *values,
-            f"{pair['difference']:+.3f}",
-            f"{low:+.3f} to {high:+.3f}",
-            f"{pair['p']:.3f}",
-            f"{pair['p_holm']:.3f}",
+            _shown(pair["difference"], "+.3f"),
+            "-" if low is None else f"{low:+.3f} to {high:+.3f}",
+            _shown(pair["p"]),
+            _shown(pair["p_holm"]),
         )
     return table
+
+
+def _shown(value: float | None, form: str = ".3f") -> str:
+    return "-" if value is None else format(value, form)

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from orapo.cli import data_options as shared
+from orapo.cli import table_options as tables
 
 if TYPE_CHECKING:
     from orapo.data.image_check import ImageCheck
@@ -33,6 +34,11 @@ def check(
     columns: shared.Columns = None,
     encoding: shared.Encoding = "utf-8",
     labels_from: shared.LabelsFrom = "report",
+    body_part: shared.BodyPart = "chest",
+    id_column: tables.IdColumn = None,
+    text_column: tables.TextColumn = None,
+    findings_column: tables.FindingsColumn = None,
+    impression_column: tables.ImpressionColumn = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the profile as JSON.")] = False,
 ) -> None:
     """Check a data set.
@@ -43,8 +49,14 @@ def check(
     """
     from orapo.data.image_check import check_images
     from orapo.data.profile import problem_record, problems_of_the_whole, profile
+    from orapo.data.standard_streams import from_input
 
-    options = shared.load_options(image_root, reports, columns, encoding, labels_from, images)
+    shared.choose_body_part(body_part)
+    named = shared.named_columns(id_column, text_column, findings_column, impression_column)
+    options = shared.load_options(
+        image_root, reports, columns, encoding, labels_from, images, named
+    )
+    path = from_input(path)
     with shared.progress() as bars:
         loaded = shared.load(bars, dataset, path, options)
         seen: ImageCheck | None = None

@@ -10,7 +10,8 @@ import typer
 from rich.console import Console
 
 from orapo.cli import data_options as shared
-from orapo.errors import OrapoError
+from orapo.cli import table_options as tables
+from orapo.errors import NEEDS_DECODER, OrapoError
 
 
 def convert(
@@ -32,6 +33,11 @@ def convert(
     columns: shared.Columns = None,
     encoding: shared.Encoding = "utf-8",
     labels_from: shared.LabelsFrom = "report",
+    body_part: shared.BodyPart = "chest",
+    id_column: tables.IdColumn = None,
+    text_column: tables.TextColumn = None,
+    findings_column: tables.FindingsColumn = None,
+    impression_column: tables.ImpressionColumn = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Write a data set as manifest and pixel copies.
@@ -46,7 +52,9 @@ def convert(
 
     if hf:
         require_datasets()
-    options = shared.load_options(image_root, reports, columns, encoding, labels_from, True)
+    shared.choose_body_part(body_part)
+    named = shared.named_columns(id_column, text_column, findings_column, impression_column)
+    options = shared.load_options(image_root, reports, columns, encoding, labels_from, True, named)
     with shared.progress() as bars:
         loaded = shared.load(bars, dataset, path, options)
         if loaded.fatal and not (skip_bad and loaded.studies):
@@ -56,7 +64,7 @@ def convert(
                 "with --skip-bad"
             )
         bar = bars.add_task("copying images", total=None)
-        made_from = [dataset.value, path.resolve(), image_root, columns, labels_from]
+        made_from = [dataset.value, path.resolve(), image_root, dict(options.columns), labels_from]
         done = convert_loaded(
             loaded,
             out,
@@ -71,6 +79,13 @@ def convert(
             bars.add_task("writing the copy for Hugging Face", total=None)
             hugging_face = write_hugging_face(done.studies, out)
     shared.say_problems([*loaded.problems, *done.problems])
+    if done.manifest is None and any(NEEDS_DECODER in one.sentence for one in done.problems):
+        count = sum(NEEDS_DECODER in one.sentence for one in done.problems)
+        raise OrapoError(
+            f"{path}: {count:,} image(s) need a decoder that is not installed (said above with its "
+            f"name) and may well be good; the copies of the others are kept in {out}; install it "
+            "and call this again"
+        )
     if done.manifest is None:
         raise OrapoError(
             f"{path}: {len(done.problems):,} image(s) can't be read; the copies of the others are "

@@ -37,6 +37,7 @@ class DatasetName(StrEnum):
     CHEXPERT_PLUS = "chexpert-plus"
     MIMIC_CXR = "mimic-cxr"
     IU_XRAY = "iu-xray"
+    REXGRADIENT = "rexgradient"
     CHEXPERT_VALID = "chexpert-valid"
     TABLE = "table"
     MANIFEST = "manifest"
@@ -65,6 +66,13 @@ Encoding = Annotated[str, typer.Option(help="Encoding of CSV and JSONL files.")]
 LabelsFrom = Annotated[
     str, typer.Option(help="CheXpert Plus: text that was labelled: report, findings, impression.")
 ]
+BodyPart = Annotated[
+    str,
+    typer.Option(
+        metavar="chest|any",
+        help="DICOM: films of other body parts are left out and counted; any takes them.",
+    ),
+]
 Workers = Annotated[int, typer.Option(min=1, metavar="N", help="Processes that read images.")]
 
 
@@ -75,8 +83,18 @@ def load_options(
     encoding: str,
     labels_from: str,
     check_files: bool,
+    named: Mapping[str, str | None] | None = None,
 ) -> LoadOptions:
     """Put the options of a command together.
+
+    Args:
+        image_root: As the option.
+        reports: As the option.
+        columns: ``--columns``.
+        encoding: As the option.
+        labels_from: As the option.
+        check_files: Whether image files are looked for.
+        named: Field to the column that an option of its own names.
 
     Raises:
         OrapoError: The mapping of columns is malformed, or a folder isn't there.
@@ -90,13 +108,40 @@ def load_options(
         images=image_root,
         reports=reports,
         check_files=check_files,
-        columns=_mapping(columns),
+        columns=_mapping(columns, named or {}),
         encoding=encoding,
         labels_from=labels_from,
     )
 
 
-def _mapping(columns: str | None) -> Mapping[str, str]:
+def choose_body_part(body_part: str) -> None:
+    """Let this process and its workers read films of any body part, if that is asked for.
+
+    Raises:
+        OrapoError: The word is neither ``chest`` nor ``any``.
+    """
+    if body_part not in ("chest", "any"):
+        raise OrapoError(f"--body-part is chest or any, not {body_part!r}")
+    if body_part == "any":
+        os.environ["ORAPO_BODY_PART"] = "any"  # orapo.data.dicom.reading.BODY_PART
+
+
+def named_columns(
+    id_column: str | None,
+    text_column: str | None,
+    findings_column: str | None,
+    impression_column: str | None,
+) -> dict[str, str | None]:
+    """Return the fields of an own table that options name, for `load_options`."""
+    return {
+        "study_id": id_column,
+        "report": text_column,
+        "findings": findings_column,
+        "impression": impression_column,
+    }
+
+
+def _mapping(columns: str | None, named: Mapping[str, str | None]) -> Mapping[str, str]:
     mapping: dict[str, str] = {}
     for part in columns.split(",") if columns else ():
         field, equals, column = part.partition("=")
@@ -105,6 +150,9 @@ def _mapping(columns: str | None) -> Mapping[str, str]:
         if field.strip() in mapping:
             raise OrapoError(f"--columns: {field.strip()} is given twice")
         mapping[field.strip()] = column.strip()
+    for field, name in named.items():
+        if name is not None and mapping.setdefault(field, name) != name:
+            raise OrapoError(f"--columns: {field} is named by another option too, as {name}")
     return mapping
 
 

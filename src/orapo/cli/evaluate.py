@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import json
-import platform
 import shlex
 import sys
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from importlib.metadata import version
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
+from orapo.cli import table_options as tables
 from orapo.cli.alone import alone
 from orapo.cli.evaluation_screen import notes_on, show_evaluation
+from orapo.cli.progress import saying_what_is_kept, steps
+from orapo.data.columns import Wanted
 from orapo.errors import OrapoError
-from orapo.labels import LabelValue, UncertainPolicy
+from orapo.labels import DEFAULT_UNCERTAIN, LabelValue, UncertainPolicy
 
 if TYPE_CHECKING:
     from orapo.evaluation.inputs import Reference
-    from orapo.facts import ReportFacts
-
-_NEEDED = {False: "needs --train MANIFEST", True: "needs training reports"}
+    from orapo.evaluation.matching import Matched
 
 
 def add_to(app: typer.Typer) -> None:
@@ -34,16 +32,17 @@ def add_to(app: typer.Typer) -> None:
 
 def evaluate(
     predictions: Annotated[
-        Path, typer.Argument(help="Generated reports: CSV or JSONL with study_id and report.")
+        Path, typer.Argument(help="Table of generated reports: study_id and report; - is stdin.")
     ],
     references: Annotated[
         Path,
         typer.Option(
-            help="CSV or JSONL with study_id and the 14 label columns and/or report; or a manifest."
+            help="Table of study_id and the 14 label columns and/or report; or a manifest."
         ),
     ],
     out: Annotated[
-        Path, typer.Option(help="Folder for metrics.json, per_label.csv, plots and report.html.")
+        Path,
+        typer.Option(help="Folder for metrics.json, per_study.csv, report.html and more."),
     ],
     train: Annotated[
         Path | None,
@@ -59,7 +58,7 @@ def evaluate(
             metavar="POLICY",
             help="Uncertain (-1) counts as positive, negative (as in R2Gen) or ignore.",
         ),
-    ] = UncertainPolicy.NEGATIVE,
+    ] = DEFAULT_UNCERTAIN,
     reference_labels: Annotated[
         Path | None,
         typer.Option(help="Labels of the references by somebody else: study_id, 14 columns."),
@@ -73,6 +72,10 @@ def evaluate(
         typer.Option(
             "--allow-missing", help="Leave studies without a prediction out, not count as empty."
         ),
+    ] = False,
+    partial: tables.Partial = False,
+    texts: Annotated[
+        bool, typer.Option("--texts", help="Put both texts of each study into per_study.csv.")
     ] = False,
     language: Annotated[
         bool | None,
@@ -106,260 +109,179 @@ def evaluate(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print metrics.json instead of the table.")
     ] = False,
+    id_column: tables.IdColumn = None,
+    text_column: tables.TextColumn = None,
+    findings_column: tables.FindingsColumn = None,
+    impression_column: tables.ImpressionColumn = None,
+    reference_id_column: tables.ReferenceIdColumn = None,
+    reference_text_column: tables.ReferenceTextColumn = None,
 ) -> None:
     """Score generated reports beside rows that know nothing.
 
     Writes tables, plots, metrics.json and report.html.
 
-    A study without a prediction counts as an empty report. Intervals are 95 % bootstrap intervals
+    A study without a prediction counts as an empty report; ids that don't match are said, and above
+    20 % of a side are refused without --partial. Intervals are 95 % bootstrap intervals
     over patients. Exit code 1 if a metric of --radeval could not be had; the rest is written.
     """
     # Imported here: scikit-learn and matplotlib would slow down every other command's start.
-    from orapo.evaluation.clinical import clinical_scores
-    from orapo.evaluation.inputs import (
-        match_studies,
-        read_earlier_given,
-        read_labels,
-        read_predictions,
-        read_references,
-        read_training,
-        with_labels,
+    from orapo.data.standard_streams import from_input, is_dash
+    from orapo.evaluation.inputs import read_earlier_given, read_labels, with_labels
+    from orapo.evaluation.metrics import (
+        Evaluation,
+        evaluation_metrics,
+        language_metrics,
+        radeval_figures,
+        read_texts,
     )
     from orapo.evaluation.output import sample_studies, worst_studies, write_evaluation
+    from orapo.evaluation.per_study import write_per_study
     from orapo.evaluation.radeval import radeval_metrics
-    from orapo.evaluation.rows import TRIVIAL_TITLES
-    from orapo.evaluation.trivial import trivial_scores
-    from orapo.facts import label_report
-    from orapo.facts.parallel import map_reports
 
     asked = radeval_metrics(radeval) if radeval else []
     absent: list[str] = []
+    if is_dash(out):
+        raise OrapoError("--out -: expected a folder; --json prints metrics.json")
     if out.exists() and not out.is_dir():
         raise OrapoError(f"{out}: expected a folder, this is a file")
-    reports = read_predictions(predictions)
-    truth = read_references(references, split)
-    _check_splits(reports, truth, predictions, references)
-    reports, truth, missing, unknown = match_studies(
-        reports, truth, allow_missing, str(predictions), str(references)
-    )
-    if reference_labels is not None:
-        truth = with_labels(truth, read_labels(reference_labels), reference_labels)
-    training = list(read_training(train).values()) if train else None
-
-    labels = [reference.labels for reference in truth.values()]
-    texts = [*reports.values(), *(one.report for one in truth.values() if one.report.strip())]
-    facts = list(map_reports(label_report, texts, workers))
-    read = dict(zip(reports, facts, strict=False))
-    in_references = iter(facts[len(reports) :])
-    stated = [next(in_references) if one.report.strip() else None for one in truth.values()]
-    if prediction_labels is None:
-        predicted = [report.labels for report in read.values()]
-    else:
-        theirs = read_labels(prediction_labels)
-        lacking = [study for study in reports if study not in theirs and study not in missing]
-        if lacking:
-            raise OrapoError(
-                f"{prediction_labels}: lacks {len(lacking)} of the predicted studies, the first "
-                f"is {lacking[0]}"
-            )
-        predicted = [theirs.get(study, {}) for study in reports]
-    scores = clinical_scores(predicted, labels, uncertain=uncertain)
-    nearest, no_nearest = _nearest(training, truth)
-    trivial = trivial_scores(
-        labels,
-        [study.labels for study in training] if training else None,
-        _training_reports(training),
-        seed,
-        uncertain,
-        nearest,
-    )
-    metrics: dict[str, Any] = {"model": scores.as_dict()}
-    metrics |= {name: row.as_dict() for name, row in trivial.items()}
-    absent_rows = {
-        name: no_nearest if training and name == "nearest_image" else _NEEDED[bool(training)]
-        for name in TRIVIAL_TITLES
-        if name not in metrics
-    }
-    if absent_rows:
-        metrics["absent_rows"] = absent_rows
-    metrics |= {
-        "studies": len(truth),
-        "missing_predictions": len(missing),
-        "missing_rule": "left out" if allow_missing else "counted as empty reports",
-        "predictions_without_reference": unknown,
-        "empty_predictions": sum(not text.strip() for text in reports.values()) - len(missing),
-        "prediction_labels": "read by FactS (rules)"
-        if prediction_labels is None
-        else f"given ({prediction_labels.name})",
-        "reference_labels": _origins(truth),
-        "seed": seed,
-        "versions": {
-            "python": platform.python_version(),
-            **{name: version(name) for name in ("orapo", "numpy", "scikit-learn")},
-        },
-    }
-    earlier = read_earlier_given(predictions)
-    metrics["detail"] = _detail(
-        metrics,
-        read,
-        stated,
-        predicted,
-        truth,
-        training,
-        nearest,
-        earlier,
-        uncertain,
-        resamples,
-        seed,
-    )
-    shared = {study.study_id for study in training or ()} & truth.keys()
-    notes = notes_on(metrics, len(shared))
-    words, absence = _language(reports, truth, language, resamples, seed)
-    if words is not None:
-        metrics["detail"]["language"] = words
-    if absence:
-        notes.append(absence)
-    if asked:
-        scored, absent = _radeval(
-            reports, truth, asked, radeval_python, radeval_timeout, resamples, seed
+    predictions, references = from_input(predictions), from_input(references)
+    say = tables.Said()
+    names = tables.both_sides(
+        [predictions], references, id_column, text_column, findings_column, impression_column,
+        reference_id_column, reference_text_column, say,
+    )  # fmt: skip
+    with saying_what_is_kept(lambda: f"nothing was written to {out}"), steps() as step:
+        matched, training = _read_sides(
+            predictions, references, train, split, allow_missing, partial, names
         )
-        metrics["detail"]["radeval"] = scored
-        notes += absent
-    samples = sample_studies(reports, truth, predicted)
-    bad = worst_studies(reports, truth, predicted, worst, uncertain)
-    unreadable = {
-        one.study_id for one in [*samples, *bad] if one.image is None and truth[one.study_id].images
-    }
-    if unreadable:
-        notes.append(f"Studies of the page whose film can't be read: {len(unreadable)}.")
-    command = shlex.join(["orapo", *sys.argv[1:]])
-    write_evaluation(out, metrics, samples, bad, notes, uncertain, command)
+        reports, truth = matched.reports, matched.truth
+        if reference_labels is not None:
+            given = read_labels(reference_labels, Wanted(say=say))
+            truth = with_labels(truth, given, reference_labels)
+        read, stated = read_texts(reports, truth, workers, step)
+        predicted: list[Mapping[str, LabelValue]] = [report.labels for report in read]
+        if prediction_labels is not None:
+            predicted = _given(
+                read_labels(prediction_labels, Wanted(say=say)),
+                prediction_labels,
+                reports,
+                matched.missing,
+            )
+        evaluation = Evaluation(
+            reports, truth, read, stated, predicted, training,
+            read_earlier_given(predictions, names[0]), uncertain, resamples, seed,
+        )  # fmt: skip
+        scores = evaluation_metrics(evaluation, step)
+        unmatched = matched.unmatched
+        metrics: dict[str, Any] = {
+            **scores,
+            "missing_predictions": len(matched.missing),
+            "missing_rule": "left out" if allow_missing else "counted as empty reports",
+            "predictions_without_reference": len(unmatched.predictions) + unmatched.elsewhere,
+            "unmatched": unmatched.as_dict(),
+            "empty_predictions": sum(not text.strip() for text in reports.values())
+            - len(matched.missing),
+            "predictions_not_english": sum(not report.english for report in evaluation.read),
+            "prediction_labels": "read by FactS (rules)"
+            if prediction_labels is None
+            else f"given ({prediction_labels.name})",
+        }
+        shared = {study.study_id for study in training or ()} & truth.keys()
+        notes = [*say.sentences, *notes_on(metrics, len(shared))]
+        step("language metrics", 0, None)
+        words, absence = language_metrics(evaluation, language)
+        if words is not None:
+            metrics["detail"]["language"] = words
+        if absence:
+            notes.append(absence)
+        if asked:
+            step("RadEval is scoring (its own process)", 0, None)
+            scored, absent = radeval_figures(evaluation, asked, radeval_python, radeval_timeout)
+            metrics["detail"]["radeval"] = scored
+            notes += absent
+        step("plots and page", 0, None)
+        samples = sample_studies(reports, truth, predicted)
+        bad = worst_studies(reports, truth, predicted, worst, uncertain)
+        unreadable = {
+            one.study_id
+            for one in [*samples, *bad]
+            if one.image is None and truth[one.study_id].images
+        }
+        if unreadable:
+            notes.append(f"Studies of the page whose film can't be read: {len(unreadable)}.")
+        warnings = [text for text in (matched.warning, _the_same(reports, truth)) if text]
+        write_per_study(out / "per_study.csv", evaluation, matched.missing, texts=texts)
+        command = shlex.join(["orapo", *sys.argv[1:]])
+        write_evaluation(out, metrics, samples, bad, notes, uncertain, command, warnings=warnings)
+    for warning in warnings:
+        tables.warn(warning)
     if as_json:
         typer.echo(json.dumps(metrics, indent=2))
         for note in absent:
             Console(stderr=True).print(note, markup=False, highlight=False, soft_wrap=True)
     else:
-        show_evaluation(metrics, notes, out)
+        show_evaluation(metrics, [note for note in notes if note not in say.sentences], out)
     if absent:
         raise typer.Exit(1)
 
 
-def _detail(
-    metrics: Mapping[str, Any],
-    read: Mapping[str, ReportFacts],
-    stated: Sequence[ReportFacts | None],
-    predicted: Sequence[Mapping[str, LabelValue]],
-    truth: Mapping[str, Reference],
-    training: list[Reference] | None,
-    nearest: Sequence[Mapping[str, LabelValue]] | None,
-    earlier: frozenset[str],
-    uncertain: UncertainPolicy,
-    resamples: int,
-    seed: int,
-) -> dict[str, Any]:
-    """Return all that has an interval, and what the reports are like."""
-    from orapo.evaluation.bootstrap import Resampler
-    from orapo.evaluation.clinical import label_matrix
-    from orapo.evaluation.detail import Evaluated, detailed
-    from orapo.evaluation.graded_figures import GRADED_FIGURES, graded_figures
-    from orapo.evaluation.report_figures import FIGURES, report_figures, sameness
-    from orapo.evaluation.rows import best_trivial
-    from orapo.evaluation.trivial import constant_row
-    from orapo.evaluation.wording import hedging, wording
-
-    labels = [reference.labels for reference in truth.values()]
-    kinds = sorted({kind for reference in truth.values() for kind in reference.groups})
-    evaluated = Evaluated(
-        predicted=label_matrix(predicted, "prediction"),
-        reference=label_matrix(labels, "reference"),
-        figures=report_figures(
-            list(read.values()), labels, stated, [study in earlier for study in read]
-        )
-        | graded_figures([report.text for report in read.values()], list(truth.values())),
-        patients=[reference.patient_id for reference in truth.values()],
-        groups={kind: [one.groups.get(kind, "") for one in truth.values()] for kind in kinds},
+def _read_sides(
+    predictions: Path,
+    references: Path,
+    train: Path | None,
+    split: str | None,
+    allow_missing: bool,
+    partial: bool,
+    names: tuple[Wanted, Wanted],
+) -> tuple[Matched, list[Reference] | None]:
+    """Read both sides, bring them to the same studies, and read the training studies."""
+    from orapo.evaluation.inputs import (
+        ids_of_other_splits,
+        read_predictions,
+        read_references,
+        read_training,
     )
-    best = best_trivial(metrics)
-    row = None if best is None else constant_row(best, _training_reports(training))
-    rows = nearest if best == "nearest_image" else None if row is None else [row] * len(labels)
-    detail = detailed(
-        evaluated,
-        None if rows is None else label_matrix(rows, "trivial row"),
-        uncertain=uncertain,
-        resamples=resamples,
-        seed=seed,
+    from orapo.evaluation.matching import match_studies
+
+    reports = read_predictions(predictions, names[0])
+    truth = read_references(references, split, names[1])
+    _check_splits(reports, truth, predictions, references)
+    matched = match_studies(
+        reports,
+        truth,
+        allow_missing,
+        str(predictions),
+        str(references),
+        partial=partial,
+        other_splits=lambda: ids_of_other_splits(references, split),
     )
-    if rows is not None:
-        detail["lift"]["over"] = best
-    detail["figures"] = FIGURES | GRADED_FIGURES
-    detail["sameness"] = sameness([report.text for report in read.values()])
-    resampler = Resampler(evaluated.patients, resamples, seed)
-    detail["wording"] = wording(predicted, labels, resampler)
-    detail["hedging"] = hedging(list(read.values()), labels, resampler)
-    return detail
+    return matched, list(read_training(train, names[1]).values()) if train else None
 
 
-def _language(
+def _given(
+    labels: Mapping[str, Mapping[str, LabelValue]],
+    path: Path,
     reports: Mapping[str, str],
-    truth: Mapping[str, Reference],
-    wanted: bool | None,
-    resamples: int,
-    seed: int,
-) -> tuple[dict[str, Any] | None, str]:
-    """Return the language metrics, and what to say where there are none."""
-    from orapo.evaluation.bootstrap import Resampler
-    from orapo.evaluation.language import language_detail, language_figures
-    from orapo.evaluation.r2gen_language import r2gen_detail, r2gen_figures
-
-    if wanted is False:
-        return None, ""
-    texts = _with_report(truth)
-    if not texts:
-        return None, "Language metrics absent: no reference has a report."
-    generated = [reports[study] for study in texts]
-    references = [one.report for one in texts.values()]
-    resampler = Resampler([one.patient_id for one in texts.values()], resamples, seed)
-    try:
-        with Console(stderr=True).status("Language metrics"):
-            own = language_detail(language_figures(generated, references), resampler)
-            r2gen = r2gen_detail(r2gen_figures(generated, references), resampler)
-    except OrapoError as error:
-        if wanted:
-            raise
-        return None, f"Language metrics absent: {error}."
-    return {"studies": len(texts), **own, "r2gen": r2gen}, ""
-
-
-def _radeval(
-    reports: Mapping[str, str],
-    truth: Mapping[str, Reference],
-    metrics: Sequence[str],
-    python: str | None,
-    timeout: float | None,
-    resamples: int,
-    seed: int,
-) -> tuple[dict[str, Any], list[str]]:
-    """Return RadEval's figures, and what to say of those that are absent."""
-    from orapo.evaluation.bootstrap import Resampler
-    from orapo.evaluation.radeval import radeval_detail, run_radeval
-
-    texts = _with_report(truth)
-    if not texts:
-        return {}, ["RadEval absent: no reference has a report."]
-    with Console(stderr=True).status("RadEval is scoring (its own process)"):
-        result = run_radeval(
-            [reports[study] for study in texts],
-            [one.report for one in texts.values()],
-            metrics,
-            python,
-            timeout,
+    missing: Collection[str],
+) -> list[Mapping[str, LabelValue]]:
+    """Return another labeler's labels of the generated reports."""
+    lacking = [study for study in reports if study not in labels and study not in missing]
+    if lacking:
+        raise OrapoError(
+            f"{path}: lacks {len(lacking)} of the predicted studies, the first is {lacking[0]}"
         )
-    resampler = Resampler([one.patient_id for one in texts.values()], resamples, seed)
-    return radeval_detail(result, metrics, resampler)
+    return [labels.get(study, {}) for study in reports]
 
 
-def _with_report(truth: Mapping[str, Reference]) -> dict[str, Reference]:
-    return {study: one for study, one in truth.items() if one.report.strip()}
+def _the_same(reports: Mapping[str, str], truth: Mapping[str, Reference]) -> str:
+    """Say that the generated reports are the references: a table was given twice, most likely."""
+    texts = [(reports[study].split(), one.report.split()) for study, one in truth.items()]
+    if any(mine for mine, _ in texts) and all(mine == theirs for mine, theirs in texts):
+        return (
+            "Every generated report is word for word its reference; is the column of the generated "
+            "reports another (--text-column, --reference-text-column)?"
+        )
+    return ""
 
 
 def _check_splits(
@@ -376,35 +298,3 @@ def _check_splits(
             f"{references}: holds the splits {', '.join(sorted(splits))}, but {predictions} has "
             f"reports for {predicted.pop()!r} only; choose it with --split"
         )
-
-
-def _nearest(
-    training: list[Reference] | None, truth: Mapping[str, Reference]
-) -> tuple[list[Mapping[str, LabelValue]] | None, str]:
-    """Return the labels of the retrieval row, with a progress bar, or why there are none."""
-    from rich.progress import Progress
-
-    from orapo.evaluation.nearest import MOST_FILMS, nearest_labels
-
-    known = [
-        (one.images[0], one.report) for one in training or () if one.images and one.report.strip()
-    ]
-    films = [one.images[0] if one.images else None for one in truth.values()]
-    if not known:
-        return None, "no training study has a film and a report"
-    if not any(films):
-        return None, "no reference has a film"
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        total = min(len(known), MOST_FILMS) + sum(film is not None for film in films)
-        task = progress.add_task("Nearest training films", total=total)
-        labels = nearest_labels(known, films, lambda: progress.advance(task))
-    return labels, "the films can't be read"
-
-
-def _training_reports(training: list[Reference] | None) -> list[str] | None:
-    reports = [study.report for study in training or ()]
-    return reports if any(text.strip() for text in reports) else None
-
-
-def _origins(truth: Mapping[str, Reference]) -> dict[str, int]:
-    return dict(sorted(Counter(reference.origin for reference in truth.values()).items()))

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from orapo.cli.alone import alone
+from orapo.data.standard_streams import from_input
 from orapo.errors import MissingExtraError, OrapoError
 from orapo.export.formats import ENDINGS, Format
 
@@ -25,7 +26,8 @@ def add_to(app: typer.Typer) -> None:
 
 def export(
     predictions: Annotated[
-        Path, typer.Argument(help="What `orapo generate` wrote, or any study_id and report.")
+        Path,
+        typer.Argument(help="What `orapo generate` wrote, or any study_id and report; - is stdin."),
     ],
     out: Annotated[Path, typer.Option(help="Folder, a file a study; for csv the table's name.")],
     kind: Annotated[
@@ -49,6 +51,7 @@ def export(
 
     if with_patient and kind not in (Format.DICOM_SR, Format.FHIR):
         raise OrapoError("--with-patient is for --format dicom-sr and fhir")
+    predictions = from_input(predictions)
     console = Console(stderr=True)
     left_out: list[str] = []
 

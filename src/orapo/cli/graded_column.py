@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from orapo.data.tables import id_cell, read_rows, text_cell
+from orapo.data.columns import Wanted
+from orapo.data.tables import id_cell, read_rows, report_columns
 
 COLUMN = "graded"
 
@@ -28,18 +29,23 @@ class GradedCell(NamedTuple):
 NOT_GRADED = GradedCell()
 
 
-def read_beside(path: Path) -> dict[str, Beside]:
-    """Return the reference texts of a table by study, with age and indication where it has them."""
+def read_beside(path: Path, wanted: Wanted) -> dict[str, Beside]:
+    """Return the reference texts of a table by study, with age and indication where it has them.
+
+    Args:
+        path: The table.
+        wanted: Which columns hold what.
+    """
     beside: dict[str, Beside] = {}
-    columns = ("study_id", "report", "age", "indication")
-    for row in read_rows(path, required=("study_id",), only=columns):
-        if "report" not in row.values:
-            return {}
-        text = text_cell(path, row, "report")
+    columns = report_columns(path, wanted)
+    if len(columns.names) == 1:
+        return {}
+    for row in read_rows(path, (columns.study_id,), only=(*columns.names, "age", "indication")):
+        text = columns.report(path, row)
         if text.strip():
             age, indication = row.values.get("age"), row.values.get("indication")
             known = "" if indication is None else str(indication)
-            beside[id_cell(path, row, "study_id")] = Beside(text, age, known)
+            beside[id_cell(path, row, columns.study_id)] = Beside(text, age, known)
     return beside
 
 

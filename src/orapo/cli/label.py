@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,11 +18,14 @@ from rich.table import Table
 
 from orapo import __version__
 from orapo.cli import reading
+from orapo.cli import table_options as tables
 from orapo.cli.alone import alone
+from orapo.data.columns import ReportColumns, Wanted
 from orapo.data.resumable import ResumableRows, file_identity
 from orapo.data.spreadsheet import for_a_spreadsheet
+from orapo.data.standard_streams import from_input, is_dash, scratch_folder
 from orapo.data.table_writing import not_an_input, write_rows
-from orapo.data.tables import id_cell, read_rows, table_format, text_cell
+from orapo.data.tables import id_cell, read_rows, report_columns, table_format
 from orapo.errors import OrapoError
 from orapo.labels import LabelValue, format_label
 
@@ -42,11 +46,18 @@ def add_to(app: typer.Typer) -> None:
 
 def label(
     source: Annotated[
-        Path, typer.Argument(metavar="IN", help="Table of reports (CSV, JSONL, Parquet).")
+        Path,
+        typer.Argument(
+            metavar="IN", help="Table of reports (CSV, JSON, Excel, Parquet); - is stdin."
+        ),
     ],
-    out: Annotated[Path, typer.Option(help="Where to write the id and the labels.")],
-    text_column: Annotated[str, typer.Option(help="Column with the report.")] = "report",
-    id_column: Annotated[str, typer.Option(help="Column with the study's id.")] = "study_id",
+    out: Annotated[
+        Path, typer.Option(help="Where to write the id and the labels; - is stdout, as CSV.")
+    ],
+    text_column: tables.TextColumn = None,
+    id_column: tables.IdColumn = None,
+    findings_column: tables.FindingsColumn = None,
+    impression_column: tables.ImpressionColumn = None,
     engine: reading.Engine = reading.EngineName.RULES,
     lexicon: reading.Lexicon = None,
     workers: reading.Workers = 1,
@@ -73,11 +84,20 @@ def label(
     """
     from orapo.facts.parallel import rules_engine
 
-    table_format(out)
+    table_format(out, written=True)
     not_an_input(out, source)
+    if is_dash(out) and as_json:
+        raise OrapoError("--out - and --json: give one of the two; both are standard output")
     labels = rules_engine(lexicon).label_set.labels
-    if id_column in labels:
-        raise OrapoError(f"--id-column {id_column}: is the name of a label")
+    named = source
+    source = from_input(source)
+    columns = report_columns(
+        source,
+        Wanted(id_column, text_column, findings_column, impression_column, say=tables.Said()),
+    )
+    columns.needs_text(source)
+    if columns.study_id in labels:
+        raise OrapoError(f"--id-column {columns.study_id}: is the name of a label")
     judge = None
     if engine is reading.EngineName.LLM:
         judge = reading.open_judge(
@@ -85,12 +105,12 @@ def label(
             cache, no_schema, lexicon,
         )  # fmt: skip
     twice: list[_Twice] = []
-    texts: Iterator[tuple[str, str]] = _texts(source, id_column, text_column, twice)
+    texts: Iterator[tuple[str, str]] = _texts(source, columns, twice)
     # a missing file or column is said before anything is written
     texts = chain([next(texts)], texts)
-    how = [engine, judge_model, judge_url, id_column, text_column, __version__]
-    made_from = [file_identity(source), lexicon and _lexicon_identity(lexicon), *how]
-    kept = ResumableRows(out, made_from)
+    how = [engine, judge_model, judge_url, *columns.names, __version__]
+    made_from = [_identity(named, source), lexicon and _lexicon_identity(lexicon), *how]
+    kept = ResumableRows(scratch_folder() / "rows" if is_dash(out) else out, made_from)
     try:
         with _progress() as progress:
             task = progress.add_task("Labelling", completed=kept.done, total=None)
@@ -101,23 +121,32 @@ def label(
                 if judge is not None or number % KEPT_EVERY == 0:
                     kept.flush()
                     progress.update(task, completed=number)
-        summary = _write(out, id_column, labels, for_a_spreadsheet(kept.rows(), spreadsheet, "id"))
+        written = for_a_spreadsheet(kept.rows(), spreadsheet, "id")
+        summary = _write(out, columns.study_id, labels, written)
         summary["duplicate_ids"] = len(twice)
         kept.discard()
     except BaseException as error:
         kept.close()
         if judge is None and isinstance(error, OrapoError):
             kept.discard()  # a row must be mended, and these are of the file as it was
-        elif kept.done or kept.added:
+        elif (kept.done or kept.added) and not is_dash(out):
             _say_kept(kept, error)
         raise
     if judge is not None:
         summary["judge"] = reading.spent(judge)
     if twice:
-        _say_twice(source, id_column, twice)
-    _show(summary, as_json)
+        _say_twice(source, columns.study_id, twice)
+    _show(summary, as_json, Console(stderr=is_dash(out)))
     if summary["failed"]:
         raise typer.Exit(1)
+
+
+def _identity(named: Path, source: Path) -> Any:
+    """Return what tells the table from another one; of standard input its content."""
+    if not is_dash(named):
+        return file_identity(source)
+    with source.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _lexicon_identity(lexicon: Path) -> Any:
@@ -152,17 +181,14 @@ def _say_twice(source: Path, id_column: str, twice: list[_Twice]) -> None:
     )
 
 
-def _texts(
-    source: Path, id_column: str, text_column: str, twice: list[_Twice]
-) -> Iterator[tuple[str, str]]:
+def _texts(source: Path, columns: ReportColumns, twice: list[_Twice]) -> Iterator[tuple[str, str]]:
     """Yield ids and texts, and note the rows whose id stands further up."""
-    columns = [id_column, text_column]
     lines: dict[str, int] = {}
-    for row in read_rows(source, columns, only=columns):
-        study_id = id_cell(source, row, id_column)
+    for row in read_rows(source, columns.required, only=columns.names):
+        study_id = id_cell(source, row, columns.study_id)
         if (first := lines.setdefault(study_id, row.line)) != row.line:
             twice.append(_Twice(study_id, row.line, first))
-        yield study_id, text_cell(source, row, text_column)
+        yield study_id, columns.report(source, row)
 
 
 def _read(
@@ -178,7 +204,8 @@ def _labels_of(lexicon: Path | None, item: tuple[str, str]) -> dict[str, Any]:
 
     study_id, text = item
     read = rules_engine(lexicon).read(text)
-    return {"id": study_id, "labels": list(read.labels.values()), "readable": read.readable}
+    row = {"id": study_id, "labels": list(read.labels.values()), "readable": read.readable}
+    return row if read.english else {**row, "english": False}
 
 
 def _judged(judge: LlmEngine, texts: Iterable[tuple[str, str]]) -> Iterator[dict[str, Any]]:
@@ -197,10 +224,10 @@ def _write(
     out: Path, id_column: str, labels: tuple[str, ...], rows: Iterable[Mapping[str, Any]]
 ) -> dict[str, Any]:
     """Write the table and the list of failures, and sum up."""
-    as_text = table_format(out) == ".csv"
+    as_text = table_format(out, written=True) in (".csv", ".tsv")
     counts: dict[str, Counter[str]] = {name: Counter() for name in labels}
     failures: list[dict[str, str]] = []
-    reports = unreadable = 0
+    reports = unreadable = not_english = 0
     with write_rows(out, [id_column, *labels], dict.fromkeys(labels, float)) as write:
         for row in rows:
             reports += 1
@@ -208,13 +235,15 @@ def _write(
                 failures.append({id_column: row["id"], "reason": row["failure"]})
                 continue
             unreadable += not row["readable"]
+            not_english += not row.get("english", True)
             values: dict[str, Any] = {id_column: row["id"]}
             for name, value in zip(labels, row["labels"], strict=True):
                 cell = format_label(value)
                 counts[name][cell] += 1
                 values[name] = cell if as_text else (None if value is None else float(value))
             write(values)
-    list_of_failures = out.with_name(f"{out.name}.failures.csv")
+    name = "standard-output" if is_dash(out) else out.name
+    list_of_failures = out.with_name(f"{name}.failures.csv")
     list_of_failures.unlink(missing_ok=True)
     if failures:
         with write_rows(list_of_failures, [id_column, "reason"]) as write:
@@ -224,6 +253,7 @@ def _write(
     return {
         "reports": reports,
         "without_facts": unreadable,
+        "not_english": not_english,
         "failed": len(failures),
         "labels": {
             name: {word: count[cell] for word, cell in named.items()}
@@ -234,11 +264,10 @@ def _write(
     }
 
 
-def _show(summary: dict[str, Any], as_json: bool) -> None:
+def _show(summary: dict[str, Any], as_json: bool, console: Console) -> None:
     if as_json:
         typer.echo(json.dumps(summary, indent=2))
         return
-    console = Console()
     table = Table(title=f"{summary['reports']} reports")
     table.add_column("", min_width=26)
     for heading in ("Positive", "Negative", "Uncertain", "Blank"):
@@ -249,6 +278,10 @@ def _show(summary: dict[str, Any], as_json: bool) -> None:
     if summary["without_facts"]:
         unread = summary["without_facts"]
         console.print(f"No fact could be read from {unread} reports; they are blank.")
+    if summary["not_english"]:
+        other = summary["not_english"]
+        share = f"{other} of {summary['reports']}, {other / summary['reports']:.0%}"
+        console.print(f"Reports that are not English, not read: {share}.")
     if "judge" in summary:
         spent = (f"{name} {value}" for name, value in summary["judge"].items())
         console.print("Judge:", ", ".join(spent), highlight=False)

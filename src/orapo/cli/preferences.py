@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from orapo.cli import table_options as tables
 from orapo.cli.alone import alone
 from orapo.errors import OrapoError
 
@@ -77,13 +79,22 @@ def make(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of all draws.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print make.json.")] = False,
+    partial: tables.Partial = False,
+    id_column: tables.IdColumn = None,
+    text_column: tables.TextColumn = None,
+    findings_column: tables.FindingsColumn = None,
+    impression_column: tables.ImpressionColumn = None,
+    reference_id_column: tables.ReferenceIdColumn = None,
+    reference_text_column: tables.ReferenceTextColumn = None,
 ) -> None:
     """Choose pairs of reports for a blinded sheet.
 
     Half of what is not random are near ties under FactS, half pairs that a second reward orders the
     other way. Raters get sheet.jsonl or sheet.csv; key.jsonl and make.json name the systems.
     """
-    from orapo.evaluation.inputs import read_references
+    from orapo.data.standard_streams import from_input
+    from orapo.evaluation.inputs import ids_of_other_splits, read_references
+    from orapo.evaluation.matching import REFUSED_ABOVE, SAID_ABOVE, unmatched_studies
     from orapo.preferences.candidates import (
         RADIOLOGIST,
         candidates,
@@ -99,15 +110,32 @@ def make(
     if not named:
         raise OrapoError("give the reports of a system or more: --systems NAME=FILE")
     reward = second_reward(second)
-    truth = read_references(references, split)
-    reports = {name: read_system(path) for name, path in named.items()}
+    named = {name: from_input(path) for name, path in named.items()}
+    references = from_input(references)
+    generated, theirs = tables.both_sides(
+        list(named.values()), references, id_column, text_column, findings_column,
+        impression_column, reference_id_column, reference_text_column, tables.Said(),
+    )  # fmt: skip
+    truth = read_references(references, split, theirs)
+    reports = {name: read_system(path, generated) for name, path in named.items()}
     for name, path in named.items():
+        found = unmatched_studies(
+            reports[name], truth, lambda: ids_of_other_splits(references, split)
+        )
+        hint = f"; {found.hint}" if found.hint else ""
         if not reports[name].keys() & truth.keys():
-            raise OrapoError(f"{path} and {references}: have no study_id in common")
+            raise OrapoError(f"{path} and {references}: have no study_id in common{hint}")
+        # a sheet is of some studies: that others have no report is no fault
+        share = len(found.predictions) / max(1, found.of_predictions)
+        words = replace(found, references=()).in_words(str(path), str(references))
+        if share > REFUSED_ABOVE and not partial:
+            raise OrapoError(f"too many ids don't match: {words} (--partial goes on all the same)")
+        if share > SAID_ABOVE:
+            tables.warn(f"Ids that don't match: {words}.")
     if with_radiologist:
         if RADIOLOGIST in reports:
             raise OrapoError("--with-radiologist: a system can't be named radiologist too")
-        reports[RADIOLOGIST] = radiologists_reports(references, truth)
+        reports[RADIOLOGIST] = radiologists_reports(references, truth, theirs)
         if not any(reports[RADIOLOGIST].values()):
             raise OrapoError(f"{references}: --with-radiologist needs reports there")
     studies = candidates(reports, truth, reward)

@@ -17,13 +17,17 @@ from rich.progress import track
 from rich.table import Table
 
 from orapo.cli import reading
+from orapo.cli import table_options as tables
 from orapo.cli.alone import alone
 from orapo.cli.graded_column import COLUMN, NOT_GRADED, Beside, GradedCell, grade, read_beside
+from orapo.cli.progress import saying_what_is_kept
+from orapo.data.columns import ReportColumns, Wanted
 from orapo.data.spreadsheet import no_formula
+from orapo.data.standard_streams import from_input, is_dash
 from orapo.data.table_writing import not_an_input, write_rows
-from orapo.data.tables import id_cell, label_cells, read_rows, table_format, text_cell
+from orapo.data.tables import id_cell, label_cells, read_rows, report_columns, table_format
 from orapo.errors import OrapoError
-from orapo.labels import LabelSet, LabelValue, UncertainPolicy, any_known
+from orapo.labels import DEFAULT_UNCERTAIN, LabelSet, LabelValue, UncertainPolicy, any_known
 
 if TYPE_CHECKING:
     from orapo.facts import ContradictionRule, FactsEngine, FactsScore, ReportFacts
@@ -49,7 +53,7 @@ class _Scoring:
     def score(self, report: ReportFacts | None, truth: Labels) -> FactsScore | None:
         from orapo.facts import score_reports
 
-        if report is None or not truth:
+        if report is None or not truth or not report.english:
             return None
         reference = dict(zip(report.label_set.labels, truth, strict=True))
         return score_reports(
@@ -66,8 +70,15 @@ def _score_text(scoring: _Scoring, item: _Item) -> _Scored:
     from orapo.facts.parallel import rules_engine
 
     study_id, text, truth, beside = item
-    score = scoring.score(rules_engine(scoring.lexicon).read(text), truth)
-    return _Scored(study_id, score, graded=grade(text, beside, scoring.explain))
+    report = rules_engine(scoring.lexicon).read(text)
+    return _Scored(
+        study_id,
+        scoring.score(report, truth),
+        graded=grade(text, beside, scoring.explain),
+        english=report.english,
+        disguised=report.disguised,
+        labelled=bool(truth),
+    )
 
 
 @dataclass(frozen=True)
@@ -76,6 +87,9 @@ class _Scored:
     score: FactsScore | None
     failure: str = ""
     graded: GradedCell = NOT_GRADED
+    english: bool = True
+    disguised: bool = False
+    labelled: bool = True
 
 
 def add_to(app: typer.Typer) -> None:
@@ -85,12 +99,15 @@ def add_to(app: typer.Typer) -> None:
 
 def reward(
     predictions: Annotated[
-        Path, typer.Option(help="Table with study_id and report (CSV, JSONL, Parquet).")
+        Path,
+        typer.Option(
+            help="Table with study_id and report (CSV, JSON, Excel, Parquet); - is stdin."
+        ),
     ],
     references: Annotated[
         Path, typer.Option(help="Table with study_id and the label columns, or report.")
     ],
-    out: Annotated[Path, typer.Option(help="Where to write one row a study.")],
+    out: Annotated[Path, typer.Option(help="Where to write one row a study; - is stdout, as CSV.")],
     facts_beta: Annotated[
         float, typer.Option(help="Above 1, missing costs more than inventing.")
     ] = 1.0,
@@ -99,7 +116,7 @@ def reward(
         typer.Option(
             metavar="POLICY", help="Uncertain counts as positive, negative or ignore, both sides."
         ),
-    ] = UncertainPolicy.POSITIVE,
+    ] = DEFAULT_UNCERTAIN,
     contradictions: Annotated[
         str,
         typer.Option(
@@ -124,6 +141,12 @@ def reward(
     no_schema: reading.NoSchema = False,
     spreadsheet: reading.Spreadsheet = False,
     as_json: Annotated[bool, typer.Option("--json", help="Summary as JSON on stdout.")] = False,
+    id_column: tables.IdColumn = None,
+    text_column: tables.TextColumn = None,
+    findings_column: tables.FindingsColumn = None,
+    impression_column: tables.ImpressionColumn = None,
+    reference_id_column: tables.ReferenceIdColumn = None,
+    reference_text_column: tables.ReferenceTextColumn = None,
 ) -> None:
     """Score predicted reports against references with FactS.
 
@@ -136,11 +159,13 @@ def reward(
         raise OrapoError(f"--facts-beta must be above 0, not {facts_beta}")
     if contradictions not in list(ContradictionRule):
         raise OrapoError(f"--contradictions is false_positive or none, not {contradictions!r}")
-    table_format(out)
+    table_format(out, written=True)
+    if is_dash(out) and as_json:
+        raise OrapoError("--out - and --json: give one of the two; both are standard output")
     for written in (out, explain):
         if written is not None:
             not_an_input(written, predictions, references)
-    if explain is not None and table_format(explain) != ".jsonl":
+    if explain is not None and table_format(explain, written=True) != ".jsonl":
         raise OrapoError(f"{explain}: expected a file name ending in .jsonl")
     judge = None
     if engine is reading.EngineName.LLM:
@@ -152,10 +177,15 @@ def reward(
     scoring = _Scoring(
         lexicon, facts_beta, uncertain, ContradictionRule(contradictions), explain is not None
     )
-    truth = _read_references(references, reader)
-    beside = read_beside(references)
+    predictions, references = from_input(predictions), from_input(references)
+    names = tables.both_sides(
+        [predictions], references, id_column, text_column, findings_column, impression_column,
+        reference_id_column, reference_text_column, tables.Said(),
+    )  # fmt: skip
+    truth = _read_references(references, reader, names[1])
+    beside = read_beside(references, names[1])
     more = (COLUMN,) if beside else ()
-    items = _joined(predictions, references, truth, beside)
+    items = _joined(predictions, references, truth, names[0], beside)
     if judge is not None:
         scored = _judged(judge, scoring, items)
     else:
@@ -165,6 +195,7 @@ def reward(
     console = Console(stderr=True)
     summary = _Summary()
     with ExitStack() as stack:
+        stack.enter_context(saying_what_is_kept(lambda: f"nothing was written to {out}"))
         write = stack.enter_context(write_rows(out, ("study_id", *FIGURES, *more)))
         tell = None
         if explain is not None:
@@ -195,8 +226,11 @@ def reward(
     else:
         table = Table("", "value", title="FactS reward")
         for name, value in result.items():
-            table.add_row(name, f"{value:.4f}" if isinstance(value, float) else str(value))
-        Console().print(table)
+            shown = "- (no report could be scored)" if value is None else str(value)
+            table.add_row(name, f"{value:.4f}" if isinstance(value, float) else shown)
+        Console(stderr=is_dash(out)).print(table)
+        for sentence in summary.notes():
+            console.print(sentence, style="yellow", markup=False, soft_wrap=True)
     if summary.failed:
         raise typer.Exit(1)
 
@@ -252,12 +286,16 @@ def _explained(one: _Scored) -> dict[str, Any]:
 class _Summary:
     def __init__(self) -> None:
         self.studies = self.scored = self.zeros = self.unreadable = self.contradictions = 0
-        self.failed = self.graded = 0
+        self.failed = self.graded = self.not_english = self.disguised = self.nothing_to_score = 0
         self.total = self.graded_total = 0.0
 
     def add(self, one: _Scored) -> None:
         self.studies += 1
         self.failed += bool(one.failure)
+        self.not_english += not one.english
+        self.disguised += one.disguised
+        if one.score is None and one.english and not one.failure and one.labelled:
+            self.nothing_to_score += 1
         if one.graded.score is not None:
             self.graded += 1
             self.graded_total += one.graded.score
@@ -268,29 +306,52 @@ class _Summary:
             self.unreadable += not one.score.readable
             self.contradictions += one.score.contradictions
 
+    def notes(self) -> list[str]:
+        """Say what was left out, and why."""
+        notes = []
+        if self.not_english:
+            share = f"{self.not_english} of {self.studies}, {self.not_english / self.studies:.0%}"
+            notes.append(f"Reports that are not English, not read and without a reward: {share}.")
+        if self.nothing_to_score:
+            notes.append(
+                "Studies whose labels give nothing to score (what is not normal has no label): "
+                f"{self.nothing_to_score}."
+            )
+        if self.disguised:
+            notes.append(
+                "Reports with letters of other alphabets or invisible characters within words: "
+                f"{self.disguised}."
+            )
+        return notes
+
     def figures(self) -> dict[str, Any]:
-        count = max(self.scored, 1)
+        count = self.scored
         return {
             "studies": self.studies,
             "scored": self.scored,
             "failed": self.failed,
-            "mean_reward": self.total / count,
-            "zero_reward_share": self.zeros / count,
+            "mean_reward": self.total / count if count else None,
+            "zero_reward_share": self.zeros / count if count else None,
             "unreadable": self.unreadable,
+            "not_english": self.not_english,
+            "disguised": self.disguised,
+            "nothing_to_score": self.nothing_to_score,
             "contradictions": self.contradictions,
             "graded_studies": self.graded,
             "mean_graded": self.graded_total / self.graded if self.graded else None,
         }
 
 
-def _read_references(path: Path, reader: FactsEngine) -> dict[str, Labels]:
-    """Labels by study: from the label columns where the table has them, else from ``report``.
+def _read_references(path: Path, reader: FactsEngine, wanted: Wanted) -> dict[str, Labels]:
+    """Labels by study: from the label columns where the table has them, else from its reports.
 
     Texts are not kept here: of each study only its id and its labels.
     """
+    from orapo.facts import reference_labels
+
     label_set = reader.label_set
     references: dict[str, Labels] = {}
-    known, asked = tee(_reference_rows(path, label_set))
+    known, asked = tee(_reference_rows(path, label_set, report_columns(path, wanted)))
     texts = (text for _, _, text in asked if text is not None)
     read = reader.read_many(texts)
     for study_id, labels, text in known:
@@ -302,30 +363,35 @@ def _read_references(path: Path, reader: FactsEngine) -> dict[str, Labels]:
                     "command asks for it again"
                 )
             # a report without a fact says nothing, not that all is normal
-            labels = tuple(report.labels.values()) if report.readable else ()
+            labels = tuple(reference_labels(report).values()) if report.readable else ()
         if study_id in references:
             raise OrapoError(f"{path}: study_id {study_id} stands twice")
         references[study_id] = labels
     return references
 
 
-def _reference_rows(path: Path, label_set: LabelSet) -> Iterator[tuple[str, Labels, str | None]]:
+def _reference_rows(
+    path: Path, label_set: LabelSet, columns: ReportColumns
+) -> Iterator[tuple[str, Labels, str | None]]:
     """Yield id, labels, and the text to read them from, if they are not there."""
-    columns = ("study_id", "report", "labels", *label_set.labels)
-    for row in read_rows(path, required=("study_id",), only=columns):
+    only = (*columns.names, "labels", *label_set.labels)
+    for row in read_rows(path, required=(columns.study_id,), only=only):
         labels = label_cells(path, row, label_set)
-        if not labels and "report" not in row.values:
-            raise OrapoError(
-                f"{path}: needs the {len(label_set.labels)} label columns or a column report"
-            )
-        text = text_cell(path, row, "report")
+        if not labels:
+            columns.needs_text(path, f", and the {len(label_set.labels)} label columns")
         known = any_known(labels)
         values = tuple(labels.values()) if known else ()
-        yield id_cell(path, row, "study_id"), values, None if known else text
+        texts = any(name in row.values for name in columns.names[1:])
+        text = None if known else columns.report(path, row) if texts or not labels else ""
+        yield id_cell(path, row, columns.study_id), values, text
 
 
 def _joined(
-    predictions: Path, references: Path, truth: dict[str, Labels], beside: dict[str, Beside]
+    predictions: Path,
+    references: Path,
+    truth: dict[str, Labels],
+    wanted: Wanted,
+    beside: dict[str, Beside],
 ) -> Iterator[_Item]:
     """Yield id, predicted text, the study's labels and text, in the order of the predictions.
 
@@ -333,15 +399,21 @@ def _joined(
         OrapoError: A study is on one side only, or stands twice.
     """
     seen: set[str] = set()
-    columns = ("study_id", "report")
-    for row in read_rows(predictions, required=columns, only=columns):
-        study_id = id_cell(predictions, row, "study_id")
+    columns = report_columns(predictions, wanted)
+    columns.needs_text(predictions)
+    for row in read_rows(predictions, columns.required, only=columns.names, say=wanted.say):
+        study_id = id_cell(predictions, row, columns.study_id)
         if study_id in seen:
             raise OrapoError(f"{predictions}, line {row.line}: study_id {study_id} stands twice")
         if study_id not in truth:
-            raise OrapoError(f"{references}: lacks study {study_id} of {predictions}")
+            from orapo.evaluation.matching import likely_reason
+
+            hint = likely_reason([study_id], truth.keys())
+            raise OrapoError(
+                f"{references}: lacks study {study_id} of {predictions}{f'; {hint}' if hint else ''}"
+            )
         seen.add(study_id)
-        text = text_cell(predictions, row, "report")
+        text = columns.report(predictions, row)
         yield study_id, text, truth[study_id], beside.get(study_id)
     missing = [study_id for study_id in truth if study_id not in seen]
     if missing:

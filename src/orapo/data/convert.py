@@ -22,7 +22,7 @@ from orapo.data.images import read_image
 from orapo.data.loaded import Loaded, Place, Problem
 from orapo.data.manifest import write_manifest
 from orapo.data.study import Study
-from orapo.errors import MissingExtraError, OrapoError
+from orapo.errors import NEEDS_DECODER, MissingExtraError, OrapoError
 from orapo.writing import replacing, write_text
 
 MANIFEST: Final = "manifest.jsonl"
@@ -82,7 +82,8 @@ def convert(
         image_size: Longest side of the copies; smaller images are never enlarged. None keeps the
             size.
         skip_bad: Leave out images that can't be read, and studies without any other; without it
-            such an image leaves the manifest unwritten.
+            such an image leaves the manifest unwritten, and so does, with it, one that only wants
+            a decoder.
         workers: Processes.
         progress: Called with the number of images done and their total.
 
@@ -111,7 +112,9 @@ def convert(
         if job.target in failed
     ]
     copied = len(missing) - len(problems)
-    if problems and not skip_bad:
+    # a film that only wants a decoder is none of the bad ones
+    undecoded = any(NEEDS_DECODER in fault for fault in failed.values())
+    if problems and (undecoded or not skip_bad):
         return Converted(None, [], problems, copied, len(jobs) - len(missing))
     studies = list(_studies(loaded, jobs, failed))
     if not studies:

@@ -17,6 +17,7 @@ from orapo.data.loading import Loading
 from orapo.data.manifest import load_manifest
 from orapo.data.mimic_cxr import load_mimic_cxr
 from orapo.data.own_table import load_table
+from orapo.data.rexgradient import load_rexgradient
 from orapo.errors import MissingExtraError, OrapoError
 
 Loader: TypeAlias = Callable[[Path, LoadOptions], Loaded]
@@ -36,7 +37,10 @@ def _load_dicom(path: Path, options: LoadOptions) -> Loaded:
     loading.tick(path.name, 0)
     studies, problems = dicom.load_dicom_folder(path)
     for problem in problems:
-        loading.wrong(Place(problem.file), problem.sentence, "unreadable_image")
+        # a film of a knee is no fault of an archive: it is left out, and counted
+        kind = "body_part" if problem.other_part else "unreadable_image"
+        loading.wrong(Place(problem.file), problem.sentence, kind, fatal=not problem.other_part)
+    loading.notes["films_of_other_body_parts_left_out"] = sum(p.other_part for p in problems)
     numbers: dict[str, str] = {}
     for study in studies:
         known = study.patient_id or study.study_id
@@ -51,6 +55,7 @@ LOADERS: Final[dict[str, Loader]] = {
     "chexpert-plus": load_chexpert_plus,
     "mimic-cxr": load_mimic_cxr,
     "iu-xray": load_iu_xray,
+    "rexgradient": load_rexgradient,
     "chexpert-valid": load_chexpert_valid,
     "table": load_table,
     "manifest": load_manifest,

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from orapo.data.loaded import Loaded, LoadOptions, Place, ViewImage
 from orapo.data.loading import Loading, view_of
+from orapo.data.study import joined_report
 from orapo.errors import OrapoError
 
 SOURCE: Final = "iu-xray"
@@ -141,7 +142,7 @@ def _read_tables(loading: Loading, path: Path, root: Path) -> None:
         texts: dict[str, Any] = {
             name: loading.text(place, row[name], name) for name in required[1:]
         }
-        report = " ".join(filter(None, (texts["findings"], texts["impression"])))
+        report = joined_report(texts["findings"], texts["impression"])
         images = []
         for where, name, projection in views.pop(uid, []):
             whole = loading.inside(where, root, name)

@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 from pydantic import ValidationError
 
 from orapo.data.loaded import Loaded, LoadOptions, Place, Problem, View, ViewImage
-from orapo.data.study import Study, schema_fault
+from orapo.data.study import Study, joined_report, schema_fault
 from orapo.data.tables import read_rows
 from orapo.labels import LABELS, NO_FINDING, POSITIVE, SUPPORT_DEVICES, LabelValue, parse_label
 
@@ -359,9 +359,9 @@ def sex_of(text: object) -> Literal["F", "M", ""]:
 
 def facts_labels(findings: str, impression: str, report: str) -> dict[str, LabelValue]:
     """Return what FactS reads from findings + impression, or from the report without sections."""
-    from orapo.facts import label_report
+    from orapo.facts import label_report, reference_labels
 
-    return label_report(f"{findings} {impression}".strip() or report).labels
+    return reference_labels(label_report(joined_report(findings, impression) or report))
 
 
 def contradicts(labels: Mapping[str, LabelValue]) -> bool:

@@ -9,8 +9,8 @@ from typing import Final, NamedTuple
 
 from orapo.data.loaded import Loaded, LoadOptions, Place, ViewImage
 from orapo.data.loading import Loading, view_of
+from orapo.data.records import LONGEST_LINE
 from orapo.data.report_sections import odd_headings, split_report
-from orapo.data.tables import LONGEST_LINE
 from orapo.errors import OrapoError
 from orapo.labels import LABELS, LabelValue
 

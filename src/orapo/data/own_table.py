@@ -1,14 +1,17 @@
-"""Own data: one CSV, JSONL or Parquet table, a study a row, with a mapping of column names."""
+"""Own data: one table of any format, a study a row, with a mapping of column names."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+from orapo.data.columns import Wanted, find_columns, find_id
 from orapo.data.loaded import Loaded, LoadOptions, Place, ViewImage
 from orapo.data.loading import Loading, sex_of, view_of
-from orapo.data.tables import lacking, read_rows, table_format
+from orapo.data.records import Say, lacking
+from orapo.data.tables import columns_of, table_format
 from orapo.errors import OrapoError
 from orapo.labels import LABELS
 
@@ -18,6 +21,8 @@ FIELDS: Final = ("study_id", "patient_id", "image_path", "view", *TEXTS, "age", 
 """What a column can stand for, beside the 14 labels."""
 _IMAGE_NAMES: Final = ("image_path", "images", "image")
 _SEPARATOR: Final = ";"
+_KEYED: Final = (".jsonl", ".json")
+"""Formats whose records may have different fields."""
 
 
 def load_table(path: Path, options: LoadOptions) -> Loaded:
@@ -37,8 +42,11 @@ def load_table(path: Path, options: LoadOptions) -> Loaded:
     """
     loading = Loading(SOURCE, options)
     root = (options.images or path.parent).absolute()
-    columns = _columns(path, options)
-    jsonl = table_format(path.with_suffix("") if path.suffix == ".gz" else path) == ".jsonl"
+    found: list[str] = []
+    columns = _columns(path, options, found.append)
+    for sentence in found:
+        loading.wrong(Place(path), sentence.removeprefix(f"{path}: "), "guessed", fatal=False)
+    jsonl = table_format(path) in _KEYED
     label_columns = {name: columns[name] for name in LABELS if name in columns}
     if label_columns and len(label_columns) < len(LABELS) and not jsonl:
         lacking = [name for name in LABELS if name not in label_columns]
@@ -60,6 +68,7 @@ def _add(
 ) -> None:
     """Check a record whole, so that all its faults are said at once, then take it up."""
     before = loading.faults
+    row = _unnested(row, columns)
     study_id = loading.identifier(place, row[columns["study_id"]], columns["study_id"])
     texts: dict[str, Any] = {
         name: loading.text(place, row.get(columns[name]), columns[name])
@@ -96,6 +105,18 @@ def _add(
     )
 
 
+def _unnested(row: Mapping[str, Any], columns: Mapping[str, str]) -> Mapping[str, Any]:
+    """Return the record with ``{"findings", "impression"}`` in place of a report as fields."""
+    report = row.get(columns.get("report", "report"))
+    if not isinstance(report, dict) or not report.keys() & {"findings", "impression"}:
+        return row
+    sections = {
+        columns.get(name, name): report.get(name) or row.get(columns.get(name, name))
+        for name in ("findings", "impression")
+    }
+    return {**row, **sections, columns.get("report", "report"): None}
+
+
 def _images(
     loading: Loading,
     place: Place,
@@ -125,7 +146,7 @@ def _listed(cell: object) -> list[Any]:
     return list(cell) if isinstance(cell, list) else [] if cell is None else [cell]
 
 
-def _columns(path: Path, options: LoadOptions) -> dict[str, str]:
+def _columns(path: Path, options: LoadOptions, say: Say) -> dict[str, str]:
     """Return field or label to the column that holds it, for those that the table has."""
     unknown = sorted(set(options.columns) - set(FIELDS) - set(LABELS) - set(_IMAGE_NAMES))
     if unknown:
@@ -133,19 +154,19 @@ def _columns(path: Path, options: LoadOptions) -> dict[str, str]:
             f"--columns: {', '.join(unknown)} is no field; there are {', '.join(FIELDS)} and the "
             "14 labels"
         )
-    have = _header(path, options.encoding)
+    have = columns_of(path, encoding=options.encoding, say=say)
     given = {
         "image_path" if name in _IMAGE_NAMES else name: column
         for name, column in options.columns.items()
     }
-    jsonl = table_format(path.with_suffix("") if path.suffix == ".gz" else path) == ".jsonl"
+    jsonl = table_format(path) in _KEYED
     columns = dict(given)
     for name in (*FIELDS, *LABELS):
         names = _IMAGE_NAMES if name == "image_path" else (name,)
         there = [each for each in names if each in have]
         if name not in columns and there:
             columns[name] = there[0]
-    columns.setdefault("study_id", "study_id")
+    columns |= _found(path, have, columns, say)
     if "image_path" not in columns and jsonl:
         columns["image_path"] = "image_path"
     wanted = [columns["study_id"], columns.get("image_path", "image_path"), *given.values()]
@@ -161,6 +182,18 @@ def _columns(path: Path, options: LoadOptions) -> dict[str, str]:
     return columns
 
 
-def _header(path: Path, encoding: str) -> Sequence[str]:
-    row = next(read_rows(path, encoding=encoding, on_fault=lambda *_: None), None)
-    return list(row.values) if row is not None else []
+def _found(path: Path, have: Sequence[str], columns: Mapping[str, str], say: Say) -> dict[str, str]:
+    """Return the columns of id and texts that are named neither by the user nor as orapo does."""
+    free = [name for name in have if name not in columns.values()]
+    wanted = Wanted(columns.get("study_id"), say=say)
+    try:
+        study_id = find_id(path, have, wanted)
+    except OrapoError:
+        if table_format(path) not in _KEYED:
+            raise
+        study_id = "study_id"
+    if any(name in columns for name in TEXTS[:3]):
+        return {"study_id": study_id}
+    texts = find_columns(path, [study_id, *free], replace(wanted, study_id=study_id))
+    named = {"report": texts.text, "findings": texts.findings, "impression": texts.impression}
+    return {"study_id": study_id, **{field: name for field, name in named.items() if name}}

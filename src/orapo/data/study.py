@@ -62,6 +62,22 @@ class Study(BaseModel):
         return CHEXPERT.complete({name: parse_label(cell) for name, cell in value.items()})
 
 
+_EMPTY = frozenset(("", "none", "nan", "n/a", "null", "-", "--"))
+"""What tables write where a section is empty; compared without case, space and full stop."""
+
+
+def joined_report(findings: str, impression: str) -> str:
+    """Join the sections of a report into one text, with the end of a sentence between them."""
+    parts = [
+        part.strip()
+        for part in (findings, impression)
+        if part.strip().rstrip(".").casefold() not in _EMPTY
+    ]
+    return " ".join(
+        part if part[-1] in ".!?:" or part is parts[-1] else f"{part}." for part in parts
+    )
+
+
 def schema_fault(error: ValidationError) -> str:
     """Return what is wrong with the first faulty field, without its content (report text)."""
     fault = error.errors(include_url=False, include_input=False, include_context=False)[0]

@@ -1,14 +1,16 @@
-"""Tables that are written, CSV, JSONL or Parquet: an older one stays whole until the new one is."""
+"""Tables that are written, CSV, TSV, JSONL or Parquet: an older one stays whole until the new one is."""
 
 from __future__ import annotations
 
 import csv
 import json
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Protocol
 
+from orapo.data.standard_streams import is_dash
 from orapo.data.tables import table_format
 from orapo.errors import OrapoError
 from orapo.writing import new_beside
@@ -27,6 +29,8 @@ def not_an_input(out: Path, *inputs: Path | None) -> None:
     Raises:
         OrapoError: ``out`` is one of the inputs.
     """
+    if is_dash(out):
+        return
     if any(path is not None and path.resolve() == out.resolve() for path in inputs):
         raise OrapoError(f"{out}: is the input too; give another file to --out")
 
@@ -41,7 +45,7 @@ def write_rows(
     that an older file is never left half overwritten.
 
     Args:
-        path: Where to; the suffix chooses the format.
+        path: Where to; the suffix chooses the format. ``-`` is standard output, as CSV.
         columns: The columns, in order. In JSONL and Parquet they keep their types.
         types: Type (``float``, ``int`` ...) of columns whose first rows may all be null, which
             Parquet needs to know; the others' types are those of the first 1,024 rows.
@@ -52,14 +56,27 @@ def write_rows(
     Raises:
         OrapoError: The suffix is unknown or the file can't be written.
     """
-    suffix = table_format(path)
+    suffix = table_format(path, written=True)
+    if is_dash(path):
+        try:
+            with _csv_rows(sys.stdout, columns) as write:
+                yield write
+            sys.stdout.flush()
+        except OSError as error:
+            raise OrapoError(f"-: can't be written ({error.strerror})") from None
+        return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         part = new_beside(path)
     except OSError as error:
         raise OrapoError(f"{path}: can't be written ({error.strerror})") from None
     try:
-        opened = {".csv": _write_csv, ".jsonl": _write_jsonl, ".parquet": _write_parquet}[suffix]
+        opened = {
+            ".csv": _write_csv,
+            ".tsv": _write_tsv,
+            ".jsonl": _write_jsonl,
+            ".parquet": _write_parquet,
+        }[suffix]
         with opened(part, columns, types or {}) as write:
             yield write
         part.replace(path)
@@ -81,14 +98,30 @@ class _UnixLines:
 
 
 @contextmanager
+def _csv_rows(file: IO[str], columns: Sequence[str], delimiter: str = ",") -> Iterator[RowWriter]:
+    # Python 3.11 quotes a cell with a bare "\r" only where the end of a line holds one too.
+    writer = csv.DictWriter(_UnixLines(file), columns, lineterminator="\r\n", delimiter=delimiter)
+    writer.writeheader()
+    yield writer.writerow
+
+
+@contextmanager
 def _write_csv(
     path: Path, columns: Sequence[str], types: Mapping[str, type]
 ) -> Iterator[RowWriter]:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        # Python 3.11 quotes a cell with a bare "\r" only where the end of a line holds one too.
-        writer = csv.DictWriter(_UnixLines(file), columns, lineterminator="\r\n")
-        writer.writeheader()
-        yield writer.writerow
+    with path.open("w", encoding="utf-8", newline="") as file, _csv_rows(file, columns) as write:
+        yield write
+
+
+@contextmanager
+def _write_tsv(
+    path: Path, columns: Sequence[str], types: Mapping[str, type]
+) -> Iterator[RowWriter]:
+    with (
+        path.open("w", encoding="utf-8", newline="") as file,
+        _csv_rows(file, columns, "\t") as write,
+    ):
+        yield write
 
 
 @contextmanager

@@ -1,54 +1,97 @@
-"""Tables of the user, CSV, JSONL or Parquet: rows one at a time, every fault said with its line.
+"""Tables of the user in any format: rows one at a time, every fault said with its line.
 
-Rows are streamed, so a file may be larger than memory.
+Rows are streamed, so a file may be larger than memory (a sheet of Excel may not).
 """
 
 from __future__ import annotations
 
 import codecs
-import csv
 import gzip
-import json
-import re
 import zlib
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import IO, Any, Final, NamedTuple, TypeAlias, cast
+from typing import Final
 
+from orapo.data.columns import ReportColumns, Wanted, find_columns, find_id
+from orapo.data.delimited import read_delimited
+from orapo.data.json_rows import read_json, read_json_lines
+from orapo.data.records import OnFault as OnFault
+from orapo.data.records import Row as Row
+from orapo.data.records import Say, check_header
+from orapo.data.records import lacking as lacking
+from orapo.data.standard_streams import is_dash
 from orapo.errors import OrapoError
 from orapo.labels import LabelSet, LabelValue, parse_label
 
-SUFFIXES = (".csv", ".jsonl", ".parquet")
-LONGEST_LINE: Final = 1 << 24
-"""Characters of a line or a cell; no report comes near it, and a file of zeros is one line."""
-# JSON can spell text that no file can hold; it would fail late, when something is written.
-_ESCAPED_HALF: Final = re.compile(r"\\u[dD][89a-fA-F]")
-
-OnFault: TypeAlias = Callable[[int, int, str], None]
-"""Told of a faulty record: the line it ends in, its number from 1, and what is wrong with it."""
-
-
-class Row(NamedTuple):
-    """One record and where it stands."""
-
-    line: int
-    """Line of the file at which the record ends (CSV, JSONL), or row number from 1 (Parquet)."""
-    values: dict[str, Any]
-    number: int = 0
-    """Number of the record, from 1; the header and blank lines don't count."""
+WRITTEN: Final = (".csv", ".tsv", ".jsonl", ".parquet")
+"""Ends of names by which tables are written."""
+SUFFIXES: Final = (*WRITTEN, ".json", ".xlsx")
+"""Those by which tables are read."""
+_ALIASES: Final = {".ndjson": ".jsonl", ".tab": ".tsv", ".pq": ".parquet"}
+_HEADER_ROWS: Final = 50
+"""Records of a JSON file by whose keys its columns are known; other formats have a header."""
 
 
-def table_format(path: Path) -> str:
-    """Return ``".csv"``, ``".jsonl"`` or ``".parquet"`` by the file's name.
+def table_format(path: Path, *, written: bool = False) -> str:
+    """Return one of `SUFFIXES` by the file's name, packed or not.
+
+    Args:
+        path: The file.
+        written: Whether the table is to be written; then one of `WRITTEN`, and CSV on ``-``.
 
     Raises:
         OrapoError: The name ends otherwise.
     """
+    if written and is_dash(path):
+        return ".csv"
     suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise OrapoError(f"{path}: expected a file name ending in {', '.join(SUFFIXES)}")
+    if suffix == ".gz" and not written:
+        suffix = path.with_suffix("").suffix.lower()
+    suffix = _ALIASES.get(suffix, suffix)
+    known = WRITTEN if written else SUFFIXES
+    if suffix not in known:
+        raise OrapoError(f"{path}: expected a file name ending in {', '.join(known)}")
     return suffix
+
+
+def columns_of(path: Path, *, encoding: str = "utf-8", say: Say | None = None) -> list[str]:
+    """Return a table's columns: its header, or the keys of the first records of a JSON file.
+
+    Raises:
+        OrapoError: As `read_rows`.
+    """
+    faults: list[str] = []
+
+    def fault(line: int, number: int, sentence: str) -> None:
+        faults.append(f"{path}, line {line}: {sentence}")
+
+    rows = read_rows(path, encoding=encoding, on_fault=fault, say=say)
+    keyed = table_format(path) in (".json", ".jsonl")
+    names: dict[str, None] = {}
+    for row in islice(rows, _HEADER_ROWS if keyed else 1):
+        names |= dict.fromkeys(row.values)
+    if not names and faults:
+        raise OrapoError(faults[0])
+    return list(names)
+
+
+def report_columns(path: Path, wanted: Wanted) -> ReportColumns:
+    """Return the columns of a table of reports.
+
+    Raises:
+        OrapoError: As `read_rows` and `find_columns`.
+    """
+    return find_columns(path, columns_of(path, say=wanted.say), wanted)
+
+
+def id_column(path: Path, wanted: Wanted) -> str:
+    """Return the column of the study's id, of a table that need not hold reports.
+
+    Raises:
+        OrapoError: As `read_rows` and `find_columns`.
+    """
+    return find_id(path, columns_of(path, say=wanted.say), wanted)
 
 
 def read_rows(
@@ -59,31 +102,33 @@ def read_rows(
     kind: str | None = None,
     encoding: str = "utf-8",
     on_fault: OnFault | None = None,
+    say: Say | None = None,
 ) -> Iterator[Row]:
     """Yield the records of a table.
 
     Args:
-        path: A ``.csv`` (UTF-8, with or without byte order mark), ``.jsonl`` or ``.parquet`` file;
-            the first two also packed (``.csv.gz``).
+        path: A ``.csv`` or ``.tsv`` (UTF-8, with or without byte order mark; of any delimiter),
+            ``.jsonl``, ``.json``, ``.xlsx`` or ``.parquet`` file; texts also packed (``.csv.gz``).
         required: Columns that must be there.
         only: Columns that are looked at; of a Parquet file the others are not even read.
         kind: One of `SUFFIXES` for a file whose name doesn't say its format.
-        encoding: Of CSV and JSONL files.
+        encoding: Of text files.
         on_fault: Told of each faulty record, which is then passed over. Without it the first one
             ends the reading. Faults of the file as a whole always do.
+        say: Told what was guessed of the file's form.
 
     Yields:
-        The records in the file's order. CSV values are text; JSONL and Parquet keep their types.
+        The records in the file's order. CSV values are text; the others keep their types.
 
     Raises:
         OrapoError: The file is missing, empty, not UTF-8, ragged or broken, or lacks a column.
     """
     if not path.is_file():
-        kind = "is a folder, not a table" if path.is_dir() else "is no ordinary file"
-        raise OrapoError(f"{path}: {kind if path.exists() else 'no such file'}")
-    packed = path.suffix.lower() == ".gz"
-    kind = kind or table_format(path.with_suffix("") if packed else path)
+        what = "is a folder, not a table" if path.is_dir() else "is no ordinary file"
+        raise OrapoError(f"{path}: {what if path.exists() else 'no such file'}")
+    kind = kind or table_format(path)
     faults = 0
+    told = say or (lambda sentence: None)
 
     def fault(line: int, number: int, sentence: str) -> None:
         nonlocal faults
@@ -94,8 +139,15 @@ def read_rows(
 
     if kind == ".parquet":
         rows = _read_parquet(path, required, only)
+    elif kind == ".xlsx":
+        from orapo.data.excel import read_excel
+
+        rows = read_excel(path, required, fault, told)
+    elif kind in (".csv", ".tsv"):
+        usual = "," if kind == ".csv" else "\t"
+        rows = read_delimited(path, required, _known_encoding(encoding), fault, told, usual)
     else:
-        reader = _read_csv if kind == ".csv" else _read_jsonl
+        reader = read_json if kind == ".json" else read_json_lines
         rows = reader(path, required, _known_encoding(encoding), fault)
     empty = True
     try:
@@ -103,7 +155,7 @@ def read_rows(
             empty = False
             yield row
     except UnicodeError as error:
-        if kind == ".parquet":
+        if kind in (".parquet", ".xlsx"):
             raise OrapoError(f"{path}: holds text that is not UTF-8") from None
         raise OrapoError(f"{path}{_first_undecodable(path, encoding, error)}") from None
     except (gzip.BadGzipFile, EOFError, zlib.error):
@@ -121,22 +173,6 @@ def _known_encoding(name: str) -> str:
     except (LookupError, ValueError):
         raise OrapoError(f"--encoding {name}: no such encoding; try utf-8 or latin-1") from None
     return "utf-8-sig" if found == "utf-8" else found
-
-
-def _open_text(path: Path, encoding: str, newline: str | None = None) -> IO[str]:
-    if path.suffix.lower() == ".gz":
-        return cast(IO[str], gzip.open(path, "rt", encoding=encoding, newline=newline))
-    return path.open(encoding=encoding, newline=newline)
-
-
-def _lines(path: Path, file: IO[str]) -> Iterator[str]:
-    """Yield the lines; a small packed file may hold one that fills the memory."""
-    number = 0
-    while line := file.readline(LONGEST_LINE + 1):
-        number += 1
-        if len(line) > LONGEST_LINE:
-            raise OrapoError(f"{path}, line {number}: longer than {LONGEST_LINE:,} characters")
-        yield line
 
 
 def _first_undecodable(path: Path, encoding: str, error: UnicodeError) -> str:
@@ -160,108 +196,6 @@ def _first_undecodable(path: Path, encoding: str, error: UnicodeError) -> str:
     return f": {what}); {advice}"
 
 
-def _check_header(path: Path, columns: Sequence[str], required: Sequence[str]) -> None:
-    # counted, since a file that is none may have very many
-    if twice := sorted(name for name, times in Counter(columns).items() if times > 1):
-        named = _listed([name or "without a name" for name in twice])
-        raise OrapoError(f"{path}: column {named} stands twice in the header")
-    if lack := lacking(columns, required):
-        raise OrapoError(f"{path}: {lack}")
-
-
-def lacking(columns: Iterable[str], required: Sequence[str]) -> str:
-    """Return which columns are missing, as the end of a sentence; empty if none is."""
-    have = list(columns)
-    missing = [name for name in required if name not in have]
-    if not missing:
-        return ""
-    separator = next((each for each in (";", "\t") if len(have) == 1 and each in have[0]), None)
-    hint = f" (its columns seem to be separated by {separator!r}, not by commas)"
-    return (
-        f"lacks the column(s) {', '.join(missing)}; it has {_listed(have)}"
-        f"{hint if separator else ''}"
-    )
-
-
-def _listed(names: Sequence[str]) -> str:
-    """Join names; of a table that is none, they can be many and long."""
-    more = f" and {len(names) - 40} more" if len(names) > 40 else ""
-    return ", ".join(name if len(name) <= 60 else f"{name[:57]}..." for name in names[:40]) + more
-
-
-def _read_csv(path: Path, required: Sequence[str], encoding: str, fault: OnFault) -> Iterator[Row]:
-    # The csv module refuses fields over 128 KiB; a report may be longer.
-    csv.field_size_limit(LONGEST_LINE)
-    with _open_text(path, encoding, newline="") as file:
-        reader = csv.reader(_lines(path, file), strict=True)
-        try:
-            header = next(reader, None)
-            if header is None:
-                raise OrapoError(f"{path}: the file is empty")
-            _check_header(path, header, required)
-            number, width = 0, len(header)
-            for record in reader:
-                if not record:  # a blank line
-                    continue
-                number += 1
-                if len(record) != width:
-                    sentence = f"{len(record)} fields, expected {width} as in the header"
-                    fault(reader.line_num, number, sentence)
-                    continue
-                yield Row(reader.line_num, dict(zip(header, record, strict=True)), number)
-        except csv.Error as error:
-            # After broken quoting nobody knows where the next record begins.
-            raise OrapoError(f"{path}, line {reader.line_num}: broken CSV ({error})") from None
-
-
-def _read_jsonl(
-    path: Path, required: Sequence[str], encoding: str, fault: OnFault
-) -> Iterator[Row]:
-    number = 0
-    with _open_text(path, encoding) as file:
-        for line, text in enumerate(_lines(path, file), start=1):
-            if not text.strip():
-                continue
-            number += 1
-            try:
-                values = _JSON.decode(text)
-            except (ValueError, RecursionError) as error:
-                why = getattr(error, "msg", "a number of too many digits")
-                why = "nested too deep" if isinstance(error, RecursionError) else why
-                fault(line, number, f"broken JSON ({why})")
-                continue
-            if not isinstance(values, dict):
-                fault(line, number, "expected a JSON object")
-                continue
-            if _ESCAPED_HALF.search(text) and not _encodable(values):
-                fault(line, number, "holds half a character (a surrogate without its pair)")
-                continue
-            if required and (lack := lacking(values, required)):
-                fault(line, number, lack)
-                continue
-            yield Row(line, values, number)
-    if number == 0 and path.stat().st_size == 0:
-        raise OrapoError(f"{path}: the file is empty")
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    values = dict(pairs)
-    if len(values) != len(pairs):  # Python's own would let the last one win
-        raise json.JSONDecodeError("a key stands twice", "", 0)
-    return values
-
-
-_JSON: Final = json.JSONDecoder(object_pairs_hook=_object)
-
-
-def _encodable(values: dict[str, Any]) -> bool:
-    try:
-        json.dumps(values, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def _read_parquet(
     path: Path, required: Sequence[str], only: Sequence[str] | None = None
 ) -> Iterator[Row]:
@@ -272,7 +206,7 @@ def _read_parquet(
         # in pieces, however large a row group is
         with pq.ParquetFile(path, buffer_size=1 << 18, pre_buffer=False) as file:
             have = file.schema_arrow.names
-            _check_header(path, have, required)
+            check_header(path, have, required)
             columns = None if only is None else [name for name in have if name in only]
             number = 0
             for batch in file.iter_batches(batch_size=1024, columns=columns):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal, cast, get_args
 
-from orapo.data.study import Study
+from orapo.data.study import Study, joined_report
 from orapo.errors import OrapoError
-from orapo.facts import label_report
+from orapo.facts import label_report, reference_labels
 from orapo.labels import LabelValue, any_known
 
 Target = Literal["sections", "findings", "impression", "report"]
@@ -36,8 +36,7 @@ def target_text(study: Study, target: Target) -> str:
         The text; empty if the study does not have it.
     """
     if target == "sections":
-        parts = (study.findings.strip(), study.impression.strip())
-        return " ".join(part for part in parts if part) or study.report.strip()
+        return joined_report(study.findings, study.impression) or study.report.strip()
     text: str = getattr(study, target)
     return text.strip()
 
@@ -46,4 +45,4 @@ def study_labels(study: Study, target: Target = "sections") -> dict[str, LabelVa
     """Return a study's labels, or what FactS reads from its text where it has none."""
     if any_known(study.labels):
         return study.labels
-    return label_report(target_text(study, target)).labels
+    return reference_labels(label_report(target_text(study, target)))

@@ -32,13 +32,13 @@ from orapo.evaluation.report import ExampleStudy, write_report
 from orapo.evaluation.rows import result_rows
 from orapo.facts import label_report
 from orapo.generation import Decoding, generate_reports, load_checkpoint
-from orapo.labels import LABELS, UncertainPolicy
+from orapo.labels import DEFAULT_UNCERTAIN, LABELS
 from orapo.models.base import seconds_of, tiny_base
 from orapo.training.recipe import RunConfig
 from orapo.training.run import quiet_libraries
 from orapo.writing import write_text
 
-UNCERTAIN = UncertainPolicy.POSITIVE
+UNCERTAIN = DEFAULT_UNCERTAIN
 """The demo's convention in reward and table alike; every result names it."""
 TOO_SHORT = (
     "A short demo: too few steps for any method to learn much, so scores below those of the rows that "

@@ -41,6 +41,9 @@ class Interval:
         return {name: None if math.isnan(value) else value for name, value in numbers.items()}
 
 
+NO_FIGURE: Final = Interval(math.nan, math.nan, math.nan)
+
+
 def share_interval(interval: Interval, patients: int) -> Interval:
     """Return a share's interval; where the share is 0 or 1, Wilson's for that many patients.
 
@@ -97,19 +100,24 @@ class Resampler:
         return np.concatenate(parts)
 
     def interval(self, statistic: Statistic) -> list[Interval]:
-        """Return figures with their 95 % percentile intervals.
+        """Return figures with their 95 % percentile intervals; of one patient there is none (NaN).
 
         Args:
             statistic: (R, studies) weights -> (R,) or (R, figures).
         """
         values = np.atleast_1d(statistic(self.whole())[0])
+        if self.patients < 2:  # all resamples of one patient are that patient
+            return [Interval(float(value), math.nan, math.nan) for value in values]
         draws = self.draw(statistic).reshape(self.resamples, -1)
         tail = 100 * (1 - LEVEL) / 2
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # a figure that is NaN in all draws
             low, high = np.nanpercentile(draws, [tail, 100 - tail], axis=0)
         return [
+            # a figure that does not exist has no interval, whatever some resamples have
             Interval(float(value), float(below), float(above))
+            if value == value
+            else Interval(math.nan, math.nan, math.nan)
             for value, below, above in zip(values, low, high, strict=True)
         ]
 

@@ -6,6 +6,7 @@ result of this module carries its convention in words.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypedDict
@@ -17,6 +18,7 @@ from sklearn.metrics import precision_recall_fscore_support
 from orapo.errors import OrapoError
 from orapo.labels import (
     CHEXPERT,
+    DEFAULT_UNCERTAIN,
     LABELS,
     POSITIVE,
     UNCERTAIN,
@@ -54,13 +56,14 @@ class ClinicalScores:
     """Clinical scores of one system on one set of references.
 
     Attributes:
-        macro_f1: Mean of the F1 of the labels in ``macro_labels`` (0 if there is none).
+        macro_f1: Mean of the F1 of the labels in ``macro_labels``; NaN, like all averages, if no
+            label is positive in the references.
         macro_precision: Mean of their precision.
         macro_recall: Mean of their recall.
         micro_f1: F1 of all cells of all 14 labels taken together.
         r2gen_macro_f1: The field's headline number, comparable with papers: blank and uncertain
             are negative, mean over all 14 labels, a label without support counts as 0.
-        per_label: The scores of each of the 14 labels.
+        per_label: The scores of each of the 14 labels; 0 for 0/0, as they enter the averages.
         macro_labels: The labels with support in the references.
         studies: Number of studies.
         convention: What blank and uncertain count as and what the averages run over, in words.
@@ -77,25 +80,43 @@ class ClinicalScores:
     convention: dict[str, str] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the scores as plain dicts, lists and numbers, ready for JSON."""
-        return {
+        """Return the scores as plain dicts, lists and numbers, ready for JSON.
+
+        What does not exist is None there: averages without a positive reference; a label's F1 and
+        recall without one; its precision if it is never claimed.
+        """
+        averages = {
             "macro_f1": self.macro_f1,
             "macro_precision": self.macro_precision,
             "macro_recall": self.macro_recall,
             "micro_f1": self.micro_f1,
             "r2gen_macro_f1": self.r2gen_macro_f1,
-            "per_label": {name: dict(score) for name, score in self.per_label.items()},
+        }
+        return {
+            **{name: None if math.isnan(value) else value for name, value in averages.items()},
+            "per_label": {name: _existing(score) for name, score in self.per_label.items()},
             "macro_labels": list(self.macro_labels),
             "studies": self.studies,
             "convention": dict(self.convention),
         }
 
 
+def _existing(score: LabelScore) -> dict[str, float | None]:
+    supported, claimed = score["support"] > 0, score["predicted"] > 0
+    return {
+        "support": score["support"],
+        "predicted": score["predicted"],
+        "precision": score["precision"] if claimed else None,
+        "recall": score["recall"] if supported else None,
+        "f1": score["f1"] if supported else None,
+    }
+
+
 def clinical_scores(
     predicted: Sequence[Mapping[str, LabelValue]],
     reference: Sequence[Mapping[str, LabelValue]],
     *,
-    uncertain: UncertainPolicy = UncertainPolicy.NEGATIVE,
+    uncertain: UncertainPolicy = DEFAULT_UNCERTAIN,
 ) -> ClinicalScores:
     """Score predicted labels against reference labels.
 
@@ -125,7 +146,7 @@ def evaluate_reports(
     predictions: Mapping[str, str],
     references: Mapping[str, Mapping[str, LabelValue] | str],
     *,
-    uncertain: UncertainPolicy = UncertainPolicy.NEGATIVE,
+    uncertain: UncertainPolicy = DEFAULT_UNCERTAIN,
 ) -> ClinicalScores:
     """Score generated reports; FactS reads their labels.
 
@@ -225,14 +246,16 @@ def matrix_scores(
     supported = support > 0
 
     def macro(values: NDArray[np.float64]) -> float:
-        return float(values[supported].mean()) if supported.any() else 0.0
+        return float(values[supported].mean()) if supported.any() else math.nan
 
+    # without a positive reference no system can be right, and 0 would say that this one is wrong
+    exists = 1.0 if supported.any() else math.nan
     return ClinicalScores(
         macro_f1=macro(f1),
         macro_precision=macro(precision),
         macro_recall=macro(recall),
-        micro_f1=float(micro_f1),
-        r2gen_macro_f1=float(r2gen),
+        micro_f1=float(micro_f1) * exists,
+        r2gen_macro_f1=float(r2gen) if (reference == POSITIVE).any() else math.nan,
         per_label={
             name: LabelScore(
                 precision=float(precision[column]),

@@ -33,6 +33,8 @@ class Average(StrEnum):
     """Mean over labels of the label's figure."""
     MICRO = "micro"
     """All cells of all labels together."""
+    WEIGHTED = "weighted"
+    """Mean over labels of the label's figure, weighted by its positive references."""
     EXAMPLE = "example"
     """Mean over studies of the study's figure."""
 
@@ -48,6 +50,7 @@ class Convention:
         labels: The labels that it reads.
         supported_only: Leave labels out that no reference has (macro only); else they count as 0.
         meaning: In words, with who uses it.
+        beside: Which published tables its figures may stand beside; empty: none that is known.
     """
 
     name: str
@@ -56,6 +59,7 @@ class Convention:
     labels: tuple[str, ...] = LABELS
     supported_only: bool = False
     meaning: str = ""
+    beside: str = ""
 
 
 _NEGATIVE, _POSITIVE, _IGNORE = (
@@ -71,6 +75,7 @@ CONVENTIONS: Final = (
         Average.MACRO,
         meaning="R2Gen's compute_ce, MambaXray-VL, OraPO: uncertain and blank negative, all 14 "
         "labels, a label without support counts as 0",
+        beside="clinical-efficacy macro F1 of R2Gen's family (R2Gen, MambaXray-VL, OraPO)",
     ),
     Convention("macro_uncertain_negative", _NEGATIVE, Average.MACRO, supported_only=True),
     Convention(
@@ -90,6 +95,7 @@ CONVENTIONS: Final = (
         Average.EXAMPLE,
         meaning="PromptMRG's clinical efficacy: averaged over studies; a study without positive "
         "labels on both sides counts as 0",
+        beside="PromptMRG's clinical efficacy",
     ),
     Convention("example_uncertain_positive", _POSITIVE, Average.EXAMPLE),
     Convention("five_macro_uncertain_positive", _POSITIVE, Average.MACRO, FIVE_LABELS),
@@ -99,6 +105,24 @@ CONVENTIONS: Final = (
         Average.MICRO,
         FIVE_LABELS,
         meaning="micro over CheXpert's five competition labels",
+    ),
+    *(
+        Convention(
+            f"chexbert_{len(labels)}_{average.value}",
+            _POSITIVE,
+            average,
+            labels,
+            meaning=f"f1chexbert's and RadEval's {name} F1",
+            beside=f"CheXbert-{len(labels)} {name} F1 (f1chexbert, RadEval), with CheXbert's labels "
+            "on both sides",
+        )
+        for labels in (LABELS, FIVE_LABELS)
+        for average, name in (
+            (Average.MICRO, "micro"),
+            (Average.MACRO, "macro"),
+            (Average.WEIGHTED, "weighted"),
+            (Average.EXAMPLE, "example (samples)"),
+        )
     ),
 )
 
@@ -140,6 +164,9 @@ def convention_figures(
 ) -> dict[str, NDArray[np.float64]]:
     """Return precision, recall and F1 under a convention, (resamples,) each.
 
+    NaN where there is no such figure: none of its labels is positive in any reference, or (micro
+    precision) nothing is claimed.
+
     Args:
         counts: Counts under the convention's policy for uncertain.
         convention: The convention.
@@ -148,8 +175,10 @@ def convention_figures(
             system that is always right.
     """
     columns = [LABELS.index(name) for name in convention.labels]
+    support = (counts.tp + counts.fn).sum(axis=0)
+    if not support[columns].any():
+        return {name: np.full(len(weights), np.nan) for name in SCORES}
     if convention.supported_only:
-        support = (counts.tp + counts.fn).sum(axis=0)
         columns = [column for column in columns if support[column] > 0]
     tp, fp, fn = counts.tp[:, columns], counts.fp[:, columns], counts.fn[:, columns]
     if convention.average is Average.EXAMPLE:
@@ -157,10 +186,18 @@ def convention_figures(
         each = _figures(tp.sum(axis=1), fp.sum(axis=1), fn.sum(axis=1))
         return {name: weights @ values / total for name, values in each.items()}
     if convention.average is Average.MICRO:
-        return _figures(
-            weights @ tp.sum(axis=1), weights @ fp.sum(axis=1), weights @ fn.sum(axis=1)
-        )
+        found, wrong = weights @ tp.sum(axis=1), weights @ fp.sum(axis=1)
+        figures = _figures(found, wrong, weights @ fn.sum(axis=1))
+        if not (tp.any() or fp.any()):  # nothing is claimed
+            figures["precision"] = np.full(len(weights), np.nan)
+        return figures
     per_label = _figures(weights @ tp, weights @ fp, weights @ fn)
+    if convention.average is Average.WEIGHTED:
+        often = weights @ (tp + fn)
+        return {
+            name: _ratio((values * often).sum(axis=1), often.sum(axis=1))
+            for name, values in per_label.items()
+        }
     drawn = weights @ (tp + fn) > 0
     supported = (tp + fn).any(axis=0)
     # of those without any support, which count as 0

@@ -10,7 +10,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from orapo.evaluation.bootstrap import LEVEL, RESAMPLES, Interval, Resampler, share_interval
+from orapo.evaluation.bootstrap import (
+    LEVEL,
+    NO_FIGURE,
+    RESAMPLES,
+    Interval,
+    Resampler,
+    share_interval,
+)
 from orapo.evaluation.clinical import LabelMatrix, label_matrix
 from orapo.evaluation.counts import (
     CONVENTIONS,
@@ -23,8 +30,10 @@ from orapo.evaluation.counts import (
     counts_by_policy,
     label_figures,
 )
+from orapo.evaluation.report_figures import ABSENT
 from orapo.labels import LABELS, LabelValue, UncertainPolicy
 
+NO_SUPPORT: Final = "no label of it is positive in the references"
 SMALLEST_GROUP: Final = 10
 """Studies below which a subgroup gets no row of its own."""
 
@@ -68,9 +77,12 @@ def detailed(
     """
     resampler = Resampler(evaluated.patients, resamples, seed)
     known = sum(1 for name in evaluated.patients if name)
+    alone = resampler.patients < 2
     result: dict[str, Any] = {
         "method": {
-            "interval": f"{LEVEL:.0%} percentile bootstrap",
+            "interval": "none: it needs two patients or more"
+            if alone
+            else f"{LEVEL:.0%} percentile bootstrap",
             "resamples": resamples,
             "resampled": "patients" if known else "studies (no patient is known)",
             "patients": resampler.patients,
@@ -82,8 +94,11 @@ def detailed(
         resampler,
         lambda weights: np.stack(
             [
-                convention_figures(counts[convention.uncertain], convention, weights)[score]
+                figures[score]
                 for convention in CONVENTIONS
+                for figures in (
+                    convention_figures(counts[convention.uncertain], convention, weights),
+                )
                 for score in SCORES
             ],
             axis=1,
@@ -91,11 +106,22 @@ def detailed(
         [(convention.name, score) for convention in CONVENTIONS for score in SCORES],
     )
     for convention in CONVENTIONS:
-        conventions[convention.name]["meaning"] = _in_words(convention)
+        row = conventions[convention.name]
+        for figure in [row[score] for score in SCORES]:
+            if figure["value"] is None:
+                nothing = row["recall"]["value"] is None
+                figure["reason"] = NO_SUPPORT if nothing else "nothing is claimed"
+        row["meaning"] = _in_words(convention)
+        row["beside"] = convention.beside or None
     result["conventions"] = conventions
     result["per_label"] = _label_intervals(counts[uncertain], resampler)
     result["reports"] = {
         name: interval.as_dict()
+        | (
+            {"reason": ABSENT.get(name, "no study has a reference text that can be read")}
+            if interval.value != interval.value
+            else {}
+        )
         for name, interval in zip(
             evaluated.figures,
             resampler.interval(
@@ -208,8 +234,15 @@ def _label_intervals(counts: Counts, resampler: Resampler) -> dict[str, dict[str
     called, true = counts.tp + counts.fp > 0, counts.tp + counts.fn > 0
     of = {"precision": called, "recall": true, "f1": called | true}
     places = [(score, column) for score in SCORES for column in range(len(LABELS))]
+    # 0 of 0 is no figure; an F1 needs positive references
+    claimed, positive = np.any(called, axis=0).tolist(), np.any(true, axis=0).tolist()
+    there: dict[str, list[bool]] = {"precision": claimed, "recall": positive, "f1": positive}
     table: dict[str, dict[str, Any]] = {label: {} for label in LABELS}
     for (score, column), interval in zip(places, intervals, strict=True):
+        if not there[score][column]:
+            why = "never claimed" if score == "precision" else "no reference is positive"
+            table[LABELS[column]][score] = {**NO_FIGURE.as_dict(), "reason": why}
+            continue
         patients = resampler.patients_of(of[score][:, column])
         table[LABELS[column]][score] = share_interval(interval, patients).as_dict()
     return table

@@ -7,7 +7,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from orapo.data.tables import Row, id_cell, label_cells, read_rows, table_format, text_cell
+from orapo.data.columns import ReportColumns, Side, Wanted
+from orapo.data.tables import (
+    Row,
+    id_cell,
+    id_column,
+    label_cells,
+    read_rows,
+    report_columns,
+    table_format,
+    text_cell,
+)
 from orapo.errors import OrapoError
 from orapo.evaluation.detail import age_band
 from orapo.labels import CHEXPERT, LabelValue, any_known
@@ -48,8 +58,12 @@ class Reference:
     indication: str = ""
 
 
-def read_predictions(path: Path) -> dict[str, str]:
-    """Read generated reports: a CSV, JSONL or Parquet table with ``study_id`` and ``report``.
+def read_predictions(path: Path, wanted: Wanted | None = None) -> dict[str, str]:
+    """Read generated reports: a table with ``study_id`` and ``report``, or columns like them.
+
+    Args:
+        path: The table.
+        wanted: Names of its columns, and who is told which were found.
 
     Returns:
         Study id to report, sorted by id, so that results do not depend on the order of the rows.
@@ -57,14 +71,16 @@ def read_predictions(path: Path) -> dict[str, str]:
     Raises:
         OrapoError: The table is unreadable, lacks a column or holds a study twice.
     """
+    wanted = (wanted or Wanted()).of(Side.GENERATED)
+    columns = report_columns(path, wanted)
+    columns.needs_text(path)
     reports = {
-        study: text_cell(path, row, "report")
-        for study, row in _rows_by_study(path, ("study_id", "report"))
+        study: columns.report(path, row) for study, row in _rows_by_study(path, columns, wanted)
     }
     return dict(sorted(reports.items()))
 
 
-def read_earlier_given(path: Path) -> frozenset[str]:
+def read_earlier_given(path: Path, wanted: Wanted | None = None) -> frozenset[str]:
     """Return the studies for which a model was given an earlier one of the patient.
 
     They have a text in the column ``earlier_study``, as ``orapo generate`` writes it.
@@ -72,24 +88,27 @@ def read_earlier_given(path: Path) -> frozenset[str]:
     Raises:
         OrapoError: As :func:`read_predictions`.
     """
-    rows = read_rows(path, ("study_id",), only=("study_id", "earlier_study"))
+    columns = report_columns(path, (wanted or Wanted()).of(Side.GENERATED))
+    rows = read_rows(path, (columns.study_id,), only=(columns.study_id, "earlier_study"))
     return frozenset(
-        id_cell(path, row, "study_id")
+        id_cell(path, row, columns.study_id)
         for row in rows
         if text_cell(path, row, "earlier_study").strip()
     )
 
 
-def read_references(path: Path, split: str | None = None) -> dict[str, Reference]:
+def read_references(
+    path: Path, split: str | None = None, wanted: Wanted | None = None
+) -> dict[str, Reference]:
     """Read references: a manifest, or a table with ``study_id`` and labels or reports.
 
-    A table (CSV, JSONL, Parquet) holds the 14 label columns, or ``report``, or both; the labels
-    are then those of the columns. A study without any label (all 14 blank) but with a report, and
+    A table holds the 14 label columns, or ``report`` (or a column like it), or both; the labels are then those of the columns. A study without any label (all 14 blank) but with a report, and
     a table without label columns, are read by FactS.
 
     Args:
         path: The file. JSONL with ``labels`` or ``images`` in its first line is a manifest.
         split: Keep the studies of this split only (manifests).
+        wanted: Names of a table's columns, and who is told which were found.
 
     Returns:
         Study id to reference, sorted by id.
@@ -101,59 +120,33 @@ def read_references(path: Path, split: str | None = None) -> dict[str, Reference
     if _is_manifest(path):
         from orapo.data.manifest import read_manifest
 
-        references = {study.study_id: _from_study(study) for study in read_manifest(path)}
-        if split is not None:
-            references = {name: one for name, one in references.items() if one.split == split}
-            if not references:
-                raise OrapoError(f"{path}: no study of the split {split!r}")
+        references = {
+            study.study_id: _from_study(study)
+            for study in read_manifest(path)
+            if split is None or study.split == split
+        }
+        if not references:
+            raise OrapoError(f"{path}: no study of the split {split!r}")
     else:
         if split is not None:
             raise OrapoError(f"{path}: a split can be chosen from a manifest (JSONL) only")
+        wanted = (wanted or Wanted()).of(Side.REFERENCE)
+        columns = report_columns(path, wanted)
         references = {
-            study: _from_row(path, study, row) for study, row in _rows_by_study(path, ("study_id",))
+            study: _from_row(path, study, row, columns)
+            for study, row in _rows_by_study(path, ReportColumns(columns.study_id), wanted)
         }
     return dict(sorted(references.items()))
 
 
-def match_studies(
-    reports: Mapping[str, str],
-    truth: Mapping[str, Reference],
-    allow_missing: bool,
-    predictions: str,
-    references: str,
-) -> tuple[dict[str, str], dict[str, Reference], set[str], int]:
-    """Bring both sides to the same studies, in the order of the references.
-
-    A study without a prediction counts as an empty report, or is left out; a prediction without a
-    reference is left out.
-
-    Args:
-        reports: Study id to generated report.
-        truth: Study id to reference.
-        allow_missing: Leave studies without a prediction out.
-        predictions: What to call the one side in a message.
-        references: What to call the other.
-
-    Returns:
-        Reports, references, the ids without a prediction, and how many predictions have no
-        reference.
-
-    Raises:
-        OrapoError: The two sides have no study in common.
-    """
-    if not reports.keys() & truth.keys():
-        raise OrapoError(
-            f"{predictions} and {references}: have no study_id in common "
-            f"(for example {next(iter(reports))} and {next(iter(truth))})"
-        )
-    missing = set(truth) - set(reports)
-    kept = {
-        study: reference
-        for study, reference in truth.items()
-        if study in reports or not allow_missing
-    }
-    matched = {study: reports.get(study, "") for study in kept}
-    return matched, kept, set() if allow_missing else missing, len(set(reports) - set(truth))
+def ids_of_other_splits(path: Path, split: str | None) -> frozenset[str]:
+    """Return the ids of a manifest's studies that are not of ``split``; none without a split."""
+    if split is None:
+        return frozenset()
+    rows = read_rows(path, ("study_id",))
+    return frozenset(
+        id_cell(path, row, "study_id") for row in rows if row.values.get("split") != split
+    )
 
 
 def with_labels(
@@ -175,19 +168,19 @@ def with_labels(
     }
 
 
-def read_training(path: Path) -> dict[str, Reference]:
+def read_training(path: Path, wanted: Wanted | None = None) -> dict[str, Reference]:
     """Read the training studies: of a manifest those of the split ``train``, of a table all.
 
     Raises:
         OrapoError: As :func:`read_references`.
     """
-    return read_references(path, split="train" if _is_manifest(path) else None)
+    return read_references(path, "train" if _is_manifest(path) else None, wanted)
 
 
-def _rows_by_study(path: Path, required: tuple[str, ...]) -> Iterator[tuple[str, Row]]:
+def _rows_by_study(path: Path, columns: ReportColumns, wanted: Wanted) -> Iterator[tuple[str, Row]]:
     seen: dict[str, int] = {}
-    for row in read_rows(path, required):
-        study = id_cell(path, row, "study_id")
+    for row in read_rows(path, columns.required, say=wanted.say):
+        study = id_cell(path, row, columns.study_id)
         if study in seen:
             raise OrapoError(
                 f"{path}, line {row.line}: study {study} stands there twice "
@@ -201,13 +194,17 @@ def _is_manifest(path: Path) -> bool:
     if table_format(path) != ".jsonl":
         return False
     first = next(iter(read_rows(path)))
+    if "study_id" not in first.values:
+        return False
     return isinstance(first.values.get("labels"), dict) or "images" in first.values
 
 
 def _from_study(study: Study) -> Reference:
+    from orapo.data.study import joined_report
+
     given = any_known(study.labels) and study.labels_source == "dataset"
     # docs/method.md: labels that a data set lacks are read from findings + impression
-    sections = " ".join(text for text in (study.findings, study.impression) if text.strip())
+    sections = joined_report(study.findings, study.impression)
     return Reference(
         study_id=study.study_id,
         labels=study.labels if any_known(study.labels) else _read_labels(sections or study.report),
@@ -227,13 +224,12 @@ def _from_study(study: Study) -> Reference:
     )
 
 
-def _from_row(path: Path, study: str, row: Row) -> Reference:
+def _from_row(path: Path, study: str, row: Row, columns: ReportColumns) -> Reference:
     labels = label_cells(path, row, CHEXPERT)
-    if not labels and "report" not in row.values:
-        raise OrapoError(
-            f"{path}, line {row.line}: expected the 14 label columns or a column named report"
-        )
-    report = text_cell(path, row, "report")
+    if not labels:
+        columns.needs_text(path, ", and the 14 label columns")
+    texts = any(name in row.values for name in columns.names[1:])
+    report = columns.report(path, row) if texts or not labels else ""
     given = any_known(labels) or (bool(labels) and not report.strip())
     age = str(row.values.get("age") or "").strip()
     try:
@@ -257,14 +253,20 @@ def _from_row(path: Path, study: str, row: Row) -> Reference:
     )
 
 
-def read_labels(path: Path, id_column: str = "study_id") -> dict[str, dict[str, LabelValue]]:
+def read_labels(path: Path, wanted: Wanted | None = None) -> dict[str, dict[str, LabelValue]]:
     """Read labels of somebody else: a table with ``study_id`` and the 14 columns, by name.
+
+    Args:
+        path: The table.
+        wanted: Name of the id's column, and who is told which was found.
 
     Raises:
         OrapoError: The table is unreadable, lacks a column or holds a study twice.
     """
+    wanted = wanted or Wanted()
+    columns = ReportColumns(id_column(path, wanted))
     labels: dict[str, dict[str, LabelValue]] = {}
-    for study, row in _rows_by_study(path, (id_column,)):
+    for study, row in _rows_by_study(path, columns, wanted):
         labels[study] = label_cells(path, row, CHEXPERT)
         if not labels[study]:
             raise OrapoError(f"{path}, line {row.line}: expected the 14 label columns")
@@ -272,6 +274,6 @@ def read_labels(path: Path, id_column: str = "study_id") -> dict[str, dict[str, 
 
 
 def _read_labels(text: str) -> dict[str, LabelValue]:
-    from orapo.facts import label_report
+    from orapo.facts import label_report, reference_labels
 
-    return label_report(text).labels
+    return reference_labels(label_report(text))

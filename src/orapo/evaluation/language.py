@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orapo.errors import OrapoError
-from orapo.evaluation.bootstrap import Resampler
+from orapo.evaluation.bootstrap import Interval, Resampler
 from orapo.evaluation.counts import Weights
 
 ORDERS: Final = (1, 2, 3, 4)
@@ -98,8 +98,18 @@ def language_figures(generated: Sequence[str], references: Sequence[str]) -> Lan
                 for text, reference in zip(generated, references, strict=True)
             ]
         ),
-        cider=np.asarray(cider, dtype=np.float64),
+        cider=existing_cider(cider, references),
     )
+
+
+def existing_cider(values: Any, references: Sequence[str]) -> Figures:
+    """Return CIDEr of each report; NaN where all references are one text.
+
+    Its weights are logarithms of N over the number of references with an n-gram: all are 0 then.
+    """
+    if len(set(references)) < 2:
+        return np.full(len(references), np.nan)
+    return np.asarray(values, dtype=np.float64)
 
 
 def bleu_counts(
@@ -139,10 +149,22 @@ def language_detail(figures: LanguageFigures, resampler: Resampler) -> dict[str,
             "chrf": f"nrefs:1|case:lc|eff:yes|nc:6|nw:0|space:no|version:{version('sacrebleu')}",
         },
         "figures": {
-            name: {**interval.as_dict(), "meaning": MEANING[name]}
+            name: figure(name, interval, MEANING[name])
             for name, interval in zip(names, intervals, strict=True)
         },
     }
+
+
+def figure(name: str, interval: Interval, meaning: str) -> dict[str, Any]:
+    """Return a language metric for JSON, with the reason where there is none."""
+    found: dict[str, Any] = {**interval.as_dict(), "meaning": meaning}
+    if found["value"] is None:
+        found["reason"] = (
+            "needs two references that differ"
+            if name == "cider"
+            else f"no generated report has {name.removeprefix('bleu')} words"
+        )
+    return found
 
 
 def language_statistics(figures: LanguageFigures, weights: Weights) -> Figures:
@@ -156,6 +178,7 @@ def language_statistics(figures: LanguageFigures, weights: Weights) -> Figures:
             for row in zip(matched, total, lengths, strict=True)
         ]
     )
+    bleus[:, without_sequences(figures.total)] = np.nan
     from sacrebleu import CHRF
 
     chrf = CHRF()
@@ -165,6 +188,13 @@ def language_statistics(figures: LanguageFigures, weights: Weights) -> Figures:
     ]
     means = [weights @ figures.rouge_l / sizes, weights @ figures.cider / sizes]
     return np.concatenate([bleus, np.stack([np.array(characters), *means], axis=1)], axis=1)
+
+
+def without_sequences(total: Figures) -> NDArray[np.bool_]:
+    """Return the orders, (4,), of which reports that do say something hold no n-gram."""
+    whole = total.sum(axis=0)
+    missing: NDArray[np.bool_] = (whole == 0) & (whole[0] > 0)
+    return missing
 
 
 def _bleu(sums: tuple[Figures, Figures, Figures], order: int) -> float:

@@ -85,6 +85,8 @@ def write_evaluation(
     notes: Sequence[str],
     uncertain: UncertainPolicy,
     command: str,
+    *,
+    warnings: Sequence[str] = (),
 ) -> None:
     """Write all files into ``out``; metrics.json last, so that it says that the rest is whole.
 
@@ -96,17 +98,20 @@ def write_evaluation(
         notes: Sentences for the reader.
         uncertain: What -1 counts as.
         command: How the evaluation was called; it stands in the page alone, for it holds paths.
+        warnings: What nobody may overlook, above all else in the page.
     """
     rows = result_rows(metrics)
     detail = metrics.get("detail", {})
-    columns = ("row", "label", "precision", "recall", "f1", "f1_low", "f1_high")
-    with write_rows(out / "per_label.csv", (*columns, "support", "predicted")) as write:
+    scores = ("precision", "recall", "f1", "f1_low", "f1_high", "support", "predicted")
+    columns = ("row", "label", *scores, "uncertain")
+    with write_rows(out / "per_label.csv", columns) as write:
         for name, row in rows.items():
             known = detail.get("per_label", {}) if name == "model" else {}
             for label, score in row["per_label"].items():
                 f1 = known.get(label, {}).get("f1", {})
                 ends = {"f1_low": f1.get("low"), "f1_high": f1.get("high")}
-                write({"row": name, "label": label, **score, **ends})
+                policy = {"uncertain": uncertain.value}
+                write({"row": name, "label": label, **score, **ends, **policy})
     shown = [name for name in ("model", best_trivial(metrics)) if name]
     plots = {
         "F1 of each label": out / "per_label.png",
@@ -127,5 +132,6 @@ def write_evaluation(
         [*notes, "Sample studies are taken at even distances over the sorted study ids."],
         worst=worst,
         uncertain=uncertain,
+        warnings=warnings,
     )
     write_text(out / "metrics.json", json.dumps(metrics, indent=2) + "\n")

@@ -58,7 +58,7 @@ def per_label_bars(
     for number, (name, scores) in enumerate(rows.items()):
         axes.barh(
             places + (number - (len(rows) - 1) / 2) * thickness,
-            [float(scores[label]["f1"]) if label in scores else 0.0 for label in labels],
+            [float(scores[label]["f1"] or 0.0) if label in scores else 0.0 for label in labels],
             height=thickness * 0.92,
             color=looks[name].colour,
             hatch="////" if name in TRIVIAL_TITLES else None,
@@ -68,7 +68,7 @@ def per_label_bars(
         )
         if labels and name in intervals:
             known = [intervals[name][label]["f1"] for label in labels]
-            ends = [(one["low"], one["high"]) for one in known]
+            ends = [(drawn(one["low"]), drawn(one["high"])) for one in known]
             heights = places + (number - (len(rows) - 1) / 2) * thickness
             axes.hlines(heights, *zip(*ends, strict=True), color=INK, linewidth=1.4)
     axes.set_yticks(places, [f"{label} ({support[label]})" for label in labels])
@@ -82,6 +82,11 @@ def per_label_bars(
     set_title(figure, "F1 of each label")
     figure.legend(loc="outside upper right", ncols=min(4, max(1, len(rows))), frameon=False)
     save(figure, path)
+
+
+def drawn(value: float | None) -> float:
+    """Return a figure for matplotlib, which leaves out what does not exist (NaN)."""
+    return float("nan") if value is None else float(value)
 
 
 def trade_off(
@@ -117,6 +122,8 @@ def trade_off(
     looks = looks_of(rows)
     crosses: list[list[tuple[float, float]]] = []
     for name, ends in (intervals or {}).items():
+        if any(ends[f"macro_{score}"]["low"] is None for score in ("recall", "precision")):
+            continue
         low, high = ([ends[f"macro_{score}"][end] for score in ("recall", "precision")]
                      for end in ("low", "high"))  # fmt: skip
         middle = rows[name]["macro_recall"], rows[name]["macro_precision"]
@@ -129,8 +136,8 @@ def trade_off(
         ]
     for name, row in rows.items():
         axes.plot(
-            row["macro_recall"],
-            row["macro_precision"],
+            drawn(row["macro_recall"]),
+            drawn(row["macro_precision"]),
             "s" if name in TRIVIAL_TITLES else "D",
             color=looks[name].colour,
             markersize=9,
@@ -151,7 +158,7 @@ def trade_off(
     supported = {
         label: (score["recall"], score["precision"])
         for label, score in (rows[labelled]["per_label"] if labelled is not None else {}).items()
-        if score["support"]
+        if score["support"] and score["precision"] is not None
     }
     if labelled is not None and supported:
         axes.plot(
@@ -190,7 +197,7 @@ def wording_shares(
         share = row["reference_positive"]
         colour = LOOKS["model"].colour if whole else "#56B4E9"
         axes.barh(place, share["value"], height=0.66, color=colour)
-        axes.hlines(place, share["low"], share["high"], color=INK, linewidth=1.4)
+        axes.hlines(place, drawn(share["low"]), drawn(share["high"]), color=INK, linewidth=1.4)
     axes.set_yticks(range(len(shown)), [f"{title} ({row['cells']})" for title, row, _ in shown])
     axes.set_ylim(len(shown) - 0.4, -0.6)
     axes.set_xlim(0, 1)

@@ -17,7 +17,14 @@ import numpy as np
 
 from orapo.evaluation.bootstrap import Resampler
 from orapo.evaluation.counts import Weights
-from orapo.evaluation.language import ORDERS, Figures, bleu_counts
+from orapo.evaluation.language import (
+    ORDERS,
+    Figures,
+    bleu_counts,
+    existing_cider,
+    figure,
+    without_sequences,
+)
 
 CONVENTION: Final = (
     "R2Gen's: both sides lower-cased, list numbers and punctuation removed, sentences ended by ' . ', "
@@ -90,7 +97,7 @@ def r2gen_figures(generated: Sequence[str], references: Sequence[str]) -> R2GenF
     _, rouge = Rouge().compute_score(*sides)
     _, cider = Cider().compute_score(*sides)
     return R2GenFigures(
-        matched, total, lengths, np.asarray(rouge, np.float64), np.asarray(cider, np.float64)
+        matched, total, lengths, np.asarray(rouge, np.float64), existing_cider(cider, references)
     )
 
 
@@ -100,7 +107,7 @@ def r2gen_detail(figures: R2GenFigures, resampler: Resampler) -> dict[str, Any]:
     return {
         "convention": CONVENTION,
         "figures": {
-            name: {**interval.as_dict(), "meaning": meaning}
+            name: figure(name, interval, meaning)
             for (name, meaning), interval in zip(MEANING.items(), intervals, strict=True)
         },
     }
@@ -114,6 +121,7 @@ def r2gen_statistics(figures: R2GenFigures, weights: Weights) -> Figures:
     ratio = (generated + _TINY) / (reference + _SMALL)
     brevity = np.where(ratio < 1, np.exp(1 - 1 / ratio), 1.0)
     bleus = precision ** (1 / np.array(ORDERS)) * brevity[:, None]
+    bleus[:, without_sequences(figures.total)] = np.nan
     sizes = np.maximum(weights.sum(axis=1), 1)
     means = np.stack([weights @ figures.rouge_l / sizes, weights @ figures.cider / sizes], axis=1)
     return np.concatenate([bleus, means], axis=1)

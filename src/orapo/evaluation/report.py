@@ -21,6 +21,7 @@ from PIL import Image
 from orapo.data.images import read_image
 from orapo.errors import OrapoError
 from orapo.evaluation.graded_marks import TITLES, FactVerdict, GradedView, graded_view, with_partly
+from orapo.evaluation.report_figures import UNITS, in_units
 from orapo.evaluation.rows import TRIVIAL_TITLES, best_trivial, result_rows, row_title
 from orapo.evaluation.verdicts import (
     AnyVerdict,
@@ -33,7 +34,7 @@ from orapo.evaluation.verdicts import (
 )
 from orapo.facts import Verdict, label_report
 from orapo.facts.fact import ReportFacts
-from orapo.labels import LABELS, LabelValue, UncertainPolicy
+from orapo.labels import DEFAULT_UNCERTAIN, LABELS, LabelValue, UncertainPolicy
 from orapo.writing import write_bytes
 
 _MAX_PIXELS: Final = 512  # longest side of an embedded film
@@ -122,7 +123,8 @@ def write_report(
     *,
     worst: Sequence[ExampleStudy] = (),
     title: str = "Evaluation of chest X-ray reports",
-    uncertain: UncertainPolicy = UncertainPolicy.POSITIVE,
+    uncertain: UncertainPolicy = DEFAULT_UNCERTAIN,
+    warnings: Sequence[str] = (),
 ) -> None:
     """Write the evaluation as one HTML file that needs nothing beside it.
 
@@ -139,7 +141,8 @@ def write_report(
         notes: Sentences for the reader, e.g. which rows are absent and why.
         worst: The studies with most errors, worst first, in a section of their own.
         title: The page's heading.
-        uncertain: What -1 counts as in the colouring (FactS' default: positive).
+        uncertain: What -1 counts as in the colouring.
+        warnings: What nobody may overlook, above all else.
 
     Raises:
         OrapoError: An image can't be read or the page can't be written.
@@ -184,12 +187,15 @@ def write_report(
         fact_titles=TITLES,
         uncertain=uncertain,
         notes=notes,
+        units=UNITS,
+        in_units=in_units,
+        warnings=warnings,
         detail=metrics.get("detail"),
         intervals=_intervals(metrics.get("detail")),
         given_labels=str(metrics.get("prediction_labels", "")).startswith("given"),
         settings=_settings(metrics, {**rows, "detail": {}}),
     )
-    _write(path, page)
+    write_page(path, page)
 
 
 def final_share(curve: object) -> float | None:
@@ -335,6 +341,11 @@ def _address(picture: bytes, kind: str = "png") -> str:
     return f"data:image/{kind};base64," + base64.b64encode(picture).decode("ascii")
 
 
-def _write(path: Path, page: str) -> None:
+def write_page(path: Path, page: str) -> None:
+    """Write a page whole, or leave the older one.
+
+    Raises:
+        OrapoError: It can't be written.
+    """
     # "replace": JSON may smuggle in half a surrogate pair, which UTF-8 can't hold
     write_bytes(path, page.encode("utf-8", "replace"))

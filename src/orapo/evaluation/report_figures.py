@@ -33,6 +33,35 @@ FIGURES: Final = {
     "invented_comparisons": "share of reports that do so though the model was given no earlier study",
 }
 
+UNITS: Final = {
+    **dict.fromkeys(("hallucinated", "missed", "contradicted"), "labels a report"),
+    **dict.fromkeys(("unreadable", "earlier_films", "invented_comparisons"), "% of reports"),
+    "facts_reward": "from 0 to 1",
+    "repetition": "% of facts",
+    "words": "words a report",
+    "normal_false_alarm": "% of normal studies",
+    **dict.fromkeys(("side_agreement", "severity_agreement"), "% of findings"),
+}
+"""What each figure counts. Shares are numbers from 0 to 1 in ``metrics.json``, and % for people."""
+ABSENT: Final = {
+    **dict.fromkeys(FIGURES, "no study"),
+    "facts_reward": "no reference has a label that could be scored",
+    "repetition": "no fact could be read from any report",
+    "normal_false_alarm": "no reference is normal",
+    "side_agreement": "no matched finding has a side in both texts",
+    "severity_agreement": "no matched finding has a severity in both texts",
+    "invented_comparisons": "the model was given an earlier study each time",
+}
+"""Why there is no such figure."""
+
+
+def in_units(name: str, value: float) -> str:
+    """Return a figure for people: a share in %, a count with two places."""
+    unit = UNITS.get(name, "")
+    if unit.startswith("%"):
+        return f"{100 * value:.1f} %"
+    return f"{value:.3f}" if unit == "from 0 to 1" else f"{value:.2f}"
+
 
 def report_figures(
     reports: Sequence[ReportFacts],
@@ -42,6 +71,8 @@ def report_figures(
 ) -> dict[str, NDArray[np.float64]]:
     """Return the figures of `FIGURES`, (studies,) each.
 
+    A report that is not English, and a study whose labels give nothing to score, have no FactS.
+
     Args:
         reports: What was read from the generated reports.
         references: The studies' labels.
@@ -50,14 +81,16 @@ def report_figures(
             by default it never was.
     """
     given = [False] * len(reports) if earlier_given is None else earlier_given
-    scores = score_reports(reports, references, uncertain=UncertainPolicy.POSITIVE)
+    scores = score_reports(
+        [report if report.english else None for report in reports],
+        references,
+        uncertain=UncertainPolicy.POSITIVE,
+    )
     repeated = RepetitionPenalty()
     columns: dict[str, list[float]] = {name: [] for name in FIGURES}
     for report, labels, text, score, earlier in zip(
         reports, references, reference_texts, scores, given, strict=True
     ):
-        if score is None:
-            raise ValueError("the policy 'positive' scores every report")
         claims = [
             name for name in LABELS if name != NO_FINDING and report.labels.get(name) in (1, -1)
         ]
@@ -65,12 +98,12 @@ def report_figures(
         sides, severities = _agreement(report, text)
         compares = EARLIER_FILMS.search(report.text) is not None
         for name, value in (
-            ("facts_reward", score.reward if any_known(labels) else np.nan),
-            ("hallucinated", score.fp - score.contradictions),
-            ("missed", score.fn),
-            ("contradicted", score.contradictions),
+            ("facts_reward", score.reward if score and any_known(labels) else np.nan),
+            ("hallucinated", score.fp - score.contradictions if score else np.nan),
+            ("missed", score.fn if score else np.nan),
+            ("contradicted", score.contradictions if score else np.nan),
             ("unreadable", not report.readable),
-            ("repetition", -repeated([report.text])[0]),
+            ("repetition", -repeated([report.text])[0] if report.facts else np.nan),
             ("words", len(report.text.split())),
             ("normal_false_alarm", bool(claims) if normal else np.nan),
             ("side_agreement", sides),
@@ -115,13 +148,15 @@ def _share(values: Sequence[bool]) -> float:
     return sum(values) / len(values) if values else np.nan
 
 
-def sameness(texts: Sequence[str]) -> dict[str, float]:
+def sameness(texts: Sequence[str]) -> dict[str, float | None]:
     """Return how alike the reports are: collapse shows here before it shows in a score.
 
     Returns:
         ``distinct_share`` of all reports, and ``most_common_share``, the share of the commonest;
-        reports that differ in white space only are the same.
+        reports that differ in white space only are the same. None where there is one report.
     """
+    if len(texts) < 2:
+        return {"distinct_share": None, "most_common_share": None}
     counts = Counter(" ".join(text.split()) for text in texts)
     total = max(1, len(texts))
     return {

@@ -48,4 +48,5 @@ def best_trivial(metrics: Mapping[str, Any]) -> str | None:
     A model is worth what it adds to this row, not to zero.
     """
     rows = {name: row for name, row in result_rows(metrics).items() if name in TRIVIAL_TITLES}
-    return max(rows, key=lambda name: float(rows[name]["macro_f1"]), default=None)
+    known = {name: row["macro_f1"] for name, row in rows.items() if row["macro_f1"] is not None}
+    return max(known, key=known.__getitem__, default=None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, Final
@@ -31,18 +31,24 @@ from orapo.evaluation.language import (
 from orapo.facts import ReportFacts, label_report, score_reports
 from orapo.labels import UncertainPolicy, any_known
 
+Step = Callable[[str, int, int | None], None]
+"""Told what is being done, how much of it is done, and how much there is (None: unknown)."""
+
 _COMPARED: Final[Mapping[UncertainPolicy, tuple[str, ...]]] = {
     UncertainPolicy.NEGATIVE: (
         *("macro_uncertain_negative", "r2gen_macro"),
         *("micro_uncertain_negative", "example_uncertain_negative"),
     ),
     UncertainPolicy.POSITIVE: (
-        *("macro_uncertain_positive", "micro_uncertain_positive"),
-        "example_uncertain_positive",
+        *("macro_uncertain_positive", "r2gen_macro"),
+        *("micro_uncertain_positive", "example_uncertain_positive"),
     ),
-    UncertainPolicy.IGNORE: ("macro_uncertain_ignored", "micro_uncertain_ignored"),
+    UncertainPolicy.IGNORE: (
+        *("macro_uncertain_ignored", "r2gen_macro"),
+        "micro_uncertain_ignored",
+    ),
 }
-"""The first one is the headline."""
+"""The first one is the headline; R2Gen's, where uncertain is negative, stands beside each."""
 LANGUAGE: Final = list(MEANING)
 
 
@@ -54,6 +60,7 @@ def compared(
     resamples: int,
     seed: int,
     language: bool = False,
+    step: Step = lambda what, done, total: None,
 ) -> dict[str, Any]:
     """Compare every pair of systems in every figure.
 
@@ -64,6 +71,7 @@ def compared(
         resamples: Of the bootstrap, and swaps of the randomisation.
         seed: Of both.
         language: Compare words too (`orapo.evaluation.language`).
+        step: Told what is being done.
 
     Returns:
         ``comparisons`` with, for each pair and figure, both values, their difference with its
@@ -78,10 +86,15 @@ def compared(
     texts = [reference.report for reference in truth.values()]
     parts: dict[str, _Scored] = {}
     for name, reports in systems.items():
-        read: list[ReportFacts] = [label_report(text) for text in reports.values()]
-        counts = Counts.of(
-            label_matrix([report.labels for report in read], "prediction"), matrix, uncertain
-        )
+        read: list[ReportFacts] = []
+        for text in reports.values():
+            read.append(label_report(text))
+            step(f"FactS reads {name}", len(read), len(reports))
+        calls = label_matrix([report.labels for report in read], "prediction")
+        counts = {
+            policy: Counts.of(calls, matrix, policy)
+            for policy in {convention.uncertain for convention in conventions}
+        }
         scores = score_reports(read, references, uncertain=UncertainPolicy.POSITIVE)
         rewards = np.array(
             [
@@ -96,9 +109,12 @@ def compared(
     figures += LANGUAGE if language else []
     comparisons = []
     for a, b in combinations(systems, 2):
+        step(f"{a} against {b}, {resamples:,} resamples and as many swaps", 0, None)
         comparisons += _pair(a, b, parts[a], parts[b], conventions, figures, resampler)
-    for pair, p in zip(comparisons, holm([pair["p"] for pair in comparisons]), strict=True):
+    known = [pair for pair in comparisons if pair["p"] is not None]
+    for pair, p in zip(known, holm([pair["p"] for pair in known]), strict=True):
         pair["p_holm"] = p
+    for pair in comparisons:
         pair["in_words"] = _in_words(pair)
     return {
         "studies": len(truth),
@@ -116,7 +132,7 @@ def compared(
 class _Scored:
     """One system, study by study."""
 
-    counts: Counts
+    counts: Mapping[UncertainPolicy, Counts]
     rewards: NDArray[np.float64]
     graded: NDArray[np.float64]
     words: LanguageFigures | None
@@ -131,12 +147,15 @@ def _pair(
     figures: list[str],
     resampler: Resampler,
 ) -> list[dict[str, Any]]:
-    joined = Counts(
-        *(
-            np.concatenate([getattr(first.counts, part), getattr(second.counts, part)])
-            for part in ("tp", "fp", "fn")
+    joined = {
+        policy: Counts(
+            *(
+                np.concatenate([getattr(mine, part), getattr(second.counts[policy], part)])
+                for part in ("tp", "fp", "fn")
+            )
         )
-    )
+        for policy, mine in first.counts.items()
+    }
     rewards = np.concatenate([first.rewards, second.rewards])
     graded = np.concatenate([first.graded, second.graded])
     words = None
@@ -146,7 +165,9 @@ def _pair(
     def of(weights_a: Weights, weights_b: Weights) -> NDArray[np.float64]:
         """Figures of a system that is A for some studies and B for others."""
         weights = np.concatenate([weights_a, weights_b], axis=1)
-        columns = [convention_figures(joined, one, weights)["f1"] for one in conventions]
+        columns = [
+            convention_figures(joined[one.uncertain], one, weights)["f1"] for one in conventions
+        ]
         columns.append(mean_over_studies(rewards, weights))
         if "graded_score" in figures:
             columns.append(mean_over_studies(graded, weights))
@@ -173,14 +194,22 @@ def _pair(
             "a": a,
             "b": b,
             "figure": figure,
-            "value_a": float(values_a[column]),
-            "value_b": float(values_b[column]),
-            "difference": float(observed[column]),
-            "interval": [intervals[column].low, intervals[column].high],
-            "p": float(p[column]),
+            "value_a": _number(values_a[column]),
+            "value_b": _number(values_b[column]),
+            "difference": _number(observed[column]),
+            "interval": [_number(intervals[column].low), _number(intervals[column].high)],
+            # chance can't be told from one patient, nor of a figure that does not exist
+            "p": float(p[column])
+            if resampler.patients > 1 and not np.isnan(observed[column])
+            else None,
+            "p_holm": None,
         }
         for column, figure in enumerate(figures)
     ]
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
 
 
 def _in_words(pair: Mapping[str, Any]) -> str:
@@ -190,6 +219,10 @@ def _in_words(pair: Mapping[str, Any]) -> str:
     if pair["figure"] in LANGUAGE:
         figure = name
     difference = pair["difference"]
+    if difference is None:
+        return f"{figure} does not exist for {pair['a']} and {pair['b']} on these studies."
+    if pair["p"] is None:
+        return f"{pair['a']} and {pair['b']} can't be compared on one patient."
     if difference == 0:
         return f"{pair['a']} and {pair['b']} have the same {figure}."
     higher, lower = (pair["a"], pair["b"]) if difference > 0 else (pair["b"], pair["a"])

@@ -21,7 +21,15 @@ from orapo.evaluation.clinical import (
     label_matrix,
     matrix_scores,
 )
-from orapo.labels import LABELS, NO_FINDING, POSITIVE, UNCERTAIN, LabelValue, UncertainPolicy
+from orapo.labels import (
+    DEFAULT_UNCERTAIN,
+    LABELS,
+    NO_FINDING,
+    POSITIVE,
+    UNCERTAIN,
+    LabelValue,
+    UncertainPolicy,
+)
 
 RANDOM_DRAWS: Final = 100
 
@@ -102,7 +110,7 @@ def trivial_scores(
     training: Sequence[Mapping[str, LabelValue]] | None = None,
     training_reports: Sequence[str] | None = None,
     seed: int = 0,
-    uncertain: UncertainPolicy = UncertainPolicy.NEGATIVE,
+    uncertain: UncertainPolicy = DEFAULT_UNCERTAIN,
     nearest: Sequence[Mapping[str, LabelValue]] | None = None,
 ) -> dict[str, ClinicalScores]:
     """Score the trivial rows on ``reference``.

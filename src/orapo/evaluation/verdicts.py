@@ -13,7 +13,15 @@ from typing import Final, NamedTuple, TypeAlias
 
 from orapo.facts import Verdict, fact_verdicts
 from orapo.facts.fact import Fact, ReportFacts
-from orapo.labels import LABELS, NO_FINDING, POSITIVE, UNCERTAIN, LabelValue, UncertainPolicy
+from orapo.labels import (
+    DEFAULT_UNCERTAIN,
+    LABELS,
+    NO_FINDING,
+    POSITIVE,
+    UNCERTAIN,
+    LabelValue,
+    UncertainPolicy,
+)
 
 
 class ReferenceVerdict(StrEnum):
@@ -93,7 +101,7 @@ def generated_pieces(
     report: ReportFacts,
     reference_labels: Mapping[str, LabelValue],
     *,
-    uncertain: UncertainPolicy = UncertainPolicy.POSITIVE,
+    uncertain: UncertainPolicy = DEFAULT_UNCERTAIN,
 ) -> tuple[Piece, ...]:
     """Split a generated report into sentences, each with the worst verdict of its facts.
 
@@ -111,7 +119,7 @@ def reference_pieces(
     reference: ReportFacts,
     generated_labels: Mapping[str, LabelValue],
     *,
-    uncertain: UncertainPolicy = UncertainPolicy.POSITIVE,
+    uncertain: UncertainPolicy = DEFAULT_UNCERTAIN,
 ) -> tuple[Piece, ...]:
     """Split a reference report into sentences, each found or missed by the generated report.
 
@@ -143,7 +151,7 @@ def label_outcome(
     reference_labels: Mapping[str, LabelValue],
     *,
     denied: Collection[str] = (),
-    uncertain: UncertainPolicy = UncertainPolicy.POSITIVE,
+    uncertain: UncertainPolicy = DEFAULT_UNCERTAIN,
 ) -> LabelOutcome:
     """Compare the labels of one generated report with those of its study.
 

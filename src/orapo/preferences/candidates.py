@@ -8,7 +8,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, Literal
 
-from orapo.data.tables import Row, id_cell, read_rows, text_cell
+from orapo.data.columns import Side, Wanted
+from orapo.data.study import joined_report
+from orapo.data.tables import Row, id_cell, read_rows, report_columns, text_cell
 from orapo.errors import MissingExtraError, OrapoError
 from orapo.evaluation.inputs import Reference
 from orapo.facts import label_report, score_reports
@@ -46,20 +48,27 @@ class Candidate:
     scores: Mapping[str, float] = field(default_factory=dict)
 
 
-def read_system(path: Path) -> dict[str, list[str]]:
+def read_system(path: Path, wanted: Wanted | None = None) -> dict[str, list[str]]:
     """Read what a system wrote: study id to its reports, in the file's order.
 
     A study has several if it stands in several rows, or if the row's column ``sample_reports``
     holds a list of them (then ``report``, which is one of them, is not added). Rows with an error
     and empty reports are passed over.
 
+    Args:
+        path: The table.
+        wanted: Names of its columns, and who is told which were found.
+
     Raises:
         OrapoError: The table is unreadable or lacks a column, or no report is in it.
     """
     reports: dict[str, list[str]] = {}
-    for row in read_rows(path, ("study_id", "report")):
-        study = id_cell(path, row, "study_id")
-        texts = _samples(path, row) or [text_cell(path, row, "report")]
+    wanted = (wanted or Wanted()).of(Side.GENERATED)
+    columns = report_columns(path, wanted)
+    columns.needs_text(path)
+    for row in read_rows(path, columns.required, say=wanted.say):
+        study = id_cell(path, row, columns.study_id)
+        texts = _samples(path, row) or [columns.report(path, row)]
         reports.setdefault(study, []).extend(text for text in texts if text.strip())
     if not any(reports.values()):
         raise OrapoError(f"{path}: holds no report")
@@ -73,17 +82,22 @@ def _samples(path: Path, row: Row) -> list[str]:
     return list(samples)
 
 
-def radiologists_reports(path: Path, truth: Mapping[str, Reference]) -> dict[str, list[str]]:
+def radiologists_reports(
+    path: Path, truth: Mapping[str, Reference], wanted: Wanted | None = None
+) -> dict[str, list[str]]:
     """Return the reference reports: findings and impression where known, else the whole report.
 
     Headings, the indication and the technique would tell a rater who wrote it.
     """
     reports: dict[str, list[str]] = {}
-    for row in read_rows(path, ("study_id",)):
-        study = id_cell(path, row, "study_id")
+    wanted = (wanted or Wanted()).of(Side.REFERENCE)
+    columns = report_columns(path, wanted)
+    names = {"findings": columns.findings, "impression": columns.impression}
+    for row in read_rows(path, (columns.study_id,)):
+        study = id_cell(path, row, columns.study_id)
         if study in truth:
-            parts = [text_cell(path, row, name).strip() for name in ("findings", "impression")]
-            text = " ".join(part for part in parts if part) or truth[study].report.strip()
+            parts = [text_cell(path, row, own or name) for name, own in names.items()]
+            text = joined_report(*parts) or truth[study].report.strip()
             reports[study] = [text] if text else []
     return reports
 

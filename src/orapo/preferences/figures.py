@@ -101,7 +101,8 @@ def drift_plot(raters: Mapping[str, Mapping[str, Any]], path: Path) -> None:
         places = np.arange(1, len(thirds) + 1) + (at - (len(raters) - 1) / 2) * wide
         known = [each.get("equal_to_others") for each in thirds]
         if all(each is not None and each["value"] is not None for each in known):
-            values = np.array([[each["value"], each["low"], each["high"]] for each in known]).T
+            ends = [[each["value"], each["low"], each["high"]] for each in known]
+            values = np.array(ends, dtype=float).T
             agreement.errorbar(
                 places, values[0], yerr=_bars(values), color=colour, linestyle=line, marker="o",
                 capsize=2, linewidth=1.8, label=_short(name),

@@ -254,7 +254,8 @@ def _careless(figures: Mapping[str, Any]) -> str:
     alone = others["value"] is None
     if alone and mine["repeated"] < FEWEST:
         return ""
-    if not alone and (others["low"] > NEAR_CHANCE or others["high"] < -NEAR_CHANCE):
+    known = not alone and others["low"] is not None
+    if known and (others["low"] > NEAR_CHANCE or others["high"] < -NEAR_CHANCE):
         return ""
     if mine["p"] is not None and mine["p"] < CLEAR:
         return ""

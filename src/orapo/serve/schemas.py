@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from orapo.export.formats import Format
 from orapo.facts import Polarity, Verdict
 from orapo.generation.reports import Selection
-from orapo.labels import LABELS, UncertainPolicy
+from orapo.labels import DEFAULT_UNCERTAIN, LABELS, UncertainPolicy
 from orapo.preferences.records import Choice
 
 Span = tuple[int, int]
@@ -105,7 +105,7 @@ class ScoreRequest(BaseModel):
     )
     # its square must not vanish: 5e-324 divides by zero
     facts_beta: float = Field(default=1.0, strict=True, ge=0.001, le=1000, allow_inf_nan=False)
-    uncertain: UncertainPolicy = UncertainPolicy.POSITIVE
+    uncertain: UncertainPolicy = DEFAULT_UNCERTAIN
 
 
 class SentenceScore(BaseModel):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import re
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -29,7 +31,7 @@ from pydicom.uid import (
 
 from orapo.data.image_files import MAX_PIXELS, check_contrast, check_size
 from orapo.data.image_integrity import jpeg_pixels
-from orapo.errors import OrapoError
+from orapo.errors import NEEDS_DECODER, OrapoError
 
 MAX_BYTES: Final = 4 * MAX_PIXELS
 """Larger files are not opened: pydicom reads a file as a whole."""
@@ -46,7 +48,16 @@ _OTHER_PARTS: Final = (
     *("HEAD", "SKULL", "BRAIN", "FACE", "JAW", "SINUS", "BREAST", "PELVIS", "HIP", "LEG", "FEMUR"),
     *("KNEE", "PATELLA", "ANKLE", "FOOT", "TOE", "CALCANEUS", "ARM", "HUMERUS", "ELBOW", "FOREARM"),
     *("WRIST", "HAND", "FINGER", "THUMB", "CSPINE", "LSPINE", "SSPINE", "COCCYX", "EXTREMITY"),
+    *("ABDOMEN", "SHOULDER", "CLAVICLE", "TSPINE", "WHOLEBODY"),
 )
+BODY_PART: Final = "ORAPO_BODY_PART"
+"""Environment variable, for worker processes have it too: ``any`` takes films of all body parts."""
+
+
+class OtherBodyPartError(OrapoError):
+    """A film is of another part of the body, by its header."""
+
+
 _PLAIN: Final = (*(ExplicitVRLittleEndian, ImplicitVRLittleEndian, DeflatedExplicitVRLittleEndian),)
 _JP2: Final = b"\0\0\0\x0cjP  "
 _FAMILIES: Final = (
@@ -149,8 +160,9 @@ def check_kind(path: Path, dataset: Dataset) -> None:
         named = f"Modality {modality}" if modality in _OTHER_MODALITIES else "another modality"
         raise OrapoError(f"{path}: not a chest radiograph ({named})")
     part = str(dataset.get("BodyPartExamined") or "").upper().strip()
-    if part in _OTHER_PARTS:
-        raise OrapoError(f"{path}: not a chest radiograph (body part {part})")
+    plain = re.sub(r"[^A-Z]", "", part)
+    if plain in _OTHER_PARTS and os.environ.get(BODY_PART) != "any":
+        raise OtherBodyPartError(f"{path}: not a chest radiograph (body part {plain})")
 
 
 def _check_pixels(path: Path, dataset: Dataset) -> None:
@@ -211,11 +223,12 @@ def _check_decoder(path: Path, syntax: UID) -> None:
             f"{path}: transfer syntax {name} is none of a radiograph that can be read"
         ) from None
     if not available:
-        package = next((p for family, p in _FAMILIES if family in syntax.name), "python-gdcm")
-        raise OrapoError(
-            f"{path}: transfer syntax {name} needs a decoder that is not installed: "
-            f"pip install {package}"
-        )
+        raise _without_decoder(path, syntax, name)
+
+
+def _without_decoder(path: Path, syntax: UID, name: str) -> OrapoError:
+    package = next((p for family, p in _FAMILIES if family in syntax.name), "python-gdcm")
+    return OrapoError(f"{path}: transfer syntax {name} {NEEDS_DECODER}: pip install {package}")
 
 
 def _stored_values(path: Path, dataset: Dataset) -> np.ndarray:
@@ -254,6 +267,11 @@ def _by_pydicom(
     try:
         values = pixel_array(dataset, raw=True)
     except Exception as error:
+        # Pillow, which is always there, takes a syntax on and then not all of its depths: of JPEG
+        # Extended 8 bits and not the 12 that radiographs have.
+        if "does not support" in str(error) and get_decoder(syntax).missing_dependencies:
+            bits_too = f"{syntax.name} ({syntax}) with {bits} bits"
+            raise _without_decoder(path, syntax, bits_too) from None
         raise OrapoError(
             f"{path}: PixelData is truncated or broken ({type(error).__name__})"
         ) from None

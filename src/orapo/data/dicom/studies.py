@@ -12,7 +12,13 @@ from typing import Final, Literal
 import pydicom
 from pydicom.dataset import Dataset
 
-from orapo.data.dicom.reading import NO_PICTURES, careful, check_bytes, check_kind
+from orapo.data.dicom.reading import (
+    NO_PICTURES,
+    OtherBodyPartError,
+    careful,
+    check_bytes,
+    check_kind,
+)
 from orapo.data.image_files import find_images, is_dicom
 from orapo.data.study import Study
 from orapo.errors import OrapoError
@@ -60,6 +66,8 @@ class DicomProblem:
 
     file: Path
     sentence: str
+    other_part: bool = False
+    """Whether it is left out because it shows another part of the body."""
 
     def __str__(self) -> str:
         return f"{self.file}: {self.sentence}"
@@ -153,7 +161,8 @@ def group_dicom(files: Iterable[Path]) -> tuple[list[Study], list[DicomProblem]]
         try:
             header = header_of(file)
         except OrapoError as error:
-            problems.append(DicomProblem(file, str(error).removeprefix(f"{file}: ")))
+            other = isinstance(error, OtherBodyPartError)
+            problems.append(DicomProblem(file, str(error).removeprefix(f"{file}: "), other))
             continue
         if not header.has_picture:
             continue

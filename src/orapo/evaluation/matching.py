@@ -1,0 +1,210 @@
+"""Which generated report belongs to which reference, and what it means when many belong to none."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any, Final
+
+from orapo.errors import OrapoError
+from orapo.evaluation.inputs import Reference
+
+SAID_ABOVE: Final = 0.02
+"""Share of a side without a counterpart above which nobody may overlook it."""
+REFUSED_ABOVE: Final = 0.2
+"""Share above which it takes ``--partial``."""
+_EXAMPLES: Final = 3
+_ENDING: Final = re.compile(r"\.(?:png|jpe?g|dcm|dicom|tiff?|nii|gz|txt|xml|json)$", re.IGNORECASE)
+
+
+def _without_ending(name: str) -> str:
+    name = PurePosixPath(name.replace("\\", "/")).name
+    while (shorter := _ENDING.sub("", name)) != name:
+        name = shorter
+    return name
+
+
+_IGNORING: Final[Mapping[str, Callable[[str], str]]] = {
+    "case": str.casefold,
+    "white space": lambda name: re.sub(r"\s", "", unicodedata.normalize("NFKC", name)),
+    "folders and file extensions": _without_ending,
+    "leading zeros": lambda name: re.sub(r"(?<!\d)0+(?=\d)", "", name),
+    "a decimal .0": lambda name: re.sub(r"\.0+$", "", name),
+    "a letter before the number": lambda name: re.sub(r"^[A-Za-z]{1,2}(?=\d+$)", "", name),
+    "hyphens and underscores": lambda name: re.sub(r"[-_]", "", name),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Unmatched:
+    """What has no counterpart.
+
+    Attributes:
+        references: Ids of references without a prediction.
+        of_references: How many references there are.
+        predictions: Ids of predictions without a reference.
+        of_predictions: How many predictions there are.
+        elsewhere: Predictions of studies that the references hold in another split; not unmatched.
+        hint: What would match more of them; empty if nothing is known to.
+    """
+
+    references: tuple[str, ...]
+    of_references: int
+    predictions: tuple[str, ...]
+    of_predictions: int
+    elsewhere: int = 0
+    hint: str = ""
+
+    @property
+    def share(self) -> float:
+        """The larger of both sides' shares without a counterpart."""
+        return max(
+            len(self.references) / max(1, self.of_references),
+            len(self.predictions) / max(1, self.of_predictions),
+        )
+
+    def in_words(self, predictions: str, references: str) -> str:
+        """Say counts, examples and the hint in one sentence."""
+        sides = []
+        for ids, whole, name in (
+            (self.references, self.of_references, f"studies of {references} without a prediction"),
+            (self.predictions, self.of_predictions, f"of {predictions} without a reference"),
+        ):
+            if ids:
+                shown = ", ".join(each[:60] for each in ids[:_EXAMPLES])
+                share = f"{100 * len(ids) / whole:.1f} %"
+                sides.append(f"{len(ids):,} of {whole:,} ({share}) {name}, such as {shown}")
+        return f"{'; '.join(sides)}{f'; {self.hint}' if self.hint else ''}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it for JSON: counts, three ids of each side, the hint."""
+        return {
+            "references": len(self.references),
+            "predictions": len(self.predictions),
+            "predictions_of_another_split": self.elsewhere,
+            "reference_ids": list(self.references[:_EXAMPLES]),
+            "prediction_ids": list(self.predictions[:_EXAMPLES]),
+            "hint": self.hint or None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """Both sides with the same studies, in the order of the references.
+
+    Attributes:
+        reports: Study to generated report; empty for one that is missing and not left out.
+        truth: Study to reference.
+        missing: Studies that count as an empty report, for there is no prediction.
+        unmatched: What has no counterpart.
+        warning: What nobody may overlook; empty if nearly all studies match.
+    """
+
+    reports: dict[str, str]
+    truth: dict[str, Reference]
+    missing: frozenset[str]
+    unmatched: Unmatched
+    warning: str = ""
+
+
+def unmatched_studies(
+    predicted: Collection[str],
+    known: Collection[str],
+    other_splits: Callable[[], Collection[str]] = frozenset,
+) -> Unmatched:
+    """Return what has no counterpart.
+
+    Args:
+        predicted: Ids of the predictions.
+        known: Ids of the references.
+        other_splits: Returns the ids of the references' other splits; asked only if need be.
+    """
+    mine, theirs = set(predicted), set(known)
+    alone = mine - theirs
+    elsewhere = alone & set(other_splits()) if alone else set()
+    predictions = tuple(sorted(alone - elsewhere))
+    references = tuple(sorted(theirs - mine))
+    return Unmatched(
+        references,
+        len(theirs),
+        predictions,
+        len(mine) - len(elsewhere),
+        len(elsewhere),
+        likely_reason(predictions, references),
+    )
+
+
+def match_studies(
+    reports: Mapping[str, str],
+    truth: Mapping[str, Reference],
+    allow_missing: bool,
+    predictions: str,
+    references: str,
+    *,
+    partial: bool = False,
+    other_splits: Callable[[], Collection[str]] = frozenset,
+) -> Matched:
+    """Bring both sides to the same studies.
+
+    A study without a prediction counts as an empty report, or is left out; a prediction without a
+    reference is left out.
+
+    Args:
+        reports: Study id to generated report.
+        truth: Study id to reference.
+        allow_missing: Leave studies without a prediction out.
+        predictions: What to call the one side in a message.
+        references: What to call the other.
+        partial: Go on however much is without a counterpart.
+        other_splits: As in :func:`unmatched_studies`.
+
+    Raises:
+        OrapoError: The two sides have no study in common, or more than `REFUSED_ABOVE` of a side
+            has no counterpart.
+    """
+    found = unmatched_studies(reports, truth, other_splits)
+    if not reports.keys() & truth.keys():
+        raise OrapoError(
+            f"{predictions} and {references}: have no study_id in common "
+            f"(for example {next(iter(reports))} and {next(iter(truth))})"
+            f"{f'; {found.hint}' if found.hint else ''}"
+        )
+    words = found.in_words(predictions, references)
+    if found.share > REFUSED_ABOVE and not partial:
+        raise OrapoError(f"too many ids don't match: {words} (--partial goes on all the same)")
+    warning = f"Ids that don't match: {words}." if found.share > SAID_ABOVE else ""
+    kept = {
+        study: reference
+        for study, reference in truth.items()
+        if study in reports or not allow_missing
+    }
+    return Matched(
+        {study: reports.get(study, "") for study in kept},
+        kept,
+        frozenset() if allow_missing else frozenset(found.references),
+        found,
+        warning,
+    )
+
+
+def likely_reason(some: Collection[str], others: Collection[str]) -> str:
+    """Say what two sides' ids differ in, if ignoring it would match them; empty if nothing does."""
+    if not some or not others:
+        return ""
+    best, most = "", 0
+    for what, plain in (*_IGNORING.items(), ("all of these", _plain)):
+        matching = len({plain(name) for name in some} & {plain(name) for name in others})
+        if matching > most:
+            best, most = what, matching
+    if best == "all of these":
+        best = f"several of {', '.join(_IGNORING)}"
+    return f"{most:,} more would match if {best} did not count" if most else ""
+
+
+def _plain(name: str) -> str:
+    for plain in (_IGNORING["folders and file extensions"], *_IGNORING.values()):
+        name = plain(name)
+    return name
