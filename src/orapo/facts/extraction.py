@@ -111,17 +111,14 @@ class Reading:
         self.weakly: Mapping[str, LabelValue] = _NO_LABELS
         denied: list[str] = []
         no_finding = vocabulary.label_set.no_finding
-        beside = vocabulary.label_set.beside
-        self.speaks = False
+        speaks = False
         said: dict[str, LabelValue] = {}
         weakly: dict[str, LabelValue] = {}
         for draft in drafts:
             weak = vocabulary.findings[draft.finding].weak
             effects = vocabulary.effects[draft.finding, draft.polarity]
-            if not self.speaks:
-                self.speaks = not effects or any(
-                    value or label not in beside for label, value in effects.items()
-                )
+            if not speaks:
+                speaks = (draft.finding, draft.polarity) not in vocabulary.no_device
             for label, value in effects.items():
                 if label == no_finding:
                     self.abnormal = True
@@ -130,6 +127,7 @@ class Reading:
                     denied.append(label)
                 where = weakly if label in weak else said
                 where[label] = stronger(where[label], value) if label in where else value
+        self.speaks = speaks
         self.denied: tuple[str, ...] = tuple(denied)
         if said:
             self.stated = said

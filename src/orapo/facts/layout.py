@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from orapo.facts.answers import AnswerWords
-from orapo.facts.sections import HeadingNames, reported_parts
+from orapo.facts.sections import BARE_HEADING, HeadingNames, reported_parts
 from orapo.facts.sentences import WRAPPED_LINE, split_sentences
 
 Place = tuple[int, int]
@@ -39,28 +39,18 @@ class Item(NamedTuple):
 
 _SIMPLE: Final = re.compile(r"[A-Za-z0-9 .,;'/%+&\"-]*\Z")
 _HINTS: Final = (
-    *(
-        " -",
-        "- ",
-        "   ",
-        " yes",
-        " true",
-        " false",
-        " nil",
-        " one",
-        "&amp",
-        "&nbsp",
-        "&#",
-        " and no ",
-    ),
+    *(" -", "- ", "   ", " yes", " true", " false", " nil", "&amp", "&nbsp", "&#"),
     *(f" {answer}{mark}" for answer in ("no", "none") for mark in ".,;"),
-    *(" but no", "indication ", "history ", "comparison ", "technique ", "conclusion "),
 )
 """A text of simple characters in which none of these and of the next stands is sentences alone."""
-_PERHAPS: Final = ("the left ", "the right ", "1.", "1)", "2.", "2)", "findings ", "impression")
+_PERHAPS: Final = (
+    *(" one", "the left ", "the right ", "1.", "1)", "2.", "2)", " and no", " but no", "findings "),
+    *("impression", "indication", "history ", "comparison ", "technique ", "conclusion "),
+)
 _LOOKED_INTO: Final = re.compile(
-    r"\bthe (?:left|right) (?:persist|remain|is |has )|1[.)](?=[A-Za-z])|2[.)](?:(?<=[a-z]2.)|(?<=[a-z] 2.))"
-    r"|(?:findings|impressions?)\s"
+    r"\b[Tt]he (?:left|right) (?:persist|remain|is |has )|1[.)](?=[A-Za-z])"
+    r"|2[.)](?:(?<=[a-z]2.)|(?<=[a-z] 2.))| one (?:on|in|at|is|remains|persists|has)\b| one[.,;]"
+    r"| (?:and|but) (?:no|not) (?:left|right)|" + BARE_HEADING.pattern
 )
 _LAST_ANSWER: Final = (" no", " yes", " none", " nil", " true", " false")
 _UNMARKED: Final = re.compile(
@@ -465,7 +455,7 @@ def is_plain(text: str, lowered: str) -> bool:
         if hint in lowered:
             return False
     for hint in _PERHAPS:
-        if hint in lowered and _LOOKED_INTO.search(lowered):
+        if hint in lowered and _LOOKED_INTO.search(text):
             return False
     return not lowered.endswith(_LAST_ANSWER)
 

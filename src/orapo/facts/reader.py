@@ -287,19 +287,21 @@ class SentenceReader(PhraseRow):
 
         "No pneumothorax, effusion is unchanged"; "..., ET tube in place"; "no A or B, C is present".
         """
-        if self.link not in (COMMA, AND) or self.or_follows(index):
+        link = self.link
+        if link is not COMMA and link is not AND:
             return False
-        if item.last > item.first and self.tokens[item.last] in self.grammar.predicates:
-            return True
-        if self.link is COMMA and self.chosen:
-            return True
-        device = self.vocabulary.is_device(item.data) and not any(
-            self.vocabulary.is_device(self.vocabulary.findings[draft.finding])
-            for draft in self.drafts[-1:]
-        )
-        if device and self.link is COMMA:
-            return True
-        return self.predicate_follows(index)
+        own = self.predicate_follows(index)
+        if not own and item.last > item.first:
+            own = self.tokens[item.last] in self.grammar.predicates
+        if not own and link is COMMA:
+            own = self.chosen or self._device_behind_disease(item)
+        return own and not self.or_follows(index)
+
+    def _device_behind_disease(self, item: Item) -> bool:
+        if not self.vocabulary.is_device(item.data):
+            return False
+        last = self.drafts[-1:]
+        return not (last and self.vocabulary.is_device(self.vocabulary.findings[last[0].finding]))
 
     def _resolved(self, index: int, item: Item) -> Finding | None:
         finding: Finding = item.data

@@ -107,7 +107,7 @@ _BARE: Final = frozenset(
 """Names that need no colon before a capital letter."""
 
 
-_BARE_AHEAD: Final = re.compile(
+BARE_HEADING: Final = re.compile(
     r"(?:F(?:INDINGS|indings)|I(?:MPRESSION|mpression|NDICATION|ndication)|H(?:ISTORY|istory)"
     r"|C(?:OMPARISON|omparison|ONCLUSION|onclusion)|T(?:ECHNIQUE|echnique))S?s?[ \t]+[A-Z]"
 )
@@ -174,7 +174,7 @@ class HeadingNames:
 
     def _find(self, text: str) -> Iterator[Heading]:
         done = 0
-        if ":" not in text and "\n" not in text and _BARE_AHEAD.search(text) is None:
+        if ":" not in text and "\n" not in text and BARE_HEADING.search(text) is None:
             return
         for match in _CANDIDATE.finditer(text):
             group = match.lastgroup

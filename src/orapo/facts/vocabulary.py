@@ -74,6 +74,7 @@ class Vocabulary:
         follow: Pairs of words that follow each other in some phrase.
         words: All its words.
         foreign: Words of other languages that English does not have.
+        no_device: Findings and polarities that say no more than that there is no device.
         label_set: The labels that the findings bear on.
     """
 
@@ -97,6 +98,12 @@ class Vocabulary:
 
     def __post_init__(self, root: Trie) -> None:
         self._nodes = _nodes(root)
+        beside = self.label_set.beside
+        self.no_device = frozenset(
+            key
+            for key, effects in self.effects.items()
+            if effects and all(not value and label in beside for label, value in effects.items())
+        )
 
     def canonical_forms(self, tokens: list[str]) -> list[str]:
         """Return the canonical form of each token; see `canonical`."""
