@@ -15,6 +15,8 @@ _WORD: Final = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 _ENGLISH: Final = frozenset(
     ("the", "of", "is", "are", "and", "or", "no", "not", "there", "with", "without", "for", "to", "has", "have", "been", "was", "were", "this", "that", "which", "by", "from", "at", "as", "be", "may", "an", "seen", "left", "right", "lungs", "lung", "heart", "evidence", "clear", "small", "mild", "size", "unchanged", "stable", "within", "limits", "these", "than", "yes", "none", "it", "new", "increased")
 )  # fmt: skip
+FEW: Final = 5
+"""Words of other languages that are not every fifth of a text's are an accident."""
 MOST_READ: Final = 2_000
 """Words looked at; more of them would tell the same."""
 
@@ -28,7 +30,7 @@ def is_english(lowered: str, vocabulary: Vocabulary) -> bool:
 
     Returns:
         False where most letters are of no Latin alphabet, where words of other languages outnumber
-        English function words, or where most words are unknown, none is English and some have accents.
+        English function words and are every fifth word or more, or where most words are unknown, none is English and some have accents.
     """
     ascii_only = lowered.isascii()
     if ascii_only and vocabulary.foreign.isdisjoint(
@@ -46,7 +48,7 @@ def is_english(lowered: str, vocabulary: Vocabulary) -> bool:
     english = sum(word in _ENGLISH for word in words)
     foreign = sum(word in vocabulary.foreign for word in words)
     if foreign:
-        return english >= foreign
+        return english >= foreign or FEW * foreign < len(words)
     if english or ascii_only:
         return True
     accented = any("\u00df" <= char <= "\u024f" for word in words for char in word)

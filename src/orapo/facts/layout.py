@@ -54,7 +54,7 @@ _LOOKED_INTO: Final = re.compile(
 )
 _LAST_ANSWER: Final = (" no", " yes", " none", " nil", " true", " false")
 _UNMARKED: Final = re.compile(
-    r"[-–—\t]|  |\b(?:no|yes|none|true|false|y|n|nil)[\s.,;]*(?:[;,]|\Z)", re.IGNORECASE
+    r"[-–—\t]|  |[,;](?:[01]|true|false|yes|no|present|absent|positive|negative)[ \t]*(?:\n|\Z)|\b(?:no|yes|none|true|false|y|n|nil)[\s.,;]*(?:[;,]|\Z)", re.IGNORECASE
 )
 """A line in which this finds nothing has no answer without a colon."""
 _MARKER: Final = re.compile(
@@ -83,6 +83,11 @@ _META: Final = re.compile(
     re.IGNORECASE,
 )
 """Members of a field that answer it."""
+_NAMING: Final = re.compile(
+    r"(?:name|label|finding|observation|condition|item|structure|pathology|disease|abnormality|title)\Z",
+    re.IGNORECASE,
+)
+"""Members that say what the others are about."""
 _BESIDE: Final = re.compile(
     r"(?:side|laterality|location|position|severity|size|degree|confidence|probability|score|code|id|grade|count"
     r"|measurement|zone|lobe|date|time|view|views|age|sex|gender|evidence|uncertainty)\Z",
@@ -90,6 +95,7 @@ _BESIDE: Final = re.compile(
 )
 """Members of a field that say more about it, and nothing alone."""
 _WORDS_IN_NAME: Final = 9
+_AHEAD: Final = re.compile(r"([A-Za-z]+(?: [a-z]+)?)[ \t]+[-–—]+[ \t]+(?=\S)")
 _LONGEST_LINE: Final = 120
 """Characters of a field without a colon, and of its answer."""
 
@@ -113,6 +119,8 @@ class Layout:
         found: list[Item] = []
         for start, end in reported_parts(text, self._names):
             found += self._part(text, start, end)
+        if any(item.field is not None for item in found):
+            found = self._named(text, found)
         return self._answered(text, found) if "?" in text else found
 
     # Lines
@@ -312,10 +320,12 @@ class Layout:
         begin = start
         found = []
         for match in re.compile(r"\(([^()]{0,30})\)").finditer(text, start, end):
-            if self._words.pure(match[1]) is None:
+            whole = self._words.pure(match.group())
+            if whole is None and self._words.pure(match[1]) is None:
                 continue
             place = _stripped(text, begin, match.start())
-            found.append(Item(place[0], match.end(), place, match.span(1)))
+            answer = match.span(1) if whole is None else match.span()
+            found.append(Item(place[0], match.end(), place, answer))
             begin = match.end()
         if not found or text[begin:end].strip(" .,;"):
             return
@@ -363,6 +373,10 @@ class Layout:
 
     def _dashed(self, text: str, start: int, end: int) -> Iterator[Item]:
         """Yield the fields of "Effusion - no; edema - present (left)", if all of it is such fields."""
+        ahead = _AHEAD.match(text, start, end)
+        if ahead is not None and self._words.pure(ahead[1]) is not None:
+            yield Item(start, end, ahead.span(1), _stripped(text, ahead.end(), end))  # "Absent - edema"
+            return
         whole = self._trailing(text, start, end)
         if whole is not None and not re.search(r"[;,]\s", text[start : whole[0][1]]):
             yield Item(start, end, *whole)
@@ -402,12 +416,8 @@ class Layout:
             )
             if how is None:
                 continue
-            if (
-                gap.strip(" \t") in ("", ",", ";")
-                and "\t" not in gap
-                and len(gap) < 3
-                and not self._words.bare(answer)
-            ):
+            prose = gap not in (",", ";") and gap.strip(" \t") in ("", ",", ";")
+            if prose and "\t" not in gap and len(gap) < 3 and not self._words.bare(answer):
                 continue  # prose: "effusion present", "pneumothorax, none seen"
             place = _stripped(text, head, start + match.start())
             if place[0] < place[1] and place[1] - place[0] <= _LONGEST_LINE:
@@ -417,26 +427,49 @@ class Layout:
     # Questions
 
     def _answered(self, text: str, items: list[Item]) -> list[Item]:
-        """Join each question with its answer, if the next item is one."""
+        """Join each question with its answer, if the next item begins with one."""
         done: list[Item] = []
-        index = 0
-        while index < len(items):
-            item = items[index]
-            following = items[index + 1] if index + 1 < len(items) else None
-            if item.asked and item.answer is not None and following is not None:
-                answer = following.answer
-                if (
-                    following.field is None
-                    and not following.asked
-                    and answer is not None
-                    and self._words.answers(text[slice(*answer)])
-                ):
-                    field = _stripped(text, *item.answer)
-                    done.append(Item(item.start, following.end, field, answer))
-                    index += 2
+        rest = list(reversed(items))
+        while rest:
+            item = rest.pop()
+            following = rest[-1] if rest else None
+            answer = None if following is None or following.field is not None else following.answer
+            if not item.asked or item.answer is None or following is None or answer is None:
+                done.append(item)
+                continue
+            field = _stripped(text, *item.answer)
+            lead = self._words.leading(text[slice(*answer)])
+            if lead is not None and following.asked:
+                # "Edema? No; effusion? Yes"
+                cut = answer[0] + lead[1]
+                if text[cut : cut + 1] in (",", ";", "."):
+                    place = _stripped(text, cut, answer[1], "?")
+                    done.append(Item(item.start, cut, field, (answer[0], cut)))
+                    rest[-1] = Item(place[0], following.end, None, place, True)
                     continue
+            if not following.asked and self._words.answers(text[slice(*answer)]):
+                rest.pop()
+                item = Item(item.start, following.end, field, answer)
             done.append(item)
-            index += 1
+        return done
+
+    def _named(self, text: str, items: list[Item]) -> list[Item]:
+        """Join "name: edema" with the "present: no" behind it, as XML writes them."""
+        done: list[Item] = []
+        for item in items:
+            before = done[-1] if done else None
+            if (
+                before is not None
+                and before.field is not None
+                and before.answer is not None
+                and item.field is not None
+                and item.answer is not None
+                and _META.match(text[slice(*item.field)].strip())
+                and _NAMING.match(text[slice(*before.field)].strip())
+            ):
+                done[-1] = Item(before.start, item.end, before.answer, item.answer)
+            else:
+                done.append(item)
         return done
 
 

@@ -48,6 +48,7 @@ _ROW: Final = re.compile(r"[ \t]*\|?(?=[^|\n]*\|)([^\n]*?)\|?[ \t]*$")
 _RULE: Final = re.compile(r"[ \t]*\|?[ \t]*:?-{2,}:?[ \t]*(?:\|[ \t]*:?-{2,}:?[ \t]*)*\|?[ \t]*$")
 _LINE: Final = re.compile(r"[ \t]*(?:[-=_*]{3,}|(?:[-*_] ){2,}[-*_])[ \t]*$")
 _HEAD: Final = re.compile(r"[ \t]*(?:>[ \t]*)*(\#{1,6})[ \t]+")
+_BOLD: Final = re.compile(r"[ \t]*(?:\*\*|__)[^*_\n]+(?:\*\*|__)[ \t]*")
 _QUOTE: Final = re.compile(r"[ \t]*(?:>[ \t]?)+")
 _MARKS: Final = re.compile(
     r"\*{1,3}(?=\S)|(?<=\S)\*{1,3}|__(?=[A-Za-z])|(?<=[A-Za-z.:)])__(?!_)|~~|`+|\\(?=[^\w\s])"
@@ -281,12 +282,14 @@ def _lines(writer: Rewriter, end: int) -> None:
                 header = cells
                 writer.drop_to(min(stop + 1, end))
                 continue
-            header = header or []
-            _row(writer, cells, header)
+            if header is None and not _answers(text, line, cells):
+                _apart(writer, cells)
+            else:
+                _row(writer, cells, header or [])
             writer.drop_to(stop)
         else:
             header, before_rule = None, False
-            _line(writer, line, start, stop)
+            _line(writer, line, start, stop, following)
         if stop < end:
             writer.keep_to(stop + 1)
         else:
@@ -312,6 +315,21 @@ def _cells(text: str, start: int, line: str) -> list[tuple[int, int]]:
 
 def _is_header(text: str, cells: list[tuple[int, int]]) -> bool:
     return len(cells) > 1 and bool(_HEADER_CELL.match(text[slice(*cells[0])]))
+
+
+def _answers(text: str, line: str, cells: list[tuple[int, int]]) -> bool:
+    """Whether a row without a header is a field and its answer, and not sentences side by side."""
+    if line.strip().startswith("|") and len(cells) <= 3:
+        return True
+    return len(cells) == 2 and _COLUMN.match(text[slice(*cells[1])]) is not None
+
+
+def _apart(writer: Rewriter, cells: list[tuple[int, int]]) -> None:
+    for number, (begin, stop) in enumerate(cells):
+        if number:
+            writer.put("\n")
+        writer.drop_to(begin)
+        writer.keep_to(stop)
 
 
 def _row(writer: Rewriter, cells: list[tuple[int, int]], header: list[tuple[int, int]]) -> None:
@@ -347,7 +365,7 @@ def _row(writer: Rewriter, cells: list[tuple[int, int]], header: list[tuple[int,
             first = False
 
 
-def _line(writer: Rewriter, line: str, start: int, stop: int) -> None:
+def _line(writer: Rewriter, line: str, start: int, stop: int, following: str) -> None:
     """Write a line without its marks."""
     if _FENCE.fullmatch(line) or _LINE.fullmatch(line):
         writer.drop_to(stop)
@@ -359,11 +377,20 @@ def _line(writer: Rewriter, line: str, start: int, stop: int) -> None:
         closing = len(line) - len(line.rstrip("#"))
         _unmarked(writer, start + len(line) - closing)
         writer.drop_to(stop)
+        _as_heading(writer, line)
         return
     quote = _QUOTE.match(line)
     if quote is not None:
         writer.drop_to(start + quote.end())
     _unmarked(writer, stop)
+    if _BOLD.fullmatch(line) and following.strip() and not _BOLD.fullmatch(following):
+        _as_heading(writer, line)
+
+
+def _as_heading(writer: Rewriter, line: str) -> None:
+    """End a heading with a colon: what stands below it answers it."""
+    if line.rstrip("*_# \t")[-1:] not in ".:;!?":
+        writer.put(":")
 
 
 def _unmarked(writer: Rewriter, stop: int) -> None:
