@@ -144,7 +144,10 @@ class Probe(TrainerCallback):
             {
                 "step": step,
                 "macro_f1": scores.macro_f1,
-                "macro_f1_interval": [interval.low, interval.high],
+                # JSON has no NaN: without a positive reference there is no F1
+                "macro_f1_interval": [
+                    None if end != end else end for end in (interval.low, interval.high)
+                ],
                 **learned,
                 "per_label": per_label,
                 "seconds": round(time.monotonic() - start, 2),
