@@ -191,7 +191,7 @@ def test_a_training_that_fails_is_named_with_the_file_that_says_why(tmp_path):
     recipe = {**asdict(run), **plan.training_settings("orapo", str(folder))}
     with Progress(disable=True) as progress, pytest.raises(RunFailedError) as failure:
         run_trainings({"orapo": recipe}, progress)
-    assert "no-data.jsonl" in (folder / "stderr.txt").read_text()
+    assert "no-model: no such folder" in (folder / "stderr.txt").read_text()
     assert str(folder / "stderr.txt") in str(failure.value)
     assert "kept" in str(failure.value)
 

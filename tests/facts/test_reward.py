@@ -227,6 +227,8 @@ def test_what_the_scores_of_a_generation_are_made_of_is_logged():
     FactSReward()(texts, labels=[{"Edema": 1}] * 4, log_metric=seen.__setitem__)
     assert seen == {
         "facts/unknown": 0,
+        "facts/not_english": 0,
+        "facts/disguised": 0,
         "facts/unreadable": 0.25,
         "facts/no_finding": 0.5,  # what denies edema alone finds nothing either
         "facts/precision": 0.25,

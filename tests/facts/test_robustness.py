@@ -29,7 +29,10 @@ WORDS = [
     *("no", "effusion", "pneumothorax", "heart", "normal", "enlarged", "is", "not", "seen", "or"),
     *("cannot", "be", "excluded", "and", ",", ";", "?", ":", ".", "1.", "FINDINGS:", "HISTORY:"),
     *("possible", "but", "the", "lungs", "clear", "XXXX", "without", "edema", "\n", "\n\n"),
-]
+    *("|", "|---|---|", "[ ]", "[x]", "{", "}", '"edema": 0', '"', "'", "- ", "* ", "**", "##", "<br>"),
+    *("<td>", "</edema>", "<think>", "</think>", "&amp;", "=", "->", "yes", "Absent:", "one", "kein"),
+    *("(no)", "e\u0301", "N\u043e", "n\u200bo", "\u2713", "\u2022", "\ufffd", "\t", "   ", "pneumo-\n"),
+]  # fmt: skip
 
 one_statement_each = st.lists(
     st.sampled_from(sorted(STATEMENTS)), unique=True, min_size=1, max_size=5
@@ -150,8 +153,10 @@ def test_the_reference_itself_earns_full_reward(statements):
 
 UNITS = [
     *("effusion or ", "no ", "heart is normal, ", "effusion cannot be excluded ", "a. ", ".", "? "),
-    *("\n", "1. ", "_", "a:", "heart ", "small ", "("),
-]
+    *("\n", "1. ", "_", "a:", "heart ", "small ", "(", "[ ] ", "| a ", "{", '"a": ', "<", "- no\n", "a: no, "),
+    *("x\n", "  a:\n", "*", "\u00e9", "\u200b", "effusion - no; ", "(no) ", "one ", "<p>", "&amp;", "[1,"),
+    *("Impression: ", "pneumo-\n", "absent:\n- ", "= ", "a\n\n"),
+]  # fmt: skip
 
 
 def calls_to_read(text):

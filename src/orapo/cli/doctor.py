@@ -31,6 +31,7 @@ PURPOSES: Final = {
     "preferences": "preferences: Krippendorff's alpha, BLEU as second reward",
     "radeval": "evaluate: RadEval",
     "deepspeed": "ZeRO (recipes/accelerate/zero2.yaml, zero3.yaml)",
+    "excel": "tables in Excel files (.xlsx)",
     "docs": "mkdocs build: the documentation as a site",
 }
 """What each extra is for; "" is the core."""

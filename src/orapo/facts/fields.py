@@ -204,8 +204,7 @@ class FieldReader:
             else:
                 yield Passage(start, end, (answer,), How.STATED)
             return
-        answer_kinds = self._kinds(said)
-        if answer_kinds[:1] == [Kind.NEUTRAL]:
+        if self._unchanged(said):
             yield Passage(start, end, (field, answer), How.STATED)
         elif lead is not None:
             yield self._decided(item, field, answer, lead[0], asked)
@@ -213,6 +212,14 @@ class FieldReader:
             yield Passage(start, end, (field, answer), How.STATED)
         else:
             yield Passage(start, end, (answer,), How.NOTHING)
+
+    def _unchanged(self, said: str) -> bool:
+        """Whether an answer is none to yes or no ("no significant change")."""
+        tokens = self._vocabulary.canonical_forms(TOKEN.findall(lower(said)))
+        first = next(iter(self._vocabulary.find(tokens)), None)
+        if first is None or first.first > 0:
+            return False
+        return first.kind is Kind.NEUTRAL or (first.kind is Kind.STATE and first.data == "stable")
 
     def _describes(self, said: str) -> bool:
         """Whether an answer describes what it answers ("small, at the right base"; "2 cm")."""

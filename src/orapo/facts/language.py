@@ -7,6 +7,8 @@ Terms such as "pneumothorax" are the same in many languages, so that half a sent
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections import Counter
 from typing import Final
 
 from orapo.facts.vocabulary import Vocabulary
@@ -15,8 +17,8 @@ _WORD: Final = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 _ENGLISH: Final = frozenset(
     ("the", "of", "is", "are", "and", "or", "no", "not", "there", "with", "without", "for", "to", "has", "have", "been", "was", "were", "this", "that", "which", "by", "from", "at", "as", "be", "may", "an", "seen", "left", "right", "lungs", "lung", "heart", "evidence", "clear", "small", "mild", "size", "unchanged", "stable", "within", "limits", "these", "than", "yes", "none", "it", "new", "increased")
 )  # fmt: skip
-FEW: Final = 5
-"""Words of other languages that are not every fifth of a text's are an accident."""
+FEW: Final = 4
+"""Words of other languages that are not every fourth of a text's are an accident."""
 MOST_READ: Final = 2_000
 """Words looked at; more of them would tell the same."""
 
@@ -30,7 +32,7 @@ def is_english(lowered: str, vocabulary: Vocabulary) -> bool:
 
     Returns:
         False where most letters are of no Latin alphabet, where words of other languages outnumber
-        English function words and are every fifth word or more, or where most words are unknown, none is English and some have accents.
+        English function words and are every fourth word or more, or where most words are unknown, none is English and some have accents.
     """
     ascii_only = lowered.isascii()
     if ascii_only and vocabulary.foreign.isdisjoint(
@@ -43,12 +45,17 @@ def is_english(lowered: str, vocabulary: Vocabulary) -> bool:
     if not ascii_only:
         letters = "".join(words)
         latin = sum(char < "\u0250" or "\uff21" <= char <= "\uff5a" for char in letters)
-        if 2 * latin < len(letters) and not _styled(letters):
-            return False
+        if 2 * latin < len(letters):
+            return not _one_alphabet(letters, lowered)
     english = sum(word in _ENGLISH for word in words)
     foreign = sum(word in vocabulary.foreign for word in words)
     if foreign:
-        return english >= foreign or FEW * foreign < len(words)
+        if english >= foreign or FEW * foreign < len(words):
+            return True
+        # one such word may be a word of a text without sense, unless it stands by a term
+        return foreign == 1 and not (
+            len(words) < FEW and any(word in vocabulary.words for word in words)
+        )
     if english or ascii_only:
         return True
     accented = any("\u00df" <= char <= "\u024f" for word in words for char in word)
@@ -56,9 +63,11 @@ def is_english(lowered: str, vocabulary: Vocabulary) -> bool:
     return not (accented and 2 * unknown >= len(words))
 
 
-def _styled(letters: str) -> bool:
-    """Whether letters are Latin ones in another style (bold, wide, small capitals)."""
-    import unicodedata
-
-    plain = unicodedata.normalize("NFKC", letters)
-    return 2 * sum(char < "\u0250" for char in plain) >= len(plain)
+def _one_alphabet(letters: str, text: str) -> bool:
+    """Whether letters are mostly of one alphabet that is not Latin, as words are and random bytes aren't."""
+    if len(letters) < FEW or "\ufffd" in text:
+        return False
+    plain = unicodedata.normalize("NFKC", letters)  # bold and wide letters are Latin
+    names = Counter(unicodedata.name(char, "?").split()[0].split("-")[0] for char in plain)
+    (alphabet, count), *_ = names.most_common(1)
+    return alphabet not in ("LATIN", "?") and 2 * count > len(plain)

@@ -275,8 +275,8 @@ def _lines(writer: Rewriter, end: int) -> None:
             writer.drop_to(min(stop + 1, end))
             continue
         row = _ROW.fullmatch(line) if "|" in line else None
-        if row is not None:
-            cells = _cells(text, start, line)
+        cells = [] if row is None else _cells(text, start, line)
+        if cells:
             before_rule = bool(_RULE.fullmatch(following)) and "|" in following
             if header is None and (before_rule or _is_header(text, cells)):
                 header = cells

@@ -39,7 +39,7 @@ class Rewritten:
         Returns:
             The same of the old text. A replaced stretch counts as a whole.
         """
-        if len(self._at) == 1 and self._kept[0]:
+        if len(self._at) == 1 and self._kept[0] and not self._spans[0][0]:
             return start, end
         first = max(0, bisect_right(self._at, start) - 1)
         last = max(first, bisect_right(self._at, max(start, end - 1)) - 1)

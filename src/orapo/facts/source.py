@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
 from orapo.facts.fact import Sentence
 from orapo.facts.fields import Passage
 from orapo.facts.markup import MARKED, flatten
 from orapo.facts.rewriting import Rewritten
 from orapo.facts.typography import PLAIN, clean
+
+
+_SNAKE: Final = re.compile(r"(?<=[A-Za-z])_(?=[A-Za-z])")
 
 
 class Source:
@@ -29,6 +35,8 @@ class Source:
             typed, self.disguised = clean(report, known)
             self._layers.append(typed)
             self.text = typed.text
+        if "_" in self.text:  # names of fields in JSON and YAML
+            self.text = _SNAKE.sub(" ", self.text)
         if MARKED.search(self.text):
             marked = flatten(self.text)
             self._layers.append(marked)

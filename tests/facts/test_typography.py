@@ -1,0 +1,95 @@
+"""One clean text: letters, marks and tags of all kinds, and the way back to the text as given."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orapo.facts import FactSReward, RulesEngine, label_report
+from orapo.facts.rewriting import Rewriter
+from orapo.facts.typography import clean
+
+KNOWN = RulesEngine()._vocabulary.words
+
+
+def cleaned(text):
+    typed, disguised = clean(text, KNOWN)
+    return typed.text, disguised
+
+
+@pytest.mark.parametrize(
+    ("given_text", "read"),
+    [
+        ("Pleural eﬀusion, ﬁbrosis", "Pleural effusion, fibrosis"),
+        ("No\u00a0pneumothorax", "No pneumothorax"),
+        ("isn’t seen", "isn't seen"),
+        ("pneumo\u00adthorax", "pneumothorax"),
+        ("pneumo-\nthorax", "pneumothorax"),
+        ("left-\nsided", "left-sided"),
+        ("\ufeffNo edema", "No edema"),
+        ("𝐍𝐨 edema", "No edema"),
+        ("No&nbsp;edema &amp; no effusion", "No edema & no effusion"),
+        ("<b>No</b> edema<br/>Small effusion", "No edema\nSmall effusion"),
+        ("<think>Edema?</think>Clear.", "Clear."),
+        ("Edema, I think.</think>Clear.", "Clear."),
+        ("<think>Edema, and then", ""),
+        ("Clear.<!-- edema -->", "Clear."),
+        ("Clear.\r\nNo edema.", "Clear.\nNo edema."),
+        ("• No edema\n• Clear", "-  No edema\n-  Clear"),
+        ("No edema · Clear", "No edema \n-  Clear"),
+        ("3·5 cm", "3·5 cm"),
+        ("✓ edema ✗ effusion", "[x]  edema [ ]  effusion"),
+        ("size < 5 mm", "size < 5 mm"),
+    ],
+)
+def test_typography_is_read_as_what_was_typed(given_text, read):
+    text, disguised = cleaned(given_text)
+    assert text == read
+    assert not disguised
+
+
+@pytest.mark.parametrize("no", ["N\u200bo", "N\u043e", "\u039d\u03bf", "N\u2060o"])
+def test_disguised_letters_are_read_and_said(no):
+    text = f"{no} pneumothorax."
+    assert cleaned(text) == ("No pneumothorax.", True)
+    report = label_report(text)
+    assert (report.labels["Pneumothorax"], report.disguised) == (0, True)
+    seen = {}
+    FactSReward()([text, "Edema."], labels=[{"Edema": 1}] * 2, log_metric=seen.__setitem__)
+    assert seen["facts/disguised"] == 0.5
+
+
+def test_words_of_another_alphabet_are_left_alone():
+    assert cleaned("Пневмоторакс") == ("Пневмоторакс", False)
+
+
+def test_a_fact_points_into_the_text_as_given():
+    text = "<p>Small left pleural eﬀusion.</p>\r\n<p>N\u043e pneumo\u00adthorax.</p>"
+    report = label_report(text)
+    assert [text[fact.start : fact.end] for fact in report.facts] == [
+        "left pleural eﬀusion",
+        "pneumo\u00adthorax",
+    ]
+    assert [sentence.text for sentence in report.sentences] == [
+        "Small left pleural eﬀusion.",
+        "N\u043e pneumo\u00adthorax.",
+    ]
+
+
+@given(st.lists(st.tuples(st.sampled_from("kdp"), st.text("abc", max_size=4)), max_size=12))
+def test_kept_stretches_stand_where_they_stood(steps):
+    source = "".join(piece for _, piece in steps)
+    writer, at = Rewriter(source), 0
+    for what, piece in steps:
+        at += len(piece)
+        if what == "k":
+            writer.keep_to(at)
+        elif what == "d":
+            writer.drop_to(at)
+        else:
+            writer.put("XY", at)
+    rewritten = writer.finish()
+    for index, char in enumerate(rewritten.text):
+        start, end = rewritten.origin(index, index + 1)
+        assert 0 <= start <= end <= len(source)
+        if char not in "XY":
+            assert source[start:end] == char
