@@ -27,6 +27,17 @@ GROUPS = {
         ["facts/reward.py", "facts/score.py"],
         ["tests/facts/test_reward.py", "tests/facts/test_label_sets.py"],
     ),
+    "reading": (
+        [
+            f"facts/{name}.py"
+            for name in ("answers", "contradictions", "fields", "language", "layout", "markup")
+        ]
+        + [f"facts/{name}.py" for name in ("rewriting", "sections", "typography")],
+        [
+            f"tests/facts/test_{name}.py"
+            for name in ("layout", "typography", "said_and_denied", "extraction")
+        ],
+    ),
     "evaluation": (
         [f"evaluation/{name}.py" for name in ("counts", "clinical", "bootstrap", "significance")],
         [

@@ -199,7 +199,10 @@ def test_an_answer_never_slides_to_the_next_row():
         ("Findings The heart is enlarged. Impression Edema.", {"Cardiomegaly": 1, "Edema": 1}),
         ("FIELD NOTES: Small effusion.", {"Pleural Effusion": 1}),
         ("COMPARISON: None. Edema. IMPRESSION: As above.", {"Edema": 1}),
-        ('{"history": "edema", "findings": "No effusion."}', {"Edema": None, "Pleural Effusion": 0}),
+        (
+            '{"history": "edema", "findings": "No effusion."}',
+            {"Edema": None, "Pleural Effusion": 0},
+        ),
     ],
 )
 def test_headings_are_known_however_they_are_written(text, expected):
@@ -209,7 +212,9 @@ def test_headings_are_known_however_they_are_written(text, expected):
 
 IMPRESSION = "IMPRESSION"
 SLIPS = [IMPRESSION[:i] + IMPRESSION[i + 1 :] for i in range(len(IMPRESSION))]
-SLIPS += [IMPRESSION[:i] + IMPRESSION[i + 1] + IMPRESSION[i] + IMPRESSION[i + 2 :] for i in range(8)]
+SLIPS += [
+    IMPRESSION[:i] + IMPRESSION[i + 1] + IMPRESSION[i] + IMPRESSION[i + 2 :] for i in range(8)
+]
 
 
 @pytest.mark.parametrize("slip", SLIPS)

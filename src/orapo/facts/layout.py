@@ -54,7 +54,8 @@ _LOOKED_INTO: Final = re.compile(
 )
 _LAST_ANSWER: Final = (" no", " yes", " none", " nil", " true", " false")
 _UNMARKED: Final = re.compile(
-    r"[-–—\t]|  |[,;](?:[01]|true|false|yes|no|present|absent|positive|negative)[ \t]*(?:\n|\Z)|\b(?:no|yes|none|true|false|y|n|nil)[\s.,;]*(?:[;,]|\Z)", re.IGNORECASE
+    r"[-–—\t]|  |[,;](?:[01]|true|false|yes|no|present|absent|positive|negative)[ \t]*(?:\n|\Z)|\b(?:no|yes|none|true|false|y|n|nil)[\s.,;]*(?:[;,]|\Z)",
+    re.IGNORECASE,
 )
 """A line in which this finds nothing has no answer without a colon."""
 _MARKER: Final = re.compile(
@@ -375,7 +376,9 @@ class Layout:
         """Yield the fields of "Effusion - no; edema - present (left)", if all of it is such fields."""
         ahead = _AHEAD.match(text, start, end)
         if ahead is not None and self._words.pure(ahead[1]) is not None:
-            yield Item(start, end, ahead.span(1), _stripped(text, ahead.end(), end))  # "Absent - edema"
+            yield Item(
+                start, end, ahead.span(1), _stripped(text, ahead.end(), end)
+            )  # "Absent - edema"
             return
         whole = self._trailing(text, start, end)
         if whole is not None and not re.search(r"[;,]\s", text[start : whole[0][1]]):

@@ -11,7 +11,6 @@ from orapo.facts.markup import MARKED, flatten
 from orapo.facts.rewriting import Rewritten
 from orapo.facts.typography import PLAIN, clean
 
-
 _SNAKE: Final = re.compile(r"(?<=[A-Za-z])_(?=[A-Za-z])")
 
 
