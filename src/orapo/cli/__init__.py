@@ -25,7 +25,7 @@ from orapo.signals import Terminated
 # the first sentence of the command's help.
 COMMANDS: Final = {
     "demo": "Train GRPO and OraPO on phantom films, and compare them.",
-    "facts": "Print the sentences, facts and labels of a report as JSON.",
+    "facts": "Print the facts and labels of a report.",
     "label": "Label reports with the 14 CheXpert labels.",
     "reward": "Score predicted reports against references with FactS.",
     "cache": "Count the judges' verdicts that are kept, or purge them.",
