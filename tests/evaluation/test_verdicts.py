@@ -17,15 +17,17 @@ def verdicts(text, labels, **options):
 def test_each_sentence_gets_its_verdict():
     text = (
         "Left pleural effusion. Pulmonary edema. No pneumothorax. "
-        "The film was taken on a Tuesday. There is no effusion."
+        "The film was taken on a Tuesday. There is no right effusion."
     )
     assert verdicts(text, EFFUSION) == {
         "Left pleural effusion.": Verdict.ENTAILED,
         "Pulmonary edema.": Verdict.FALSE_ALARM,
         "No pneumothorax.": Verdict.AGREED_ABSENT,
         "The film was taken on a Tuesday.": None,
-        "There is no effusion.": Verdict.CONTRADICTION,
+        "There is no right effusion.": Verdict.CONTRADICTION,
     }
+    said_and_denied = verdicts("Left pleural effusion. No effusion.", EFFUSION)
+    assert set(said_and_denied.values()) == {Verdict.CONTRADICTION}
 
 
 def test_the_worst_fact_decides_a_sentence():

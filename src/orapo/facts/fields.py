@@ -24,6 +24,9 @@ _DESCRIBING: Final = frozenset(
     (Kind.SEVERITY, Kind.PLACE, Kind.STATE, Kind.ASSERTIVE, Kind.NEUTRAL)
 )
 _NAME_ONLY: Final = _NAMING | frozenset((Kind.COMMA, Kind.AND, Kind.OR, Kind.VERB))
+_SIDED: Final = re.compile(r"\b(?:left|right)\b", re.IGNORECASE)
+_FINE: Final = frozenset(("normal", "unremarkable", "clear", "wnl", "within normal limits", "intact"))
+"""Said of a device they deny nothing."""
 _MEASURE: Final = re.compile(
     r"\s*(?:about |approximately |approx\.? |~)?\d+(?:\.\d+)?\s*(?:x|mm|cm|%)|\s*[TLC]\d{1,2}\b"
 )
@@ -174,6 +177,8 @@ class FieldReader:
             yield self._list(text, item, field, answer, kinds)
             return
         if pure is not None:
+            if said.strip(" .").lower() in _FINE and self._is_device(asked):
+                pure = Answer.BLANK
             yield self._decided(item, field, answer, pure, asked)
             return
         cut = _CLAUSE.search(said)
@@ -206,12 +211,19 @@ class FieldReader:
             return
         if self._unchanged(said):
             yield Passage(start, end, (field, answer), How.STATED)
+        elif lead is not None and cut is not None and _SIDED.search(said, cut.end()):
+            # "none on the right, small on the left"
+            yield Passage(start, end, (field, (answer[0] + cut.end(), answer[1])), How.STATED)
         elif lead is not None:
             yield self._decided(item, field, answer, lead[0], asked)
         elif asked.silent or self._describes(said):
             yield Passage(start, end, (field, answer), How.STATED)
         else:
             yield Passage(start, end, (answer,), How.NOTHING)
+
+    def _is_device(self, asked: Reading) -> bool:
+        labels = asked.stated.keys()
+        return bool(labels) and self._vocabulary.label_set.beside.issuperset(labels)
 
     def _unchanged(self, said: str) -> bool:
         """Whether an answer is none to yes or no ("no significant change")."""
@@ -231,6 +243,7 @@ class FieldReader:
         ahead = len(tokens) if not items else items[0].first
         return (
             bool(items)
+            and not any(item.kind is Kind.VERB for item in items)
             and (items[0].kind in _DESCRIBING or items[0].kind in _NAMING)
             and all(token in articles for token in tokens[:ahead])
         )
