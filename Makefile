@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo demo-quick test check docs mutation setup
+.PHONY: demo demo-quick test test-all check docs mutation setup
 
 setup: $(READY)
 
@@ -20,8 +20,13 @@ demo: $(READY)
 demo-quick: $(READY)
 	$(BIN)/orapo demo --quick --out demo-quick
 
+# Two processes; a file's tests stay in one of them. Every public promise at least once.
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+
+# All of them: kills, faults, browsers, long trainings too.
+test-all: test
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m slow
 
 check: $(READY)
 	$(BIN)/ruff format --check .
