@@ -25,7 +25,9 @@ _DESCRIBING: Final = frozenset(
 )
 _NAME_ONLY: Final = _NAMING | frozenset((Kind.COMMA, Kind.AND, Kind.OR, Kind.VERB))
 _SIDED: Final = re.compile(r"\b(?:left|right)\b", re.IGNORECASE)
-_FINE: Final = frozenset(("normal", "unremarkable", "clear", "wnl", "within normal limits", "intact"))
+_FINE: Final = frozenset(
+    ("normal", "unremarkable", "clear", "wnl", "within normal limits", "intact")
+)
 """Said of a device they deny nothing."""
 _MEASURE: Final = re.compile(
     r"\s*(?:about |approximately |approx\.? |~)?\d+(?:\.\d+)?\s*(?:x|mm|cm|%)|\s*[TLC]\d{1,2}\b"

@@ -53,7 +53,9 @@ class PhraseRow:
     def or_follows(self, index: int) -> bool:
         """Whether the list that goes on here ends in "or": then one "no" denies all of it."""
         for item in self.items[index : index + LONGEST_LIST]:
-            if item.kind is OR or self.tokens[item.last] == "or":  # "pleural effusion or" is a phrase
+            if (
+                item.kind is OR or self.tokens[item.last] == "or"
+            ):  # "pleural effusion or" is a phrase
                 return True
             if item.kind not in QUALIFIERS and item.kind not in (
                 FINDING,
