@@ -39,6 +39,7 @@ BUNDLED = {
 def radiograph(folder, name):
     dataset = pydicom.dcmread(FILES / name)
     dataset.Modality = "DX"
+    dataset.BodyPartExamined = "CHEST"
     path = folder / name
     dataset.save_as(path)
     return path

@@ -90,7 +90,7 @@ def test_facts_alone_is_read_for_zero_rewards_where_the_graded_score_is_rewarded
     from orapo.training.run import _rewards
 
     config = OraPOConfig("x", use_cpu=True, bf16=False)
-    rewards, weights = _rewards(RunConfig(model="m", data="d", reward="graded"), config, [], [])
+    rewards, weights = _rewards(RunConfig(model="m", data="d", reward="graded"), config, [])
     assert [reward.__name__ for reward in rewards] == ["graded", "facts"]
     assert weights == [1.0, 0.0]
 
