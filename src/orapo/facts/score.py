@@ -136,14 +136,17 @@ class _Truth(NamedTuple):
 def reference_labels(report: ReportFacts) -> dict[str, LabelValue]:
     """Return a study's labels as its report gives them, for scoring others by.
 
-    No Finding is 0, not blank, where something beside the labels keeps it from holding: then a
-    study without a positive label has nothing that could be scored.
+    No Finding is 0, not blank, where no label is positive and something beside the labels keeps it
+    from holding: such a study has nothing that could be scored.
     """
     labels = dict(report.labels)
-    no_finding = report.label_set.no_finding
-    if no_finding is not None and labels[no_finding] is None and not report.others_normal:
-        labels[no_finding] = NEGATIVE
-    return labels
+    label_set = report.label_set
+    no_finding = label_set.no_finding
+    if no_finding is None or labels[no_finding] is not None or report.others_normal:
+        return labels
+    if any(labels[name] == POSITIVE for name in label_set.findings if name not in label_set.beside):
+        return labels
+    return {**labels, no_finding: NEGATIVE if report.readable else None}
 
 
 def _truth(labels: Reference, uncertain: UncertainPolicy, label_set: LabelSet) -> _Truth:
