@@ -226,7 +226,9 @@ def test_a_phone_of_390_pixels_shows_all_without_sliding_sideways(phone, writer)
 
 def test_html_in_names_and_reports_is_text(page, writer):
     # within a sentence: a tag alone is no sentence, and stands in the report alone
-    writer.reports = (f"Small left {HOSTILE.removeprefix('Small left pleural effusion. ')} pleural effusion.",)
+    writer.reports = (
+        f"Small left {HOSTILE.removeprefix('Small left pleural effusion. ')} pleural effusion.",
+    )
     write_draft(page)
     expect(page.locator("#sentences")).to_contain_text("<img src=x")
     choose(page, ("<b onclick=x>.png", b"no picture"))

@@ -8,10 +8,12 @@ keep are not findings: doses, calls and signatures below FINDINGS stand in the w
 from __future__ import annotations
 
 import re
+from itertools import zip_longest
 from typing import Final, NamedTuple
 
 from orapo.facts.compiler import load_vocabulary
 from orapo.facts.sections import FILM, Heading, SectionKind
+from orapo.facts.sentences import WRAPPED_LINE
 
 _KEPT: Final = {
     SectionKind.FINDINGS: "findings",
@@ -21,6 +23,7 @@ _KEPT: Final = {
     SectionKind.HISTORY: "history",
     SectionKind.COMPARISON: "comparison",
 }
+_BEGINS: Final = re.compile(r"[A-Z]|[-*•] |\d{1,2}[.)] ")
 _IN_PROSE: Final = frozenset(
     (
         "CHEST",
@@ -139,4 +142,11 @@ def _sorted(heading: Heading, running: str | None) -> tuple[str | None, bool]:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(_LETTERHEAD.sub(" ", text).split())
+    """Return a section as one line, with the end of a sentence where a line that was not wrapped ends."""
+    lines = [" ".join(line.split()) for line in _LETTERHEAD.sub(" ", text).split("\n")]
+    lines = [line for line in lines if line]
+    parts = []
+    for line, following in zip_longest(lines, lines[1:], fillvalue=""):
+        ends = following and line[-1] not in ".!?:;," and len(line) < WRAPPED_LINE
+        parts.append(f"{line}." if ends and _BEGINS.match(following) else line)
+    return " ".join(parts)

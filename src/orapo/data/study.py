@@ -73,9 +73,14 @@ def joined_report(findings: str, impression: str) -> str:
         for part in (findings, impression)
         if part.strip().rstrip(".").casefold() not in _EMPTY
     ]
-    return " ".join(
-        part if part[-1] in ".!?:" or part is parts[-1] else f"{part}." for part in parts
-    )
+    text = ""
+    for part in parts:
+        # a name without its answer must not take the other section's first words for it
+        joint = "" if not text else "\n\n" if text.endswith(":") else " "
+        if joint == " " and text[-1] not in ".!?":
+            joint = ". "
+        text += joint + part
+    return text
 
 
 def schema_fault(error: ValidationError) -> str:

@@ -19,17 +19,16 @@ _NARROW: Final = frozenset(
 ) - {"any", "visible", "obvious", "definite", "convincing"}  # fmt: skip
 """Words that make a denial one of something narrower."""
 _GENERIC: Final = frozenset(
-    ("pleural", "pulmonary", "the", "a", "of", "in", "lung", "lungs", "cardiac", "heart", "size", "normal", "is", "are", "silhouette", "mediastinum", "mediastinal", "contour", "contours", "within", "limits", "unremarkable", "focal", "airspace", "not", "enlarged", "cardiomediastinal", "and", "appears")
+    ("pleural", "pulmonary", "the", "a", "of", "in", "lung", "lungs", "cardiac", "heart", "size", "normal", "is", "are", "silhouette", "mediastinum", "mediastinal", "contour", "contours", "within", "limits", "unremarkable", "fluid", "sided", "side", "left", "right", "collection", "airspace", "not", "enlarged", "cardiomediastinal", "and", "appears")
 ) - {"focal"}  # fmt: skip
 """Words that add nothing to the name of what is denied."""
 _ANOTHER_TIME: Final = re.compile(
-    r"\b(?:resol\w+|clear(?:ed|ing|ance)|remov\w+|longer|gone|previous\w*|prior|earlier|yesterday|since|interval"
-    r"|extubat\w+|disappeared|withdrawn|discontinued|was|were|had|history)\b",
+    r"\b(?:resol\w+|clear(?:ed|ing|ance)|remov\w+|longer|gone|previous\w*|prior|earlier|yesterday|interval"
+    r"|extubat\w+|disappeared|withdrawn|discontinued)\b",
     re.IGNORECASE,
 )
 _EXCEPTION: Final = re.compile(
-    r"\b(?:except\w*|exception|other than|but|besides|aside|apart|only|just|otherwise|however|although|though"
-    r"|save for|with)\b",
+    r"\b(?:except\w*|exception|other than|besides|aside|apart|otherwise|save for)\b",
     re.IGNORECASE,
 )
 

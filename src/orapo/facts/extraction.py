@@ -33,6 +33,8 @@ class How(Enum):
     """It says that all is normal, whatever its words."""
     NOTHING = "nothing"
     """It says nothing of the film ("Pneumothorax: not assessed")."""
+    UNREAD = "unread"
+    """It says something that is not understood ("Effusion: Grade II", "No Finding: no")."""
 
 
 # Looking up a member of an enum is slow before Python 3.12.
@@ -46,7 +48,6 @@ _POLARITY: Final[Mapping[How, Mapping[Polarity, Polarity]]] = {
     How.DENIED: {
         Polarity.PRESENT: Polarity.ABSENT,
         Polarity.UNCERTAIN: Polarity.ABSENT,
-        Polarity.ABSENT: Polarity.PRESENT,
     },
     How.DOUBTED: {Polarity.PRESENT: Polarity.UNCERTAIN},
     How.ABSENT: {Polarity.PRESENT: Polarity.ABSENT, Polarity.UNCERTAIN: Polarity.ABSENT},
@@ -180,8 +181,8 @@ def read_sentence(text: str, vocabulary: Vocabulary, how: How = How.STATED) -> R
         What it states.
     """
     tokens, drafts, doubts, denies = _read(text, vocabulary, how)
-    unread = False
-    if not drafts and not (doubts or denies or how is NOTHING):
+    unread = how is How.UNREAD
+    if how is STATED and not drafts and not (doubts or denies):
         unread = not vocabulary.harmless(tokens)
     return Reading(text, vocabulary, drafts, doubts, how, unread=unread, denies_previous=denies)
 
@@ -191,7 +192,7 @@ def _read(
 ) -> tuple[list[str], list[Draft], bool, bool]:
     """Return tokens, statements, and whether the sentence doubts or denies the one before it."""
     tokens = vocabulary.canonical_forms(TOKEN.findall(lower(text)))
-    if how is NOTHING:
+    if how is NOTHING or how is How.UNREAD:
         return tokens, [], False, False
     if how is _NORMAL and vocabulary.normal_finding is not None:
         normal = Draft(vocabulary.normal_finding, Polarity.ABSENT, 0, len(tokens) - 1, -1)
@@ -206,8 +207,13 @@ def _read(
         drafts = [draft for draft in drafts if not draft.dropped]
     if how is not STATED and how in _POLARITY:
         turned = _POLARITY[how]
+        # "no effusion: none" confirms a denial; "heart normal: no" turns a state
+        was_normal = [draft for draft in reader.states if draft.polarity is Polarity.ABSENT]
         for draft in drafts:
             draft.polarity = turned.get(draft.polarity, draft.polarity)
+        if how is How.DENIED:
+            for draft in was_normal:
+                draft.polarity = Polarity.PRESENT
     if but:
         effects = vocabulary.effects
         drafts = [

@@ -221,7 +221,7 @@ class FieldReader:
         elif asked.silent or self._describes(said):
             yield Passage(start, end, (field, answer), How.STATED)
         else:
-            yield Passage(start, end, (answer,), How.NOTHING)
+            yield Passage(start, end, (answer,), How.UNREAD)
 
     def _is_device(self, asked: Reading) -> bool:
         labels = asked.stated.keys()
@@ -264,7 +264,9 @@ class FieldReader:
 
     def _normal(self, item: Item, field: Place, said: Answer | None) -> Passage:
         """Read a field that is called "No Finding" or "Normal"."""
-        how = How.NORMAL if said is Answer.AFFIRMED else How.NOTHING
+        how = How.UNREAD if said is Answer.DENIED else How.NOTHING
+        if said is Answer.AFFIRMED:
+            how = How.NORMAL
         return Passage(item.start, item.end, (field,), how)
 
     def _list(

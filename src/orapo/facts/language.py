@@ -15,7 +15,7 @@ from orapo.facts.vocabulary import Vocabulary
 
 _WORD: Final = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 _ENGLISH: Final = frozenset(
-    ("the", "of", "is", "are", "and", "or", "no", "not", "there", "with", "without", "for", "to", "has", "have", "been", "was", "were", "this", "that", "which", "by", "from", "at", "as", "be", "may", "an", "seen", "left", "right", "lungs", "lung", "heart", "evidence", "clear", "small", "mild", "size", "unchanged", "stable", "within", "limits", "these", "than", "yes", "none", "it", "new", "increased")
+    ("the", "of", "is", "are", "and", "or", "not", "there", "with", "without", "for", "to", "has", "have", "been", "was", "were", "this", "that", "which", "by", "from", "at", "as", "be", "may", "an", "seen", "left", "right", "lungs", "lung", "heart", "evidence", "clear", "small", "mild", "size", "unchanged", "stable", "within", "limits", "these", "than", "yes", "none", "it", "new", "increased")
 )  # fmt: skip
 FEW: Final = 4
 """Words of other languages that are not every fourth of a text's are an accident."""

@@ -59,9 +59,9 @@ _UNMARKED: Final = re.compile(
 )
 """A line in which this finds nothing has no answer without a colon."""
 _MARKER: Final = re.compile(
-    r"[ \t]*(?:(?:[-*+>•·#]+|\(?\d{1,2}[.)]|\(?[a-z][)])[ \t]+)+|[ \t]*\d{1,2}[.)](?=[A-Za-z])|[ \t]*[-*](?=[A-Z])"
+    r"[ \t]*(?:(?:[-*+>•·#]+|\(?\d{1,2}[.)]|\(?[a-z][)]|[a-h][.])[ \t]+)+|[ \t]*\d{1,2}[.)](?=[A-Za-z])|[ \t]*[-*](?=[A-Z])"
 )
-_BOX: Final = re.compile(r"(?<![\w)])(?:\[(?P<in>[ xX+\-]?)\]|\((?P<round>[ xX])\))(?![\w(])")
+_BOX: Final = re.compile(r"\[(?P<in>[ xX+\-]?)\]|(?<![\w)])\((?P<round>[ xX])\)(?![\w(])")
 _NAME: Final = r"[^\s:=.!?;\[\]|][^:=!?;\n|]{0,78}?"
 _FIELD: Final = re.compile(rf"(?P<name>{_NAME})[ \t]*(?P<sep>:=|=>|->|:|=|[.]{{3,}})(?!\d\d\b)")
 _NUMBER: Final = re.compile(r"(?:(?<=\s)|(?<=[.;])|(?<![\s\S]))\(?(\d{1,2})[.)]\s*(?=[A-Za-z\[])")
@@ -96,6 +96,12 @@ _BESIDE: Final = re.compile(
 )
 """Members of a field that say more about it, and nothing alone."""
 _WORDS_IN_NAME: Final = 9
+_LAST_NAME: Final = re.compile(r"\s([A-Z][A-Za-z/]*(?: [a-z]+){0,3})\s*\Z")
+"""A name with a capital before a colon: "Edema: mild Fracture: no"."""
+_PAIRS: Final = re.compile(
+    r"([A-Za-z][A-Za-z /]*?)\s+(yes|no|none|absent|present|positive|negative)\b[ ,;.]*",
+    re.IGNORECASE,
+)
 _AHEAD: Final = re.compile(r"([A-Za-z]+(?: [a-z]+)?)[ \t]+[-–—]+[ \t]+(?=\S)")
 _LONGEST_LINE: Final = 120
 """Characters of a field without a colon, and of its answer."""
@@ -122,6 +128,8 @@ class Layout:
             found += self._part(text, start, end)
         if any(item.field is not None for item in found):
             found = self._named(text, found)
+        if "\n" in text:
+            found = self._alone(text, found)
         return self._answered(text, found) if "?" in text else found
 
     # Lines
@@ -140,9 +148,11 @@ class Layout:
 
     def _below(self, block: _Block, parent: _Parent) -> bool:
         if block.indent > parent.indent or (block.marked and not parent.marked):
+            parent.listed = parent.listed or block.marked
             return True
         return (
-            not block.named
+            not parent.listed  # prose behind a list is no entry of it
+            and not block.named
             and not block.marked
             and block.indent == parent.indent
             and not parent.marked
@@ -196,6 +206,8 @@ class Layout:
         """Whether a line goes on with the sentence of the line before it."""
         before = text[text.rfind("\n", 0, block.end) + 1 : block.end]
         stripped = before.rstrip()
+        if stripped.endswith(":"):
+            return False
         if _ENDS_OPEN.search(stripped) and not _NOUN_SIDE.search(stripped):
             return True
         if stripped.endswith((".", "!", "?")):
@@ -267,7 +279,7 @@ class Layout:
             if found:
                 yield from found
                 return
-        if ")" in text[start:end]:
+        if ")" in text[start:end] and ":" not in text[start:end]:
             found = list(self._in_parentheses(text, start, end))
             if found:
                 yield from found
@@ -364,7 +376,10 @@ class Layout:
         else:
             comma = max(middle.rfind(","), middle.rfind(";"))
             if comma < 0:
-                return None
+                named = _LAST_NAME.search(middle)
+                if named is None:
+                    return None
+                comma = named.start(1)
             cut = begin + comma
         answer = _stripped(text, begin, cut)
         name = _stripped(text, cut, match.start())
@@ -374,6 +389,10 @@ class Layout:
 
     def _dashed(self, text: str, start: int, end: int) -> Iterator[Item]:
         """Yield the fields of "Effusion - no; edema - present (left)", if all of it is such fields."""
+        columns = list(self._columns(text, start, end))
+        if columns:
+            yield from columns
+            return
         ahead = _AHEAD.match(text, start, end)
         if ahead is not None and self._words.pure(ahead[1]) is not None:
             yield Item(
@@ -402,6 +421,32 @@ class Layout:
                 return
         if whole is not None:
             yield Item(start, end, *whole)
+
+    def _columns(self, text: str, start: int, end: int) -> Iterator[Item]:
+        """Yield the fields of several columns ("Effusion    no    Edema    yes")."""
+        gaps = list(re.finditer(r"\t+|[ ]{2,}", text[start:end].rstrip()))
+        edges = [start, *(start + gap.end() for gap in gaps), end]
+        cells = [_stripped(text, a, b) for a, b in itertools.pairwise(edges)]
+        if len(cells) >= 4 and len(cells) % 2 == 0:
+            pairs = list(zip(cells[::2], cells[1::2], strict=True))
+            if all(self._words.pure(text[slice(*answer)]) for _, answer in pairs):
+                for field, answer in pairs:
+                    yield Item(field[0], answer[1], field, answer)
+                return
+        at, found = start, []
+        for match in _PAIRS.finditer(text, start, end):
+            if match.start() != at:
+                return
+            found.append(Item(match.start(1), match.end(2), match.span(1), match.span(2)))
+            at = match.end()
+        if (
+            at == end
+            and len(found) > 1
+            and not any(
+                "no" in text[slice(*item.field)].lower().split() for item in found if item.field
+            )
+        ):
+            yield from found
 
     def _trailing(self, text: str, start: int, end: int) -> tuple[Place, Place] | None:
         """Return field and answer of a line without a colon ("Effusion - no", "Effusion    no")."""
@@ -454,6 +499,26 @@ class Layout:
                 rest.pop()
                 item = Item(item.start, following.end, field, answer)
             done.append(item)
+        return done
+
+    def _alone(self, text: str, items: list[Item]) -> list[Item]:
+        """Join a line without a full stop with the line below it that is an answer and no more."""
+        done: list[Item] = []
+        for item in items:
+            before = done[-1] if done else None
+            if (
+                before is not None
+                and before.field is None
+                and before.answer is not None
+                and item.field is None
+                and item.answer is not None
+                and "\n" in text[before.end : item.start]
+                and text[before.start : before.end].rstrip()[-1:] not in ".!?"
+                and self._words.pure(text[slice(*item.answer)]) is not None
+            ):
+                done[-1] = Item(before.start, item.end, before.answer, item.answer)
+            else:
+                done.append(item)
         return done
 
     def _named(self, text: str, items: list[Item]) -> list[Item]:
@@ -509,11 +574,11 @@ class _Block(NamedTuple):
 class _Parent:
     """A field whose answers stand on the lines below it."""
 
-    __slots__ = ("indent", "marked", "place", "used")
+    __slots__ = ("indent", "listed", "marked", "place", "used")
 
     def __init__(self, place: Place, indent: int, marked: bool) -> None:
         self.place, self.indent, self.marked = place, indent, marked
-        self.used = False
+        self.used = self.listed = False
 
 
 def _line_places(text: str, start: int, end: int) -> Iterator[Place]:
@@ -527,6 +592,8 @@ def _line_places(text: str, start: int, end: int) -> Iterator[Place]:
 def _stripped(text: str, start: int, end: int, kept: str = "") -> Place:
     """Return a place without the white space and the marks around it, but for those ``kept``."""
     while start < end and (text[start].isspace() or text[start] in ",;.-–—•\"'"):
+        if text[start] == "-" and text[start + 1 : start + 2].isdigit():
+            break  # -1 is uncertain
         start += 1
     while end > start and (
         text[end - 1].isspace() or (text[end - 1] in ",;:?\"'–—=" and text[end - 1] not in kept)

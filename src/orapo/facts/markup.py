@@ -228,8 +228,12 @@ def _put_more(writer: Rewriter, token: re.Match[str]) -> None:
 
 
 def _put_value(writer: Rewriter, token: re.Match[str], *, key: bool = False) -> None:
-    """Write a string's or a word's content, escapes resolved."""
+    """Write a string's or a word's content, escapes resolved; Python's None is JSON's null."""
     start, end = _content(token)
+    if token.lastgroup == "word" and token.group() == "None" and start >= writer.done:
+        writer.drop_to(start)
+        writer.put("null", end)
+        return
     if start < writer.done:  # its place is behind us: an answer that stands before its name
         writer.put(_plain(token))
         return

@@ -13,6 +13,8 @@ from orapo.facts.typography import PLAIN, clean
 
 _SNAKE: Final = re.compile(r"(?<=[A-Za-z])_(?=[A-Za-z])")
 
+_BRACKETED: Final = re.compile(r"\[([A-Za-z][^\[\]{}\"\n:]{1,60}:[^\[\]{}\"\n]{1,60})\]")
+
 
 class Source:
     """A report and its clean text.
@@ -36,6 +38,8 @@ class Source:
             self.text = typed.text
         if "_" in self.text:  # names of fields in JSON and YAML
             self.text = _SNAKE.sub(" ", self.text)
+        if "[" in self.text:  # "[Effusion: no] [Edema: yes]": of the same length, each on a line
+            self.text = _BRACKETED.sub(r"\n\1\n", self.text)
         if MARKED.search(self.text):
             marked = flatten(self.text)
             self._layers.append(marked)

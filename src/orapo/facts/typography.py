@@ -169,8 +169,8 @@ def _letters(writer: Rewriter, match: re.Match[str]) -> bool:
 
 
 def _at_line_start(writer: Rewriter) -> bool:
-    line = writer.source[writer.source.rfind("\n", 0, writer.done) + 1 : writer.done]
-    return not line.strip()
+    line = writer.source[max(0, writer.done - 40) : writer.done].rpartition("\n")
+    return not line[2].strip() and (bool(line[1]) or writer.done <= 40)
 
 
 def _plain(char: str) -> str:

@@ -17,6 +17,10 @@ from orapo.facts.sections import HeadingNames
 from orapo.labels import LabelSet, LabelValue
 
 _DENIES: Final = frozenset((Kind.DENY_NEXT, Kind.DENY_EITHER))
+_DISQUIETING: Final = frozenset(
+    ("abnormal", "bad", "worrisome", "alarming", "horrible", "bulky", "twice")
+)
+"""Words that no sentence has that asserts nothing."""
 MIN_FUZZY: Final = 8
 """Words of this length or more are recognised with one letter wrong."""
 
@@ -146,6 +150,8 @@ class Vocabulary:
         speaks of the examination, the patient or the report itself.
         """
         known, frames = self._harmless, self._frames
+        if not _DISQUIETING.isdisjoint(tokens):
+            return False
         strange = False
         for token in tokens:
             if token in frames:
@@ -153,7 +159,13 @@ class Vocabulary:
             if token not in known and len(token) > 3 and token.isalpha():
                 strange = True
         if not strange:
-            return True
+            # "the lungs are not clear"
+            kinds = {
+                (item.kind, item.data if item.kind is Kind.STATE else None)
+                for item in self.find(tokens)
+            }
+            denied = any(kind in _DENIES for kind, _ in kinds)
+            return not (denied and (Kind.STATE, "normal") in kinds)
         items = self.find(tokens)
         return bool(items) and items[0].first <= 1 and items[0].kind in _DENIES
 
