@@ -14,6 +14,7 @@ from typing import Final
 from orapo.facts.vocabulary import Vocabulary
 
 _WORD: Final = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
+_BROKEN: Final = re.compile(r"[\x00-\x08\x0e-\x1f\ufffd]")
 _ENGLISH: Final = frozenset(
     ("the", "of", "is", "are", "and", "or", "not", "there", "with", "without", "for", "to", "has", "have", "been", "was", "were", "this", "that", "which", "by", "from", "at", "as", "be", "may", "an", "seen", "left", "right", "lungs", "lung", "heart", "evidence", "clear", "small", "mild", "size", "unchanged", "stable", "within", "limits", "these", "than", "yes", "none", "it", "new", "increased")
 )  # fmt: skip
@@ -40,13 +41,13 @@ def is_english(lowered: str, vocabulary: Vocabulary) -> bool:
     ):
         return True
     words = _WORD.findall(lowered)[:MOST_READ]
-    if not words:
+    if not words or _BROKEN.search(lowered):  # bytes that are no text are no other language
         return True
     if not ascii_only:
         letters = "".join(words)
         latin = sum(char < "\u0250" or "\uff21" <= char <= "\uff5a" for char in letters)
         if 2 * latin < len(letters):
-            return not _one_alphabet(letters, lowered)
+            return not _one_alphabet(letters)
     english = sum(word in _ENGLISH for word in words)
     foreign = sum(word in vocabulary.foreign for word in words)
     if foreign:
@@ -63,9 +64,9 @@ def is_english(lowered: str, vocabulary: Vocabulary) -> bool:
     return not (accented and 2 * unknown >= len(words))
 
 
-def _one_alphabet(letters: str, text: str) -> bool:
+def _one_alphabet(letters: str) -> bool:
     """Whether letters are mostly of one alphabet that is not Latin, as words are and random bytes aren't."""
-    if len(letters) < FEW or "\ufffd" in text:
+    if len(letters) < FEW:
         return False
     plain = unicodedata.normalize("NFKC", letters)  # bold and wide letters are Latin
     names = Counter(unicodedata.name(char, "?").split()[0].split("-")[0] for char in plain)
