@@ -18,6 +18,31 @@ from PIL import Image
 hypothesis.settings.register_profile("orapo", deadline=None)
 hypothesis.settings.load_profile("orapo")
 
+# What `make test` leaves to `make test-all`: kills, faults, browsers, long trainings, hostile files.
+SLOW = (
+    "tests/cli/test_ablate_cli.py",
+    "tests/cli/test_faults.py",
+    "tests/cli/test_start.py",
+    "tests/data/test_hostile.py",
+    "tests/demo/test_run.py",
+    "tests/evaluation/test_html_report_browser.py",
+    "tests/serve/test_connections.py",
+    "tests/serve/test_edits_page.py",
+    "tests/serve/test_judging_page.py",
+    "tests/serve/test_workbench.py",
+    "tests/test_network.py",
+    "tests/test_recipes.py",
+    "tests/training/surviving/test_killed.py",
+)
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        name = item.path.name
+        if item.nodeid.startswith(SLOW) or name == "test_real_checkpoints.py":
+            item.add_marker(pytest.mark.slow)
+
+
 CORPUS = [
     "The lungs are clear. No pleural effusion or pneumothorax.",
     "Small left pleural effusion. The heart is mildly enlarged.",

@@ -88,11 +88,18 @@ def test_a_signal_after_the_last_step_lets_the_run_finish(orapo_train, tmp_path,
 
 
 def test_the_signals_mean_what_they_did_when_training_is_over(orapo_train):
+    # whatever other tests of this process have left
+    left = {signum: signal.getsignal(signum) for signum in signals.SIGNALS}
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     # a shell without job control starts background work with SIGINT ignored
-    before = signal.getsignal(signal.SIGINT)
-    assert orapo_train() == 0
-    assert signal.getsignal(signal.SIGTERM) is signals._raise
-    assert signal.getsignal(signal.SIGINT) is before
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        assert orapo_train() == 0
+        assert signal.getsignal(signal.SIGTERM) is signals._raise
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    finally:
+        for signum, handler in left.items():
+            signal.signal(signum, handler)
 
 
 def test_a_second_signal_ends_the_process_at_once():
