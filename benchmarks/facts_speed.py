@@ -21,8 +21,8 @@ import time
 from pathlib import Path
 
 from orapo.facts import RulesEngine
-from orapo.facts.compiler import load_vocabulary
-from orapo.facts.schema import expanded
+from orapo.facts.language.compiler import load_vocabulary
+from orapo.facts.language.schema import expanded
 
 
 def pass_over(texts, make):

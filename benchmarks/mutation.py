@@ -28,14 +28,15 @@ GROUPS = {
         ["tests/facts/test_reward.py", "tests/facts/test_label_sets.py"],
     ),
     "reading": (
-        [
-            f"facts/{name}.py"
-            for name in ("answers", "contradictions", "fields", "language", "layout", "markup")
+        [f"facts/{name}.py" for name in ("contradictions", "fields", "language/english")]
+        + [
+            f"facts/forms/{name}.py"
+            for name in ("answers", "json_text", "layout", "markup", "pairs", "rewriting")
         ]
-        + [f"facts/{name}.py" for name in ("rewriting", "sections", "typography")],
+        + ["facts/forms/sections.py", "facts/forms/typography.py"],
         [
             f"tests/facts/test_{name}.py"
-            for name in ("layout", "typography", "said_and_denied", "extraction")
+            for name in ("layout", "typography", "said_and_denied", "second_reading", "extraction")
         ],
     ),
     "evaluation": (

@@ -16,7 +16,7 @@ ROOT = PACKAGE.parents[1]
 MAP = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
 WAYS = re.findall(r"^    ([\w/]+\.py) +(\w+)  ", MAP, flags=re.MULTILINE)
 RULES = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
-FLOORS, ROOMS = (contract["layers"] for contract in RULES["contracts"])
+FLOORS, FACTS, ROOMS = (contract["layers"] for contract in RULES["contracts"])
 MOST_FILES = 9
 """In a room of training, its `__init__` apart."""
 
@@ -32,7 +32,9 @@ def test_imports_run_one_way():
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize("layers", [FLOORS, ROOMS], ids=["floors", "rooms of training"])
+@pytest.mark.parametrize(
+    "layers", [FLOORS, FACTS, ROOMS], ids=["floors", "rooms of FactS", "rooms of training"]
+)
 def test_the_map_draws_the_same_way(layers):
     drawn = [layer.replace(" | ", ", ") for layer in layers]
     assert " -> ".join(drawn) in MAP

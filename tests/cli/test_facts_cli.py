@@ -550,3 +550,24 @@ def test_a_reward_without_anything_to_score_is_none_and_not_zero(orapo, tmp_path
         None,
         None,
     )
+
+
+def test_what_has_no_reward_is_counted_by_its_reason(orapo, tmp_path):
+    pairs = [
+        ("1", "Small effusion.", "Left effusion."),
+        ("2", "Kein Pneumothorax.", "No pneumothorax."),
+        ("3", "No effusion.", "Kein Erguss, kein Pneumothorax."),
+        ("4", "The lungs are clear.", "Large pneumoperitoneum."),
+        ("5", "N\u043e edema.", "Mild edema."),
+    ]
+    predictions, references = (
+        table(tmp_path / name, [{"study_id": row[0], "report": row[place]} for row in pairs])
+        for place, name in ((1, "p.csv"), (2, "r.csv"))
+    )
+    words = ("--predictions", predictions, "--references", references, "--out", tmp_path / "o.csv")
+    summary = json.loads(orapo("reward", *words, "--json"))
+    counted = ("scored", "not_english", "references_not_english", "nothing_to_score", "disguised")
+    assert [summary[name] for name in counted] == [2, 1, 1, 1, 1]
+    assert summary["mean_reward"] == 0.5
+    shown = orapo("label", predictions, "--out", tmp_path / "l.csv")
+    assert "not English, not read: 1 of 5, 20%" in shown

@@ -4,7 +4,7 @@ import pytest
 
 from orapo.errors import OrapoError
 from orapo.facts import FactSReward, RulesEngine, score_report
-from orapo.facts.compiler import load_vocabulary
+from orapo.facts.language.compiler import load_vocabulary
 
 NIH = RulesEngine("nih14")
 ABDOMEN = """

@@ -12,8 +12,8 @@ from orapo.data.phantom import PhantomConfig
 from orapo.data.phantom.findings import sample_findings
 from orapo.data.phantom.reports import write_report
 from orapo.facts import RulesEngine, label_report, score_report
-from orapo.facts.compiler import load_vocabulary
 from orapo.facts.labelling import merge_labels
+from orapo.facts.language.compiler import load_vocabulary
 from orapo.labels import NO_FINDING, POSITIVE
 
 STATEMENTS = {

@@ -7,7 +7,7 @@ from orapo.data.study import joined_report
 from orapo.facts import label_report
 
 EF, ED, PT, FX, CM = "Pleural Effusion", "Edema", "Pneumothorax", "Fracture", "Cardiomegaly"
-NF, LL = "No Finding", "Lung Lesion"
+NF, LL, AT = "No Finding", "Lung Lesion", "Atelectasis"
 
 CASES = [
     ("No effusion: none.", {EF: 0}),
@@ -51,6 +51,29 @@ CASES = [
     ("Effusion: No (0)", {EF: 0}),
     ("Heart normal: no", {CM: 1}),
     (joined_report("Effusion:", "No pneumothorax"), {EF: None, PT: 0}),
+    ("No effusion except a trace on the left.", {EF: 1}),
+    ("No effusion except for a trace on the left.", {EF: 1}),
+    ("No effusion, except small on the left.", {EF: 1}),
+    ("No pneumothorax except at the left apex.", {PT: 1}),
+    ("No effusion on the right, small on the left.", {EF: 1}),
+    ("No effusion on the right; small on the left.", {EF: 1}),
+    ("No effusion, edema is seen.", {EF: 0, ED: 1}),
+    ("No consolidation, effusion, pneumothorax is seen.", {EF: 0, PT: 0}),
+    ("No effusion, edema or pneumothorax is seen.", {EF: 0, ED: 0, PT: 0}),
+    ("Atelectasis,Cardiomegaly,Edema\n0,1,0", {AT: 0, CM: 1, ED: 0}),
+    ("Atelectasis\tCardiomegaly\tEdema\n0\t1\t0", {AT: 0, CM: 1, ED: 0}),
+    (
+        "| Atelectasis | Cardiomegaly | Edema |\n|---|---|---|\n| no | yes | no |",
+        {AT: 0, CM: 1, ED: 0},
+    ),
+    ("~~effusion~~ No edema.", {EF: None, ED: 0}),
+    ("<del>Effusion.</del> No edema.", {EF: None, ED: 0}),
+    ("[THINK]Edema?[/THINK]No effusion.", {ED: None, EF: 0}),
+    ("◁think▷Edema◁/think▷ No effusion.", {ED: None, EF: 0}),
+    ("<|begin_of_thought|>Edema<|end_of_thought|> No effusion.", {ED: None, EF: 0}),
+    ("No effusion, small nodule.", {EF: 0}),
+    ("No acute disease except a small effusion on the left.", {EF: 1}),
+    ("No effusion, mild edema.", {EF: 0, ED: 1}),
 ]
 
 

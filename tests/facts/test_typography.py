@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orapo.facts import FactSReward, RulesEngine, label_report
-from orapo.facts.rewriting import Rewriter
-from orapo.facts.typography import clean
+from orapo.facts.forms.rewriting import Rewriter
+from orapo.facts.forms.typography import clean
 
 KNOWN = RulesEngine()._vocabulary.words
 

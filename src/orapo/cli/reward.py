@@ -182,7 +182,7 @@ def reward(
         [predictions], references, id_column, text_column, findings_column, impression_column,
         reference_id_column, reference_text_column, tables.Said(),
     )  # fmt: skip
-    truth = _read_references(references, reader, names[1])
+    truth, unread_references = _read_references(references, reader, names[1])
     beside = read_beside(references, names[1])
     more = (COLUMN,) if beside else ()
     items = _joined(predictions, references, truth, names[0], beside)
@@ -193,7 +193,7 @@ def reward(
 
         scored = map_reports(partial(_score_text, scoring), items, workers)
     console = Console(stderr=True)
-    summary = _Summary()
+    summary = _Summary(unread_references)
     with ExitStack() as stack:
         stack.enter_context(saying_what_is_kept(lambda: f"nothing was written to {out}"))
         write = stack.enter_context(write_rows(out, ("study_id", *FIGURES, *more)))
@@ -284,7 +284,8 @@ def _explained(one: _Scored) -> dict[str, Any]:
 
 
 class _Summary:
-    def __init__(self) -> None:
+    def __init__(self, references_not_english: int) -> None:
+        self.references_not_english = references_not_english
         self.studies = self.scored = self.zeros = self.unreadable = self.contradictions = 0
         self.failed = self.graded = self.not_english = self.disguised = self.nothing_to_score = 0
         self.total = self.graded_total = 0.0
@@ -312,6 +313,11 @@ class _Summary:
         if self.not_english:
             share = f"{self.not_english} of {self.studies}, {self.not_english / self.studies:.0%}"
             notes.append(f"Reports that are not English, not read and without a reward: {share}.")
+        if self.references_not_english:
+            notes.append(
+                "References that are not English, not read, so that their studies have no reward: "
+                f"{self.references_not_english}."
+            )
         if self.nothing_to_score:
             notes.append(
                 "Studies whose labels give nothing to score (what is not normal has no label): "
@@ -334,6 +340,7 @@ class _Summary:
             "zero_reward_share": self.zeros / count if count else None,
             "unreadable": self.unreadable,
             "not_english": self.not_english,
+            "references_not_english": self.references_not_english,
             "disguised": self.disguised,
             "nothing_to_score": self.nothing_to_score,
             "contradictions": self.contradictions,
@@ -342,15 +349,21 @@ class _Summary:
         }
 
 
-def _read_references(path: Path, reader: FactsEngine, wanted: Wanted) -> dict[str, Labels]:
-    """Labels by study: from the label columns where the table has them, else from its reports.
+def _read_references(
+    path: Path, reader: FactsEngine, wanted: Wanted
+) -> tuple[dict[str, Labels], int]:
+    """Labels by study, from the label columns where the table has them, else from its reports.
 
     Texts are not kept here: of each study only its id and its labels.
+
+    Returns:
+        The labels, and how many references could not be read because they are not English.
     """
     from orapo.facts import reference_labels
 
     label_set = reader.label_set
     references: dict[str, Labels] = {}
+    not_english = 0
     known, asked = tee(_reference_rows(path, label_set, report_columns(path, wanted)))
     texts = (text for _, _, text in asked if text is not None)
     read = reader.read_many(texts)
@@ -362,12 +375,13 @@ def _read_references(path: Path, reader: FactsEngine, wanted: Wanted) -> dict[st
                     f"{path}: the judge failed on the reference of study {study_id}; the same "
                     "command asks for it again"
                 )
+            not_english += not report.english
             # a report without a fact says nothing, not that all is normal
             labels = tuple(reference_labels(report).values()) if report.readable else ()
         if study_id in references:
             raise OrapoError(f"{path}: study_id {study_id} stands twice")
         references[study_id] = labels
-    return references
+    return references, not_english
 
 
 def _reference_rows(

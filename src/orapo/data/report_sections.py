@@ -1,6 +1,6 @@
 """Free-text reports, cut into the sections that a study keeps.
 
-What is a heading is found by `orapo.facts.sections`, as FactS does. As in MIMIC-CXR's own sectioning, a line
+What is a heading is found by `orapo.facts.forms.sections`, as FactS does. As in MIMIC-CXR's own sectioning, a line
 that begins with capitals and a colon begins a section too, whatever its name. Sections that a study doesn't
 keep are not findings: doses, calls and signatures below FINDINGS stand in the whole report only.
 """
@@ -11,9 +11,9 @@ import re
 from itertools import zip_longest
 from typing import Final, NamedTuple
 
-from orapo.facts.compiler import load_vocabulary
-from orapo.facts.sections import FILM, Heading, SectionKind
-from orapo.facts.sentences import WRAPPED_LINE
+from orapo.facts.forms.sections import FILM, Heading, SectionKind
+from orapo.facts.forms.sentences import WRAPPED_LINE
+from orapo.facts.language.compiler import load_vocabulary
 
 _KEPT: Final = {
     SectionKind.FINDINGS: "findings",

@@ -7,16 +7,17 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Final, Protocol
 
-from orapo.facts.compiler import load_vocabulary
-from orapo.facts.extraction import ABSENT, STATED, How, Reading, read_sentence
 from orapo.facts.fact import Details, Fact, Polarity, ReportFacts, Sentence
 from orapo.facts.fields import FieldReader, Passage
+from orapo.facts.forms.layout import Layout
+from orapo.facts.forms.plain import is_plain
+from orapo.facts.forms.sentences import Span, split_sentences
+from orapo.facts.forms.source import Source
 from orapo.facts.labelling import merge_labels, stronger
-from orapo.facts.language import is_english
-from orapo.facts.layout import Layout, is_plain
-from orapo.facts.sentences import Span, split_sentences
-from orapo.facts.source import Source
-from orapo.facts.vocabulary import Vocabulary
+from orapo.facts.language.compiler import load_vocabulary
+from orapo.facts.language.english import is_english
+from orapo.facts.language.extraction import ABSENT, STATED, How, Reading, read_sentence
+from orapo.facts.language.vocabulary import Vocabulary
 from orapo.labels import POSITIVE, LabelSet, LabelValue
 
 CACHED_SENTENCES: Final = 100_000
@@ -92,7 +93,7 @@ class RulesEngine:
             )
         if is_plain(text, lowered):
             return self._plain(Source(text))
-        source = Source(text, self._vocabulary.words)
+        source = Source(text, self._vocabulary.words, self._vocabulary.answers)
         passages = self._passages(source.text)
         readings: list[Reading] = []
         asked = False
@@ -152,8 +153,10 @@ class RulesEngine:
 
     def sentences(self, text: str) -> list[Sentence]:
         """Return the sentences of a report that speak of the film."""
-        source = Source(text, self._vocabulary.words)
-        return [source.sentence(passage) for passage in self._passages(source.text)]
+        source = Source(text, self._vocabulary.words, self._vocabulary.answers)
+        return [
+            source.sentence(passage.start, passage.end) for passage in self._passages(source.text)
+        ]
 
     def _passages(self, text: str) -> list[Passage]:
         passages: list[Passage] = []
@@ -212,7 +215,7 @@ class RulesEngine:
         effects = self._vocabulary.effects
         for span, reading in zip(spans, readings, strict=True):
             passage = _passage(span)
-            sentence = source.sentence(passage)
+            sentence = source.sentence(passage.start, passage.end)
             sentences.append(sentence)
             if reading.doubts_previous:
                 self._doubt(facts, len(sentences) - 2)

@@ -9,11 +9,11 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
-from orapo.facts.answers import Answer
-from orapo.facts.extraction import How, Reading, lower
-from orapo.facts.layout import Item, Place
-from orapo.facts.schema import TOKEN, Kind
-from orapo.facts.vocabulary import Vocabulary
+from orapo.facts.forms.answers import Answer
+from orapo.facts.forms.items import Item, Place
+from orapo.facts.language.extraction import How, Reading, lower
+from orapo.facts.language.schema import TOKEN, Kind
+from orapo.facts.language.vocabulary import Vocabulary
 
 _CLAUSE: Final = re.compile(r"[,;(]|\s(?:with|but|and|which|however)\s|\s[-–—]\s|\.\s")
 """Ends an answer's first words."""
@@ -91,6 +91,15 @@ _SIDE: Final = re.compile(
 """A side whose finding is named elsewhere: "the left persists", "right but no left effusion"."""
 
 
+_SIZED: Final = re.compile(
+    r"(?:\b(?:except|other than|besides|apart from|aside from|save)(?: for)?,?|[,;])\s+(?:(?:a|an|the|for)\s+)*"
+    r"(?:trace|tiny|small|minimal|mild|moderate|large)(?=\s+(?:at|on|in)\b|\s*(?:[.,;]|\Z))"
+    r"|\b(?:except|other than|besides|apart from|aside from|save)(?: for)?(?=\s+(?:at|on|in)\b)",
+    re.IGNORECASE,
+)
+"""An exception without its finding: "no effusion except a trace on the left"."""
+
+
 class FieldReader:
     """Finds out what fields and their answers say.
 
@@ -133,6 +142,11 @@ class FieldReader:
                 named = self._finding(text, *before, last=True)
             if named is not None:
                 return (start, pronoun.start()), named, (pronoun.end(), end)
+        sized = _SIZED.search(text, start, end)
+        if sized is not None and self._finding(text, sized.end(), end, last=False) is None:
+            named = self._finding(text, start, sized.start(), last=True)
+            if named is not None:
+                return (start, sized.end()), named, (sized.end(), end)
         side = _SIDE.search(text, start, end)
         if side is not None:
             named = self._finding(text, start, side.start(), last=True)

@@ -9,8 +9,8 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from orapo.facts.engine import label_report
-from orapo.facts.extraction import lower
 from orapo.facts.fact import Polarity, Sentence
+from orapo.facts.language.extraction import lower
 from orapo.facts.llm import prompt
 from orapo.facts.llm.connection import UnreadableAnswerError
 from orapo.labels import NEGATIVE, POSITIVE, LabelSet

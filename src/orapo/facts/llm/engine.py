@@ -19,6 +19,7 @@ from orapo.errors import MissingExtraError, OrapoError, RunFailedError
 from orapo.facts.engine import RulesEngine
 from orapo.facts.fact import Details, Fact, Polarity, ReportFacts, Sentence
 from orapo.facts.labelling import merge_labels
+from orapo.facts.language.schema import VALUE_OF
 from orapo.facts.llm import prompt
 from orapo.facts.llm.cache import VerdictCache
 from orapo.facts.llm.checks import checked
@@ -30,7 +31,6 @@ from orapo.facts.llm.connection import (
 )
 from orapo.facts.llm.settings import JudgeSettings
 from orapo.facts.llm.spending import CostLimitError, Spending
-from orapo.facts.schema import VALUE_OF
 from orapo.labels import CHEXPERT, NEGATIVE, LabelSet, LabelValue
 
 if TYPE_CHECKING:

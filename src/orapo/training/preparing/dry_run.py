@@ -17,7 +17,7 @@ from orapo.data.conversation import check_views, user_message
 from orapo.data.study import Study
 from orapo.data.target import check_target, target_text
 from orapo.errors import OrapoError
-from orapo.facts.sentences import split_sentences
+from orapo.facts.forms.sentences import split_sentences
 from orapo.labels import CHEXPERT
 from orapo.training.config import OraPOConfig
 from orapo.training.preparing.balance import shown_rows

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from orapo.facts.schema import Grammar, Kind
-from orapo.facts.vocabulary import Item
+from orapo.facts.language.schema import Grammar, Kind
+from orapo.facts.language.vocabulary import Item
 
 NEAR: Final = 2
 """Unknown words that may stand between a word and the finding that it directly qualifies."""

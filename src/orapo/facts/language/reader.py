@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Final
 
 from orapo.facts.fact import Polarity
-from orapo.facts.phrases import (
+from orapo.facts.language.phrases import (
     AND,
     ASSERTIVE,
     COMMA,
@@ -24,12 +24,13 @@ from orapo.facts.phrases import (
     QUALIFIERS,
     STATE,
     STRUCTURE,
+    VERB,
     VERSUS,
     WITH,
     PhraseRow,
 )
-from orapo.facts.schema import Finding, Kind
-from orapo.facts.states import (
+from orapo.facts.language.schema import Finding, Kind
+from orapo.facts.language.states import (
     DENIED,
     HEDGED,
     NOT_STATED,
@@ -38,7 +39,7 @@ from orapo.facts.states import (
     Subject,
     state_structure,
 )
-from orapo.facts.vocabulary import Entry, Item, Vocabulary
+from orapo.facts.language.vocabulary import Entry, Item, Vocabulary
 
 WINDOW: Final = 8
 """Words either side of a mention in which the lexicon's ``needs`` and ``unless`` are looked for."""
@@ -290,12 +291,20 @@ class SentenceReader(PhraseRow):
         link = self.link
         if link is not COMMA and link is not AND:
             return False
-        own = self.predicate_follows(index)
+        own = self.predicate_follows(index) or (link is COMMA and self._stands_alone(index))
         if not own and item.last > item.first:
             own = self.tokens[item.last] in self.grammar.predicates
         if not own and link is COMMA:
             own = self.chosen or self._device_behind_disease(item)
         return own and not self.or_follows(index)
+
+    def _stands_alone(self, index: int) -> bool:
+        """Whether one finding was denied, and this one has a verb of its own: "no A, B is seen"."""
+        if len(self.drafts) != 1 or self.drafts[0].item != index - 2:
+            return False
+        return [item.kind for item in self.items[index + 1 :]] == [VERB] and not self.drafts[
+            0
+        ].dropped
 
     def _device_behind_disease(self, item: Item) -> bool:
         if not self.vocabulary.is_device(item.data):

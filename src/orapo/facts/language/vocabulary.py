@@ -1,19 +1,19 @@
 """The compiled lexicon: a token trie in which the longest known phrases of a sentence are found.
 
-The words themselves are data in ``lexicon/*.toml``; `orapo.facts.schema` knows their shape and
-`orapo.facts.compiler` builds the trie.
+The words themselves are data in ``lexicon/*.toml``; `orapo.facts.language.schema` knows their shape and
+`orapo.facts.language.compiler` builds the trie.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import InitVar, dataclass, field
 from typing import Any, Final, NamedTuple
 
-from orapo.facts.answers import AnswerWords
 from orapo.facts.fact import Polarity
-from orapo.facts.schema import Finding, Grammar, Kind
-from orapo.facts.sections import HeadingNames
+from orapo.facts.forms.answers import AnswerWords
+from orapo.facts.forms.sections import HeadingNames
+from orapo.facts.language.schema import Finding, Grammar, Kind
+from orapo.facts.spelling import deletions, one_letter_wrong
 from orapo.labels import LabelSet, LabelValue
 
 _DENIES: Final = frozenset((Kind.DENY_NEXT, Kind.DENY_EITHER))
@@ -133,9 +133,9 @@ class Vocabulary:
         return seen
 
     def _nearest(self, token: str) -> str:
-        for key in (token, *deletions(token)):
+        for key in (token, *deletions(token, first=1)):
             target = self._fuzzy.get(key)
-            if target is not None and _one_letter_wrong(token, target):
+            if target is not None and token[0] == target[0] and one_letter_wrong(token, target):
                 return target
         return token
 
@@ -206,23 +206,3 @@ def _nodes(trie: Trie) -> dict[str, Any]:
         for token, child in trie.items()
         if token is not None
     }
-
-
-def _one_letter_wrong(token: str, word: str) -> bool:
-    """Whether one letter is wrong, missing, too many, or swapped with the next; not the first."""
-    start = 0
-    while start < min(len(token), len(word)) and token[start] == word[start]:
-        start += 1
-    if not start:
-        return False
-    rest, other = token[start:], word[start:]
-    if len(rest) == len(other):
-        swapped = rest[:2] == other[1::-1] and rest[2:] == other[2:]
-        return swapped or rest[1:] == other[1:]
-    return rest[1:] == other or rest == other[1:]
-
-
-def deletions(word: str) -> Iterator[str]:
-    """Yield the word with each of its letters but the first left out."""
-    for index in range(1, len(word)):
-        yield word[:index] + word[index + 1 :]

@@ -14,15 +14,19 @@ import unicodedata
 from collections.abc import Container
 from typing import Final
 
-from orapo.facts.rewriting import Rewriter, Rewritten
+from orapo.facts.forms.items import ANSWERING, NAMING
+from orapo.facts.forms.rewriting import Rewriter, Rewritten
 
-PLAIN: Final = re.compile(r"[^\x20-\x25\x27-\x3b\x3d-\x7e\n]|-[ \t]*\n")
+PLAIN: Final = re.compile(r"[^\x20-\x25\x27-\x3b\x3d-\x7e\n]|-[ \t]*\n|\[THINK\]")
 """A text in which this finds nothing is clean as it stands."""
 
 _THOUGHT: Final = r"think|thinking|thought|thoughts|reasoning|scratchpad|reflection"
 _ODD: Final = re.compile(
     rf"""
-    (?P<thought><(?P<name>{_THOUGHT})\b[^<>]*>(?:.*?</(?P=name)\s*>|.*\Z))
+    (?P<thought><(?P<name>{_THOUGHT})\b[^<>]*>(?:.*?</(?P=name)\s*>|.*\Z)
+      | \[THINK\](?:.*?\[/THINK\]|.*\Z) | ◁think▷(?:.*?◁/think▷|.*\Z)
+      | <\|begin_of_thought\|>(?:.*?<\|end_of_thought\|>|.*\Z))
+    | (?P<struck><(?P<line>del|s|strike)>.*?</(?P=line)>)
     | (?P<comment><!--.*?(?:-->|\Z))
     | (?P<tag></?(?P<element>[A-Za-z][\w:.-]*)(?P<attributes>(?:\s[^<>]*)?)/?>)
     | (?P<entity>&(?:\#[0-9]{{1,7}}|\#[xX][0-9A-Fa-f]{{1,6}}|[A-Za-z][A-Za-z0-9]{{1,30}});)
@@ -32,6 +36,7 @@ _ODD: Final = re.compile(
     """,
     re.VERBOSE | re.DOTALL | re.IGNORECASE,
 )
+_KINDS: Final = ("foreign", "tag", "broken", "entity", "control", "thought", "struck", "comment")
 _CLOSED_THOUGHT: Final = re.compile(rf"</(?:{_THOUGHT})\s*>", re.IGNORECASE)
 """Where the prompt holds the opening tag, the text begins within the thought."""
 _ATTRIBUTE: Final = re.compile(r"([\w:.-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'<>]+))")
@@ -45,19 +50,6 @@ _BLOCK: Final = frozenset(
 )  # fmt: skip
 _ITEMS: Final = frozenset({"li", "dd", "option"})
 _CELLS: Final = frozenset({"td", "th"})
-_NAMES: Final = ("name", "label", "finding", "key", "observation", "type", "id", "title", "item")
-_ANSWERS: Final = (
-    "present",
-    "status",
-    "value",
-    "answer",
-    "presence",
-    "polarity",
-    "state",
-    "result",
-)
-"""Attributes of an XML element that hold what is asked and the answer."""
-
 # Letters of Cyrillic and Greek that look like Latin ones; a small part of Unicode's table of
 # confusable characters (UTS 39).
 _LOOK_ALIKE: Final = str.maketrans(
@@ -99,14 +91,7 @@ def clean(text: str, known: Container[str]) -> tuple[Rewritten, bool]:
         writer.drop_to(closed.end())
     disguised = False
     for match in _ODD.finditer(text, writer.done):
-        kind = match.lastgroup
-        # groups inside an alternative are the last to match, so they are asked for by their own
-        if match["tag"] is not None:
-            kind = "tag"
-        elif match["thought"] is not None:
-            kind = "thought"
-        elif match["broken"] is not None:
-            kind = "broken"
+        kind = next(name for name in _KINDS if match[name] is not None)
         writer.keep_to(match.start())
         if kind == "foreign":
             disguised |= _letters(writer, match)
@@ -209,10 +194,7 @@ def _tag(writer: Rewriter, match: re.Match[str]) -> None:
     name, closing = match["element"].lower(), match.group().startswith("</")
     end = match.end()
     if name in _INLINE:
-        if name == "input" or "checkbox" in match["attributes"].lower():
-            writer.put(" ", end)
-        else:
-            writer.drop_to(end)
+        writer.drop_to(end)
     elif name in _CELLS:
         writer.put(" | ", end)
     elif name in _ITEMS:
@@ -222,25 +204,19 @@ def _tag(writer: Rewriter, match: re.Match[str]) -> None:
     elif closing:
         writer.put("\n", end)
     else:
-        _field(writer, match, name)
+        _field(writer, match)
 
 
-def _field(writer: Rewriter, match: re.Match[str], name: str) -> None:
+def _field(writer: Rewriter, match: re.Match[str]) -> None:
     """Write an element of XML as ``name: ``, or what its attributes ask and answer."""
     start = match.start()
-    said = {
-        found[1].lower(): (found.start(), found)
-        for found in _ATTRIBUTE.finditer(match["attributes"])
-    }
-    asked = next((said[key][1] for key in _NAMES if key in said), None)
-    answer = next((said[key][1] for key in _ANSWERS if key in said), None)
+    said = list(_ATTRIBUTE.finditer(match["attributes"]))
+    asked = next((one for one in said if NAMING.match(one[1])), None)
+    answer = next((one for one in said if ANSWERING.match(one[1])), None)
     if not writer.ends_with("\n"):
         writer.put("\n")
     offset = match.start("attributes")
     if asked is None:
-        if answer is None and not match["element"][0].isalpha():
-            writer.drop_to(match.end())
-            return
         writer.drop_to(start + 1)
         writer.put(match["element"].replace("_", " ").replace("-", " "), match.end("element"))
     else:

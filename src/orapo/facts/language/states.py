@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from orapo.facts.fact import Polarity
-from orapo.facts.schema import Structure
-from orapo.facts.vocabulary import Item
+from orapo.facts.language.schema import Structure
+from orapo.facts.language.vocabulary import Item
 
 
 @dataclass(slots=True)

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from orapo.facts.sentences import WRAPPED_LINE, split_sentences
+from orapo.facts.forms.sentences import WRAPPED_LINE, split_sentences
+from orapo.facts.spelling import deletions, one_letter_wrong
 
 
 class SectionKind(StrEnum):
@@ -149,7 +150,7 @@ class HeadingNames:
         self._near: dict[str, str] = {}
         for name in self._kinds:
             if sum(char.isalpha() for char in name) >= FUZZY:
-                for key in _shorter(name):
+                for key in deletions(name):
                     self._near.setdefault(key, name)
 
     def known(self, title: str) -> tuple[str, SectionKind] | None:
@@ -159,9 +160,9 @@ class HeadingNames:
             return title, kind
         if len(title) < FUZZY - 1 or len(title) > 60:
             return None
-        for key in (title, *_shorter(title)):
+        for key in (title, *deletions(title)):
             name = self._near.get(key) or (key if key in self._kinds and key != title else None)
-            if name is not None and len(name) >= FUZZY and _one_letter_wrong(title, name):
+            if name is not None and len(name) >= FUZZY and one_letter_wrong(title, name):
                 return name, self._kinds[name]
         return None
 
@@ -267,20 +268,3 @@ def _skipped_end(text: str, heading: Heading, end: int, body_named: bool, last: 
         if first is not None:
             return start + first.end
     return stop
-
-
-def _shorter(name: str) -> Iterator[str]:
-    for index in range(len(name)):
-        yield name[:index] + name[index + 1 :]
-
-
-def _one_letter_wrong(one: str, other: str) -> bool:
-    """Whether one letter is wrong, missing, too many, or swapped with the next."""
-    start = 0
-    while start < min(len(one), len(other)) and one[start] == other[start]:
-        start += 1
-    rest, wanted = one[start:], other[start:]
-    if len(rest) == len(wanted):
-        swapped = rest[:2] == wanted[1::-1] and rest[2:] == wanted[2:]
-        return swapped or rest[1:] == wanted[1:]
-    return rest[1:] == wanted or rest == wanted[1:]

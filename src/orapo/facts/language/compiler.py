@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from orapo.errors import OrapoError
-from orapo.facts.answers import Answer, AnswerWords
 from orapo.facts.fact import Polarity
-from orapo.facts.schema import (
+from orapo.facts.forms.answers import Answer, AnswerWords
+from orapo.facts.forms.sections import HeadingNames, SectionKind
+from orapo.facts.language.schema import (
     TOKEN,
     VALUE_OF,
     Finding,
@@ -27,8 +28,8 @@ from orapo.facts.schema import (
     expanded,
     read_file,
 )
-from orapo.facts.sections import HeadingNames, SectionKind
-from orapo.facts.vocabulary import MIN_FUZZY, Entry, Place, Trie, Vocabulary, deletions
+from orapo.facts.language.vocabulary import MIN_FUZZY, Entry, Place, Trie, Vocabulary
+from orapo.facts.spelling import deletions
 from orapo.labels import CHEXPERT, LabelSet, LabelValue
 
 
@@ -232,7 +233,7 @@ class _Compiler:
         }
         for word in sorted(targets):
             if len(word) >= MIN_FUZZY and word.isalpha():
-                for key in (word, *deletions(word)):
+                for key in (word, *deletions(word, first=1)):
                     fuzzy.setdefault(key, word)
         findings = {
             name: entry.model_copy(

@@ -9,10 +9,10 @@ from typing import Final, NamedTuple
 
 from orapo.facts.fact import Polarity
 from orapo.facts.labelling import stronger
-from orapo.facts.reader import SentenceReader
-from orapo.facts.schema import TOKEN, Kind
-from orapo.facts.states import Draft
-from orapo.facts.vocabulary import Item, Place, Vocabulary
+from orapo.facts.language.reader import SentenceReader
+from orapo.facts.language.schema import TOKEN, Kind
+from orapo.facts.language.states import Draft
+from orapo.facts.language.vocabulary import Item, Place, Vocabulary
 from orapo.labels import NEGATIVE, LabelValue
 
 

@@ -6,13 +6,12 @@ import re
 from typing import Final
 
 from orapo.facts.fact import Sentence
-from orapo.facts.fields import Passage
-from orapo.facts.markup import MARKED, flatten
-from orapo.facts.rewriting import Rewritten
-from orapo.facts.typography import PLAIN, clean
+from orapo.facts.forms.answers import AnswerWords
+from orapo.facts.forms.markup import MARKED, flatten
+from orapo.facts.forms.rewriting import Rewritten
+from orapo.facts.forms.typography import PLAIN, clean
 
 _SNAKE: Final = re.compile(r"(?<=[A-Za-z])_(?=[A-Za-z])")
-
 _BRACKETED: Final = re.compile(r"\[([A-Za-z][^\[\]{}\"\n:]{1,60}:[^\[\]{}\"\n]{1,60})\]")
 
 
@@ -22,15 +21,21 @@ class Source:
     Args:
         report: As given.
         known: Words of the lexicon; None for a report that is known to be clean.
+        words: What answers are made of.
     """
 
     __slots__ = ("_layers", "disguised", "report", "text")
 
-    def __init__(self, report: str, known: frozenset[str] | None = None) -> None:
+    def __init__(
+        self,
+        report: str,
+        known: frozenset[str] | None = None,
+        words: AnswerWords | None = None,
+    ) -> None:
         self.report = self.text = report
         self.disguised = False
         self._layers: list[Rewritten] = []
-        if known is None:
+        if known is None or words is None:
             return
         if PLAIN.search(report):
             typed, self.disguised = clean(report, known)
@@ -41,7 +46,7 @@ class Source:
         if "[" in self.text:  # "[Effusion: no] [Edema: yes]": of the same length, each on a line
             self.text = _BRACKETED.sub(r"\n\1\n", self.text)
         if MARKED.search(self.text):
-            marked = flatten(self.text)
+            marked = flatten(self.text, words)
             self._layers.append(marked)
             self.text = marked.text
 
@@ -51,7 +56,7 @@ class Source:
             start, end = layer.origin(start, end)
         return start, end
 
-    def sentence(self, passage: Passage) -> Sentence:
-        """Return the sentence that a passage stands for."""
-        start, end = self.origin(passage.start, passage.end)
+    def sentence(self, start: int, end: int) -> Sentence:
+        """Return the sentence that a stretch of the clean text was."""
+        start, end = self.origin(start, end)
         return Sentence(self.report[start:end], start, end)

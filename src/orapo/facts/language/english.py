@@ -11,7 +11,7 @@ import unicodedata
 from collections import Counter
 from typing import Final
 
-from orapo.facts.vocabulary import Vocabulary
+from orapo.facts.language.vocabulary import Vocabulary
 
 _WORD: Final = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 _BROKEN: Final = re.compile(r"[\x00-\x08\x0e-\x1f\ufffd]")

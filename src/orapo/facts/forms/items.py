@@ -1,0 +1,61 @@
+"""What a report is made of: sentences, and fields with their answers."""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+Place = tuple[int, int]
+"""First character and one past the last."""
+
+
+class Item(NamedTuple):
+    """A sentence, or a field and its answer.
+
+    Attributes:
+        start: First character of all of it.
+        end: One past its last.
+        field: The field's name; None for a sentence.
+        answer: The answer or the sentence; None for a field without an answer.
+        asked: Whether it is a question that nothing answers.
+    """
+
+    start: int
+    end: int
+    field: Place | None
+    answer: Place | None
+    asked: bool = False
+
+
+def _members(names: str) -> re.Pattern[str]:
+    return re.compile(rf"(?:{names})\Z", re.IGNORECASE)
+
+
+NAMING: Final = _members(
+    r"(?:name|label|finding|observation|condition|item|structure|key|pathology|question|title|disease"
+    r"|diagnosis|abnormality|feature)s?"
+)
+"""Members of an object, an element or a field that say what the others are about."""
+ANSWERING: Final = _members(
+    r"(?:is |currently )?present|status|value|answer|presence|polarity|state|result|exists?|detected"
+    r"|assertion|prediction|predicted|certainty|found|positive|response"
+)
+"""Members that hold the answer."""
+BESIDE: Final = _members(
+    r"side|laterality|location|position|severity|size|degree|confidence|probability|score|code|id"
+    r"|grade|count|measurement|zone|lobe|date|time|views?|age|sex|gender|evidence|uncertainty"
+)
+"""Members that say more about it, and nothing alone."""
+
+
+def stripped(text: str, start: int, end: int, kept: str = "") -> Place:
+    """Return a place without the white space and the marks around it, but for those ``kept``."""
+    while start < end and (text[start].isspace() or text[start] in ",;.-–—•\"'"):
+        if text[start] == "-" and text[start + 1 : start + 2].isdigit():
+            break  # -1 is uncertain
+        start += 1
+    while end > start and (
+        text[end - 1].isspace() or (text[end - 1] in ",;:?\"'–—=" and text[end - 1] not in kept)
+    ):
+        end -= 1
+    return start, end

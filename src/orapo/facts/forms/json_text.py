@@ -1,0 +1,177 @@
+"""JSON and Python literals -> lines of plain text: ``field: answer``, ``- item``, deeper ones below.
+
+Nothing is parsed that would have to be whole: what was cut off at its longest length is read up to there.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from orapo.facts.forms.items import ANSWERING, NAMING
+from orapo.facts.forms.rewriting import Rewriter
+
+JSON: Final = re.compile(r"[{\[]\s*(?=[\"'{\[}]|$)")
+"""Where JSON may begin."""
+_TOKEN: Final = re.compile(
+    r"""(?P<open>[{\[])|(?P<close>[}\]])|(?P<comma>,)|(?P<colon>:)
+    |"(?P<text>(?:[^"\\]|\\.)*)(?:"|\Z)
+    |'(?P<single>(?:[^'\\\n]|\\.|'(?=\w))*)'
+    |(?P<word>[^\s,:{}\[\]"']+)""",
+    re.VERBOSE | re.DOTALL,
+)
+_ESCAPED: Final = re.compile(r"\\(?:u[0-9a-fA-F]{4}|.)", re.DOTALL)
+_ESCAPES: Final = {"n": "\n", "t": " ", "r": "\n", "b": " ", "f": "\n"}
+_CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_CONTENT: Final = ("text", "single", "word")
+DEEPEST: Final = 40
+"""Levels of JSON that are told apart."""
+
+_VALUE: Final = re.compile(r"-?\d+(?:\.\d+)?%?|true|false|null|none|nan", re.IGNORECASE)
+
+Token = re.Match[str]
+
+
+def json_tokens(text: str, start: int) -> tuple[list[Token], int]:
+    """Return the tokens of the JSON that begins here, none if it is none, and where it ends."""
+    tokens: list[Token] = []
+    depth, colons, strings, end = 0, 0, 0, start
+    for token in _TOKEN.finditer(text, start):
+        if text[end : token.start()].strip():  # something that no JSON holds
+            return [], end
+        kind = token.lastgroup
+        if (
+            kind == "word"
+            and _VALUE.fullmatch(token.group()) is None
+            and "\n" not in text[end : token.start()]
+            and not (tokens and tokens[-1].lastgroup in ("open", "comma"))
+        ):
+            return [], end
+        tokens.append(token)
+        end = token.end()
+        depth += (kind == "open") - (kind == "close")
+        colons += kind == "colon"
+        strings += kind in ("text", "single")
+        if depth <= 0:
+            break
+    if len(tokens) < 2 or not (strings or (colons and text[start] == "{")):
+        return [], end
+    return tokens, end
+
+
+def write_json(writer: Rewriter, tokens: list[Token]) -> None:
+    """Write JSON as lines, an object's members below its name and deeper."""
+    about: list[Token | None] = []  # what each open object is about, if one of its members says so
+    index = 0
+    while index < len(tokens):
+        token = tokens[index]
+        if token.lastgroup == "open":
+            named = _about(tokens, index) if token.group() == "{" else None
+            about.append(None if named is None else named[0])
+            if named is not None:
+                _new_line(writer, len(about) - 1)
+                _put_value(writer, named[0], key=True)
+                writer.put(": ")
+                _put_value(writer, named[1])
+        elif token.lastgroup == "close":
+            del about[-1:]
+        elif _kind(tokens, index + 1) == "colon":
+            index = _member(writer, tokens, index, about)
+            continue
+        elif token.lastgroup in _CONTENT:
+            _new_line(writer, len(about) - 1, item=True)
+            _put_value(writer, token)
+        index += 1
+
+
+def _member(writer: Rewriter, tokens: list[Token], index: int, about: list[Token | None]) -> int:
+    """Write a member of an object, and return where the next token stands."""
+    key = tokens[index]
+    simple = _kind(tokens, index + 2) in _CONTENT
+    if about and about[-1] is not None and simple:
+        # beside name and answer: side, size, a comment
+        word = _plain(key)
+        more = _plain(tokens[index + 2])
+        if not (NAMING.match(word) or ANSWERING.match(word)) and _VALUE.fullmatch(more) is None:
+            writer.put(", ")
+            _put_value(writer, tokens[index + 2])
+        return index + 3
+    _new_line(writer, len(about) - 1)
+    _put_value(writer, key, key=True)
+    writer.put(":")
+    if not simple:
+        return index + 2
+    writer.put(" ")
+    _put_value(writer, tokens[index + 2])
+    return index + 3
+
+
+def _kind(tokens: list[Token], index: int) -> str | None:
+    return tokens[index].lastgroup if index < len(tokens) else None
+
+
+def _about(tokens: list[Token], start: int) -> tuple[Token, Token] | None:
+    """Return the name and the answer of an object such as {"finding": "edema", "present": false}."""
+    name: Token | None = None
+    answer: Token | None = None
+    depth = 0
+    for index in range(start, min(start + 4 * DEEPEST, len(tokens) - 2)):
+        token = tokens[index]
+        depth += (token.lastgroup == "open") - (token.lastgroup == "close")
+        if depth <= 0:
+            break
+        if depth > 1 or tokens[index + 1].lastgroup != "colon":
+            continue
+        value = tokens[index + 2]
+        if value.lastgroup in ("open", "close", "comma"):
+            continue
+        word = _plain(token)
+        if name is None and NAMING.match(word) and value.lastgroup != "word":
+            name = value
+        elif answer is None and ANSWERING.match(word):
+            answer = value
+    if name is None or answer is None:
+        return None
+    return name, answer
+
+
+def _new_line(writer: Rewriter, depth: int, *, item: bool = False) -> None:
+    writer.put("" if writer.ends_with("\n") else "\n")
+    writer.put("  " * min(max(depth, 0), DEEPEST) + ("- " if item else ""))
+
+
+def _content(token: Token) -> tuple[int, int]:
+    group = token.lastgroup
+    assert group is not None
+    return token.start(group), token.end(group)
+
+
+def _plain(token: Token) -> str:
+    start, end = _content(token)
+    return " ".join(token.string[start:end].replace("_", " ").split())
+
+
+def _put_value(writer: Rewriter, token: Token, *, key: bool = False) -> None:
+    """Write a string's or a word's content, escapes resolved; Python's None is JSON's null."""
+    start, end = _content(token)
+    if start < writer.done:  # its place is behind us: an answer that stands before its name
+        writer.put(_plain(token))
+        return
+    writer.drop_to(start)
+    text = token.string
+    if token.lastgroup == "word" and token.group() == "None":
+        writer.put("null", end)
+    elif key and " " not in text[start:end]:
+        for hump in _CAMEL.finditer(text, start, end):
+            writer.keep_to(hump.start())
+            writer.put(" ", hump.start())
+    else:
+        for escape in _ESCAPED.finditer(text, start, end):
+            writer.keep_to(escape.start())
+            said = escape.group()[1:]
+            if said.startswith("u") and len(said) == 5:
+                char = chr(int(said[1:], 16))
+                writer.put(char if char.isprintable() else " ", escape.end())
+            else:
+                writer.put(_ESCAPES.get(said, said), escape.end())
+    writer.keep_to(end)

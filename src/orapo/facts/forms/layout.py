@@ -1,0 +1,270 @@
+"""Lines -> items: which lines belong together, and which field's answers stand below it.
+
+What one sentence holds is found by `orapo.facts.forms.pairs`; what field and answer mean together is
+`orapo.facts.fields`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from orapo.facts.forms.answers import AnswerWords
+from orapo.facts.forms.items import ANSWERING, BESIDE, NAMING, Item, Place, stripped
+from orapo.facts.forms.pairs import BOX, Pairs
+from orapo.facts.forms.sections import HeadingNames, reported_parts
+from orapo.facts.forms.sentences import WRAPPED_LINE, split_sentences
+
+_MARKER: Final = re.compile(
+    r"[ \t]*(?:(?:[-*+>•·#]+|\(?\d{1,2}[.)]|\(?[a-z][)]|[a-h][.])[ \t]+)+|[ \t]*\d{1,2}[.)](?=[A-Za-z])|[ \t]*[-*](?=[A-Z])"
+)
+_NUMBER: Final = re.compile(r"(?:(?<=\s)|(?<=[.;])|(?<![\s\S]))\(?(\d{1,2})[.)]\s*(?=[A-Za-z\[])")
+_ENDS_OPEN: Final = re.compile(
+    r"(?:[,;:(/-]|\b(?:and|or|of|the|a|an|with|without|no|in|on|at|to|for|from|by|is|are|was|were|be|has|have"
+    r"|evidence|likely|possible|probable|small|large|mild|moderate|minimal|trace|focal|acute|new|left|right"
+    r"|bilateral|pleural|pulmonary|cardiac|interval|not|nor|as|which|that|this|than|lower|upper|middle|mid"
+    r"|may|cannot|could|seen|suggesting|represent|representing|versus|vs))\s*\Z",
+    re.IGNORECASE,
+)
+"""What a line that goes on in the next one ends with."""
+_NOUN_SIDE: Final = re.compile(r"\b(?:the|on)\s+(?:left|right)\s*\Z", re.IGNORECASE)
+_GOES_ON: Final = re.compile(
+    r"\s*(?:and|or|nor|of|with|but|which|that|is|are|was|were|in|on|at|to|for|from|than|as|by|has|have|seen|not)\b",
+    re.IGNORECASE,
+)
+
+
+class Layout:
+    """Finds the items of reports.
+
+    Args:
+        names: What headings are called.
+        words: What answers are made of.
+        follow: Pairs of words that follow each other within a phrase of the lexicon.
+    """
+
+    def __init__(
+        self, names: HeadingNames, words: AnswerWords, follow: frozenset[tuple[str, str]]
+    ) -> None:
+        self._names, self._words, self._follow = names, words, follow
+        self._pairs = Pairs(words)
+
+    def items(self, text: str) -> list[Item]:
+        """Return the items of a clean text that speak of the film, in order."""
+        found: list[Item] = []
+        for start, end in reported_parts(text, self._names):
+            found += self._part(text, start, end)
+        if "\n" in text:
+            found = self._joined(text, found)
+        return self._answered(text, found) if "?" in text else found
+
+    # Lines
+
+    def _part(self, text: str, start: int, end: int) -> Iterator[Item]:
+        parents: list[_Parent] = []
+        for block in self._blocks(text, start, end):
+            if block.after_blank:
+                # a heading's own lines end at an empty one, but for those deeper or in a list
+                parents = [
+                    p for p in parents if block.indent > p.indent or (block.marked and not p.used)
+                ]
+            while parents and not self._below(block, parents[-1]):
+                parents.pop()
+            yield from self._block(text, block, parents)
+
+    def _below(self, block: _Block, parent: _Parent) -> bool:
+        if block.indent > parent.indent or (block.marked and not parent.marked):
+            parent.listed = parent.listed or block.marked
+            return True
+        return (
+            not parent.listed  # prose behind a list is no entry of it
+            and not block.named
+            and not block.marked
+            and block.indent == parent.indent
+            and not parent.marked
+        )
+
+    def _blocks(self, text: str, start: int, end: int) -> Iterator[_Block]:
+        """Yield the stretches of lines that belong together."""
+        current: _Block | None = None
+        blank = False
+        for line_start, line_end in _line_places(text, start, end):
+            line = text[line_start:line_end]
+            if not line.strip():
+                if current is not None:
+                    yield current
+                current, blank = None, True
+                continue
+            marker = _MARKER.match(line)
+            body = line_start + (marker.end() if marker else len(line) - len(line.lstrip()))
+            named = self._pairs.begin_line(text, body, line_end)
+            boxed = BOX.match(text, body, line_end) is not None
+            indent = len(line) - len(line.lstrip())
+            if (
+                current is not None
+                and not (marker or named or boxed)
+                and self._goes_on(text, current, body, line_end)
+            ):
+                prose = current.prose or ". " in line
+                current = current._replace(end=line_end, prose=prose)
+                continue
+            if current is not None:
+                yield current
+            fielded = named or boxed
+            prose = ". " in line
+            current = _Block(body, line_end, indent, marker is not None, fielded, blank, prose)
+            blank = False
+        if current is not None:
+            yield current
+
+    def _goes_on(self, text: str, block: _Block, start: int, end: int) -> bool:
+        """Whether a line goes on with the sentence of the line before it."""
+        before = text[text.rfind("\n", 0, block.end) + 1 : block.end]
+        stripped = before.rstrip()
+        if stripped.endswith(":"):
+            return False
+        if _ENDS_OPEN.search(stripped) and not _NOUN_SIDE.search(stripped):
+            return True
+        if stripped.endswith((".", "!", "?")):
+            return True  # the sentences are parted later
+        if len(stripped) >= WRAPPED_LINE or _GOES_ON.match(text, start):
+            return True
+        first = text[start : start + 1]
+        if not first.islower():
+            return False
+        words = (
+            re.findall(r"[a-z']+", stripped.lower())[-1:],
+            re.findall(r"[a-z']+", text[start:end].lower())[:1],
+        )
+        if words[0] and words[1] and (words[0][0], words[1][0]) in self._follow:
+            return True
+        # prose has sentences that end and begin within its lines; a list has not
+        return block.prose or ". " in text[start:end]
+
+    # Fields
+
+    def _block(self, text: str, block: _Block, parents: list[_Parent]) -> Iterator[Item]:
+        for start, end in self._numbered(text, block.start, block.end):
+            for span in split_sentences(text[start:end]):
+                begin, stop = start + span.start, start + span.end
+                items = list(self._pairs.of_sentence(text, begin, stop))
+                for item in items:
+                    if item.field is not None and item.answer is None and not item.asked:
+                        parents.append(_Parent(item.field, block.indent, block.marked))
+                        yield item
+                        continue
+                    yield self._of_parent(text, item, parents)
+
+    def _of_parent(self, text: str, item: Item, parents: list[_Parent]) -> Item:
+        """Return an item as the answer of the field that it stands below."""
+        if not parents:
+            return item
+        parent = parents[-1]
+        parent.used = True
+        if item.field is None:
+            return item._replace(field=parent.place)
+        name = text[slice(*item.field)].strip()
+        if ANSWERING.match(name):
+            return item._replace(field=parent.place, start=min(item.start, item.end))
+        if BESIDE.match(name):
+            return item._replace(field=None, answer=None)
+        return item
+
+    def _numbered(self, text: str, start: int, end: int) -> Iterator[Place]:
+        """Yield the entries of a list that is numbered within a line ("1.No effusion 2.Edema")."""
+        before = re.search(r"(\d{1,2})[.)][ \t]*\Z", text[max(0, start - 6) : start])
+        wanted, cuts = int(before[1]) + 1 if before else 1, [start]
+        for match in _NUMBER.finditer(text, start, end):
+            if int(match[1]) == wanted:
+                if match.start() > start:
+                    yield cuts[-1], match.start()
+                cuts.append(match.end())
+                wanted += 1
+        yield cuts[-1], end
+
+    # Neighbours
+
+    def _joined(self, text: str, items: list[Item]) -> list[Item]:
+        """Join what is named with the answer that is the next item."""
+        done: list[Item] = []
+        for item in items:
+            if done and self._answers_before(text, done[-1], item):
+                before = done.pop()
+                item = Item(before.start, item.end, before.answer, item.answer)
+            done.append(item)
+        return done
+
+    def _answered(self, text: str, items: list[Item]) -> list[Item]:
+        """Join each question with its answer, if the next item begins with one."""
+        done: list[Item] = []
+        rest = list(reversed(items))
+        while rest:
+            item = rest.pop()
+            following = rest[-1] if rest else None
+            answer = None if following is None or following.field is not None else following.answer
+            if not item.asked or item.answer is None or following is None or answer is None:
+                done.append(item)
+                continue
+            field = stripped(text, *item.answer)
+            lead = self._words.leading(text[slice(*answer)])
+            if lead is not None and following.asked:
+                # "Edema? No; effusion? Yes"
+                cut = answer[0] + lead[1]
+                if text[cut : cut + 1] in (",", ";", "."):
+                    place = stripped(text, cut, answer[1], "?")
+                    done.append(Item(item.start, cut, field, (answer[0], cut)))
+                    rest[-1] = Item(place[0], following.end, None, place, True)
+                    continue
+            if not following.asked and self._words.answers(text[slice(*answer)]):
+                rest.pop()
+                item = Item(item.start, following.end, field, answer)
+            done.append(item)
+        return done
+
+    def _answers_before(self, text: str, before: Item, item: Item) -> bool:
+        """Whether an item is the answer of the one before it, which names what it is about."""
+        if before.answer is None or item.answer is None:
+            return False
+        if before.field is not None and item.field is not None:
+            # "name: edema", "present: no", as XML writes them
+            return bool(
+                ANSWERING.match(text[slice(*item.field)].strip())
+                and NAMING.match(text[slice(*before.field)].strip())
+            )
+        # a line without a full stop, and below it an answer and no more
+        return (
+            before.field is None
+            and item.field is None
+            and "\n" in text[before.end : item.start]
+            and text[before.start : before.end].rstrip()[-1:] not in ".!?"
+            and self._words.pure(text[slice(*item.answer)]) is not None
+        )
+
+
+class _Block(NamedTuple):
+    start: int
+    end: int
+    indent: int
+    marked: bool
+    named: bool
+    after_blank: bool
+    prose: bool
+
+
+class _Parent:
+    """A field whose answers stand on the lines below it."""
+
+    __slots__ = ("indent", "listed", "marked", "place", "used")
+
+    def __init__(self, place: Place, indent: int, marked: bool) -> None:
+        self.place, self.indent, self.marked = place, indent, marked
+        self.used = self.listed = False
+
+
+def _line_places(text: str, start: int, end: int) -> Iterator[Place]:
+    while start <= end:
+        stop = text.find("\n", start, end)
+        stop = end if stop < 0 else stop
+        yield start, stop
+        start = stop + 1

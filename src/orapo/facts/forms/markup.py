@@ -1,0 +1,227 @@
+"""Tables, Markdown and JSON -> lines of plain text: ``field: answer``, ``- item``, sentences."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from typing import Final
+
+from orapo.facts.forms.answers import Answer, AnswerWords
+from orapo.facts.forms.items import Place
+from orapo.facts.forms.json_text import JSON, json_tokens, write_json
+from orapo.facts.forms.rewriting import Rewriter, Rewritten
+
+MARKED: Final = re.compile(
+    r"[{}\[|*`~#\\>]|__(?=[A-Za-z])|---|===|___\n"
+    r"|\n[ \t]*(?:-?[01](?:\.0)?|[Yy]es|[Nn]o|[Tt]rue|[Ff]alse)[ \t]*[,;\t]"
+)
+"""A text in which this finds nothing is plain."""
+
+_FENCE: Final = re.compile(r"[ \t]*(?:```|~~~)[ \t]*\w*[ \t]*")
+_ROW: Final = re.compile(r"[ \t]*\|?(?=[^|\n]*\|)([^\n]*?)\|?[ \t]*$")
+_RULE: Final = re.compile(r"[ \t]*\|?[ \t]*:?-{2,}:?[ \t]*(?:\|[ \t]*:?-{2,}:?[ \t]*)*\|?[ \t]*$")
+_LINE: Final = re.compile(r"[ \t]*(?:[-=_*]{3,}|(?:[-*_] ){2,}[-*_])[ \t]*$")
+_HEAD: Final = re.compile(r"[ \t]*(?:>[ \t]*)*(\#{1,6})[ \t]+")
+_BOLD: Final = re.compile(r"[ \t]*(?:\*\*|__)[^*_\n]+(?:\*\*|__)[ \t]*")
+_QUOTE: Final = re.compile(r"[ \t]*(?:>[ \t]?)+")
+_MARKS: Final = re.compile(
+    r"\*{1,3}(?=\S)|(?<=\S)\*{1,3}|__(?=[A-Za-z])|(?<=[A-Za-z.:)])__(?!_)|~~[^~\n]*~~|`+|\\(?=[^\w\s])"
+)
+_BULLET: Final = re.compile(r"[ \t]*\*[ \t]")
+_NUMBER: Final = re.compile(r"\d{0,3}[.)]?")
+_DELIMITED: Final = re.compile(r"[^,;\t\n]+(?:[,;\t][^,;\t\n]*)+")
+_HEADER_CELL: Final = re.compile(
+    r"(?:finding|label|observation|structure|item|region|anatomy|category|pathology|condition|organ"
+    r"|feature|abnormality|area|system|question|no\.?|#|name|disease|diagnosis|parameter)s?\Z",
+    re.IGNORECASE,
+)
+
+
+def flatten(text: str, words: AnswerWords) -> Rewritten:
+    """Return a text without marks: every value of JSON, every row of a table on a line of its own.
+
+    Args:
+        text: With typography resolved.
+        words: What answers are made of.
+    """
+    writer = Rewriter(text)
+    lines = _Lines(writer, words)
+    at = 0
+    while (found := JSON.search(text, at)) is not None:
+        tokens, end = json_tokens(text, found.start())
+        at = max(end, found.end())
+        if tokens:
+            lines.write_to(found.start())
+            write_json(writer, tokens)
+            writer.drop_to(end)
+            if not writer.ends_with("\n"):
+                writer.put("\n")
+    lines.write_to(len(text))
+    return writer.finish()
+
+
+class _Lines:
+    """Writes lines, tables and Markdown resolved."""
+
+    def __init__(self, writer: Rewriter, words: AnswerWords) -> None:
+        self._writer, self._words = writer, words
+
+    def write_to(self, end: int) -> None:
+        """Write all lines up to a place."""
+        writer, text = self._writer, self._writer.source
+        header: list[Place] | None = None
+        while writer.done < end:
+            start = writer.done
+            stop = text.find("\n", start, end)
+            stop = end if stop < 0 else stop
+            line = text[start:stop]
+            following = text[stop + 1 : (text.find("\n", stop + 1) + 1 or len(text) + 1) - 1]
+            if _RULE.fullmatch(line) and "|" in line:
+                writer.drop_to(min(stop + 1, end))
+                continue
+            cells = self._cells(start, line, following, header)
+            if not cells:
+                header = None
+                self._line(line, start, stop, following)
+            elif header is None and self._heads(cells, line, following):
+                header = cells
+                writer.drop_to(min(stop + 1, end))
+                continue
+            else:
+                self._row(line, cells, header)
+                writer.drop_to(stop)
+            if stop == end:
+                break
+            writer.keep_to(stop + 1)
+
+    # Tables
+
+    def _cells(
+        self, start: int, line: str, following: str, header: list[Place] | None
+    ) -> list[Place]:
+        """Return where each cell of a row begins and ends, without white space and marks."""
+        if "|" in line and _ROW.fullmatch(line):
+            edges = [index for index, char in enumerate(line) if char == "|"]
+            if not line.strip().startswith("|"):
+                edges.insert(0, -1)
+            if not line.strip().endswith("|"):
+                edges.append(len(line))
+        elif _DELIMITED.fullmatch(line) and (header or self._names_and_values(line, following)):
+            # names in one line, and below them a line of nothing but answers
+            edges = [-1, *(i for i, char in enumerate(line) if char in ",;\t"), len(line)]
+            if header and len(edges) != len(header) + 1:
+                return []
+        else:
+            return []
+        text = self._writer.source
+        cells = []
+        for left, right in itertools.pairwise(edges):
+            begin, stop = start + left + 1, start + right
+            while begin < stop and (text[begin].isspace() or text[begin] in '*`_~"'):
+                begin += 1
+            while stop > begin and (text[stop - 1].isspace() or text[stop - 1] in '*`~"'):
+                stop -= 1
+            cells.append((begin, stop))
+        return cells
+
+    def _names_and_values(self, line: str, following: str) -> bool:
+        names, values = (re.split(r"[,;\t]", each) for each in (line, following))
+        return (
+            len(names) == len(values) > 2
+            and all(self._words.pure(value) for value in values)
+            and not any(self._words.pure(name) for name in names)
+        )
+
+    def _heads(self, cells: list[Place], line: str, following: str) -> bool:
+        """Whether a row names the columns of those below it."""
+        if "|" not in line or ("|" in following and _RULE.fullmatch(following)):
+            return True
+        first = self._writer.source[slice(*cells[0])]
+        return len(cells) > 1 and _HEADER_CELL.match(first) is not None
+
+    def _row(self, line: str, cells: list[Place], header: list[Place] | None) -> None:
+        """Write a row as ``field: answer``."""
+        text = self._writer.source
+        said = [self._words.pure(text[slice(*cell)]) for cell in cells]
+        if header and len(header) == len(cells) > 1 and all(said):
+            # every column is a field: "| Edema | Effusion |" above "| no | yes |"
+            self._fields(header, cells)
+        elif header or (line.strip().startswith("|") and len(cells) <= 3):
+            self._answers(cells, header or [])
+        elif len(cells) == 2 and said[1]:
+            self._answers(cells, [])
+        else:  # sentences side by side
+            for number, cell in enumerate(cells):
+                self._writer.put("\n" if number else "")
+                self._keep(cell)
+
+    def _fields(self, header: list[Place], cells: list[Place]) -> None:
+        text = self._writer.source
+        for number, (name, cell) in enumerate(zip(header, cells, strict=True)):
+            self._writer.put("\n" if number else "")
+            self._writer.put(text[slice(*name)] + ": ")
+            self._keep(cell)
+
+    def _answers(self, cells: list[Place], header: list[Place]) -> None:
+        """Write a field and what stands beside it; of ticked columns, the ticked one's name."""
+        writer, text, words = self._writer, self._writer.source, self._words
+        if len(cells) > 2 and _NUMBER.fullmatch(text[slice(*cells[0])]):
+            cells, header = cells[1:], header[1:]
+        self._keep(cells[0])
+        names = [text[slice(*cell)] for cell in header[1:]]
+        answers = [cell for cell in cells[1:] if cell[1] > cell[0]]
+        if sum(words.pure(name) is not None for name in names) > 1:
+            ticked = [
+                name
+                for name, cell in zip(names, cells[1:], strict=False)
+                if words.pure(name) and words.pure(text[slice(*cell)]) is Answer.AFFIRMED
+            ]
+            if ticked or not answers:
+                writer.put(": " + (ticked[0] if len(ticked) == 1 else "n/a"))
+                return
+        for number, cell in enumerate(answers):
+            writer.put(", " if number else ": ")
+            self._keep(cell)
+
+    def _keep(self, place: Place) -> None:
+        self._writer.drop_to(place[0])
+        self._writer.keep_to(place[1])
+
+    # Markdown
+
+    def _line(self, line: str, start: int, stop: int, following: str) -> None:
+        """Write a line without its marks."""
+        writer = self._writer
+        if _FENCE.fullmatch(line) or _LINE.fullmatch(line):
+            writer.drop_to(stop)
+            return
+        head = _HEAD.match(line)
+        if head is not None:
+            writer.drop_to(start + head.end())
+            line = line.rstrip()
+            closing = len(line) - len(line.rstrip("#"))
+            self._unmarked(start + len(line) - closing)
+            writer.drop_to(stop)
+            self._as_heading(line)
+            return
+        quote = _QUOTE.match(line)
+        if quote is not None:
+            writer.drop_to(start + quote.end())
+        self._unmarked(stop)
+        if _BOLD.fullmatch(line) and following.strip() and not _BOLD.fullmatch(following):
+            self._as_heading(line)
+
+    def _as_heading(self, line: str) -> None:
+        """End a heading with a colon: what stands below it answers it."""
+        if line.rstrip("*_# \t")[-1:] not in ".:;!?":
+            self._writer.put(":")
+
+    def _unmarked(self, stop: int) -> None:
+        writer = self._writer
+        bullet = _BULLET.match(writer.source, writer.done, stop)
+        if bullet:
+            writer.keep_to(bullet.end())
+        for mark in _MARKS.finditer(writer.source, writer.done, stop):
+            writer.keep_to(mark.start())
+            writer.drop_to(mark.end())
+        writer.keep_to(stop)

@@ -1,0 +1,260 @@
+"""Fields and answers within a sentence or a line: with a colon, a dash, in brackets, boxes or columns."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from orapo.facts.forms.answers import AnswerWords
+from orapo.facts.forms.items import Item, Place, stripped
+
+_UNMARKED: Final = re.compile(
+    r"[-–—\t]|  |[,;](?:[01]|true|false|yes|no|present|absent|positive|negative)[ \t]*(?:\n|\Z)|\b(?:no|yes|none|true|false|y|n|nil)[\s.,;]*(?:[;,]|\Z)",
+    re.IGNORECASE,
+)
+"""A line in which this finds nothing has no answer without a colon."""
+BOX: Final = re.compile(r"\[(?P<in>[ xX+\-]?)\]|(?<![\w)])\((?P<round>[ xX])\)(?![\w(])")
+_NAME: Final = r"[^\s:=.!?;\[\]|][^:=!?;\n|]{0,78}?"
+_FIELD: Final = re.compile(rf"(?P<name>{_NAME})[ \t]*(?P<sep>:=|=>|->|:|=|[.]{{3,}})(?!\d\d\b)")
+_SEPARATOR: Final = re.compile(r":=|=>|->|:(?!\d\d\b)|=")
+_ASIDE: Final = re.compile(r"\(([^()]{0,30})\)")
+_WORDS_IN_NAME: Final = 9
+_LAST_NAME: Final = re.compile(r"\s([A-Z][A-Za-z/]*(?: [a-z]+){0,3})\s*\Z")
+"""A name with a capital before a colon: "Edema: mild Fracture: no"."""
+_PAIRS: Final = re.compile(
+    r"([A-Za-z][A-Za-z /]*?)\s+(yes|no|none|absent|present|positive|negative)\b[ ,;.]*",
+    re.IGNORECASE,
+)
+_AHEAD: Final = re.compile(r"([A-Za-z]+(?: [a-z]+)?)[ \t]+[-–—]+[ \t]+(?=\S)")
+_LONGEST_LINE: Final = 120
+"""Characters of a field without a colon, and of its answer."""
+
+
+class Pairs:
+    """Finds the fields and answers of one sentence.
+
+    Args:
+        words: What answers are made of.
+    """
+
+    def __init__(self, words: AnswerWords) -> None:
+        self._words = words
+
+    def begin_line(self, text: str, start: int, end: int) -> bool:
+        """Whether a line begins with a field, or is one."""
+        match = _FIELD.match(text, start, end)
+        if (
+            match is not None
+            and len(match["name"].split()) <= _WORDS_IN_NAME
+            and ". " not in match["name"]
+        ):
+            return True
+        plain = _UNMARKED.search(text, start, end) is None
+        return not plain and self._trailing(text, start, end) is not None
+
+    def of_sentence(self, text: str, start: int, end: int) -> Iterator[Item]:
+        """Yield what a sentence is: fields and answers, a question, or itself."""
+        boxes = (
+            list(BOX.finditer(text, start, end))
+            if "[" in text[start:end] or "(" in text[start:end]
+            else []
+        )
+        if boxes:
+            found = list(self._boxes(text, start, end, boxes))
+            if found:
+                yield from found
+                return
+        if ")" in text[start:end] and ":" not in text[start:end]:
+            found = list(self._in_parentheses(text, start, end))
+            if found:
+                yield from found
+                return
+        match = _FIELD.match(text, start, end)
+        if match is not None and len(match["name"].split()) <= _WORDS_IN_NAME:
+            yield from self._chain(text, match, start, end)
+            return
+        if _UNMARKED.search(text, start, end) is not None:
+            trailing = list(self._dashed(text, start, end))
+            if trailing:
+                yield from trailing
+                return
+        asked = text[start:end].rstrip(" )\"'").endswith("?") or text[start] == "?"
+        yield Item(start, end, None, (start, end), asked)
+
+    def _boxes(self, text: str, start: int, end: int, boxes: list[re.Match[str]]) -> Iterator[Item]:
+        """Yield the fields of check boxes, which stand before their names or behind them."""
+        ahead = text[start : boxes[0].start()].strip(" \t-*•")
+        edges = [*(box.start() for box in boxes), end]
+        after = [
+            stripped(text, box.end(), edge) for box, edge in zip(boxes, edges[1:], strict=True)
+        ]
+        if not ahead and all(a < b for a, b in after):
+            for box, place in zip(boxes, after, strict=True):
+                yield Item(box.start(), place[1], place, box.span())
+            return
+        named = _FIELD.match(text, start, boxes[0].start())
+        options = [self._words.pure(text[a:b]) for a, b in after]
+        if ahead and all(a < b for a, b in after) and all(options):
+            # "Effusion: [ ] yes [x] no"
+            field = named.span("name") if named else stripped(text, start, boxes[0].start())
+            ticked = [
+                place
+                for box, place in zip(boxes, after, strict=True)
+                if (box["in"] or box["round"] or "").strip(" -")
+            ]
+            if len(ticked) == 1:
+                yield Item(start, end, field, ticked[0])
+            return
+        if ahead:
+            begin = start
+            for box in boxes:
+                place = stripped(text, begin, box.start())
+                if place[0] < place[1]:
+                    yield Item(place[0], box.end(), place, box.span())
+                begin = box.end()
+
+    def _in_parentheses(self, text: str, start: int, end: int) -> Iterator[Item]:
+        """Yield the fields of "Pneumothorax (no), effusion (yes)"."""
+        begin = start
+        found = []
+        for match in _ASIDE.finditer(text, start, end):
+            whole = self._words.pure(match.group())
+            if whole is None and self._words.pure(match[1]) is None:
+                continue
+            place = stripped(text, begin, match.start())
+            answer = match.span(1) if whole is None else match.span()
+            found.append(Item(place[0], match.end(), place, answer))
+            begin = match.end()
+        if not found or text[begin:end].strip(" .,;"):
+            return
+        yield from found
+
+    def _chain(self, text: str, match: re.Match[str], start: int, end: int) -> Iterator[Item]:
+        """Yield the fields of one sentence ("Effusion: no, edema: yes")."""
+        field = match.span("name")
+        begin = match.end()
+        while True:
+            following = self._next_field(text, begin, end)
+            if following is None:
+                answer = stripped(text, begin, end, "?")
+                if answer[0] >= answer[1]:  # a dash alone is an answer that says nothing
+                    answer = (begin, end) if text[begin:end].strip() else (0, 0)
+                yield Item(field[0], end, field, answer if answer[1] else None)
+                return
+            answer, next_field, rest = following
+            yield Item(
+                field[0], max(field[1], answer[1]), field, answer if answer[0] < answer[1] else None
+            )
+            field, begin = next_field, rest
+
+    def _next_field(self, text: str, begin: int, end: int) -> tuple[Place, Place, int] | None:
+        """Return the answer that ends before the next field, that field, and where its own begins."""
+        match = _SEPARATOR.search(text, begin, end)
+        if match is None:
+            return None
+        middle = text[begin : match.start()]
+        lead = self._words.leading(middle)
+        rest = "" if lead is None else middle[lead[1] :].lstrip(" \t")
+        listed = "," in rest or ";" in rest
+        if lead is not None and rest and (not rest[0].islower() or not listed):
+            cut = begin + lead[1]
+        else:
+            comma = max(middle.rfind(","), middle.rfind(";"))
+            if comma < 0:
+                named = _LAST_NAME.search(middle)
+                if named is None:
+                    return None
+                comma = named.start(1)
+            cut = begin + comma
+        answer = stripped(text, begin, cut)
+        name = stripped(text, cut, match.start())
+        if name[0] >= name[1] or len(text[slice(*name)].split()) > 5:
+            return None
+        return answer, name, match.end()
+
+    def _dashed(self, text: str, start: int, end: int) -> Iterator[Item]:
+        """Yield the fields of "Effusion - no; edema - present (left)", if all of it is such fields."""
+        columns = list(self._columns(text, start, end))
+        if columns:
+            yield from columns
+            return
+        ahead = _AHEAD.match(text, start, end)
+        if ahead is not None and self._words.pure(ahead[1]) is not None:
+            yield Item(
+                start, end, ahead.span(1), stripped(text, ahead.end(), end)
+            )  # "Absent - edema"
+            return
+        whole = self._trailing(text, start, end)
+        if whole is not None and not re.search(r"[;,]\s", text[start : whole[0][1]]):
+            yield Item(start, end, *whole)
+            return
+        for parts in (";", ","):
+            edges = [
+                start,
+                *(start + m.start() + 1 for m in re.finditer(parts, text[start:end])),
+                end,
+            ]
+            found = [
+                (a, b, self._trailing(text, *stripped(text, a, b)))
+                for a, b in itertools.pairwise(edges)
+                if text[a:b].strip(" .,;")
+            ]
+            if len(found) > 1 and all(place is not None for _, _, place in found):
+                for a, b, place in found:
+                    if place is not None:
+                        yield Item(stripped(text, a, b)[0], max(place[1][1], b - 1), *place)
+                return
+        if whole is not None:
+            yield Item(start, end, *whole)
+
+    def _columns(self, text: str, start: int, end: int) -> Iterator[Item]:
+        """Yield the fields of several columns ("Effusion    no    Edema    yes")."""
+        gaps = list(re.finditer(r"\t+|[ ]{2,}", text[start:end].rstrip()))
+        edges = [start, *(start + gap.end() for gap in gaps), end]
+        cells = [stripped(text, a, b) for a, b in itertools.pairwise(edges)]
+        if len(cells) >= 4 and len(cells) % 2 == 0:
+            pairs = list(zip(cells[::2], cells[1::2], strict=True))
+            if all(self._words.pure(text[slice(*answer)]) for _, answer in pairs):
+                for field, answer in pairs:
+                    yield Item(field[0], answer[1], field, answer)
+                return
+        at, found = start, []
+        for match in _PAIRS.finditer(text, start, end):
+            if match.start() != at:
+                return
+            found.append(Item(match.start(1), match.end(2), match.span(1), match.span(2)))
+            at = match.end()
+        if (
+            at == end
+            and len(found) > 1
+            and not any(
+                "no" in text[slice(*item.field)].lower().split() for item in found if item.field
+            )
+        ):
+            yield from found
+
+    def _trailing(self, text: str, start: int, end: int) -> tuple[Place, Place] | None:
+        """Return field and answer of a line without a colon ("Effusion - no", "Effusion    no")."""
+        stop = end
+        while stop > start and (text[stop - 1].isspace() or text[stop - 1] in ".,;"):
+            stop -= 1
+        # an answer is a few words
+        start, head = max(start, stop - _LONGEST_LINE), start
+        line = text[start:stop]
+        for match in re.finditer(r"[ \t]+[-–—]+[ \t]*|\t+|[ ]{2,}|[,;][ ]*|[ ]+", line):
+            gap = match.group()
+            answer = line[match.end() :]
+            how = self._words.pure(
+                re.sub(r"\s*\([^()]*\)\Z", "", answer) if gap.strip() else answer
+            )
+            if how is None:
+                continue
+            prose = gap not in (",", ";") and gap.strip(" \t") in ("", ",", ";")
+            if prose and "\t" not in gap and len(gap) < 3 and not self._words.bare(answer):
+                continue  # prose: "effusion present", "pneumothorax, none seen"
+            place = stripped(text, head, start + match.start())
+            if place[0] < place[1] and place[1] - place[0] <= _LONGEST_LINE:
+                return place, (start + match.end(), stop)
+        return None

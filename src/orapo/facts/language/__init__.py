@@ -1,0 +1,1 @@
+"""How radiologists say it: the lexicon compiled, and the statements of one sentence read with it."""
