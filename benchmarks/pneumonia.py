@@ -203,7 +203,7 @@ def main() -> None:
         asked.work / "ablation",
         methods=METHODS,
         seeds=1,
-        rival_seeds=1,
+        other_seeds=1,
         budget=Budget.ROLLOUTS,
         minutes=0.0,
         curve=(),

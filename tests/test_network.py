@@ -149,7 +149,7 @@ def test_training_and_generating_ask_nothing(home):
 
 def test_an_ablation_asks_nothing(home):
     words = ("ablate", "--config", home / "recipe.yaml", "--out", home / "ablation")
-    less = ("--methods", "base,grpo_facts", "--seeds", "1", "--rival-seeds", "1")
+    less = ("--methods", "base,grpo_facts", "--seeds", "1", "--other-seeds", "1")
     assert asked(home, *words, *less, "--resamples", "100") == []
 
 

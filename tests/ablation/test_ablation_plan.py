@@ -40,7 +40,7 @@ def plan_of(tmp_path):
         defaults = {
             "methods": methods_named(["all"]),
             "seeds": 2,
-            "rival_seeds": 1,
+            "other_seeds": 1,
             "budget": Budget.ROLLOUTS,
             "minutes": 0.0,
             "curve": (),
@@ -55,7 +55,7 @@ def jobs_of(plan, method):
     return [job for job in plan.jobs() if job.method == method]
 
 
-def test_the_paper_s_rows_have_all_seeds_and_the_rivals_theirs(plan_of):
+def test_the_paper_s_rows_have_all_seeds_and_the_others_theirs(plan_of):
     plan = plan_of()
     assert [job.seed for job in jobs_of(plan, "orapo")] == [0, 1]
     assert [job.seed for job in jobs_of(plan, "sft")] == [0]
@@ -64,8 +64,8 @@ def test_the_paper_s_rows_have_all_seeds_and_the_rivals_theirs(plan_of):
 
 def test_two_methods_differ_in_what_their_definition_says_and_nothing_else(plan_of):
     plan = plan_of()
-    (rival, _), (own, _) = jobs_of(plan, "grpo_facts"), jobs_of(plan, "orapo")
-    a, b = dict(rival.recipes[0]), dict(own.recipes[0])
+    (baseline, _), (own, _) = jobs_of(plan, "grpo_facts"), jobs_of(plan, "orapo")
+    a, b = dict(baseline.recipes[0]), dict(own.recipes[0])
     a.pop("output_dir"), b.pop("output_dir")
     assert a.pop("method") == "grpo"
     assert a == b

@@ -72,7 +72,7 @@ def done(recipe):
     labeler = recipe.with_name("labeler.py")
     labeler.write_text(LABELER)
     out = recipe.parent / "out"
-    options = ["--out", str(out), "--seeds", "1", "--rival-seeds", "1", "--resamples", "100"]
+    options = ["--out", str(out), "--seeds", "1", "--other-seeds", "1", "--resamples", "100"]
     options += ["--methods", "base,grpo_facts,sft_grpo"]
     options += ["--labeler", f"{sys.executable} {labeler}"]
     return out, options, ablate(recipe, *options)

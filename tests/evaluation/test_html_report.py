@@ -124,7 +124,7 @@ def test_the_headline_shows_the_figures_and_the_trivial_rows(write, metrics):
     ]  # fmt: skip
     assert page.row("All positive")[1] == f"{metrics['all_positive']['macro_f1']:.3f}"
     assert page.row("All positive")[-3:] == ["–"] * 3
-    assert "+0.056 against the best trivial row (All positive, 0.500)" in page.text
+    assert "+0.056 against the best trivial baseline (All positive, 0.500)" in page.text
 
 
 def test_the_table_of_labels_tells_no_support_from_a_zero(write):

@@ -1,4 +1,4 @@
-"""The trivial rows: what is scored without looking at a film."""
+"""The trivial baselines: what is scored without looking at a film."""
 
 import pytest
 

@@ -23,7 +23,7 @@ class Method:
 
     Attributes:
         title: What the table calls it.
-        group: ``paper`` (the six rows of its Table 4), ``rival``, ``beyond`` or ``experts``.
+        group: ``paper`` (the six rows of its Table 4), ``baseline``, ``beyond`` or ``experts``.
         changes: Fields of the recipe; None: it is not trained (the base).
         studies_share: Share of the training studies that it may use.
         stages: Trainings one after the other, each with its changes and its share of the steps, in
@@ -75,25 +75,27 @@ METHODS: Final[Mapping[str, Method]] = MappingProxyType(
         "orapo_40": Method("OraPO, 40 % of the studies", "paper", studies_share=0.4),
         "grpo_sft": Method("GRPO + SFT + FactS", "paper", {"lesson": "sft"}),
         "orapo": Method("OraPO", "paper"),
-        "grpo_dapo": Method("GRPO + FactS, DAPO's loss", "rival", _DAPO),
-        "grpo_tuned": Method("GRPO + FactS, tuned", "rival", tuned_from=TUNING),
-        "sft": Method("SFT alone", "rival", {"method": "sft"}),
+        "grpo_dapo": Method("GRPO + FactS, DAPO's loss", "baseline", _DAPO),
+        "grpo_tuned": Method("GRPO + FactS, tuned", "baseline", tuned_from=TUNING),
+        "sft": Method("SFT alone", "baseline", {"method": "sft"}),
         "sft_grpo": Method(
-            "SFT, then GRPO + FactS", "rival", stages=(({"method": "sft"}, 0.5), (GRPO, 0.5))
+            "SFT, then GRPO + FactS", "baseline", stages=(({"method": "sft"}, 0.5), (GRPO, 0.5))
         ),
         "sft_grpo_slow": Method(
             "SFT, then slower GRPO + FactS",
-            "rival",
+            "baseline",
             stages=(({"method": "sft"}, 0.5), ({**GRPO, "learning_rate": 0.3, "beta": 0.02}, 0.5)),
         ),
-        "oracle_dpo": Method("Oracle DPO alone", "rival", {"w_min": 1.0, "w_max": 1.0}),
-        "offline_dpo": Method("Offline DPO", "rival", {"method": "dpo"}),
-        "grpo_bleu": Method("GRPO + BLEU", "rival", {**GRPO, "reward": "bleu"}, needs="sacrebleu"),
+        "oracle_dpo": Method("Oracle DPO alone", "baseline", {"w_min": 1.0, "w_max": 1.0}),
+        "offline_dpo": Method("Offline DPO", "baseline", {"method": "dpo"}),
+        "grpo_bleu": Method(
+            "GRPO + BLEU", "baseline", {**GRPO, "reward": "bleu"}, needs="sacrebleu"
+        ),
         "grpo_radgraph": Method(
-            "GRPO + RadGraph", "rival", {**GRPO, "reward": "radgraph"}, needs="radeval"
+            "GRPO + RadGraph", "baseline", {**GRPO, "reward": "radgraph"}, needs="radeval"
         ),
         "grpo_radcliq": Method(
-            "GRPO + RadCliQ", "rival", {**GRPO, "reward": "radcliq"}, needs="radeval"
+            "GRPO + RadCliQ", "baseline", {**GRPO, "reward": "radcliq"}, needs="radeval"
         ),
         "orapo_false_alarm": Method(
             "OraPO, false alarms cost", "beyond", {"reward_terms": ["+false_alarm=0.5"]}
@@ -137,7 +139,7 @@ METHODS: Final[Mapping[str, Method]] = MappingProxyType(
         ),
     }
 )
-GROUPS: Final = ("paper", "rival", "beyond", "experts")
+GROUPS: Final = ("paper", "baseline", "beyond", "experts")
 ON_CURVE: Final = ("grpo_facts", "grpo_sft", "orapo", "sft")
 """What the curve of data efficiency compares: exploration, supervision, and both together."""
 EXPERTS: Final = ("reward_model", "preferences")

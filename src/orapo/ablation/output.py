@@ -103,14 +103,14 @@ def _main_table(found: Ablation) -> ResultTable:
 def _difference_table(found: Ablation) -> ResultTable:
     rows = []
     for name, row in found.rows.items():
-        for rival, one in row.get("against", {}).items():
+        for baseline, one in row.get("against", {}).items():
             low, high = one["difference_interval"]
             ratio = "-" if one["ratio"] is None else f"{one['ratio']:.2f}"
             ends = " to ".join(f"{end:.2f}" for end in one["ratio_interval"] or ()) or "-"
             rows.append(
                 TableRow(
                     (
-                        *(title_of(name), title_of(rival), str(one["seeds"])),
+                        *(title_of(name), title_of(baseline), str(one["seeds"])),
                         *(f"{one['difference']:+.3f}", f"{low:+.3f} to {high:+.3f}"),
                         *(ratio, ends),
                         *(f"{one['p']:.4f}", f"{one['p_holm']:.4f}"),
@@ -121,7 +121,7 @@ def _difference_table(found: Ablation) -> ResultTable:
         "Differences of macro-F1",
         ("method", "against", "seeds", "difference", "95 %", "ratio", "95 %", "p", "p (Holm)"),
         tuple(rows),
-        ("Paired by seed and by study; p two-sided, by the bootstrap; Holm within each rival.",),
+        ("Paired by seed and by study; p two-sided, by the bootstrap; Holm within each baseline.",),
     )
 
 
@@ -208,8 +208,8 @@ def _write_csv(path: Path, found: Ablation) -> None:
     figures = ("macro_f1", "macro_precision", "macro_recall", "micro_f1", "r2gen_macro_f1")
     columns = ["method", "seeds", *figures, "macro_f1_spread", "macro_f1_low", "macro_f1_high"]
     columns += ["studies", "rollouts", "seconds"]
-    for rival in ("grpo_facts", "orapo"):
-        columns += [f"{key}_{rival}" for key in ("difference", "low", "high", "ratio", "p_holm")]
+    for baseline in ("grpo_facts", "orapo"):
+        columns += [f"{key}_{baseline}" for key in ("difference", "low", "high", "ratio", "p_holm")]
     with write_rows(path, columns) as write:
         for name, row in found.rows.items():
             cells: dict[str, Any] = {key: row[key] for key in figures}
@@ -217,9 +217,11 @@ def _write_csv(path: Path, found: Ablation) -> None:
             cells |= {key: row[key] for key in ("studies", "rollouts", "seconds")}
             cells["macro_f1_spread"] = row["macro_f1_spread"]
             cells["macro_f1_low"], cells["macro_f1_high"] = row["macro_f1_interval"]
-            for rival, one in row.get("against", {}).items():
-                cells |= {f"{key}_{rival}": one[key] for key in ("difference", "ratio", "p_holm")}
-                cells[f"low_{rival}"], cells[f"high_{rival}"] = one["difference_interval"]
+            for baseline, one in row.get("against", {}).items():
+                cells |= {
+                    f"{key}_{baseline}": one[key] for key in ("difference", "ratio", "p_holm")
+                }
+                cells[f"low_{baseline}"], cells[f"high_{baseline}"] = one["difference_interval"]
             write(cells)
         for name, row in found.trivial.items():
             write({"method": name, **{key: row[key] for key in figures}})

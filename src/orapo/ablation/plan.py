@@ -71,7 +71,7 @@ class AblationPlan:
         out: Folder of everything.
         methods: Keys of `METHODS`, in the order of the table.
         seeds: Of each method of the paper.
-        rival_seeds: Of all other methods.
+        other_seeds: Of all other methods.
         budget: What is equal.
         minutes: Of each training, with the budget of minutes.
         curve: Numbers of studies for the curve of data efficiency.
@@ -83,7 +83,7 @@ class AblationPlan:
     out: Path
     methods: tuple[str, ...]
     seeds: tuple[int, ...]
-    rival_seeds: tuple[int, ...]
+    other_seeds: tuple[int, ...]
     budget: Budget = Budget.ROLLOUTS
     minutes: float = 0.0
     curve: tuple[int, ...] = ()
@@ -94,7 +94,7 @@ class AblationPlan:
 
     def seeds_of(self, method: str) -> tuple[int, ...]:
         """Return the seeds of a method."""
-        return self.seeds if METHODS[method].group == "paper" else self.rival_seeds
+        return self.seeds if METHODS[method].group == "paper" else self.other_seeds
 
     def jobs(self) -> list[Job]:
         """Return all trainings but those of searches' results, seed by seed.
@@ -108,7 +108,7 @@ class AblationPlan:
                 continue
             if method.tuned_from:
                 jobs += [
-                    self._job(name, self.rival_seeds[0], [(changes, 1.0)], candidate=number)
+                    self._job(name, self.other_seeds[0], [(changes, 1.0)], candidate=number)
                     for number, changes in enumerate(method.tuned_from)
                 ]
                 continue
@@ -126,7 +126,7 @@ class AblationPlan:
     def tuned(self, method: str, best: int) -> list[Job]:
         """Return the trainings of a search's best candidate; the first seed's is done."""
         changes = METHODS[method].tuned_from[best]
-        return [self._job(method, seed, [(changes, 1.0)]) for seed in self.rival_seeds]
+        return [self._job(method, seed, [(changes, 1.0)]) for seed in self.other_seeds]
 
     def _job(
         self,
@@ -196,7 +196,7 @@ def read_plan(
     *,
     methods: Sequence[str],
     seeds: int,
-    rival_seeds: int,
+    other_seeds: int,
     budget: Budget,
     minutes: float,
     curve: Sequence[int],
@@ -209,7 +209,7 @@ def read_plan(
         out: Folder of everything.
         methods: Keys of `METHODS`.
         seeds: How many of each method of the paper.
-        rival_seeds: How many of all others.
+        other_seeds: How many of all others.
         budget: What is equal.
         minutes: Of each training, with that budget.
         curve: Numbers of studies.
@@ -258,7 +258,7 @@ def read_plan(
         out,
         tuple(name for name in methods if name not in missing),
         tuple(range(seeds)),
-        tuple(range(rival_seeds)),
+        tuple(range(other_seeds)),
         budget,
         minutes,
         tuple(curve),

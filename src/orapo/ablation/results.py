@@ -134,7 +134,7 @@ class Comparison:
         return row
 
     def differences(
-        self, methods: Mapping[str, Sequence[Run]], rival: str
+        self, methods: Mapping[str, Sequence[Run]], baseline: str
     ) -> dict[str, dict[str, Any]]:
         """Compare every method with one of them, over the seeds that both have.
 
@@ -144,9 +144,9 @@ class Comparison:
         """
         found: dict[str, dict[str, Any]] = {}
         for name, runs in methods.items():
-            if name == rival:
+            if name == baseline:
                 continue
-            mine, theirs = _paired(runs, methods[rival])
+            mine, theirs = _paired(runs, methods[baseline])
             a, b = self._draws(mine), self._draws(theirs)
             chosen = self._chosen(len(mine))
             first = np.take_along_axis(a, chosen, axis=0).mean(axis=0)
@@ -159,7 +159,7 @@ class Comparison:
                 "difference": float(whole[0] - whole[1]),
                 "difference_interval": _ends(first - second),
                 "ratio": float(whole[0] / whole[1]) if whole[1] else None,
-                # no interval where a draw of the rival has nothing right
+                # no interval where a draw of the baseline has nothing right
                 "ratio_interval": _ends(first / second) if second.min() > 0 else None,
                 "p": min(1.0, max(2 * min(below, above), smallest)),
                 "seeds": len(mine),

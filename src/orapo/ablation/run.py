@@ -64,7 +64,7 @@ class Ablation:
 
     Attributes:
         rows: By method: `Comparison.row`, and ``against`` with its differences from others.
-        trivial: The trivial rows.
+        trivial: The trivial baselines.
         curve: Of data efficiency: method to number of studies to figures.
         runs: All runs by method, without those of the curve.
         settings: What it was made with.
@@ -342,10 +342,10 @@ def _compare(
         if (found := [run for run in runs if run.method == name and not run.curve])
     }
     rows = {name: comparison.row(found) for name, found in by_method.items()}
-    for rival in ("grpo_facts", "orapo"):
-        if rival in by_method:
-            for name, difference in comparison.differences(by_method, rival).items():
-                rows[name].setdefault("against", {})[rival] = difference
+    for baseline in ("grpo_facts", "orapo"):
+        if baseline in by_method:
+            for name, difference in comparison.differences(by_method, baseline).items():
+                rows[name].setdefault("against", {})[baseline] = difference
     curve: dict[str, dict[int, dict[str, Any]]] = {}
     for name in ON_CURVE:
         for count in sorted({run.studies for run in runs if run.method == name}):
@@ -367,7 +367,7 @@ def _compare(
         "missing": dict(plan.missing),
         "failures": dict(failures),
         "seeds": list(plan.seeds),
-        "rival_seeds": list(plan.rival_seeds),
+        "other_seeds": list(plan.other_seeds),
         "budget": plan.budget.value,
         "minutes": plan.minutes,
         "split": plan.split,

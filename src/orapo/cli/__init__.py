@@ -109,7 +109,7 @@ def _version(show: bool) -> None:
 app = _typer(
     name="orapo",
     cls=_Commands,
-    help="Train small vision-language models to write factually right chest X-ray reports.",
+    help="Train small vision-language models to write factually correct chest X-ray reports.",
     no_args_is_help=True,
 )
 

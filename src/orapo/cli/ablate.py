@@ -1,4 +1,4 @@
-"""`orapo ablate`: the paper's comparison, and its rivals, on any data set."""
+"""`orapo ablate`: the paper's comparison, and competing methods, on any data set."""
 
 from __future__ import annotations
 
@@ -28,10 +28,12 @@ def ablate(
     out: Annotated[Path, typer.Option(help="Folder for everything it makes.")],
     methods: Annotated[
         list[str] | None,
-        typer.Option(help="paper (default), rival, beyond, experts, all, or methods, with commas."),
+        typer.Option(
+            help="paper (default), baseline, beyond, experts, all, or methods, with commas."
+        ),
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Trainings of each of the paper's rows.")] = 5,
-    rival_seeds: Annotated[int, typer.Option(min=1, help="Trainings of every other row.")] = 2,
+    other_seeds: Annotated[int, typer.Option(min=1, help="Trainings of every other row.")] = 2,
     budget: Annotated[
         str, typer.Option(help="What is equal for all: rollouts, samples or minutes.")
     ] = "rollouts",
@@ -77,7 +79,7 @@ def ablate(
         out,
         methods=methods_named([name for one in methods or ["paper"] for name in one.split(",")]),
         seeds=seeds,
-        rival_seeds=rival_seeds,
+        other_seeds=other_seeds,
         budget=Budget(budget),
         minutes=minutes,
         curve=curve or (),

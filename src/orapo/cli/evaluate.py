@@ -1,4 +1,4 @@
-"""``orapo evaluate``: score generated reports against references, beside the trivial rows."""
+"""``orapo evaluate``: score generated reports against references, beside the trivial baselines."""
 
 from __future__ import annotations
 
@@ -46,7 +46,9 @@ def evaluate(
     ],
     train: Annotated[
         Path | None,
-        typer.Option(help="Manifest of the training studies, for the trivial rows that need them."),
+        typer.Option(
+            help="Manifest of the training studies, for the trivial baselines that need them."
+        ),
     ] = None,
     split: Annotated[
         str | None,

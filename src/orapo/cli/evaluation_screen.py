@@ -59,7 +59,7 @@ def notes_on(metrics: Mapping[str, Any], shared: int) -> list[str]:
     lift = metrics["detail"].get("lift")
     if lift and lift["low"] is not None:
         notes.append(
-            f"Macro-F1 over the best trivial row ({TRIVIAL_TITLES[lift['over']]}): "
+            f"Macro-F1 over the best trivial baseline ({TRIVIAL_TITLES[lift['over']]}): "
             f"{lift['value']:+.3f}, 95 % interval {lift['low']:+.3f} to {lift['high']:+.3f}."
         )
     if metrics["empty_predictions"]:

@@ -1,4 +1,4 @@
-"""How right reports are: clinical metrics, trivial rows, plots and the HTML report."""
+"""How right reports are: clinical metrics, trivial baselines, plots and the HTML report."""
 
 from orapo.evaluation.clinical import ClinicalScores, clinical_scores, evaluate_reports
 from orapo.evaluation.trivial import trivial_scores

@@ -70,7 +70,7 @@ def detailed(
 
     Args:
         evaluated: The studies.
-        best_trivial: Labels of the best trivial row, for the model's lift over it; None: no lift.
+        best_trivial: Labels of the best trivial baseline, for the model's lift over it; None: no lift.
         uncertain: The policy of the per-label table and of the headline.
         resamples: Bootstrap resamples.
         seed: Of the resamples.

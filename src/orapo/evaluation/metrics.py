@@ -46,7 +46,7 @@ class Evaluation:
         read: What FactS read from each generated report.
         stated: What it read from each reference report; None where there is no report.
         predicted: The labels of the generated reports that are scored: FactS' or given ones.
-        training: Training studies, for the trivial rows that need them.
+        training: Training studies, for the trivial baselines that need them.
         earlier: Studies for which the model was given an earlier one.
         uncertain: What -1 counts as.
         resamples: Of the bootstrap.
@@ -123,7 +123,7 @@ def read_texts(
 
 
 def evaluation_metrics(evaluation: Evaluation, step: Step = _silent) -> dict[str, Any]:
-    """Return the scores of the model and of the trivial rows, and every figure with its interval.
+    """Return the scores of the model and of the trivial baselines, and every figure with its interval.
 
     Args:
         evaluation: Both sides.
@@ -132,7 +132,7 @@ def evaluation_metrics(evaluation: Evaluation, step: Step = _silent) -> dict[str
     uncertain, labels, seed = evaluation.uncertain, evaluation.labels, evaluation.seed
     scores = clinical_scores(evaluation.predicted, labels, uncertain=uncertain)
     nearest, no_nearest = _nearest(evaluation, step)
-    step("trivial rows", 0, None)
+    step("trivial baselines", 0, None)
     training = evaluation.training
     trivial = trivial_scores(
         labels,
@@ -184,7 +184,7 @@ def _detail(
     rows = nearest if best == "nearest_image" else None if row is None else [row] * len(labels)
     detail = detailed(
         evaluated,
-        None if rows is None else label_matrix(rows, "trivial row"),
+        None if rows is None else label_matrix(rows, "trivial baseline"),
         uncertain=evaluation.uncertain,
         resamples=evaluation.resamples,
         seed=evaluation.seed,

@@ -130,7 +130,7 @@ def write_report(
 
     Args:
         path: The file to write; it is replaced only when the new page is whole.
-        metrics: What ``metrics.json`` holds: one dict a row (``base``, ``orapo``, the trivial rows
+        metrics: What ``metrics.json`` holds: one dict a row (``base``, ``orapo``, the trivial baselines
             ...) with at least ``macro_f1, macro_precision, macro_recall, micro_f1, per_label``
             and, for trained models, ``zero_reward_share`` ((step, share) pairs), ``rollouts`` and
             ``seconds``; ``detail`` as :func:`orapo.evaluation.detail.detailed` and the command

@@ -2,7 +2,7 @@
 
 A result (``metrics.json``) is a dict in which every value that holds ``macro_f1`` is one row; the
 other keys are settings. Everything that prints a table goes through this module, so that the
-trivial rows stand in all of them.
+trivial baselines stand in all of them.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def row_title(name: str) -> str:
 
 
 def result_rows(metrics: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """Return the rows of a result: models first in the result's order, then the trivial rows."""
+    """Return the rows of a result: models first in the result's order, then the trivial baselines."""
     rows = {
         name: row for name, row in metrics.items() if isinstance(row, Mapping) and "macro_f1" in row
     }
@@ -43,7 +43,7 @@ def result_rows(metrics: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 
 
 def best_trivial(metrics: Mapping[str, Any]) -> str | None:
-    """Return the name of the trivial row with the highest macro-F1, None if there is no such row.
+    """Return the name of the trivial baseline with the highest macro-F1, None if there is no such row.
 
     A model is worth what it adds to this row, not to zero.
     """

@@ -1,4 +1,4 @@
-"""The trivial rows: what "systems" score that never look at a film.
+"""The trivial baselines: what "systems" score that never look at a film.
 
 A report that claims every finding has recall 1 and an F1 not far below published figures, so every
 table carries these rows beside the model.
@@ -67,7 +67,7 @@ def most_frequent(training_reports: Sequence[str]) -> dict[str, LabelValue]:
 
 
 def constant_row(name: str, training_reports: Sequence[str] | None) -> dict[str, LabelValue] | None:
-    """Return the labels of a trivial row that says the same of every study; None if it does not."""
+    """Return the labels of a trivial baseline that says the same of every study; None if it does not."""
     if name == "all_positive":
         return all_positive()
     if name == "all_negative":
@@ -113,7 +113,7 @@ def trivial_scores(
     uncertain: UncertainPolicy = DEFAULT_UNCERTAIN,
     nearest: Sequence[Mapping[str, LabelValue]] | None = None,
 ) -> dict[str, ClinicalScores]:
-    """Score the trivial rows on ``reference``.
+    """Score the trivial baselines on ``reference``.
 
     Args:
         reference: Label vectors of the references.

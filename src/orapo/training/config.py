@@ -31,8 +31,8 @@ class OraPOConfig(GRPOConfig):
     paper's equation does not.
 
     Attributes:
-        method: ``orapo``; ``grpo`` for the plain rival, the same trainer without the DPO term; ``sft``
-            for supervision by the reports alone (`orapo.training.method.rivals`); ``dpo`` for pairs alone
+        method: ``orapo``; ``grpo`` for the plain baseline, the same trainer without the DPO term; ``sft``
+            for supervision by the reports alone (`orapo.training.method.baselines`); ``dpo`` for pairs alone
             (`orapo.training.preparing.pairs`); ``rlhf`` for GRPO with a learned reward beside FactS;
             ``orapo+rlhf`` for OraPO with that reward, and experts' pairs in its DPO term.
         zrr_alpha: The paper's a: weight of the past in the smoothed zero-reward rate of a study.

@@ -23,8 +23,8 @@ from orapo.errors import OrapoError, RunFailedError
 from orapo.facts import FactSReward
 from orapo.preferences import read_preferences
 from orapo.training.config import OraPOConfig
+from orapo.training.method.baselines import OfflineTrainer, SupervisedTrainer
 from orapo.training.method.experts import ExpertPairs, check_pairs
-from orapo.training.method.rivals import OfflineTrainer, SupervisedTrainer
 from orapo.training.method.trainer import OraPOTrainer
 from orapo.training.preparing.balance import shown_rows
 from orapo.training.preparing.dataset import supervised_rows, training_dataset

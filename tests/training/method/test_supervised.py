@@ -7,7 +7,7 @@ import run_recipe
 
 from orapo import OrapoError
 from orapo.training import OraPOConfig
-from orapo.training.method.rivals import supervised_config
+from orapo.training.method.baselines import supervised_config
 from orapo.training.run import train, training_studies
 from orapo.training.surviving.checkpoints import whole_checkpoints
 

@@ -1,1 +1,1 @@
-"""What moves the weights: OraPO's trainer with its parts, and the rivals that learn without rollouts."""
+"""What moves the weights: OraPO's trainer with its parts, and the baselines that learn without rollouts."""

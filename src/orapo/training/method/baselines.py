@@ -1,4 +1,4 @@
-"""The rivals without rollouts: TRL's SFTTrainer on the reports, its DPOTrainer on pairs.
+"""The baselines without rollouts: TRL's SFTTrainer on the reports, its DPOTrainer on pairs.
 
 ``method: sft`` is plain supervision by the radiologists' reports alone. ``method: dpo`` is pairs alone, with
 the length-normalised loss of OraPO's oracle term (TRL's ``sigmoid_norm``, with tau as its beta). An
