@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-# How long an example takes says more about the machine than about the code.
-hypothesis.settings.register_profile("orapo", deadline=None)
+# How long an example takes says more about the machine than about the code. A check says the same of
+# the same code each time; for new examples: `pytest --hypothesis-profile=search`.
+hypothesis.settings.register_profile("search", deadline=None, print_blob=True)
+hypothesis.settings.register_profile("orapo", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("orapo")
 
 # What `make test` leaves to `make test-all`: kills, faults, browsers, long trainings, hostile files.

@@ -5,6 +5,8 @@ why: ``<!-- skip: next "why" -->``.
 """
 
 import contextlib
+import functools
+import importlib
 import os
 import re
 import subprocess
@@ -93,23 +95,25 @@ def commands(text):
             yield found[1].split()
 
 
+@functools.cache
+def every_command():
+    import typer
+
+    from orapo.cli import COMMANDS
+
+    app = typer.Typer()  # not the command line's own: it loads a command when it is called
+    for command in COMMANDS:
+        importlib.import_module(f"orapo.cli.{command}").add_to(app)
+    return typer.main.get_command(app)
+
+
 @pytest.mark.parametrize(
     "name", ["README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))]
 )
 def test_every_option_that_a_page_names_exists(name):
-    import importlib
-
-    import typer
-
-    from orapo.cli import COMMANDS, app
-
-    if not app.registered_commands:
-        for command in COMMANDS:
-            importlib.import_module(f"orapo.cli.{command}").add_to(app)
-    root = typer.main.get_command(app)
     unknown = []
     for words in commands((ROOT / name).read_text(encoding="utf-8")):
-        command = root
+        command = every_command()
         while hasattr(command, "commands") and words:
             word = words.pop(0).rstrip(",")
             if word.startswith("-") or word == "COMMAND":

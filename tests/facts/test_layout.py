@@ -169,6 +169,7 @@ def test_a_true_answer_earns_all_and_a_turned_one_nothing(form, answers):
         ("Is the heart enlarged? No.", {"Cardiomegaly": 0}),
         ("1.No effusion 2.Mild edema", {"Pleural Effusion": 0, "Edema": 1}),
         ("No edema\nleft effusion", {"Edema": 0, "Pleural Effusion": 1}),
+        ("no pleural other\npleural effusion", {"Pleural Other": 0, "Pleural Effusion": 1}),
         ("No evidence of pleural\neffusion. Mild edema.", {"Pleural Effusion": 0, "Edema": 1}),
         ("Edema: [ ] yes [x] no", {"Edema": 0}),
         ("No Finding: Yes", {"No Finding": 1}),

@@ -3,17 +3,17 @@
 Each test takes a tiny checkpoint of a class from a folder (`checkpoints.py`), as `orapo train` does.
 """
 
+import importlib
 import json
 from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
-from typer.testing import CliRunner
 
 from checkpoints import BUILDERS, CORPUS, FILM_TOKENS
+from commands import invoke
 from orapo import OrapoError
-from orapo.cli import COMMANDS, app
 from orapo.data.images import read_image
 from orapo.data.manifest import read_manifest
 from orapo.generation import load_checkpoint
@@ -261,14 +261,8 @@ def test_no_placeholder_is_sampled_even_by_a_model_that_wants_nothing_else(
 
 
 def call(*arguments):
-    if not app.registered_commands:
-        import importlib
-
-        for name in COMMANDS:
-            importlib.import_module(f"orapo.cli.{name}").add_to(app)
-    result = CliRunner().invoke(app, [str(word) for word in arguments], catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    return result.output
+    module = importlib.import_module(f"orapo.cli.{arguments[0]}")
+    return invoke([module], arguments).output
 
 
 @pytest.mark.parametrize("kind", KINDS)

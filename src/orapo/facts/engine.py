@@ -62,7 +62,7 @@ class RulesEngine:
         self._most_cached = cached_sentences
         self._blank = self.label_set.blank()
         vocabulary = self._vocabulary
-        self._layout = Layout(vocabulary.headings, vocabulary.answers, vocabulary.follow)
+        self._layout = Layout(vocabulary.headings, vocabulary.answers, vocabulary.one_phrase)
         self._fields = FieldReader(vocabulary, self._as_sentence)
 
     @property

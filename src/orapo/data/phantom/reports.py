@@ -73,6 +73,8 @@ def write_report(
     stated = {name for name, value in labels.items() if value in (POSITIVE, UNCERTAIN)}
     if not abnormal and stated <= {SUPPORT_DEVICES}:
         labels[NO_FINDING] = POSITIVE
+    elif abnormal and not any(labels[name] == POSITIVE for name in stated - {SUPPORT_DEVICES}):
+        labels[NO_FINDING] = NEGATIVE  # not blank: see `orapo.facts.reference_labels`
     findings = " ".join(one.text for one in statements)
     return WrittenReport(findings, _impression(rng, reported, abnormal), labels)
 

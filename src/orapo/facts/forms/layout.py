@@ -7,7 +7,7 @@ What one sentence holds is found by `orapo.facts.forms.pairs`; what field and an
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from orapo.facts.forms.answers import AnswerWords
@@ -28,6 +28,9 @@ _ENDS_OPEN: Final = re.compile(
     re.IGNORECASE,
 )
 """What a line that goes on in the next one ends with."""
+_WORD: Final = re.compile(r"[a-z']+")
+_NEAR: Final = 4
+"""Words on each side of a line's end in which a phrase is looked for."""
 _NOUN_SIDE: Final = re.compile(r"\b(?:the|on)\s+(?:left|right)\s*\Z", re.IGNORECASE)
 _GOES_ON: Final = re.compile(
     r"\s*(?:and|or|nor|of|with|but|which|that|is|are|was|were|in|on|at|to|for|from|than|as|by|has|have|seen|not)\b",
@@ -41,13 +44,17 @@ class Layout:
     Args:
         names: What headings are called.
         words: What answers are made of.
-        follow: Pairs of words that follow each other within a phrase of the lexicon.
+        one_phrase: Tells whether a phrase of the lexicon begins in some words and goes on in those
+            behind them.
     """
 
     def __init__(
-        self, names: HeadingNames, words: AnswerWords, follow: frozenset[tuple[str, str]]
+        self,
+        names: HeadingNames,
+        words: AnswerWords,
+        one_phrase: Callable[[list[str], list[str]], bool],
     ) -> None:
-        self._names, self._words, self._follow = names, words, follow
+        self._names, self._words, self._one_phrase = names, words, one_phrase
         self._pairs = Pairs(words)
 
     def items(self, text: str) -> list[Item]:
@@ -133,11 +140,11 @@ class Layout:
         first = text[start : start + 1]
         if not first.islower():
             return False
-        words = (
-            re.findall(r"[a-z']+", stripped.lower())[-1:],
-            re.findall(r"[a-z']+", text[start:end].lower())[:1],
+        near = (
+            _WORD.findall(stripped.lower())[-_NEAR:],
+            _WORD.findall(text[start:end].lower())[:_NEAR],
         )
-        if words[0] and words[1] and (words[0][0], words[1][0]) in self._follow:
+        if self._one_phrase(*near):
             return True
         # prose has sentences that end and begin within its lines; a list has not
         return block.prose or ". " in text[start:end]

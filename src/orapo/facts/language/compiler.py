@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from importlib import resources
 from importlib.resources.abc import Traversable
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -266,7 +265,6 @@ class _Compiler:
             AnswerWords(self.answers),
             self._normal_names(),
             self.normal.finding if self.normal.finding in findings else None,
-            frozenset(pair for each in words.values() for pair in pairwise(each)),
             frozenset(known),
             frozenset(self.foreign),
             self.label_set,

@@ -75,7 +75,6 @@ class Vocabulary:
         answers: What answers of fields are made of.
         normal_names: Fields that say with "yes" that all is normal (lower case).
         normal_finding: The finding whose absence that means.
-        follow: Pairs of words that follow each other in some phrase.
         words: All its words.
         foreign: Words of other languages that English does not have.
         no_device: Findings and polarities that say no more than that there is no device.
@@ -89,7 +88,6 @@ class Vocabulary:
     answers: AnswerWords
     normal_names: frozenset[str]
     normal_finding: str | None
-    follow: frozenset[tuple[str, str]]
     words: frozenset[str]
     foreign: frozenset[str]
     label_set: LabelSet
@@ -168,6 +166,11 @@ class Vocabulary:
             return not (denied and (Kind.STATE, "normal") in kinds)
         items = self.find(tokens)
         return bool(items) and items[0].first <= 1 and items[0].kind in _DENIES
+
+    def one_phrase(self, before: list[str], after: list[str]) -> bool:
+        """Whether a known phrase begins in some words and goes on in those behind them."""
+        items = self.find(self.canonical_forms([*before, *after]))
+        return any(item.first < len(before) <= item.last for item in items)
 
     def find(self, tokens: list[str]) -> list[Item]:
         """Return the longest known phrases, left to right, in canonical tokens."""
