@@ -22,18 +22,30 @@ hypothesis.settings.load_profile("orapo")
 
 # What `make test` leaves to `make test-all`: kills, faults, browsers, long trainings, hostile files.
 SLOW = (
+    "tests/ablation/test_trainings.py::test_an_interrupted_training",
     "tests/cli/test_ablate_cli.py",
+    "tests/cli/test_evaluate_cli.py::test_order_and_workers_make_no_difference",
     "tests/cli/test_faults.py",
     "tests/cli/test_start.py",
     "tests/data/test_hostile.py",
     "tests/demo/test_run.py",
+    "tests/docs/test_guides.py::test_the_code_of_a_guide_runs[docs/gpus.md]",
+    "tests/docs/test_guides.py::test_the_code_of_a_guide_runs[docs/own-data.md]",
+    "tests/docs/test_guides.py::test_the_code_of_a_guide_runs[docs/reading.md]",
     "tests/evaluation/test_html_report_browser.py",
+    "tests/facts/test_llm_engine.py::test_with_faults",
+    "tests/generation/test_interrupted.py",
+    "tests/preferences/test_simulated.py",
     "tests/serve/test_connections.py",
+    "tests/serve/test_description.py::test_schemathesis",
     "tests/serve/test_edits_page.py",
     "tests/serve/test_judging_page.py",
     "tests/serve/test_workbench.py",
     "tests/test_network.py",
     "tests/test_recipes.py",
+    "tests/training/method/test_cut_step.py::test_a_cut_changes_no_gradient[2-",
+    "tests/training/method/test_cut_step.py::test_all_processes",
+    "tests/training/surviving/test_interruption.py::test_two_processes",
     "tests/training/surviving/test_killed.py",
 )
 
