@@ -10,6 +10,7 @@ from orapo.facts import label_report, score_report
 from orapo.preferences.check import check_judgements
 from orapo.preferences.judgements import Judgements
 from orapo.preferences.page import write_check
+from orapo.preferences.pairing import PairingOptions, make_sheet
 from orapo.preferences.records import Pair
 from orapo.preferences.simulated import (
     SimulatedRater,
@@ -159,7 +160,11 @@ def test_few_judgements_are_no_ground_for_a_flag(sheet, labels, shown):
     assert checked(few, shown)["flagged"] == []
 
 
-def test_the_better_system_wins_more_often_and_rates_add_up(sheet, labels, shown):
+def test_the_better_system_wins_more_often_and_rates_add_up(studies, truth, labels):
+    # of 300 pairs too few are chosen at random to tell these systems apart
+    patients = {name: one.patient_id for name, one in truth.items()}
+    sheet = make_sheet(studies, {}, patients, PairingOptions(pairs=600), "cosine")
+    shown = {one.pair: one for one in sheet.pairs}, {one.pair: one for one in sheet.keys}
     raters = [SimulatedRater("fair", facts_taste(1.0), temperature=0.02)]
     checked_all = checked(simulate(sheet.pairs, labels, raters), shown)
     found = checked_all["systems"]

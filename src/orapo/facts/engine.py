@@ -134,8 +134,7 @@ class RulesEngine:
                 denied.update(reading.denied)
                 speaks = speaks or reading.speaks
                 abnormal = abnormal or reading.abnormal
-            elif reading.unread:
-                unread = True
+            unread = unread or reading.unread
         details = partial(self._details, source, passages, readings)
         labels = self._labels(readings)
         if labels is None:
@@ -181,11 +180,10 @@ class RulesEngine:
             if reading.doubts_previous:
                 return None
             if reading.silent:
-                if reading.unread:
-                    normal = False
+                normal = normal and not reading.unread
                 continue
             silent = False
-            if reading.abnormal:
+            if reading.abnormal or reading.unread:
                 normal = False
             for label, value in reading.stated.items():
                 if value and label not in beside:

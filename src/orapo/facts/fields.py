@@ -85,7 +85,8 @@ _ONE: Final = re.compile(
 """A pronoun for the last finding: "There is one on the right."""
 _SIDE: Final = re.compile(
     r"\bthe (?:left|right)(?= (?:persist|remain|is (?:un|still|stable|small|larg|moder|new|present)|has (?:not|in|de)))"
-    r"|\b(?:left|right)(?:[- ]sided)?(?=,? (?:but|and) (?:no|not) (?:left|right)\b)",
+    r"|\b(?:left|right)(?:[- ]sided)?(?=,? (?:but|and) (?:no|not) (?:left|right)\b)"
+    r"|(?<=[,;] )(?:left|right|[lr])(?= (?:none|negative|absent|nil)\b)",
     re.IGNORECASE,
 )
 """A side whose finding is named elsewhere: "the left persists", "right but no left effusion"."""
@@ -98,6 +99,18 @@ _SIZED: Final = re.compile(
     re.IGNORECASE,
 )
 """An exception without its finding: "no effusion except a trace on the left"."""
+
+
+_OF_A_SIDE: Final = re.compile(
+    r"[\s,;.]*(?:and |but )?(?P<side>(?:on |at )?(?:the )?(?:left|right|lt\b\.?|rt\b\.?|[lr]\b)(?:[- ]sided?| lung)?)"
+    r"(?:\s*[:=]\s*|\s+[-–—]+\s*|\s+|\s*\((?=[+-]\)))(?P<said>[^,;.:]+?)\s*(?=[,;.]|\s(?:and|but)\s|\s+(?:left|right|[LR])\s*[:=]|\Z)",
+    re.IGNORECASE,
+)
+"""What an answer says of one side: "L small", "right - none"."""
+
+
+def _shifted(place: Place, by: int) -> Place:
+    return place[0] + by, place[1] + by
 
 
 class FieldReader:
@@ -192,6 +205,13 @@ class FieldReader:
         if asked.silent and _NAMING.isdisjoint(kinds):
             yield self._list(text, item, field, answer, kinds)
             return
+        sides = None if asked.silent else self._sides(said)
+        if sides is not None:
+            for side, own in sides:
+                yield from self._of_side(
+                    text, item, field, _shifted(side, answer[0]), _shifted(own, answer[0])
+                )
+            return
         if pure is not None:
             if said.strip(" .").lower() in _FINE and self._is_device(asked):
                 pure = Answer.BLANK
@@ -236,6 +256,36 @@ class FieldReader:
             yield Passage(start, end, (field, answer), How.STATED)
         else:
             yield Passage(start, end, (answer,), How.UNREAD)
+
+    def _sides(self, said: str) -> list[tuple[Place, Place]] | None:
+        """Return the sides that an answer speaks of one by one, and what it says of each; else None."""
+        found: list[tuple[Place, Place]] = []
+        at = 0
+        while said[at:].strip(" ,;."):
+            match = _OF_A_SIDE.match(said, at)
+            if match is None:
+                return None
+            own = match.span("said")
+            words = said[slice(*own)]
+            if self._words.pure(words) is None and not self._describes(words):
+                return None
+            found.append((match.span("side"), own))
+            at = match.end()
+        marked = bool(found) and said[found[0][0][1] : found[0][1][0]].strip() != ""
+        return found if len(found) > 1 or marked else None
+
+    def _of_side(
+        self, text: str, item: Item, field: Place, side: Place, own: Place
+    ) -> Iterator[Passage]:
+        """Yield what an answer says of one side."""
+        part = Item(max(item.start, side[0]), min(item.end, own[1]), field, own)
+        for passage in self._answered(text, part, field, own):
+            pieces = passage.pieces
+            if pieces == (field,):
+                pieces = (field, side)
+            elif pieces == (field, own):
+                pieces = (field, (side[0], own[1]))
+            yield passage._replace(pieces=pieces)
 
     def _is_device(self, asked: Reading) -> bool:
         labels = asked.stated.keys()

@@ -26,6 +26,12 @@ class Item(NamedTuple):
     answer: Place | None
     asked: bool = False
 
+    def of(self, subject: Place) -> Item:
+        """Return it as an answer of another field, with its own as the answer's beginning."""
+        if self.field is None or self.answer is None:
+            return self
+        return self._replace(field=subject, answer=(self.field[0], self.answer[1]))
+
 
 def _members(names: str) -> re.Pattern[str]:
     return re.compile(rf"(?:{names})\Z", re.IGNORECASE)
@@ -46,6 +52,8 @@ BESIDE: Final = _members(
     r"|grade|count|measurement|zone|lobe|date|time|views?|age|sex|gender|evidence|uncertainty"
 )
 """Members that say more about it, and nothing alone."""
+SIDE: Final = _members(r"(?:the )?(?:left|right|lt\.?|rt\.?|l|r)(?:[- ]sided?| lung)?")
+"""Names that say where, of the field before them ("Effusion: left: small, right: none")."""
 
 
 def stripped(text: str, start: int, end: int, kept: str = "") -> Place:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from orapo.facts.forms.answers import AnswerWords
-from orapo.facts.forms.items import ANSWERING, BESIDE, NAMING, Item, Place, stripped
+from orapo.facts.forms.items import ANSWERING, BESIDE, NAMING, SIDE, Item, Place, stripped
 from orapo.facts.forms.pairs import BOX, Pairs
 from orapo.facts.forms.sections import HeadingNames, reported_parts
 from orapo.facts.forms.sentences import WRAPPED_LINE, split_sentences
@@ -174,6 +174,8 @@ class Layout:
         name = text[slice(*item.field)].strip()
         if ANSWERING.match(name):
             return item._replace(field=parent.place, start=min(item.start, item.end))
+        if SIDE.match(name):
+            return item.of(parent.place)
         if BESIDE.match(name):
             return item._replace(field=None, answer=None)
         return item

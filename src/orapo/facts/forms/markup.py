@@ -7,7 +7,7 @@ import re
 from typing import Final
 
 from orapo.facts.forms.answers import Answer, AnswerWords
-from orapo.facts.forms.items import Place
+from orapo.facts.forms.items import SIDE, Place
 from orapo.facts.forms.json_text import JSON, json_tokens, write_json
 from orapo.facts.forms.rewriting import Rewriter, Rewritten
 
@@ -179,9 +179,15 @@ class _Lines:
             if ticked or not answers:
                 writer.put(": " + (ticked[0] if len(ticked) == 1 else "n/a"))
                 return
-        for number, cell in enumerate(answers):
-            writer.put(", " if number else ": ")
+        written = 0
+        for name, cell in itertools.zip_longest(names, cells[1:], fillvalue=None):
+            if cell is None or cell not in answers:
+                continue
+            writer.put(", " if written else ": ")
+            if name and SIDE.match(name):
+                writer.put(f"{name} ")
             self._keep(cell)
+            written += 1
 
     def _keep(self, place: Place) -> None:
         self._writer.drop_to(place[0])

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from orapo.facts.forms.answers import AnswerWords
-from orapo.facts.forms.items import Item, Place, stripped
+from orapo.facts.forms.items import SIDE, Item, Place, stripped
 
 _UNMARKED: Final = re.compile(
     r"[-–—\t]|  |[,;](?:[01]|true|false|yes|no|present|absent|positive|negative)[ \t]*(?:\n|\Z)|\b(?:no|yes|none|true|false|y|n|nil)[\s.,;]*(?:[;,]|\Z)",
@@ -133,7 +133,7 @@ class Pairs:
 
     def _chain(self, text: str, match: re.Match[str], start: int, end: int) -> Iterator[Item]:
         """Yield the fields of one sentence ("Effusion: no, edema: yes")."""
-        field = match.span("name")
+        field = subject = match.span("name")
         begin = match.end()
         while True:
             following = self._next_field(text, begin, end)
@@ -141,13 +141,22 @@ class Pairs:
                 answer = stripped(text, begin, end, "?")
                 if answer[0] >= answer[1]:  # a dash alone is an answer that says nothing
                     answer = (begin, end) if text[begin:end].strip() else (0, 0)
-                yield Item(field[0], end, field, answer if answer[1] else None)
+                last = Item(field[0], end, field, answer if answer[1] else None)
+                yield last if field == subject else last.of(subject)
                 return
             answer, next_field, rest = following
-            yield Item(
-                field[0], max(field[1], answer[1]), field, answer if answer[0] < answer[1] else None
-            )
+            sided = SIDE.match(text[slice(*next_field)]) is not None
+            if answer[0] < answer[1] or not sided:
+                item = Item(
+                    field[0],
+                    max(field[1], answer[1]),
+                    field,
+                    answer if answer[0] < answer[1] else None,
+                )
+                yield item if field == subject else item.of(subject)
             field, begin = next_field, rest
+            if not sided:
+                subject = field
 
     def _next_field(self, text: str, begin: int, end: int) -> tuple[Place, Place, int] | None:
         """Return the answer that ends before the next field, that field, and where its own begins."""
@@ -255,6 +264,8 @@ class Pairs:
             if prose and "\t" not in gap and len(gap) < 3 and not self._words.bare(answer):
                 continue  # prose: "effusion present", "pneumothorax, none seen"
             place = stripped(text, head, start + match.start())
+            if SIDE.match(text[slice(*place)].rpartition(",")[2].strip()):
+                continue  # "small right effusion, left none"
             if place[0] < place[1] and place[1] - place[0] <= _LONGEST_LINE:
                 return place, (start + match.end(), stop)
         return None

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from orapo.facts.fact import Polarity
 from orapo.facts.labelling import stronger
+from orapo.facts.language.english import is_english
 from orapo.facts.language.reader import SentenceReader
 from orapo.facts.language.schema import TOKEN, Kind
 from orapo.facts.language.states import Draft
@@ -43,6 +44,12 @@ ABSENT: Final = How.ABSENT
 NOTHING: Final = How.NOTHING
 _NORMAL: Final = How.NORMAL
 
+
+_TURNS: Final = frozenset((Kind.NEW_STATEMENT, Kind.WITH))
+"""Behind these a sentence may say something else than before."""
+_EXCEPTING: Final = frozenset(
+    ("except", "excepting", "exception", "apart", "aside", "other", "besides", "save")
+)
 
 _POLARITY: Final[Mapping[How, Mapping[Polarity, Polarity]]] = {
     How.DENIED: {
@@ -79,7 +86,7 @@ class Reading:
         abnormal: Whether it states something that no label stands for.
         silent: Whether it states nothing.
         speaks: Whether it states more than that there is no device.
-        unread: Whether it states nothing, and has words that may assert something all the same.
+        unread: Whether it has words that may assert something that was not read.
         doubts_previous: It takes back what the sentence before it says ("This may be artifact.").
         denies_previous: It denies that ("This has cleared.").
     """
@@ -139,14 +146,14 @@ class Reading:
     def mentions(self) -> tuple[Mention, ...]:
         """Its statements in the order of their places; worked out when first asked for."""
         if self._mentions is None:
-            tokens, drafts, _, _ = _read(self._text, self._vocabulary, self._how, self._but)
+            parts = _read(self._text, self._vocabulary, self._how, self._but)
             spans = [match.span() for match in TOKEN.finditer(lower(self._text))]
             mentions = []
-            for draft in drafts:
+            for draft in parts.drafts:
                 start, end = 0, len(self._text)
                 if draft.last < len(spans):
                     start, end = spans[draft.first][0], spans[draft.last][1]
-                qualities = _qualities(draft.modifiers, tokens)
+                qualities = _qualities(draft.modifiers, parts.tokens)
                 mentions.append(Mention(draft.finding, draft.polarity, start, end, *qualities))
             mentions.sort(key=lambda mention: mention.start)
             self._mentions = tuple(mentions)
@@ -154,8 +161,8 @@ class Reading:
 
     def without(self, labels: frozenset[str]) -> Reading:
         """Return what it states apart from statements that bear on these labels alone."""
-        _, drafts, doubts, _ = _read(self._text, self._vocabulary, self._how, labels)
-        return Reading(self._text, self._vocabulary, drafts, doubts, self._how, labels)
+        parts = _read(self._text, self._vocabulary, self._how, labels)
+        return Reading(self._text, self._vocabulary, parts.drafts, parts.doubts, self._how, labels)
 
 
 _NO_LABELS: Final[Mapping[str, LabelValue]] = MappingProxyType({})
@@ -180,26 +187,70 @@ def read_sentence(text: str, vocabulary: Vocabulary, how: How = How.STATED) -> R
     Returns:
         What it states.
     """
-    tokens, drafts, doubts, denies = _read(text, vocabulary, how)
+    if not vocabulary.foreign.isdisjoint(TOKEN.findall(text.lower())) and not is_english(
+        text.lower(), vocabulary
+    ):
+        return Reading(text, vocabulary, (), False, How.UNREAD, unread=True)
+    parts = _read(text, vocabulary, how)
     unread = how is How.UNREAD
-    if how is STATED and not drafts and not (doubts or denies):
-        unread = not vocabulary.harmless(tokens)
-    return Reading(text, vocabulary, drafts, doubts, how, unread=unread, denies_previous=denies)
+    reading = Reading(
+        text,
+        vocabulary,
+        parts.drafts,
+        parts.doubts,
+        how,
+        unread=unread,
+        denies_previous=parts.denies,
+    )
+    if how is STATED and not (parts.doubts or parts.denies):
+        if reading.silent:
+            reading.unread = not vocabulary.harmless(parts.tokens)
+        else:
+            reading.unread = _adds(reading, parts, vocabulary)
+    return reading
 
 
-def _read(
-    text: str, vocabulary: Vocabulary, how: How, but: frozenset[str] = frozenset()
-) -> tuple[list[str], list[Draft], bool, bool]:
-    """Return tokens, statements, and whether the sentence doubts or denies the one before it."""
+def _adds(reading: Reading, parts: _Parts, vocabulary: Vocabulary) -> bool:
+    """Whether a sentence goes on with something that was not read ("clear, but with a black hole").
+
+    Only where nothing positive was read of it: a finding rules out No Finding anyhow.
+    """
+    beside = vocabulary.label_set.beside
+    if reading.abnormal or any(v and name not in beside for name, v in reading.stated.items()):
+        return False
+    turns = [item for item in parts.items if item.kind in _TURNS]
+    ends = [*(item.first for item in turns), len(parts.tokens)]
+    for turn, end in zip(turns, ends[1:], strict=True):
+        begin = turn.last + 1
+        if any(begin <= draft.last and draft.first < end for draft in parts.drafts):
+            continue
+        rest = [token for token in parts.tokens[begin:end] if token != "xxxx"]
+        excepted = parts.tokens[turn.first] in _EXCEPTING
+        if rest and not vocabulary.harmless(rest, excepted=excepted):
+            return True
+    return False
+
+
+class _Parts(NamedTuple):
+    """What is made of a sentence; the last two: whether it doubts or denies the one before it."""
+
+    tokens: list[str]
+    items: Sequence[Item]
+    drafts: Sequence[Draft]
+    doubts: bool
+    denies: bool
+
+
+def _read(text: str, vocabulary: Vocabulary, how: How, but: frozenset[str] = frozenset()) -> _Parts:
     tokens = vocabulary.canonical_forms(TOKEN.findall(lower(text)))
     if how is NOTHING or how is How.UNREAD:
-        return tokens, [], False, False
+        return _Parts(tokens, (), (), False, False)
     if how is _NORMAL and vocabulary.normal_finding is not None:
         normal = Draft(vocabulary.normal_finding, Polarity.ABSENT, 0, len(tokens) - 1, -1)
-        return tokens, [normal], False, False
+        return _Parts(tokens, (), (normal,), False, False)
     items = vocabulary.find(tokens)
     if not items:
-        return tokens, [], False, False
+        return _Parts(tokens, (), (), False, False)
     reader = SentenceReader(tokens, items, vocabulary)
     reader.run()
     drafts = reader.drafts + reader.states
@@ -222,8 +273,8 @@ def _read(
             if not (said := effects[draft.finding, draft.polarity]) or not but.issuperset(said)
         ]
     if drafts:
-        return tokens, drafts, False, False
-    return tokens, drafts, reader.doubts_previous(), reader.denies_previous()
+        return _Parts(tokens, items, drafts, False, False)
+    return _Parts(tokens, items, drafts, reader.doubts_previous(), reader.denies_previous())
 
 
 def _qualities(

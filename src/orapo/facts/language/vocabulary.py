@@ -18,7 +18,7 @@ from orapo.labels import LabelSet, LabelValue
 
 _DENIES: Final = frozenset((Kind.DENY_NEXT, Kind.DENY_EITHER))
 _DISQUIETING: Final = frozenset(
-    ("abnormal", "bad", "worrisome", "alarming", "horrible", "bulky", "twice")
+    ("abnormal", "bad", "worrisome", "alarming", "horrible", "bulky", "twice", "something")
 )
 """Words that no sentence has that asserts nothing."""
 MIN_FUZZY: Final = 8
@@ -141,11 +141,16 @@ class Vocabulary:
         """Whether a finding is no disease and leaves No Finding standing, as a catheter does."""
         return bool(finding.labels) and self.label_set.beside.issuperset(finding.labels)
 
-    def harmless(self, tokens: list[str]) -> bool:
-        """Whether a sentence in which no finding was read asserts none that is not known.
+    def harmless(self, tokens: list[str], *, excepted: bool = False) -> bool:
+        """Whether words in which no finding was read assert none that is not known.
 
-        It does not where all its words are known to name no disease, where it denies, or where it
-        speaks of the examination, the patient or the report itself.
+        They don't where all of them are known to name no disease, where they deny, or where they
+        speak of the examination, the patient or the report itself.
+
+        Args:
+            tokens: In canonical form.
+            excepted: They are what is not normal, so that knowing all of them excuses nothing
+                ("normal except for a foreign body").
         """
         known, frames = self._harmless, self._frames
         if not _DISQUIETING.isdisjoint(tokens):
@@ -156,6 +161,8 @@ class Vocabulary:
                 return True
             if token not in known and len(token) > 3 and token.isalpha():
                 strange = True
+        if excepted:
+            return False
         if not strange:
             # "the lungs are not clear"
             kinds = {
