@@ -102,6 +102,13 @@ class RulesEngine:
             if reading.denies_previous and readings:  # "This has cleared."
                 said = passages[len(readings) - 1].written(source.text)
                 readings[-1] = self._reading(said, ABSENT)
+            elif reading.denies_all:
+                readings = [
+                    self._reading(
+                        one.written(source.text), ABSENT if one.how is STATED else one.how
+                    )
+                    for one in passages[: len(readings)]
+                ]
             readings.append(reading)
             asked = asked or passage.asked
         if asked:
@@ -119,6 +126,11 @@ class RulesEngine:
             reading = known[sentence] if sentence in known else self._as_sentence(sentence)
             if reading.denies_previous and readings:
                 readings[-1] = self._reading(before, ABSENT)
+            elif reading.denies_all:
+                readings = [
+                    self._reading(text[one.start : one.end], ABSENT)
+                    for one in spans[: len(readings)]
+                ]
             readings.append(reading)
             before = sentence
         return self._report(source, spans, readings)

@@ -19,6 +19,7 @@ _CLAUSE: Final = re.compile(r"[,;(]|\s(?:with|but|and|which|however)\s|\s[-â€“â€
 """Ends an answer's first words."""
 _DENYING: Final = frozenset((Kind.DENY_NEXT, Kind.DENY_PREVIOUS, Kind.DENY_EITHER))
 _HEDGING: Final = frozenset((Kind.HEDGE_NEXT, Kind.HEDGE_PREVIOUS, Kind.HEDGE_EITHER))
+_OF_NO_FILM: Final = frozenset((Kind.NOT_STATED_NEXT, Kind.NOT_STATED_SENTENCE))
 _NAMING: Final = frozenset((Kind.FINDING, Kind.STRUCTURE, Kind.ADJECTIVE))
 _DESCRIBING: Final = frozenset(
     (Kind.SEVERITY, Kind.PLACE, Kind.STATE, Kind.ASSERTIVE, Kind.NEUTRAL)
@@ -85,7 +86,7 @@ _ONE: Final = re.compile(
 """A pronoun for the last finding: "There is one on the right."""
 _SIDE: Final = re.compile(
     r"\bthe (?:left|right)(?= (?:persist|remain|is (?:un|still|stable|small|larg|moder|new|present)|has (?:not|in|de)))"
-    r"|\b(?:left|right)(?:[- ]sided)?(?=,? (?:but|and) (?:no|not) (?:left|right)\b)"
+    r"|\b(?:left|right)(?:[- ]sided)?(?=(?:,? (?:but|and)|,) (?:no|not) (?:left|right)\b)"
     r"|(?<=[,;] )(?:left|right|[lr])(?= (?:none|negative|absent|nil)\b)",
     re.IGNORECASE,
 )
@@ -93,7 +94,7 @@ _SIDE: Final = re.compile(
 
 
 _SIZED: Final = re.compile(
-    r"(?:\b(?:except|other than|besides|apart from|aside from|save)(?: for)?,?|[,;])\s+(?:(?:a|an|the|for)\s+)*"
+    r"(?:\b(?:except|other than|besides|apart from|aside from|save)(?: for)?,?|[,;]|\b(?:and|but)(?: only| just)?(?= (?:only|just|a|an)\b))\s+(?:(?:a|an|the|for|only|just)\s+)*"
     r"(?:trace|tiny|small|minimal|mild|moderate|large)(?=\s+(?:at|on|in)\b|\s*(?:[.,;]|\Z))"
     r"|\b(?:except|other than|besides|apart from|aside from|save)(?: for)?(?=\s+(?:at|on|in)\b)",
     re.IGNORECASE,
@@ -232,6 +233,9 @@ class FieldReader:
                 yield middle._replace(end=max(rest, start + 1))
                 yield Passage(rest, end, ((rest, answer[1]),), How.STATED)
             return
+        if not whole.silent and asked.silent and _NAMING.isdisjoint(self._kinds(said)):
+            yield Passage(start, end, (field, answer), How.STATED)  # "Heart: normal in size"
+            return
         if not whole.silent:
             head = (answer[0], answer[0] + cut.start()) if cut else None
             if (
@@ -338,7 +342,9 @@ class FieldReader:
     ) -> Passage:
         """Read a list below "Absent", "Possible", "Normal", or text below a name that says nothing."""
         how = How.STATED
-        if kinds[:1] == [Kind.NEUTRAL]:
+        if not _OF_NO_FILM.isdisjoint(kinds):  # "For example, a report might read: ..."
+            how = How.NOTHING
+        elif kinds[:1] == [Kind.NEUTRAL]:
             pass
         elif not _DENYING.isdisjoint(kinds):
             how = How.ABSENT

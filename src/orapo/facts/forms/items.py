@@ -45,6 +45,7 @@ NAMING: Final = _members(
 ANSWERING: Final = _members(
     r"(?:is |currently )?present|status|value|answer|presence|polarity|state|result|exists?|detected"
     r"|assertion|prediction|predicted|certainty|found|positive|response"
+    r"|value ?(?:boolean|string|code|integer)?"
 )
 """Members that hold the answer."""
 BESIDE: Final = _members(
@@ -56,11 +57,14 @@ SIDE: Final = _members(r"(?:the )?(?:left|right|lt\.?|rt\.?|l|r)(?:[- ]sided?| l
 """Names that say where, of the field before them ("Effusion: left: small, right: none")."""
 
 
+_SIGNED: Final = re.compile(r"\d|[Vv][Ee]\b")
+
+
 def stripped(text: str, start: int, end: int, kept: str = "") -> Place:
     """Return a place without the white space and the marks around it, but for those ``kept``."""
     while start < end and (text[start].isspace() or text[start] in ",;.-–—•\"'"):
-        if text[start] == "-" and text[start + 1 : start + 2].isdigit():
-            break  # -1 is uncertain
+        if text[start] == "-" and _SIGNED.match(text, start + 1):
+            break  # -1 is uncertain, -ve negative
         start += 1
     while end > start and (
         text[end - 1].isspace() or (text[end - 1] in ",;:?\"'–—=" and text[end - 1] not in kept)

@@ -23,6 +23,9 @@ _TOKEN: Final = re.compile(
 _ESCAPED: Final = re.compile(r"\\(?:u[0-9a-fA-F]{4}|.)", re.DOTALL)
 _ESCAPES: Final = {"n": "\n", "t": " ", "r": "\n", "b": " ", "f": "\n"}
 _CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_CODED: Final = re.compile(r"(?:text|code|display|concept|description|type)\Z", re.IGNORECASE)
+_SCORED: Final = re.compile(r"(?:score|probability|prob)\Z", re.IGNORECASE)
+"""Members that name a finding, and that answer, where no other one does."""
 _CONTENT: Final = ("text", "single", "word")
 DEEPEST: Final = 40
 """Levels of JSON that are told apart."""
@@ -96,6 +99,8 @@ def _member(writer: Rewriter, tokens: list[Token], index: int, about: list[Token
             writer.put(", ")
             _put_value(writer, tokens[index + 2])
         return index + 3
+    if about and about[-1] is not None and not simple and _CODED.match(_plain(key)):
+        return _closed(tokens, index + 2)  # the name is written already
     _new_line(writer, len(about) - 1)
     _put_value(writer, key, key=True)
     writer.put(":")
@@ -114,6 +119,8 @@ def _about(tokens: list[Token], start: int) -> tuple[Token, Token] | None:
     """Return the name and the answer of an object such as {"finding": "edema", "present": false}."""
     name: Token | None = None
     answer: Token | None = None
+    coded: Token | None = None
+    scored: Token | None = None
     depth = 0
     for index in range(start, min(start + 4 * DEEPEST, len(tokens) - 2)):
         token = tokens[index]
@@ -123,16 +130,50 @@ def _about(tokens: list[Token], start: int) -> tuple[Token, Token] | None:
         if depth > 1 or tokens[index + 1].lastgroup != "colon":
             continue
         value = tokens[index + 2]
+        if value.lastgroup == "open" and _CODED.match(_plain(token)):
+            coded = coded or _coded(tokens, index + 2)  # {"code": {"text": "edema"}}
         if value.lastgroup in ("open", "close", "comma"):
             continue
-        word = _plain(token)
+        word = " ".join(_CAMEL.sub(" ", _plain(token)).split())
         if name is None and NAMING.match(word) and value.lastgroup != "word":
             name = value
         elif answer is None and ANSWERING.match(word):
             answer = value
+        elif _CODED.match(word) and value.lastgroup != "word":
+            coded = coded or value
+        elif _SCORED.match(word):
+            scored = scored or value
+    name, answer = name or coded, answer or scored
     if name is None or answer is None:
         return None
     return name, answer
+
+
+def _coded(tokens: list[Token], start: int) -> Token | None:
+    """Return the text of a concept's object."""
+    for index in range(start, min(start + 4 * DEEPEST, len(tokens) - 2)):
+        if tokens[index].lastgroup == "close":
+            return None
+        named = (
+            tokens[index].lastgroup in ("text", "single") and tokens[index + 1].lastgroup == "colon"
+        )
+        if (
+            named
+            and _CODED.match(_plain(tokens[index]))
+            and tokens[index + 2].lastgroup in ("text", "single")
+        ):
+            return tokens[index + 2]
+    return None
+
+
+def _closed(tokens: list[Token], start: int) -> int:
+    """Return where the next token behind the object that begins here stands."""
+    depth = 0
+    for index in range(start, len(tokens)):
+        depth += (tokens[index].lastgroup == "open") - (tokens[index].lastgroup == "close")
+        if depth <= 0:
+            return index + 1
+    return len(tokens)
 
 
 def _new_line(writer: Rewriter, depth: int, *, item: bool = False) -> None:

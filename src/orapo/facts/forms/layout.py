@@ -19,7 +19,10 @@ from orapo.facts.forms.sentences import WRAPPED_LINE, split_sentences
 _MARKER: Final = re.compile(
     r"[ \t]*(?:(?:[-*+>•·#]+|\(?\d{1,2}[.)]|\(?[a-z][)]|[a-h][.])[ \t]+)+|[ \t]*\d{1,2}[.)](?=[A-Za-z])|[ \t]*[-*](?=[A-Z])"
 )
-_NUMBER: Final = re.compile(r"(?:(?<=\s)|(?<=[.;])|(?<![\s\S]))\(?(\d{1,2})[.)]\s*(?=[A-Za-z\[])")
+_NUMBER: Final = re.compile(
+    r"(?:(?<=\s)|(?<=[.;])|(?<![\s\S]))(?:\(?(\d{1,2}|[a-h])(?:[.)]|:(?=\s)|\s?[-–](?=\s?[A-Z]))|\#(\d{1,2})[.:)]?)"
+    r"\s*(?=[A-Za-z\[])"
+)
 _ENDS_OPEN: Final = re.compile(
     r"(?:[,;:(/-]|\b(?:and|or|of|the|a|an|with|without|no|in|on|at|to|for|from|by|is|are|was|were|be|has|have"
     r"|evidence|likely|possible|probable|small|large|mild|moderate|minimal|trace|focal|acute|new|left|right"
@@ -29,6 +32,7 @@ _ENDS_OPEN: Final = re.compile(
 )
 """What a line that goes on in the next one ends with."""
 _WORD: Final = re.compile(r"[a-z']+")
+_WORDS_IN_NAME: Final = 6
 _NEAR: Final = 4
 """Words on each side of a line's end in which a phrase is looked for."""
 _NOUN_SIDE: Final = re.compile(r"\b(?:the|on)\s+(?:left|right)\s*\Z", re.IGNORECASE)
@@ -182,10 +186,14 @@ class Layout:
 
     def _numbered(self, text: str, start: int, end: int) -> Iterator[Place]:
         """Yield the entries of a list that is numbered within a line ("1.No effusion 2.Edema")."""
-        before = re.search(r"(\d{1,2})[.)][ \t]*\Z", text[max(0, start - 6) : start])
-        wanted, cuts = int(before[1]) + 1 if before else 1, [start]
+        before = re.search(r"(\d{1,2}|\b[a-h])[.)\-:][ \t]*\Z", text[max(0, start - 6) : start])
+        wanted, cuts = _ordinal(before[1]) + 1 if before else 1, [start]
+        lettered = before is not None and before[1].isalpha()
         for match in _NUMBER.finditer(text, start, end):
-            if int(match[1]) == wanted:
+            number = match[1] or match[2]
+            if wanted == 1:
+                lettered = number.isalpha()
+            if _ordinal(number) == wanted and number.isalpha() == lettered:
                 if match.start() > start:
                     yield cuts[-1], match.start()
                 cuts.append(match.end())
@@ -241,6 +249,15 @@ class Layout:
                 ANSWERING.match(text[slice(*item.field)].strip())
                 and NAMING.match(text[slice(*before.field)].strip())
             )
+        if before.field is None and item.field is not None:
+            # "Edema", and below it "status: absent"
+            named = text[before.start : before.end].rstrip()
+            return bool(
+                ANSWERING.match(text[slice(*item.field)].strip())
+                and "\n" in text[before.end : item.start + 1]
+                and named[-1:] not in ".!?"
+                and len(named.split()) <= _WORDS_IN_NAME
+            )
         # a line without a full stop, and below it an answer and no more
         return (
             before.field is None
@@ -249,6 +266,10 @@ class Layout:
             and text[before.start : before.end].rstrip()[-1:] not in ".!?"
             and self._words.pure(text[slice(*item.answer)]) is not None
         )
+
+
+def _ordinal(number: str) -> int:
+    return int(number) if number.isdecimal() else ord(number) - ord("a") + 1
 
 
 class _Block(NamedTuple):

@@ -12,7 +12,7 @@ from orapo.facts.forms.json_text import JSON, json_tokens, write_json
 from orapo.facts.forms.rewriting import Rewriter, Rewritten
 
 MARKED: Final = re.compile(
-    r"[{}\[|*`~#\\>]|__(?=[A-Za-z])|---|===|___\n"
+    r"[{}\[|*`~#\\>]|\"[,;\t]\"|__(?=[A-Za-z])|---|===|___\n"
     r"|\n[ \t]*(?:-?[01](?:\.0)?|[Yy]es|[Nn]o|[Tt]rue|[Ff]alse)[ \t]*[,;\t]"
 )
 """A text in which this finds nothing is plain."""
@@ -28,8 +28,13 @@ _MARKS: Final = re.compile(
     r"\*{1,3}(?=\S)|(?<=\S)\*{1,3}|__(?=[A-Za-z])|(?<=[A-Za-z.:)])__(?!_)|~~[^~\n]*~~|`+|\\(?=[^\w\s])"
 )
 _BULLET: Final = re.compile(r"[ \t]*\*[ \t]")
+_STARRED: Final = re.compile(r"[ \t]*[*+] [^*\n]+ [*+] (?=\S)")
+_STAR: Final = re.compile(r" [*+] (?=\S)")
 _NUMBER: Final = re.compile(r"\d{0,3}[.)]?")
 _DELIMITED: Final = re.compile(r"[^,;\t\n]+(?:[,;\t][^,;\t\n]*)+")
+_QUOTED: Final = re.compile(r'[ \t]*"[^"\n]*"(?:[,;\t]"[^"\n]*")+[ \t]*')
+_TITLE: Final = re.compile(r"[ \t]*\[{1,2}([A-Za-z][\w .-]{1,60})\]{1,2}[ \t]*")
+"""The name of a section of INI and TOML."""
 _HEADER_CELL: Final = re.compile(
     r"(?:finding|label|observation|structure|item|region|anatomy|category|pathology|condition|organ"
     r"|feature|abnormality|area|system|question|no\.?|#|name|disease|diagnosis|parameter)s?\Z",
@@ -106,6 +111,8 @@ class _Lines:
                 edges.insert(0, -1)
             if not line.strip().endswith("|"):
                 edges.append(len(line))
+        elif _QUOTED.fullmatch(line):
+            edges = [-1, *(m.start() + 1 for m in re.finditer(r'"[,;\t]', line)), len(line)]
         elif _DELIMITED.fullmatch(line) and (header or self._names_and_values(line, following)):
             # names in one line, and below them a line of nothing but answers
             edges = [-1, *(i for i, char in enumerate(line) if char in ",;\t"), len(line)]
@@ -127,13 +134,15 @@ class _Lines:
     def _names_and_values(self, line: str, following: str) -> bool:
         names, values = (re.split(r"[,;\t]", each) for each in (line, following))
         return (
-            len(names) == len(values) > 2
+            len(names) == len(values) > 1
             and all(self._words.pure(value) for value in values)
             and not any(self._words.pure(name) for name in names)
         )
 
     def _heads(self, cells: list[Place], line: str, following: str) -> bool:
         """Whether a row names the columns of those below it."""
+        if _QUOTED.fullmatch(line) and self._words.pure(self._writer.source[slice(*cells[-1])]):
+            return False
         if "|" not in line or ("|" in following and _RULE.fullmatch(following)):
             return True
         first = self._writer.source[slice(*cells[0])]
@@ -143,12 +152,17 @@ class _Lines:
         """Write a row as ``field: answer``."""
         text = self._writer.source
         said = [self._words.pure(text[slice(*cell)]) for cell in cells]
+        titles = [self._words.pure(text[slice(*cell)]) for cell in header or []]
+        if header and len(header) == len(cells) > 1 and all(titles) and not any(said):
+            # "| Present | Absent |" above "| Edema | Fracture |"
+            self._fields(header, cells)
+            return
         if header and len(header) == len(cells) > 1 and all(said):
             # every column is a field: "| Edema | Effusion |" above "| no | yes |"
             self._fields(header, cells)
         elif header or (line.strip().startswith("|") and len(cells) <= 3):
             self._answers(cells, header or [])
-        elif len(cells) == 2 and said[1]:
+        elif len(cells) == 2 and (said[1] or text[cells[0][0] - 1 : cells[0][0]] == '"'):
             self._answers(cells, [])
         else:  # sentences side by side
             for number, cell in enumerate(cells):
@@ -158,6 +172,8 @@ class _Lines:
     def _fields(self, header: list[Place], cells: list[Place]) -> None:
         text = self._writer.source
         for number, (name, cell) in enumerate(zip(header, cells, strict=True)):
+            if cell[0] == cell[1]:
+                continue
             self._writer.put("\n" if number else "")
             self._writer.put(text[slice(*name)] + ": ")
             self._keep(cell)
@@ -201,6 +217,12 @@ class _Lines:
         if _FENCE.fullmatch(line) or _LINE.fullmatch(line):
             writer.drop_to(stop)
             return
+        title = _TITLE.fullmatch(line)
+        if title is not None:
+            writer.drop_to(start + title.start(1) + title[1].rfind(".") + 1)
+            writer.keep_to(start + title.end(1))
+            writer.drop_to(stop)
+            return
         head = _HEAD.match(line)
         if head is not None:
             writer.drop_to(start + head.end())
@@ -210,6 +232,10 @@ class _Lines:
             writer.drop_to(stop)
             self._as_heading(line)
             return
+        if _STARRED.match(line):  # "* No edema * Effusion"
+            for star in _STAR.finditer(writer.source, start + line.index("*") + 1, stop):
+                self._unmarked(star.start())
+                writer.put("\n* ", star.end())
         quote = _QUOTE.match(line)
         if quote is not None:
             writer.drop_to(start + quote.end())

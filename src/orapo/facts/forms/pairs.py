@@ -28,6 +28,7 @@ _PAIRS: Final = re.compile(
     re.IGNORECASE,
 )
 _AHEAD: Final = re.compile(r"([A-Za-z]+(?: [a-z]+)?)[ \t]+[-–—]+[ \t]+(?=\S)")
+_DASH: Final = re.compile(r"[ \t]+[-–—]+[ \t]+")
 _LONGEST_LINE: Final = 120
 """Characters of a field without a colon, and of its answer."""
 
@@ -95,6 +96,13 @@ class Pairs:
                 yield Item(box.start(), place[1], place, box.span())
             return
         named = _FIELD.match(text, start, boxes[0].start())
+        if (
+            named
+            and len(boxes) == 1
+            and after[0][0] < after[0][1]
+            and not self._words.pure(text[slice(*after[0])])
+        ):
+            return  # "Lungs: [x] no consolidation": a mark before what is said
         options = [self._words.pure(text[a:b]) for a, b in after]
         if ahead and all(a < b for a, b in after) and all(options):
             # "Effusion: [ ] yes [x] no"
@@ -210,6 +218,12 @@ class Pairs:
                 for a, b in itertools.pairwise(edges)
                 if text[a:b].strip(" .,;")
             ]
+            if parts == ";" and len(found) > 1 and any(place is not None for _, _, place in found):
+                # "Atelectasis - left base; effusion - none"
+                found = [
+                    (a, b, place or self._described(text, *stripped(text, a, b)))
+                    for a, b, place in found
+                ]
             if len(found) > 1 and all(place is not None for _, _, place in found):
                 for a, b, place in found:
                     if place is not None:
@@ -217,6 +231,13 @@ class Pairs:
                 return
         if whole is not None:
             yield Item(start, end, *whole)
+
+    def _described(self, text: str, start: int, end: int) -> tuple[Place, Place] | None:
+        """Return field and answer of a part with one dash between them, whatever it answers."""
+        dashes = list(_DASH.finditer(text, start, end))
+        if len(dashes) != 1 or dashes[0].start() == start or dashes[0].end() == end:
+            return None
+        return (start, dashes[0].start()), (dashes[0].end(), end)
 
     def _columns(self, text: str, start: int, end: int) -> Iterator[Item]:
         """Yield the fields of several columns ("Effusion    no    Edema    yes")."""

@@ -7,6 +7,8 @@ from typing import Final
 
 from orapo.facts.forms.sections import BARE_HEADING
 
+ZERO: Final = re.compile(r"[A-Za-z]0(?![0-9.])")
+"""A zero that may stand for a letter ("N0 effusion")."""
 _SIMPLE: Final = re.compile(r"[A-Za-z0-9 .,;'/%+&\"-]*\Z")
 _HINTS: Final = (
     *(" -", "- ", "   ", " yes", " true", " false", " nil", "&amp", "&nbsp", "&#"),
@@ -14,7 +16,20 @@ _HINTS: Final = (
 )
 """A text of simple characters in which none of these and of the next stands is sentences alone."""
 _PERHAPS: Final = (
-    *(" one", "the left ", "the right ", "1.", "1)", "2.", "2)", " and no", " but no", "findings "),
+    *(
+        " one",
+        "the left ",
+        "the right ",
+        "1.",
+        "1)",
+        "2.",
+        "2)",
+        "1-",
+        "2-",
+        " and no",
+        " but no",
+        "findings ",
+    ),
     *(
         "except",
         "other than",
@@ -25,16 +40,19 @@ _PERHAPS: Final = (
         ", small ",
         ", trace ",
     ),
+    *(", no left", ", no right", " only ", " just ", "and a ", "but a "),
     *(", tiny ", ", minimal ", ", mild ", ", moderate ", ", large ", "; small ", "; trace "),
     *("impression", "indication", "history ", "comparison ", "technique ", "conclusion "),
 )
 _LOOKED_INTO: Final = re.compile(
-    r"\b[Tt]he (?:left|right) (?:persist|remain|is |has )|1[.)](?=[A-Za-z])"
+    r"\b[Tt]he (?:left|right) (?:persist|remain|is |has )|1[.)](?=[A-Za-z])|\b[12]-(?=[A-Z])"
     r"|2[.)](?:(?<=[a-z]2.)|(?<=[a-z] 2.))| one (?:on|in|at|is|remains|persists|has)\b| one[.,;]"
     r"| (?:and|but) (?:no|not) (?:left|right)"
     r"|(?:[Ee]xcept|other than|besides|apart from|aside from|save)(?: for)?,? (?:an? |the )?"
     r"(?:trace|tiny|small|minimal|mild|moderate|large|at|on|in)\b"
-    r"|[,;] (?:a )?(?:trace|tiny|small|minimal|mild|moderate|large) (?:at|on|in)\b|"
+    r"|(?:left|right)(?:[- ]sided)?, (?:no|not) (?:left|right)"
+    r"|\b(?:and|but) (?:only |just )?(?:an? )?(?:trace|tiny|small|minimal|mild|moderate|large) (?:at|on|in)\b"
+    r"|[,;] (?:only |just )?(?:an? )?(?:trace|tiny|small|minimal|mild|moderate|large) (?:at|on|in)\b|"
     + BARE_HEADING.pattern
 )
 _LAST_ANSWER: Final = (" no", " yes", " none", " nil", " true", " false")
@@ -49,7 +67,7 @@ def is_plain(text: str, lowered: str) -> bool:
         text: The report.
         lowered: The same in lower case.
     """
-    if _SIMPLE.match(text) is None:
+    if _SIMPLE.match(text) is None or ZERO.search(text):
         return False
     for hint in _HINTS:
         if hint in lowered:

@@ -82,7 +82,7 @@ _WORDS: Final = (
     (re.compile(r"\b(?:HISTORY|CLINICAL|DIAGNOSIS)\b"), SectionKind.HISTORY),
     (re.compile(r"\bCOMPARISONS?\b"), SectionKind.COMPARISON),
     (
-        re.compile(r"\b(?:TECHNIQUE|EXAM(?:INATION)?|PROCEDURE|DATE|TIME|ADDENDUM|WET READ)\b"),
+        re.compile(r"\b(?:TECHNIQUE|EXAM(?:INATION)?|PROCEDURE|DATE|TIME)\b"),
         SectionKind.TECHNIQUE,
     ),
 )
@@ -90,6 +90,7 @@ _POLAR: Final = re.compile(
     r"\b(?:POSITIVE|NEGATIVE|PRESENT|ABSENT|ABNORMAL|NORMAL|PERTINENT|NO|NOT|UNCERTAIN|POSSIBLE|DENIED)\b"
 )
 """Words of headings that answer for all that stands below them ("NEGATIVE FINDINGS")."""
+_TURN: Final = re.compile(r"(Q|A|QUESTION|ANSWER)[ ]?\d{1,2}\Z")
 _BARE: Final = frozenset(
     (
         "FINDINGS",
@@ -158,6 +159,9 @@ class HeadingNames:
         kind = self._kinds.get(title)
         if kind is not None:
             return title, kind
+        turn = _TURN.match(title)
+        if turn is not None:
+            return self.known(turn[1])
         if len(title) < FUZZY - 1 or len(title) > 60:
             return None
         for key in (title, *deletions(title)):

@@ -7,16 +7,27 @@ from typing import Final
 
 from orapo.facts.fact import Sentence
 from orapo.facts.forms.answers import AnswerWords
+from orapo.facts.forms.documents import WRITTEN, shown
 from orapo.facts.forms.markup import MARKED, flatten
+from orapo.facts.forms.plain import ZERO
 from orapo.facts.forms.rewriting import Rewriter, Rewritten
-from orapo.facts.forms.typography import PLAIN, clean
+from orapo.facts.forms.typography import GARBLED, PLAIN, clean, ungarbled
 
 _SNAKE: Final = re.compile(r"(?<=[A-Za-z])_(?=[A-Za-z])")
 _BRACKETED: Final = re.compile(r"\[([A-Za-z][^\[\]{}\"\n:]{1,60}:[^\[\]{}\"\n]{1,60})\]")
+_HUMPS: Final = re.compile(r"\b(?:[A-Z][a-z]{2,}){2,}(?=[\"']?[ \t]*(?:[:=|]|->))")
+_HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_WITH_ZERO: Final = re.compile(r"\b(?:[A-Za-z]+0)+[A-Za-z]*\b")
 _SIGN: Final = re.compile(
     r"(?<=[A-Za-z)])[ \t]*[:=]?[ \t]*(\+{1,3}|[-–—])(?=[ \t]*(?:[,;.|\n]|\Z))"
 )
 """A plus or a minus as an answer; a minus is one only where a plus is."""
+
+
+def _without_zero(word: str, known: frozenset[str]) -> str:
+    """Return a word with letters in place of zeros, if it is a word then."""
+    written = word.replace("0", "O" if word.isupper() and len(word) > 2 else "o")
+    return written if written.lower() in known else word
 
 
 class Source:
@@ -41,12 +52,24 @@ class Source:
         self._layers: list[Rewritten] = []
         if known is None or words is None:
             return
-        if PLAIN.search(report):
-            typed, self.disguised = clean(report, known)
+        if GARBLED.search(report):
+            self._layers.append(ungarbled(report))
+            self.text = self._layers[-1].text
+        if PLAIN.search(self.text):
+            typed, self.disguised = clean(self.text, known)
             self._layers.append(typed)
             self.text = typed.text
+        if "\\" in self.text and WRITTEN.search(self.text):
+            self._layers.append(shown(self.text))
+            self.text = self._layers[-1].text
+        if ZERO.search(self.text):
+            read = _WITH_ZERO.sub(lambda word: _without_zero(word.group(), known), self.text)
+            self.disguised = self.disguised or read != self.text
+            self.text = read
         if "_" in self.text:  # names of fields in JSON and YAML
             self.text = _SNAKE.sub(" ", self.text)
+        if _HUMPS.search(self.text):
+            self._part(_HUMPS)
         if "[" in self.text:  # "[Effusion: no] [Edema: yes]": of the same length, each on a line
             self.text = _BRACKETED.sub(r"\n\1\n", self.text)
         if "+" in self.text:
@@ -55,6 +78,16 @@ class Source:
             marked = flatten(self.text, words)
             self._layers.append(marked)
             self.text = marked.text
+
+    def _part(self, words: re.Pattern[str]) -> None:
+        """Part the words of names that are written in one: "LungOpacity: yes"."""
+        rewriter = Rewriter(self.text)
+        for match in words.finditer(self.text):
+            for hump in _HUMP.finditer(self.text, match.start() + 1, match.end()):
+                rewriter.keep_to(hump.start())
+                rewriter.put(" ")
+        self._layers.append(rewriter.finish())
+        self.text = self._layers[-1].text
 
     def _sign(self) -> None:
         """Put signs that are answers in brackets: "Edema: -, effusion: +"."""

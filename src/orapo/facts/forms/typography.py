@@ -36,10 +36,21 @@ _ODD: Final = re.compile(
     """,
     re.VERBOSE | re.DOTALL | re.IGNORECASE,
 )
-_KINDS: Final = ("foreign", "tag", "broken", "entity", "control", "thought", "struck", "comment")
+_KINDS: Final = (
+    "foreign",
+    "tag",
+    "broken",
+    "entity",
+    "control",
+    "thought",
+    "struck",
+    "comment",
+)
 _CLOSED_THOUGHT: Final = re.compile(rf"</(?:{_THOUGHT})\s*>", re.IGNORECASE)
 """Where the prompt holds the opening tag, the text begins within the thought."""
 _ATTRIBUTE: Final = re.compile(r"([\w:.-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'<>]+))")
+_BOX_TYPE: Final = re.compile(r"\btype\s*=\s*[\"']?(?:checkbox|radio)\b", re.IGNORECASE)
+_CHECKED: Final = re.compile(r"\bchecked\b(?!\s*=\s*[\"']?(?:false|no|0)\b)", re.IGNORECASE)
 _LETTERS: Final = re.compile(r"[^\W\d_]+")
 
 _INLINE: Final = frozenset(
@@ -59,6 +70,20 @@ _LOOK_ALIKE: Final = str.maketrans(
 _TICKED: Final = "✓✔☑☒✅🗹🗸"
 _CROSSED: Final = "✗✘❌❎✕✖☐□▢"
 _BULLETS: Final = "•·‣◦▪▫●○∙⁃■◆◇➢➤►▶★"
+_DOTS: Final = "·∙●○"
+"""Bullets that a word may hold ("2·5")."""
+GARBLED: Final = re.compile("â€([™˜œ\x9d\u201c\u201d¢¦])|Â(?=[\\s\u00a0°])")
+"""UTF-8 that was taken for Windows' code page 1252, as spreadsheets do."""
+_MEANT: Final = {
+    "™": "'",
+    "˜": "'",
+    "œ": '"',
+    "\x9d": '"',
+    "\u201c": "–",
+    "\u201d": "—",
+    "¢": "•",
+    "¦": "…",
+}
 _SAID: Final = {
     **dict.fromkeys("‘’ʼʹ′´`＇", "'"),
     **dict.fromkeys("“”„«»″", '"'),
@@ -68,6 +93,9 @@ _SAID: Final = {
     **dict.fromkeys(_CROSSED, "[ ] "),
     **dict.fromkeys("\u2028\u0085", "\n"),
     "\u2029": "\n\n",
+    **dict.fromkeys("œ", "oe"),
+    **dict.fromkeys("Œ", "Oe"),
+    **dict.fromkeys("æ", "ae"),
     "–": "–",
     "—": "—",
     "…": "...",
@@ -91,6 +119,8 @@ def clean(text: str, known: Container[str]) -> tuple[Rewritten, bool]:
         writer.drop_to(closed.end())
     disguised = False
     for match in _ODD.finditer(text, writer.done):
+        if match.start() < writer.done:
+            continue
         kind = next(name for name in _KINDS if match[name] is not None)
         writer.keep_to(match.start())
         if kind == "foreign":
@@ -107,6 +137,15 @@ def clean(text: str, known: Container[str]) -> tuple[Rewritten, bool]:
         else:
             writer.drop_to(match.end())
     return writer.finish(), disguised
+
+
+def ungarbled(text: str) -> Rewritten:
+    """Return a text with the characters that a wrong code page made of others."""
+    writer = Rewriter(text)
+    for match in GARBLED.finditer(text):
+        writer.keep_to(match.start())
+        writer.put(_MEANT[match[1]] if match[1] else "", match.end())
+    return writer.finish()
 
 
 def _compatible(char: str) -> str:
@@ -144,7 +183,8 @@ def _letters(writer: Rewriter, match: re.Match[str]) -> bool:
             forms = anew
     for index, (char, form) in enumerate(zip(run, forms, strict=True)):
         end = start + index + 1
-        if char in _BULLETS and not (run[:index][-1:].isalnum() and run[index + 1 :][:1].isalnum()):
+        inside = run[:index][-1:].isalnum() and run[index + 1 :][:1].isalnum()
+        if char in _BULLETS and not (inside and char in _DOTS):
             writer.put("- " if _at_line_start(writer) else "\n- ", end)
         elif form == char:
             writer.keep_to(end)
@@ -199,6 +239,9 @@ def _tag(writer: Rewriter, match: re.Match[str]) -> None:
         writer.put(" | ", end)
     elif name in _ITEMS:
         writer.put("\n" if closing else "\n- ", end)
+    elif name == "input" and _BOX_TYPE.search(match["attributes"]):
+        writer.put("" if _at_line_start(writer) else "\n")
+        writer.put("[x] " if _CHECKED.search(match["attributes"]) else "[ ] ", end)
     elif name in _BLOCK:
         writer.put("" if writer.ends_with("\n") else "\n", end)
     elif closing:

@@ -40,6 +40,9 @@ def is_english(lowered: str, vocabulary: Vocabulary) -> bool:
         lowered.replace(".", " ").replace(",", " ").split()
     ):
         return True
+    if "œ" in lowered or "æ" in lowered:  # of "oedema"
+        lowered = lowered.replace("œ", "oe").replace("æ", "ae")
+        ascii_only = lowered.isascii()
     words = _WORD.findall(lowered)[:MOST_READ]
     if not words or _BROKEN.search(lowered):  # bytes that are no text are no other language
         return True

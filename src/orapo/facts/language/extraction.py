@@ -89,10 +89,11 @@ class Reading:
         unread: Whether it has words that may assert something that was not read.
         doubts_previous: It takes back what the sentence before it says ("This may be artifact.").
         denies_previous: It denies that ("This has cleared.").
+        denies_all: It denies all that was said before it ("None of these is present.").
     """
 
     __slots__ = (
-        "_but", "_how", "_mentions", "_text", "_vocabulary", "abnormal", "denied", "denies_previous",
+        "_but", "_how", "_mentions", "_text", "_vocabulary", "abnormal", "denied", "denies_all", "denies_previous",
         "doubts_previous", "silent", "speaks", "stated", "unread", "weakly",
     )  # fmt: skip
 
@@ -106,11 +107,13 @@ class Reading:
         but: frozenset[str] = frozenset(),
         unread: bool = False,
         denies_previous: bool = False,
+        denies_all: bool = False,
     ) -> None:
         self._text, self._vocabulary = text, vocabulary
         self._how, self._but = how, but
         self.unread = unread
         self.denies_previous = denies_previous
+        self.denies_all = denies_all
         self._mentions: tuple[Mention, ...] | None = None
         self.doubts_previous = doubts_previous
         self.silent = not drafts
@@ -201,8 +204,9 @@ def read_sentence(text: str, vocabulary: Vocabulary, how: How = How.STATED) -> R
         how,
         unread=unread,
         denies_previous=parts.denies,
+        denies_all=parts.denies_all,
     )
-    if how is STATED and not (parts.doubts or parts.denies):
+    if how is STATED and not (parts.doubts or parts.denies or parts.denies_all):
         if reading.silent:
             reading.unread = not vocabulary.harmless(parts.tokens)
         else:
@@ -232,13 +236,14 @@ def _adds(reading: Reading, parts: _Parts, vocabulary: Vocabulary) -> bool:
 
 
 class _Parts(NamedTuple):
-    """What is made of a sentence; the last two: whether it doubts or denies the one before it."""
+    """What is made of a sentence; the last three: what it says of the ones before it."""
 
     tokens: list[str]
     items: Sequence[Item]
     drafts: Sequence[Draft]
     doubts: bool
     denies: bool
+    denies_all: bool = False
 
 
 def _read(text: str, vocabulary: Vocabulary, how: How, but: frozenset[str] = frozenset()) -> _Parts:
@@ -274,7 +279,14 @@ def _read(text: str, vocabulary: Vocabulary, how: How, but: frozenset[str] = fro
         ]
     if drafts:
         return _Parts(tokens, items, drafts, False, False)
-    return _Parts(tokens, items, drafts, reader.doubts_previous(), reader.denies_previous())
+    return _Parts(
+        tokens,
+        items,
+        drafts,
+        reader.doubts_previous(),
+        reader.denies_previous(),
+        reader.denies_all(),
+    )
 
 
 def _qualities(

@@ -115,6 +115,16 @@ class SentenceReader(PhraseRow):
         denies = any(item.kind in (Kind.DENY_PREVIOUS, Kind.DENY_EITHER) for item in self.items)
         return denies and self.tokens[0] in self.grammar.pronouns
 
+    def denies_all(self) -> bool:
+        """Whether the sentence denies all that was said before it ("None of these is present.")."""
+        return (
+            self.tokens[:2] == ["none", "of"]
+            and len(self.tokens) > 2
+            and (
+                self.tokens[2] in ("these", "those", "them") or self.tokens[2:4] == ["the", "above"]
+            )
+        )
+
     # Connectors and boundaries
 
     def _connector(self, index: int, item: Item) -> None:

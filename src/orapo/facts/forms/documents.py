@@ -1,0 +1,101 @@
+"""LaTeX, RTF and text with escaped line ends -> lines, as they would be seen."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from orapo.facts.forms.rewriting import Rewriter, Rewritten
+
+WRITTEN: Final = re.compile(r"\\(?:r?\\n|n(?![a-z])|begin\{|item\b|(?:sub)*section\b|rtf\d|\\)")
+"""A text in which this finds nothing is no such document."""
+
+_LATEX: Final = re.compile(
+    r"""
+      (?P<nothing>\\(?:begin|end)\{[^{}]*\}(?:\[[^\]]*\])?(?:\{[^{}]*\})?
+        | \\(?:label|ref|cite|vspace|hspace|usepackage|documentclass)(?:\[[^\]]*\])?\{[^{}]*\}
+        | \\(?:hline|toprule|midrule|bottomrule|centering|noindent|maketitle|small|large|bigskip|medskip)\b[ ]?)
+    | (?P<item>\\item\b[ ]?(?:\[(?P<label>[^\]]*)\])?[ ]?)
+    | (?P<heading>\\(?:sub)*(?:section|paragraph|chapter)\*?\{(?P<title>[^{}]*)\})
+    | (?P<styled>\\(?:text\w+|emph|underline|mbox)\{(?P<inner>[^{}]*)\})
+    | (?P<end>\\\\(?:\[[^\]]*\])?|\\newline\b[ ]?|\\par\b[ ]?)
+    | (?P<char>\\[%&_\#${}])
+    | (?P<cell>&)
+    | (?P<braces>[{}])
+    """,
+    re.VERBOSE,
+)
+_RTF: Final = re.compile(
+    r"""
+      (?P<table>\{\\(?:fonttbl|colortbl|stylesheet|info|\*)[^{}]*(?:\{[^{}]*\}[^{}]*)*\})
+    | (?P<end>\\(?:par|line|row|sect)\b[ ]?)
+    | (?P<cell>\\(?:cell|tab)\b[ ]?)
+    | (?P<byte>\\'(?P<code>[0-9A-Fa-f]{2}))
+    | (?P<nothing>\\[a-z]+-?\d*[ ]?|[{}])
+    """,
+    re.VERBOSE,
+)
+_ESCAPED: Final = re.compile(r"(?:\\r)?\\n(?![a-z])|\\r(?![a-z])")
+
+
+def shown(text: str) -> Rewritten:
+    """Return a document's text as it would be shown.
+
+    Args:
+        text: LaTeX, RTF, or text with line ends written as a backslash and an n.
+    """
+    if text.lstrip().startswith("{\\rtf"):
+        return _rtf(text)
+    if "\\begin{" in text or "\\item" in text or "section" in text:
+        return _latex(text)
+    writer = Rewriter(text)
+    for match in _ESCAPED.finditer(text):
+        writer.keep_to(match.start())
+        writer.put("\n", match.end())
+    return writer.finish()
+
+
+def _latex(text: str) -> Rewritten:
+    writer = Rewriter(text)
+    for match in _LATEX.finditer(text):
+        writer.keep_to(match.start())
+        kind = match.lastgroup
+        if match["item"] is not None:
+            writer.put("" if writer.ends_with("\n") else "\n")
+            writer.put("- ", match.end() if match["label"] is None else match.start("label"))
+            if match["label"] is not None:
+                writer.keep_to(match.end("label"))
+                writer.put(" ", match.end())
+        elif match["heading"] is not None:
+            writer.put("" if writer.ends_with("\n") else "\n", match.start("title"))
+            writer.keep_to(match.end("title"))
+            writer.put(":\n", match.end())
+        elif match["styled"] is not None:
+            writer.drop_to(match.start("inner"))
+            writer.keep_to(match.end("inner"))
+            writer.drop_to(match.end())
+        elif kind == "end":
+            writer.put("\n", match.end())
+        elif kind == "char":
+            writer.drop_to(match.start() + 1)
+            writer.keep_to(match.end())
+        elif kind == "cell":
+            writer.put(" | ", match.end())
+        else:
+            writer.drop_to(match.end())
+    return writer.finish()
+
+
+def _rtf(text: str) -> Rewritten:
+    writer = Rewriter(text)
+    for match in _RTF.finditer(text):
+        writer.keep_to(match.start())
+        if match["end"] is not None:
+            writer.put("\n", match.end())
+        elif match["cell"] is not None:
+            writer.put(" | ", match.end())
+        elif match["byte"] is not None:
+            writer.put(bytes.fromhex(match["code"]).decode("cp1252", "replace"), match.end())
+        else:
+            writer.drop_to(match.end())
+    return writer.finish()
