@@ -45,12 +45,20 @@ NOT_DENIED = [
     ("Small left, no right effusion.", {EF: 1}),
     ("Small right effusion, left none.", {EF: 1}),
     ("R effusion small, L none.", {EF: 1}),
+    ("No fracture, right effusion persists.", {FX: 0, EF: 1}),
+    ("No effusion, fracture of the right clavicle is seen.", {EF: 0, FX: 1}),
+    ("No effusion, edema or fracture of the rib is seen.", {EF: 0, ED: 0, FX: 0}),
+    ("An effusion that was not visible on the first exam is now seen.", {EF: 1}),
+    ("Left effusion, previously absent.", {EF: 1}),
+    ("There is an effusion on the right but none on the left.", {EF: 1}),
+    ("No consolidation except for a small patch at the left base.", {CO: 1}),
 ]
 UNCERTAIN = [
     ("Query small left effusion.", {EF: -1}),
     ("It is hard to say whether there is an effusion.", {EF: -1}),
     ("It is uncertain if a pneumothorax is present.", {PT: -1}),
     ("A fracture cant be excluded.", {FX: -1}),
+    ("The heart is possibly enlarged.", {CM: -1}),
     ("Newly apparent opacity in the lingula.", {LO: 1}),
 ]
 NOT_OF_THE_FILM = [
@@ -61,6 +69,7 @@ NOT_OF_THE_FILM = [
     ("Tube current 2 mAs.", {SD: None}),
     ("The spinal rod is fractured.", {FX: None, SD: 1}),
     ("Cardiomegaly runs in the family.", {CM: None}),
+    ("Hip effusion on examination. The lungs are clear.", {EF: None}),
 ]
 LAYOUT = [
     ("a)No fracture b)Mild edema c)No effusion", {FX: 0, ED: 1, EF: 0}),

@@ -95,11 +95,14 @@ _SIDE: Final = re.compile(
 
 _SIZED: Final = re.compile(
     r"(?:\b(?:except|other than|besides|apart from|aside from|save)(?: for)?,?|[,;]|\b(?:and|but)(?: only| just)?(?= (?:only|just|a|an)\b))\s+(?:(?:a|an|the|for|only|just)\s+)*"
-    r"(?:trace|tiny|small|minimal|mild|moderate|large)(?=\s+(?:at|on|in)\b|\s*(?:[.,;]|\Z))"
+    r"(?:(?:trace|tiny|small|minimal|mild|moderate|large)(?: (?:area|amount|focus|component|pocket|region|patch|portion))?"
+    r"|area|focus|pocket|patch)(?=\s+(?:at|on|in)\b|\s*(?:[.,;]|\Z))"
     r"|\b(?:except|other than|besides|apart from|aside from|save)(?: for)?(?=\s+(?:at|on|in)\b)",
     re.IGNORECASE,
 )
 """An exception without its finding: "no effusion except a trace on the left"."""
+_NONE: Final = re.compile(r"(?:\b(?:but|and)|[,;])\s+none(?=\s+(?:on|at|in)\b)", re.IGNORECASE)
+"""A denial without its finding: "effusion on the left but none on the right"."""
 
 
 _OF_A_SIDE: Final = re.compile(
@@ -161,6 +164,11 @@ class FieldReader:
             named = self._finding(text, start, sized.start(), last=True)
             if named is not None:
                 return (start, sized.end()), named, (sized.end(), end)
+        none = _NONE.search(text, start, end)
+        if none is not None:
+            named = self._finding(text, start, none.start(), last=True)
+            if named is not None:
+                return (start, none.end()), named, (none.end(), end)
         side = _SIDE.search(text, start, end)
         if side is not None:
             named = self._finding(text, start, side.start(), last=True)

@@ -27,6 +27,9 @@ _PERHAPS: Final = (
         "1-",
         "2-",
         " and no",
+        " none on",
+        " none at",
+        " none in",
         " but no",
         "findings ",
     ),
@@ -49,8 +52,9 @@ _LOOKED_INTO: Final = re.compile(
     r"|2[.)](?:(?<=[a-z]2.)|(?<=[a-z] 2.))| one (?:on|in|at|is|remains|persists|has)\b| one[.,;]"
     r"| (?:and|but) (?:no|not) (?:left|right)"
     r"|(?:[Ee]xcept|other than|besides|apart from|aside from|save)(?: for)?,? (?:an? |the )?"
-    r"(?:trace|tiny|small|minimal|mild|moderate|large|at|on|in)\b"
+    r"(?:trace|tiny|small|minimal|mild|moderate|large|area|focus|pocket|patch|at|on|in)\b"
     r"|(?:left|right)(?:[- ]sided)?, (?:no|not) (?:left|right)"
+    r"|(?:and|but|,) none (?:on|at|in)"
     r"|\b(?:and|but) (?:only |just )?(?:an? )?(?:trace|tiny|small|minimal|mild|moderate|large) (?:at|on|in)\b"
     r"|[,;] (?:only |just )?(?:an? )?(?:trace|tiny|small|minimal|mild|moderate|large) (?:at|on|in)\b|"
     + BARE_HEADING.pattern

@@ -54,6 +54,7 @@ _SCOPES: Final = {
     Kind.HEDGE_NEXT: HEDGED,
     Kind.HEDGE_EITHER: HEDGED,
 }
+_WHERE: Final = QUALIFIERS | {STRUCTURE}
 
 
 class SentenceReader(PhraseRow):
@@ -208,8 +209,14 @@ class SentenceReader(PhraseRow):
         elif item.kind is Kind.DENY_EITHER and self.last is None and self.subject.structures:
             normal = Entry(STATE, "normal", item.assertive, item.severity, item.place)
             self._state(index, Item(normal, item.first, item.last))
+        elif item.kind is Kind.HEDGE_EITHER and self.last is None and self._state_next(index):
+            self._cue(index, item)  # "the heart is possibly enlarged"
         elif self.link is None or self.nothing_follows(index):
             self._cue_back(index, item)
+
+    def _state_next(self, index: int) -> bool:
+        after = self.items[index + 1 : index + 2]
+        return bool(self.subject.structures and after) and after[0].kind is STATE
 
     def _cue_back(self, index: int, item: Item) -> None:
         for draft in self._list_before():
@@ -310,11 +317,17 @@ class SentenceReader(PhraseRow):
 
     def _stands_alone(self, index: int) -> bool:
         """Whether one finding was denied, and this one has a verb of its own: "no A, B is seen"."""
-        if len(self.drafts) != 1 or self.drafts[0].item != index - 2:
+        if len(self.drafts) != 1 or self.drafts[0].dropped:
             return False
-        return [item.kind for item in self.items[index + 1 :]] == [VERB] and not self.drafts[
-            0
-        ].dropped
+        between = [item.kind for item in self.items[self.drafts[0].item + 1 : index]]
+        behind = [item.kind for item in self.items[index + 1 : index + 1 + LONGEST_LIST]]
+        return (
+            between[:1] == [COMMA]
+            and QUALIFIERS.issuperset(between[1:])
+            and behind[-1:] == [VERB]
+            and index + 1 + len(behind) == len(self.items)
+            and _WHERE.issuperset(behind[:-1])
+        )
 
     def _device_behind_disease(self, item: Item) -> bool:
         if not self.vocabulary.is_device(item.data):
