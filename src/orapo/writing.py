@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import errno
+import json
+import math
 import os
 import re
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from orapo.errors import OrapoError
+from orapo.errors import OrapoError, RunFailedError
 
 _OWNER_ALONE: Final = 0o600
 _GROUP_TOO: Final = 0o660
@@ -116,6 +118,53 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write a file of UTF-8 as a whole; see `replacing`."""
     write_bytes(path, text.encode())
+
+
+def json_text(value: Any, **form: Any) -> str:
+    """Return JSON; NaN and infinity, which Python would write though JSON has neither, are refused.
+
+    Args:
+        value: What ``json.dumps`` takes.
+        **form: Further arguments of it.
+
+    Raises:
+        RunFailedError: A number is not finite; the message says where it stands.
+    """
+    try:
+        return json.dumps(value, allow_nan=False, **form)
+    except ValueError:
+        place = _not_finite(value, "")
+        if place is None:
+            raise
+        raise RunFailedError(
+            f"{place.lstrip('.') or 'a figure'} is not a finite number, which JSON can't hold"
+        ) from None
+
+
+def finite_only(value: Any) -> Any:
+    """Return a value for JSON with None for every number that is not finite, at any depth."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: finite_only(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite_only(one) for one in value]
+    return value
+
+
+def _not_finite(value: Any, place: str) -> str | None:
+    if isinstance(value, float):
+        return None if math.isfinite(value) else place
+    inside: list[tuple[Any, Any]] = []
+    if isinstance(value, Mapping):
+        inside = list(value.items())
+    elif isinstance(value, list | tuple):
+        inside = list(enumerate(value))
+    for key, one in inside:
+        found = _not_finite(one, f"{place}.{key}")
+        if found is not None:
+            return found
+    return None
 
 
 def open_own(path: Path, *, anew: bool) -> int:

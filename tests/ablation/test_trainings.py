@@ -12,9 +12,9 @@ from orapo.ablation.trainings import run_trainings
 from orapo.data.phantom import PhantomConfig, write_phantom
 from orapo.demo.plan import DemoPlan
 from orapo.errors import OrapoError, RunFailedError
+from orapo.models.whole import mark_whole, whole_checkpoints
 from orapo.training.recipe import RunConfig
 from orapo.training.run import LOG_FILE, PROBE_FILE
-from orapo.training.surviving.checkpoints import mark_whole, whole_checkpoints
 
 
 @pytest.fixture

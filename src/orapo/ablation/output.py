@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -18,7 +17,7 @@ from orapo.ablation.run import Ablation, as_json
 from orapo.data.table_writing import write_rows
 from orapo.evaluation.curve_plots import data_efficiency, label_f1_curves, zero_reward_curve
 from orapo.evaluation.rows import row_title
-from orapo.writing import write_text
+from orapo.writing import json_text, write_text
 
 _MOST_LINES: Final = 7
 EARLY_STEP: Final = 50
@@ -195,7 +194,7 @@ def write_ablation(out: Path, found: Ablation) -> list[Path]:
         The files.
     """
     made = tables(found)
-    _write(out / "ablation.json", json.dumps(as_json(found), indent=1) + "\n")
+    _write(out / "ablation.json", json_text(as_json(found), indent=1) + "\n")
     _write_csv(out / "ablation.csv", found)
     _write(out / "ablation.md", "\n\n".join(_markdown(table) for table in made) + "\n")
     plots = _write_plots(out, found)

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import orapo
 from orapo.data.phantom import PHANTOM_VERSION
-from orapo.writing import write_text
+from orapo.writing import json_text, write_text
 
 PACKAGES: Final = (
     "orapo",
@@ -53,7 +53,7 @@ def read_record(path: Path, made_of: Mapping[str, Any]) -> dict[str, Any] | None
     except (OSError, ValueError):
         return None
     # Through JSON, as the record was: tuples have become lists.
-    wanted = json.loads(json.dumps(made_of))
+    wanted = json.loads(json_text(made_of))
     if not isinstance(record, dict) or record.get("made_of") != wanted or "seconds" not in record:
         return None
     return record
@@ -68,7 +68,7 @@ def write_record(path: Path, made_of: Mapping[str, Any], seconds: float) -> None
         seconds: What it took.
     """
     record = {"made_of": made_of, "seconds": round(seconds, 1)}
-    write_text(path, json.dumps(record, indent=1))
+    write_text(path, json_text(record, indent=1))
 
 
 @cache

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import subprocess
@@ -30,7 +29,7 @@ from orapo.evaluation.inputs import read_labels, read_predictions
 from orapo.evaluation.nearest import nearest_labels
 from orapo.facts import label_report
 from orapo.labels import UncertainPolicy
-from orapo.writing import write_text
+from orapo.writing import json_text, write_text
 
 PREDICTIONS: Final = "predictions.jsonl"
 SECOND: Final = "second_labels.csv"
@@ -99,7 +98,7 @@ def run_ablation(plan: AblationPlan, options: Options, console: Console) -> Abla
         done = _train(plan, options, progress, failures)
         written = _write_reports(plan, options, done, progress, failures)
     if failures:
-        write_text(plan.out / FAILURES, json.dumps(failures, indent=1))
+        write_text(plan.out / FAILURES, json_text(failures, indent=1))
         for name, why in failures.items():
             console.print(f"orapo: {name}: {why}", markup=False, highlight=False)
     return _compare(plan, options, written, failures)
@@ -153,7 +152,7 @@ def _train(
         )
         later += others
     if found:
-        write_text(plan.out / TUNING, json.dumps(found, indent=1))
+        write_text(plan.out / TUNING, json_text(found, indent=1))
     results = _run_jobs(later, options, progress, failures)
     return done + [_as_done(job, results) for job in later if job.name in results]
 

@@ -18,8 +18,9 @@ from rich.progress import Progress
 from orapo.ablation.provenance import file_digest, read_record, surroundings, write_record
 from orapo.errors import RunFailedError
 from orapo.evaluation.rows import row_title
+from orapo.models.whole import all_checkpoints, fault, whole_checkpoints
 from orapo.training.run import LOG_FILE, PROBE_FILE
-from orapo.training.surviving.checkpoints import all_checkpoints, remove, whole_checkpoints
+from orapo.training.surviving.checkpoints import remove
 
 DONE_FILE = "done.json"
 STARTED_FILE = "started.json"
@@ -214,7 +215,7 @@ def _begin_anew(folder: Path, made_of: dict[str, Any]) -> None:
 
 def _seconds_of_interrupted(folder: Path, made_of: dict[str, Any]) -> float | None:
     """Return the seconds spent until the checkpoint to go on from; None if there is none."""
-    checkpoints = whole_checkpoints(folder)
+    checkpoints = [one for one in whole_checkpoints(folder) if fault(one) is None]
     if not checkpoints or read_record(folder / STARTED_FILE, made_of) is None:
         return None
     step = int(checkpoints[-1].name.rpartition("-")[2])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +15,7 @@ from orapo.cli.alone import said_if_full
 from orapo.errors import MissingExtraError, OrapoError
 from orapo.locking import locked
 from orapo.models.hub import find_model
+from orapo.writing import json_text
 
 
 def add_to(app: typer.Typer) -> None:
@@ -94,7 +94,7 @@ def ablate(
         found = run_ablation(plan, options, Console(stderr=True))
         files = write_ablation(out, found)
     if as_json:
-        typer.echo(json.dumps(json_of(found)))
+        typer.echo(json_text(json_of(found)))
     else:
         console = Console()
         for table in tables(found):

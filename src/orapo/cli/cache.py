@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
 
 from orapo.cli import reading
+from orapo.writing import json_text
 
 
 def add_to(app: typer.Typer) -> None:
@@ -31,7 +31,7 @@ def cache(
         kept = len(verdicts)
         verdicts.close()
     if as_json:
-        typer.echo(json.dumps({"file": str(path), "verdicts": kept, "purged": purged}))
+        typer.echo(json_text({"file": str(path), "verdicts": kept, "purged": purged}))
     elif purge:
         typer.echo(f"{path}: {purged} verdicts purged")
     else:

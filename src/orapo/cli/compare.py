@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 from pathlib import Path
@@ -18,7 +17,7 @@ from orapo.cli.alone import alone
 from orapo.cli.progress import saying_what_is_kept, steps
 from orapo.errors import OrapoError
 from orapo.labels import DEFAULT_UNCERTAIN, UncertainPolicy
-from orapo.writing import write_text
+from orapo.writing import json_text, write_text
 
 
 def add_to(app: typer.Typer) -> None:
@@ -116,7 +115,7 @@ def compare(
         _write(out, result)
     as_json = as_json or is_dash(out)
     if as_json:
-        typer.echo(json.dumps(result, indent=1))
+        typer.echo(json_text(result, indent=1))
         return
     console = Console()
     console.print(_table(result))
@@ -142,7 +141,7 @@ def _names(paths: list[Path]) -> list[str]:
 
 
 def _write(out: Path, result: dict[str, Any]) -> None:
-    write_text(out, json.dumps(result, indent=1) + "\n")
+    write_text(out, json_text(result, indent=1) + "\n")
 
 
 def _table(result: dict[str, Any]) -> Table:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -21,6 +20,7 @@ from orapo.cli.data_options import progress
 from orapo.cli.data_sample import sample
 from orapo.errors import OrapoError
 from orapo.labels import LABELS, POSITIVE, UNCERTAIN
+from orapo.writing import json_text
 
 if TYPE_CHECKING:
     from orapo.data.phantom import PhantomConfig
@@ -172,7 +172,7 @@ def _report(manifest: Path, studies: Sequence[Study], sheet: Path | None, as_jso
                 name: {split: positive[split][name] for split in by_split} for name in LABELS
             },
         }
-        typer.echo(json.dumps(summary, indent=2))
+        typer.echo(json_text(summary, indent=2))
         return
     table = Table(title="Studies with the label positive or uncertain")
     table.add_column("label")

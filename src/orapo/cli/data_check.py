@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,6 +12,7 @@ from rich.table import Table
 
 from orapo.cli import data_options as shared
 from orapo.cli import table_options as tables
+from orapo.writing import json_text
 
 if TYPE_CHECKING:
     from orapo.data.image_check import ImageCheck
@@ -82,7 +82,7 @@ def check(
     shared.say_problems(problems)
     if as_json:
         listed = [problem_record(problem) for problem in problems]
-        typer.echo(json.dumps({**figures, "problem_list": listed}, indent=2))
+        typer.echo(json_text({**figures, "problem_list": listed}, indent=2))
     else:
         _show(figures)
         if page is not None:

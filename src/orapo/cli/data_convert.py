@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +11,7 @@ from rich.console import Console
 from orapo.cli import data_options as shared
 from orapo.cli import table_options as tables
 from orapo.errors import NEEDS_DECODER, OrapoError
+from orapo.writing import json_text
 
 
 def convert(
@@ -101,7 +101,7 @@ def convert(
         "hugging_face": None if hugging_face is None else str(hugging_face),
     }
     if as_json:
-        typer.echo(json.dumps(summary, indent=2))
+        typer.echo(json_text(summary, indent=2))
         return
     console = Console()
     console.print(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +13,7 @@ from rich.table import Table
 from orapo.cli import data_options as shared
 from orapo.errors import OrapoError
 from orapo.labels import LABELS, POSITIVE, UNCERTAIN
+from orapo.writing import json_text
 
 if TYPE_CHECKING:
     from orapo.data.study import Study
@@ -73,7 +73,7 @@ def sample(
             "held_out": len(held_out),
             "positive_or_uncertain": labels,
         }
-        typer.echo(json.dumps(summary, indent=2))
+        typer.echo(json_text(summary, indent=2))
         return
     table = Table(title="Studies with the label positive or uncertain")
     table.add_column("label", min_width=26)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +13,7 @@ from rich.table import Table
 from orapo.cli.alone import said_if_full
 from orapo.errors import MissingExtraError
 from orapo.locking import locked
+from orapo.writing import json_text
 
 
 def add_to(app: typer.Typer) -> None:
@@ -38,7 +38,7 @@ def demo(
     with said_if_full(out), locked(out, "another orapo demo is at work there"):
         metrics = run_demo(out, plan, Console(stderr=True))
     if as_json:
-        typer.echo(json.dumps(metrics))
+        typer.echo(json_text(metrics))
         return
     Console().print(_summary(metrics))
     if plan.short:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import re
 import shutil
@@ -17,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from orapo import __version__
+from orapo.writing import json_text
 
 PURPOSES: Final = {
     "": "facts, label, reward, data, evaluate, compare",
@@ -98,7 +98,7 @@ def doctor(
             "accelerators": cards,
             "note": note,
         }
-        typer.echo(json.dumps(record, indent=1))
+        typer.echo(json_text(record, indent=1))
         return
     console = Console()
     console.print(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 from collections.abc import Collection, Mapping
@@ -19,6 +18,7 @@ from orapo.cli.progress import saying_what_is_kept, steps
 from orapo.data.columns import Wanted
 from orapo.errors import OrapoError
 from orapo.labels import DEFAULT_UNCERTAIN, LabelValue, UncertainPolicy
+from orapo.writing import json_text
 
 if TYPE_CHECKING:
     from orapo.evaluation.inputs import Reference
@@ -218,7 +218,7 @@ def evaluate(
     for warning in warnings:
         tables.warn(warning)
     if as_json:
-        typer.echo(json.dumps(metrics, indent=2))
+        typer.echo(json_text(metrics, indent=2))
         for note in absent:
             Console(stderr=True).print(note, markup=False, highlight=False, soft_wrap=True)
     else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -16,6 +15,7 @@ from rich.text import Text
 from orapo.cli import reading
 from orapo.data.standard_streams import DASH, is_dash, read_text
 from orapo.errors import OrapoError
+from orapo.writing import json_text
 
 if TYPE_CHECKING:
     from orapo.facts import ReportFacts
@@ -61,7 +61,7 @@ def facts(
     report = RulesEngine(lexicon).read((text if text is not None else _read_text(file)) or "")
     console = Console()
     if as_json or not console.is_terminal:
-        typer.echo(json.dumps(report_as_json(report), indent=2))
+        typer.echo(json_text(report_as_json(report), indent=2))
     else:
         _show(report, console)
 

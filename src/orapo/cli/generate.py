@@ -141,6 +141,7 @@ def generate(
     from orapo.data.tables import table_format
     from orapo.generation import Decoding
     from orapo.generation.processes import running_processes
+    from orapo.models.whole import intact
 
     if bool(images) == (data is not None):
         raise OrapoError("give images or --data MANIFEST, one of the two")
@@ -173,7 +174,8 @@ def generate(
     )
     try:
         load = _load_vllm if backend is Backend.VLLM else _load
-        write, provenance = load(model, studies, decoding, select, processes, trust_remote_code)
+        taken = str(intact(model))
+        write, provenance = load(taken, studies, decoding, select, processes, trust_remote_code)
         if processes.first:
             _write(studies, write, decoding, select, provenance, out, processes)
         else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
@@ -28,6 +27,7 @@ from orapo.data.table_writing import not_an_input, write_rows
 from orapo.data.tables import id_cell, read_rows, report_columns, table_format
 from orapo.errors import OrapoError
 from orapo.labels import LabelValue, format_label
+from orapo.writing import json_text
 
 if TYPE_CHECKING:
     from orapo.facts.llm import LlmEngine
@@ -266,7 +266,7 @@ def _write(
 
 def _show(summary: dict[str, Any], as_json: bool, console: Console) -> None:
     if as_json:
-        typer.echo(json.dumps(summary, indent=2))
+        typer.echo(json_text(summary, indent=2))
         return
     table = Table(title=f"{summary['reports']} reports")
     table.add_column("", min_width=26)

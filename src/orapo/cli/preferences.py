@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from rich.text import Text
 from orapo.cli import table_options as tables
 from orapo.cli.alone import alone
 from orapo.errors import OrapoError
+from orapo.writing import json_text
 
 if TYPE_CHECKING:
     from orapo.preferences.records import Preference
@@ -163,7 +163,7 @@ def make(
     }
     write_sheet_folder(out, sheet, summary)
     if as_json:
-        typer.echo(json.dumps(summary, indent=2))
+        typer.echo(json_text(summary, indent=2))
         return
     console = Console()
     why = ", ".join(f"{kind} {count}" for kind, count in sheet.counts["why"].items())
@@ -218,7 +218,7 @@ def check(
     )
     write_check(out, found)
     if as_json:
-        typer.echo(json.dumps(found, indent=2))
+        typer.echo(json_text(found, indent=2))
     else:
         _show(found, out)
 
@@ -369,7 +369,7 @@ def convert(
         "ties": sum(one.choice == "tie" for one in kept),
     }
     if as_json:
-        typer.echo(json.dumps(counts, indent=2))
+        typer.echo(json_text(counts, indent=2))
     else:
         said = ", ".join(f"{name} {count}" for name, count in counts.items())
         _say(Console(), f"{out}: {said}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from orapo.data.table_writing import not_an_input, write_rows
 from orapo.data.tables import id_cell, label_cells, read_rows, report_columns, table_format
 from orapo.errors import OrapoError
 from orapo.labels import DEFAULT_UNCERTAIN, LabelSet, LabelValue, UncertainPolicy, any_known
+from orapo.writing import json_text
 
 if TYPE_CHECKING:
     from orapo.facts import ContradictionRule, FactsEngine, FactsScore, ReportFacts
@@ -222,7 +222,7 @@ def reward(
     if judge is not None:
         result["judge"] = reading.spent(judge)
     if as_json:
-        typer.echo(json.dumps(result, indent=1))
+        typer.echo(json_text(result, indent=1))
     else:
         table = Table("", "value", title="FactS reward")
         for name, value in result.items():

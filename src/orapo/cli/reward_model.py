@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +12,7 @@ from rich.table import Table
 
 from orapo.cli.alone import alone
 from orapo.errors import MissingExtraError
+from orapo.writing import json_text
 
 app = typer.Typer(help="Learn a reward from experts' judgements.", no_args_is_help=True)
 
@@ -108,7 +108,7 @@ def check(
 
 def _show(found: dict[str, Any], out: Path, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps(found))
+        typer.echo(json_text(found))
         return
     table = Table(title="Held-out judgements", box=box.SIMPLE_HEAD)
     for name in ("who", "judgements", "accuracy", "FactS alone"):

@@ -172,9 +172,10 @@ def serve(
             judging = load_judging(sheet, judgements)
         served = None
         if model is not None:
+            from orapo.models.whole import intact
             from orapo.serve.inference import load_served
 
-            served = load_served(model, views=shown, remote_code=trust_remote_code)
+            served = load_served(str(intact(model)), views=shown, remote_code=trust_remote_code)
         names = [*(allow_name or []), *_name_of(host)]
         application = create_app(
             served, limits=limits, token=token, names=names, judging=judging, edits=edits

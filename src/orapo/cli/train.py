@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from contextlib import nullcontext
 from pathlib import Path
@@ -15,6 +14,7 @@ from rich.table import Table
 from orapo.errors import MissingExtraError, OrapoError
 from orapo.locking import locked
 from orapo.models.hub import find_model
+from orapo.writing import json_text
 
 if TYPE_CHECKING:
     from orapo.training.preparing.dry_run import DryRun
@@ -87,7 +87,7 @@ def train(
         if found.self_check.warning:
             typer.echo(f"orapo: {found.self_check.warning}", err=True)
         if as_json:
-            typer.echo(json.dumps(found.as_dict(), indent=1))
+            typer.echo(json_text(found.as_dict(), indent=1))
         else:
             _show(found)
         return

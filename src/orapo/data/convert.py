@@ -7,7 +7,6 @@ may hold what identifies a patient.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -23,7 +22,7 @@ from orapo.data.loaded import Loaded, Place, Problem
 from orapo.data.manifest import write_manifest
 from orapo.data.study import Study
 from orapo.errors import NEEDS_DECODER, MissingExtraError, OrapoError
-from orapo.writing import replacing, write_text
+from orapo.writing import json_text, replacing, write_text
 
 MANIFEST: Final = "manifest.jsonl"
 IMAGES: Final = "images"
@@ -126,7 +125,7 @@ def convert(
 
 def _claim(out: Path, record: dict[str, Any]) -> None:
     """Make the folder this conversion's own, or refuse."""
-    wanted = json.dumps(record, default=str)
+    wanted = json_text(record, default=str)
     path = out / RECORD
     if path.is_file():
         if path.read_text(encoding="utf-8") != wanted:
@@ -151,7 +150,7 @@ def _jobs(loaded: Loaded, out: Path, image_size: int | None) -> Iterator[_Job]:
                 state = []
             # The name says of what, how and from what state of the file the copy was made, so one
             # that is there is the right one.
-            made = json.dumps([study.study_id, view, str(source), state, image_size, _FORM])
+            made = json_text([study.study_id, view, str(source), state, image_size, _FORM])
             name = hashlib.sha256(made.encode()).hexdigest()[:24]
             yield _Job(source, out / IMAGES / name[:2] / f"{name}.png", number, view)
 

@@ -15,6 +15,7 @@ from orapo.data import records
 from orapo.data.columns import is_known
 from orapo.data.records import OnFault, Row, lacking, lines, open_text
 from orapo.errors import OrapoError
+from orapo.writing import json_text
 
 # JSON can spell text that no file can hold; it would fail late, when something is written.
 _ESCAPED_HALF: Final = re.compile(r"\\u[dD][89a-fA-F]")
@@ -224,7 +225,7 @@ _JSON: Final = json.JSONDecoder(object_pairs_hook=_object)
 
 def _encodable(values: dict[str, Any]) -> bool:
     try:
-        json.dumps(values, ensure_ascii=False).encode()
+        json_text(values, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         return False
     return True

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,7 +23,7 @@ from orapo.data.study import Study
 from orapo.data.table_writing import write_rows
 from orapo.errors import OrapoError
 from orapo.labels import LABELS
-from orapo.writing import write_text
+from orapo.writing import json_text, write_text
 
 THUMBNAILS: Final = 48
 _LISTED: Final = 200
@@ -62,7 +61,7 @@ def write_profile(
     Raises:
         OrapoError: The folder can't be written.
     """
-    _write(out / "profile.json", json.dumps(figures, indent=2) + "\n")
+    _write(out / "profile.json", json_text(figures, indent=2) + "\n")
     with write_rows(out / "problems.csv", _PROBLEM_COLUMNS) as write:
         records = (problem_record(problem) for problem in problems)
         for record in for_a_spreadsheet(records, True, "file", "entry", "problem"):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from orapo.errors import OrapoError
-from orapo.writing import open_own
+from orapo.writing import json_text, open_own
 
 
 def file_identity(path: Path) -> list[Any]:
@@ -52,7 +52,7 @@ class ResumableRows:
 
     def __init__(self, out: Path, made_from: Any) -> None:
         self.path = out.with_name(f".{out.name}.rows")
-        text = json.dumps(made_from, default=str)
+        text = json_text(made_from, default=str)
         key = hashlib.sha256(text.encode()).hexdigest()
         self.done = self.added = 0
         make_folder_of(out)
@@ -63,7 +63,7 @@ class ResumableRows:
                 self._file.truncate(end)
                 self._file.seek(end)
             else:
-                self._file.write(json.dumps({"made_from": key}).encode() + b"\n")
+                self._file.write(json_text({"made_from": key}).encode() + b"\n")
         except OSError as error:
             raise OrapoError(f"{out}: can't be written ({error.strerror})") from None
 
@@ -95,7 +95,7 @@ class ResumableRows:
             OrapoError: The file can't be written.
         """
         with self._writing():
-            self._file.write(json.dumps(row).encode() + b"\n")
+            self._file.write(json_text(row).encode() + b"\n")
         self.added += 1
 
     def flush(self) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from orapo.labels import CHEXPERT, LabelValue, parse_label
+from orapo.writing import json_text
 
 LabelSource = Literal["dataset", "facts"]
 
@@ -88,7 +88,7 @@ def schema_fault(error: ValidationError) -> str:
     fault = error.errors(include_url=False, include_input=False, include_context=False)[0]
     name = str(fault["loc"][0]) if fault["loc"] else "record"
     if fault["type"] == "extra_forbidden":
-        return f"{json.dumps(name[:40])} is not a field of a study"
+        return f"{json_text(name[:40])} is not a field of a study"
     if name == "labels":
         return "labels: expected an object of CheXpert label names to 1, 0, -1 or null"
     # Messages of validators written in Python may quote the value; pydantic's own don't.

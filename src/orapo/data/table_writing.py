@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from typing import IO, Any, Protocol
 from orapo.data.standard_streams import is_dash
 from orapo.data.tables import table_format
 from orapo.errors import OrapoError
-from orapo.writing import new_beside
+from orapo.writing import json_text, new_beside
 
 
 class RowWriter(Protocol):
@@ -132,7 +131,7 @@ def _write_jsonl(
 
         def write(values: Mapping[str, Any]) -> None:
             record = {name: values.get(name) for name in columns}
-            file.write(json.dumps(record, ensure_ascii=False) + "\n")
+            file.write(json_text(record, ensure_ascii=False) + "\n")
 
         yield write
 

@@ -36,7 +36,7 @@ from orapo.labels import DEFAULT_UNCERTAIN, LABELS
 from orapo.models.base import seconds_of, tiny_base
 from orapo.training.recipe import RunConfig
 from orapo.training.run import quiet_libraries
-from orapo.writing import write_text
+from orapo.writing import json_text, write_text
 
 UNCERTAIN = DEFAULT_UNCERTAIN
 """The demo's convention in reward and table alike; every result names it."""
@@ -293,7 +293,7 @@ def _write_results(
     reports: Mapping[str, Mapping[str, str]],
     test: Sequence[Study],
 ) -> None:
-    write_text(out / "metrics.json", json.dumps(metrics, indent=1))
+    write_text(out / "metrics.json", json_text(metrics, indent=1))
     _write_ablation(out / "ablation.csv", metrics)
     shares = {
         name: [(int(step), share) for step, share in metrics[name]["zero_reward_share"].items()]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -16,7 +15,7 @@ from orapo.evaluation.report import ExampleStudy, write_report
 from orapo.evaluation.rows import best_trivial, result_rows
 from orapo.evaluation.verdicts import label_outcome
 from orapo.labels import LabelValue, UncertainPolicy
-from orapo.writing import write_text
+from orapo.writing import json_text, write_text
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -134,4 +133,4 @@ def write_evaluation(
         uncertain=uncertain,
         warnings=warnings,
     )
-    write_text(out / "metrics.json", json.dumps(metrics, indent=2) + "\n")
+    write_text(out / "metrics.json", json_text(metrics, indent=2) + "\n")

@@ -22,6 +22,7 @@ import numpy as np
 from orapo.errors import OrapoError
 from orapo.evaluation.bootstrap import Resampler
 from orapo.evaluation.detail import mean_over_studies
+from orapo.writing import json_text
 
 METRICS: Final = ("radgraph", "f1chexbert", "ratescore", "radcliq", "green", "bertscore")
 """What ``all`` stands for."""
@@ -87,7 +88,7 @@ def run_radeval(
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "reports.json", Path(folder) / "scores.json"
         reports = {"generated": list(generated), "references": list(references)}
-        source.write_text(json.dumps({**reports, "metrics": list(metrics)}), encoding="utf-8")
+        source.write_text(json_text({**reports, "metrics": list(metrics)}), encoding="utf-8")
         try:
             done = subprocess.run(
                 [command, str(_RUNNER), str(source), str(target)],

@@ -99,7 +99,7 @@ def answer(metric: str) -> None:
             }
         except Exception as error:
             result = {"error": said_of(error, references + generated)}
-        out.write(json.dumps(result) + "\n")
+        out.write(json.dumps(result, allow_nan=False) + "\n")
         out.flush()
 
 
@@ -129,7 +129,7 @@ def main() -> None:
             except Exception as error:
                 result["metrics"][metric] = {"error": said_of(error, texts)}
         with open(target + ".part", "w", encoding="utf-8") as file:
-            json.dump(result, file)
+            json.dump(result, file, allow_nan=False)
         os.replace(target + ".part", target)
 
 

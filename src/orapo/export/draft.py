@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from orapo.errors import OrapoError
 from orapo.facts import label_report
 from orapo.generation.rows import nested_cell
 from orapo.labels import CHEXPERT, LabelValue, any_known
-from orapo.writing import write_bytes
+from orapo.writing import json_text, write_bytes
 
 NOTICE: Final = "DRAFT written by a model, not verified by a radiologist. For research use only."
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
@@ -124,7 +123,7 @@ def as_text(draft: Draft) -> str:
 def as_json(draft: Draft) -> str:
     """Return all that is known of the report as one JSON object."""
     record = {"notice": NOTICE, **draft.record}
-    return json.dumps(record, ensure_ascii=False, indent=2, default=str) + "\n"
+    return json_text(record, ensure_ascii=False, indent=2, default=str) + "\n"
 
 
 def put(path: Path, content: bytes) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from datetime import datetime
 from io import BytesIO
@@ -12,6 +11,7 @@ from orapo.data.spreadsheet import no_formula
 from orapo.export.draft import NOTICE, Draft, as_json, as_text
 from orapo.export.formats import Format
 from orapo.labels import LABELS, format_label
+from orapo.writing import json_text
 
 CSV_COLUMNS: Final = ("study_id", "report", *LABELS, "model", "revision", "notice")
 
@@ -65,5 +65,5 @@ def file_content(
         bundle = fhir_bundle(draft, when=when, with_patient=with_patient)
         if characters := fhir_string(draft.text)[1]:
             lost(characters, "can't stand in `conclusion`; the attachment has all")
-        return (json.dumps(bundle, ensure_ascii=False, indent=2) + "\n").encode()
+        return (json_text(bundle, ensure_ascii=False, indent=2) + "\n").encode()
     raise ValueError(f"{kind} is no format of single files")

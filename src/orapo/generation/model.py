@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from orapo.errors import MissingExtraError, OrapoError
 from orapo.models.hub import find_model
+from orapo.models.whole import check_intact, file_digest
 
 ADAPTER_FILE: Final = "adapter_config.json"
 
@@ -25,9 +26,9 @@ def load_checkpoint(
 ) -> tuple[Any, Any]:
     """Load a model and its processor.
 
-    Weights come from safetensors only. A folder is read as it lies there; nothing is fetched. In a
-    folder with a LoRA adapter, the model that it was trained on is loaded, and the adapter merged
-    into its weights.
+    Weights come from safetensors only, all of them, and must be finite numbers. A folder is read as it
+    lies there; nothing is fetched. In a folder with a LoRA adapter, the model that it was trained on is
+    loaded, and the adapter merged into its weights.
 
     Args:
         name: A checkpoint's folder, or a name on the hub (then transformers fetches it).
@@ -43,7 +44,8 @@ def load_checkpoint(
 
     Raises:
         MissingExtraError: torch or transformers are not installed.
-        OrapoError: The folder holds no checkpoint, or there is neither folder nor model.
+        OrapoError: The folder holds no checkpoint, a torn one (`orapo.models.whole`) or that of another
+            model, weights are not finite, or there is neither folder nor model.
     """
     try:
         import torch
@@ -53,9 +55,11 @@ def load_checkpoint(
     except ModuleNotFoundError as error:
         raise MissingExtraError("generating reports", "train") from error
     folder, options = Path(name), dict(options or {})
+    check_intact(folder)
     base: str | Path = name
     if is_adapter(folder):
         base = adapter_base(folder)
+        check_intact(base)
     elif folder.exists() and not (folder / "config.json").is_file():
         raise OrapoError(f"{folder}: no checkpoint here (config.json is missing)")
     find_model(base, revision)
@@ -66,9 +70,17 @@ def load_checkpoint(
     shown = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()  # the screen is for the command's own bars
     try:
-        model = AutoModelForImageTextToText.from_pretrained(
-            base, dtype=dtype, use_safetensors=True, **settings, **options
+        if (folder / ADAPTER_FILE).is_file():
+            _only_safetensors(folder)
+        model, report = AutoModelForImageTextToText.from_pretrained(
+            base,
+            dtype=dtype,
+            use_safetensors=True,
+            output_loading_info=True,
+            **settings,
+            **options,
         )
+        _refuse_missing(base, report)
         if base != name:
             model = _with_adapter(model, folder)
         processor = AutoProcessor.from_pretrained(name, **settings)
@@ -80,6 +92,11 @@ def load_checkpoint(
             logging.enable_progress_bar()
     if "device_map" not in options:
         model = model.to(device)
+    from orapo.models.finite import not_finite
+
+    broken = not_finite(model)
+    if broken is not None:
+        raise OrapoError(f"{name}: weights are not finite numbers, for example in {broken}")
     return model.eval(), processor
 
 
@@ -109,13 +126,29 @@ def adapter_base(folder: Path) -> str:
     return str(base)
 
 
-def _with_adapter(model: Any, folder: Path) -> Any:
+def _refuse_missing(base: str | Path, report: Mapping[str, Any]) -> None:
+    # `from_pretrained` draws at random what the file lacks, and only warns.
+    missing = sorted(str(name) for name in report["missing_keys"])
+    if missing:
+        raise OrapoError(
+            f"{base}: its weights are not those of its configuration ({len(missing)} are missing, for "
+            f"example {missing[0]})"
+        )
+
+
+def _only_safetensors(folder: Path) -> None:
     try:
-        from peft import PeftModel
+        from orapo.models.adapters import check_safe
     except ModuleNotFoundError as error:
         raise MissingExtraError("loading an adapter", "train") from error
+    check_safe(folder)
+
+
+def _with_adapter(model: Any, folder: Path) -> Any:
+    from orapo.models.adapters import load_adapter
+
     # Merged: generation then costs what it costs without one.
-    return PeftModel.from_pretrained(model, str(folder)).merge_and_unload()
+    return load_adapter(model, folder).merge_and_unload()
 
 
 def checkpoint_revision(name: str | Path, *, remote_code: bool = False) -> str:
@@ -138,6 +171,5 @@ def checkpoint_revision(name: str | Path, *, remote_code: bool = False) -> str:
     files = sorted(folder.glob("*.safetensors"))
     digest = hashlib.sha256()
     for file in files:
-        with file.open("rb") as content:
-            digest.update(file.name.encode() + hashlib.file_digest(content, "sha256").digest())
+        digest.update(file.name.encode() + bytes.fromhex(file_digest(file)))
     return f"sha256:{digest.hexdigest()}" if files else ""

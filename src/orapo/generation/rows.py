@@ -21,6 +21,7 @@ from orapo.generation.choice import choose, votes
 from orapo.generation.inputs import Asked
 from orapo.generation.reports import Decoding, Sample, Selection
 from orapo.labels import LABELS, format_label
+from orapo.writing import json_text
 
 COLUMNS: Final = (
     *("study_id", "report", "error", *LABELS, "facts", "votes", "samples", "chosen"),
@@ -149,7 +150,7 @@ def _flat(row: Mapping[str, Any], as_text: bool) -> dict[str, Any]:
     flat = dict(row)
     for name in _NESTED:
         if name in flat:
-            flat[name] = json.dumps(flat[name], ensure_ascii=False)
+            flat[name] = json_text(flat[name], ensure_ascii=False)
     for name in LABELS:
         value = flat.get(name)
         flat[name] = format_label(value) if as_text else value

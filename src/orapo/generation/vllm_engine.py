@@ -8,14 +8,17 @@ samples than transformers, but the same ones again.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
 from orapo.data.conversation import user_message
-from orapo.errors import MissingExtraError
+from orapo.errors import MissingExtraError, OrapoError
 from orapo.generation.reports import Decoding, Sample, placeholder_tokens
+from orapo.models.finite import not_finite_in
 from orapo.models.hub import find_model
+from orapo.models.whole import check_intact
 
 _NEVER = -100.0
 """What is added to the logit of a token that has no place in a report; the least that is allowed."""
@@ -32,6 +35,7 @@ class VllmWriter:
 
     Raises:
         MissingExtraError: vLLM is not installed.
+        OrapoError: The checkpoint is torn, or its weights are not finite (of a folder's, not of the hub's).
     """
 
     def __init__(
@@ -46,7 +50,11 @@ class VllmWriter:
         self.version = str(vllm.__version__)
         self._parameters = vllm.SamplingParams
         self._decoding = decoding
+        check_intact(name)
         find_model(name)
+        broken = not_finite_in(Path(name))  # vLLM keeps its weights in a process of its own
+        if broken is not None:
+            raise OrapoError(f"{name}: weights are not finite numbers, for example in {broken}")
         self._processor = AutoProcessor.from_pretrained(name, trust_remote_code=remote_code)
         self._llm = vllm.LLM(
             model=name,

@@ -36,6 +36,7 @@ from orapo.data.phantom.reports import write_report
 from orapo.models.shapes import CLASSES, with_shapes
 from orapo.models.tiny import TinySize, build_model, build_processor
 from orapo.paths import cache_folder
+from orapo.writing import json_text
 
 RECIPE_VERSION: Final = 2
 BASE_SEED_OFFSET: Final = 1_000_003
@@ -84,7 +85,7 @@ class BaseRecipe:
     def fingerprint(self) -> str:
         """Names the recipe in the cache, and all else that decides the weights."""
         versions = {name: version(name) for name in _PACKAGES}
-        text = json.dumps([RECIPE_VERSION, PHANTOM_VERSION, versions, asdict(self)], sort_keys=True)
+        text = json_text([RECIPE_VERSION, PHANTOM_VERSION, versions, asdict(self)], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -115,7 +116,7 @@ def tiny_base(
     try:
         _make(recipe, part, progress or (lambda *_: None))
         record = {"seconds": round(time.monotonic() - start, 1)}
-        (part / RECORD_FILE).write_text(json.dumps(record))
+        (part / RECORD_FILE).write_text(json_text(record))
         try:
             part.rename(folder)
         except OSError:  # another process was faster; its result is the same

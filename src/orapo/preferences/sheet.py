@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +11,7 @@ from orapo.data.table_writing import write_rows
 from orapo.errors import OrapoError
 from orapo.preferences.pairing import Sheet
 from orapo.preferences.records import Pair, PairKey, read_key, read_sheet, write_key, write_sheet
-from orapo.writing import write_text
+from orapo.writing import json_text, write_text
 
 SHEET: Final = "sheet.jsonl"
 TABLE: Final = "sheet.csv"
@@ -87,4 +86,4 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
     Raises:
         OrapoError: It can't be written.
     """
-    write_text(path, json.dumps(values, indent=2) + "\n")
+    write_text(path, json_text(values, indent=2) + "\n")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from orapo.errors import OrapoError, RunFailedError
+from orapo.writing import json_text
 
 try:
     import fcntl
@@ -58,7 +59,7 @@ class AppendedLines:
         Raises:
             RunFailedError: It could not be written; then nothing of it is in the file.
         """
-        line = (json.dumps(record, ensure_ascii=False) + "\n").encode()
+        line = (json_text(record, ensure_ascii=False) + "\n").encode()
         with self._lock:
             size = None
             try:

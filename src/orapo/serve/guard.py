@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
-import json
 import logging
 import time
 import traceback
@@ -18,6 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from orapo.serve.limits import Arrival, Arrivals, Limits
+from orapo.writing import json_text
 
 LOG: Final = logging.getLogger("orapo.serve")
 
@@ -238,7 +238,7 @@ def _place(error: BaseException) -> str:
 async def _say(
     send: Callable[[Any], Any], status: int, detail: str, headers: dict[str, str] | None = None
 ) -> None:
-    body = json.dumps({"detail": detail}).encode()
+    body = json_text({"detail": detail}).encode()
     given = {"content-type": "application/json", "content-length": str(len(body))}
     given |= headers or {}
     pairs = [(name.encode(), value.encode()) for name, value in given.items()]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator, Awaitable
 from concurrent.futures import Executor
 from contextlib import aclosing
@@ -23,6 +22,7 @@ from orapo.serve.inference import ModelWorker, Order, Progress
 from orapo.serve.limits import Limits, Places
 from orapo.serve.schemas import Fault, FilmForm, ReportAnswer, ReportForm, StreamEvent
 from orapo.serve.uploads import as_png, kept_for_now
+from orapo.writing import json_text
 
 _Answer = TypeVar("_Answer")
 
@@ -243,5 +243,5 @@ async def _events(
 
 
 def _event(name: str, data: Any) -> str:
-    body = data.model_dump_json() if isinstance(data, ReportAnswer) else json.dumps(data)
+    body = data.model_dump_json() if isinstance(data, ReportAnswer) else json_text(data)
     return f"event: {name}\ndata: {body}\n\n"

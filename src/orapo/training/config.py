@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, fields
 from typing import Any, Final, Self
 
 from trl import GRPOConfig
@@ -129,6 +130,13 @@ class OraPOConfig(GRPOConfig):
         Raises:
             OrapoError: A field is out of its range; the message names it.
         """
+        for each in fields(self):  # YAML has .nan and .inf, which pass most comparisons
+            value = getattr(self, each.name)
+            if isinstance(value, float) and not math.isfinite(value):
+                raise OrapoError(f"{each.name} must be a finite number, not {value}")
+        for weight in self.reward_weights or ():
+            if not math.isfinite(float(weight)):
+                raise OrapoError(f"reward_weights must be finite numbers, not {weight}")
         self._one_of("method", METHODS)
         self._one_of("rejected", REJECTED)
         self._one_of("lesson", LESSONS)

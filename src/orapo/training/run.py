@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from orapo.data.study import Study
 from orapo.data.target import check_target, study_labels
 from orapo.errors import OrapoError, RunFailedError
 from orapo.facts import FactSReward
+from orapo.models.whole import marking, whole_checkpoints
 from orapo.preferences import read_preferences
 from orapo.training.config import OraPOConfig
 from orapo.training.method.baselines import OfflineTrainer, SupervisedTrainer
@@ -32,9 +34,10 @@ from orapo.training.preparing.pairs import offline_pairs
 from orapo.training.preparing.policy import load_policy
 from orapo.training.preparing.self_check import self_check
 from orapo.training.recipe import RunConfig
+from orapo.training.rewards.checked import RewardError
 from orapo.training.rewards.learned import LearnedReward
 from orapo.training.rewards.terms import Reward, main_reward, reward_engine, reward_terms
-from orapo.training.surviving.checkpoints import last_checkpoint, saving, whole_checkpoints
+from orapo.training.surviving.checkpoints import kept, last_checkpoint, saving
 from orapo.training.surviving.films import SetAside, readable_studies
 from orapo.training.surviving.interruption import StopOnSignal
 from orapo.training.watching.card import write_card
@@ -87,7 +90,8 @@ def train(
     Raises:
         OrapoError: There is nothing to train on, nothing to resume from, or an earlier run's
             checkpoints where this one's are to go.
-        RunFailedError: Too many studies can't be read, or the disk is full.
+        RunFailedError: Too many studies can't be read, the disk is full, or weights are no longer finite.
+        RewardError: A reward function failed, or gave what is no reward.
         Interrupted: SIGTERM or SIGINT came; the checkpoint is saved.
     """
     folder = Path(config.output_dir)
@@ -182,7 +186,10 @@ def train(
         trainer.add_callback(Bar())
     with StopOnSignal(say) as stop:
         trainer.add_callback(stop)  # the last: the others have done their part of the step
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        try:
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        except RewardError as error:
+            raise RewardError(f"{error}; {kept(folder)}") from None
         stopped = trainer.watch.stopped if isinstance(trainer, OraPOTrainer) else None
         if stopped is not None:
             raise RunFailedError(
@@ -190,8 +197,9 @@ def train(
                 "--resume goes on from it"
             )
         with saving(folder, folder):
-            trainer.save_model(str(folder))
-            processor.save_pretrained(folder)
+            with marking(folder) if first else nullcontext():
+                trainer.save_model(str(folder))
+                processor.save_pretrained(folder)
             write_card(folder, run, config, studies, trainer)
     return folder
 

@@ -22,6 +22,7 @@ from trl import GRPOConfig, GRPOTrainer
 from trl.trainer import grpo_trainer
 from trl.trainer.utils import (
     add_fused_lm_head,
+    get_callable_name,
     is_async_callable,
     pad,
     split_pixel_values_by_grid,
@@ -33,6 +34,7 @@ __all__ = [
     "TemperatureSwitch",
     "accumulation_steps",
     "as_reference",
+    "callable_name",
     "end_tokens",
     "environments",
     "generation",
@@ -76,6 +78,9 @@ TOKEN_TYPE_FIELDS: Final = ("token_type_ids", "mm_token_type_ids")
 
 # vLLM clamps a bias to [-100, 100]; the lowest leaves a token no chance.
 _VLLM_LOWEST: Final = -100.0
+
+
+callable_name = get_callable_name
 
 
 def tokenizer(trainer: GRPOTrainer) -> Any:

@@ -6,10 +6,10 @@ import pytest
 import run_recipe
 
 from orapo import OrapoError
+from orapo.models.whole import whole_checkpoints
 from orapo.training import OraPOConfig
 from orapo.training.method.baselines import supervised_config
 from orapo.training.run import train, training_studies
-from orapo.training.surviving.checkpoints import whole_checkpoints
 
 
 def recipe(run_settings, **changes):

@@ -10,10 +10,10 @@ from trl import GRPOTrainer
 from trl.trainer import grpo_trainer
 
 from orapo import OrapoError
+from orapo.models.whole import mark_whole
 from orapo.preferences import Preference
 from orapo.training import OraPOConfig, OraPOTrainer
 from orapo.training.method.experts import ExpertPairs
-from orapo.training.surviving.checkpoints import mark_whole
 from orapo.training.surviving.resumable import LOOP_FILE
 
 K = 4

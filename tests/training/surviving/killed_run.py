@@ -31,10 +31,10 @@ from torch.optim.optimizer import (
 from transformers import modeling_utils
 
 from orapo import cli
+from orapo.models.whole import whole_checkpoints
 from orapo.training import OraPOTrainer
 from orapo.training import run as _everything  # noqa: F401  (imported before the forks)
 from orapo.training.surviving import json_lines
-from orapo.training.surviving.checkpoints import whole_checkpoints
 
 # Whatever a clock says differs between two runs.
 CLOCKS = {

@@ -14,17 +14,18 @@ from transformers import Trainer
 
 from orapo import OrapoError
 from orapo.errors import RunFailedError
-from orapo.training.recipe import read_recipe
-from orapo.training.run import train
-from orapo.training.surviving import checkpoints, resumable
-from orapo.training.surviving.checkpoints import (
+from orapo.models import whole
+from orapo.models.whole import (
     MARK_FILE,
+    all_checkpoints,
     fault,
-    last_checkpoint,
     mark_whole,
-    rotate,
     whole_checkpoints,
 )
+from orapo.training.recipe import read_recipe
+from orapo.training.run import train
+from orapo.training.surviving import resumable
+from orapo.training.surviving.checkpoints import last_checkpoint, rotate
 
 
 @pytest.fixture
@@ -61,6 +62,20 @@ def cut_the_weights(folder):
     (folder / "model.safetensors").write_bytes(bytes(99))
 
 
+def flip_a_bit_of_the_weights(folder):
+    (folder / "model.safetensors").write_bytes(bytes(99) + b"\x01")
+
+
+def put_another_run_s_weights_there(folder):
+    (folder / "ref" / "adapter.safetensors").write_bytes(b"\x02" * 50)
+
+
+def leave_out_a_digest(folder):
+    mark = json.loads((folder / MARK_FILE).read_text())
+    del mark["digests"]["model.safetensors"]
+    (folder / MARK_FILE).write_text(json.dumps(mark))
+
+
 def lose_a_file_of_a_subfolder(folder):
     (folder / "ref" / "adapter.safetensors").unlink()
 
@@ -72,6 +87,9 @@ def lose_a_file_of_a_subfolder(folder):
         (break_the_mark, "whole.json is broken"),
         (cut_the_weights, "model.safetensors has 99 bytes instead of 100"),
         (lose_a_file_of_a_subfolder, "ref/adapter.safetensors is missing"),
+        (flip_a_bit_of_the_weights, "model.safetensors is not what was written"),
+        (put_another_run_s_weights_there, "ref/adapter.safetensors is not what was written"),
+        (leave_out_a_digest, "whole.json is broken"),
     ],
 )
 def test_a_torn_checkpoint_is_named_and_the_one_before_is_taken(run, caplog, tear, reason):
@@ -79,6 +97,15 @@ def test_a_torn_checkpoint_is_named_and_the_one_before_is_taken(run, caplog, tea
     with caplog.at_level(logging.WARNING):
         assert last_checkpoint(run) == run / "checkpoint-9"
     assert f"{run / 'checkpoint-10'}: not whole ({reason}" in caplog.text
+
+
+def test_a_mark_of_an_earlier_version_holds_sizes_alone(run):
+    folder = run / "checkpoint-10"
+    mark = json.loads((folder / MARK_FILE).read_text())
+    (folder / MARK_FILE).write_text(json.dumps({"version": 1, "sizes": mark["sizes"]}))
+    assert last_checkpoint(run) == folder
+    cut_the_weights(folder)
+    assert last_checkpoint(run) == run / "checkpoint-9"
 
 
 def test_with_torn_checkpoints_alone_there_is_nothing_to_resume_from(run):
@@ -119,7 +146,7 @@ def test_a_torn_one_does_not_count_and_goes_once_a_later_one_is_whole(run):
     unmark(run / "checkpoint-9")
     shutil.copytree(run / "checkpoint-9", run / "checkpoint-12")  # newer than any whole one
     rotate(run, 2)
-    assert names(checkpoints.all_checkpoints(run)) == [
+    assert names(all_checkpoints(run)) == [
         "checkpoint-2",
         "checkpoint-10",
         "checkpoint-12",
@@ -141,13 +168,14 @@ def recipe(run_settings, tmp_path):
 
 def test_the_checkpoint_before_goes_only_when_the_new_one_is_whole(recipe, tmp_path, monkeypatch):
     before = []
-    mark = checkpoints.mark_whole
+    mark = whole.mark_whole
 
-    def spy(folder):
-        before.append(names(whole_checkpoints(folder.parent)))
-        mark(folder)
+    def spy(folder, files=None):
+        if files is None:  # not the end of the run
+            before.append(names(whole_checkpoints(folder.parent)))
+        mark(folder, files)
 
-    monkeypatch.setattr(checkpoints, "mark_whole", spy)
+    monkeypatch.setattr(whole, "mark_whole", spy)
     train(*recipe(max_steps=6, save_total_limit=1))
     assert before == [[], ["checkpoint-2"], ["checkpoint-4"]]
     assert names(whole_checkpoints(tmp_path / "run")) == ["checkpoint-6"]
@@ -181,9 +209,9 @@ def test_a_full_disk_is_one_sentence_and_the_checkpoint_before_goes_on(
     assert str(run / "checkpoint-4") in message
     assert re.search(rf"can't be written \(.*{reason}", message)
     assert f"kept: {run / 'checkpoint-2'}, --resume goes on from it" in message
-    assert names(checkpoints.all_checkpoints(run)) == ["checkpoint-2"]
+    assert names(all_checkpoints(run)) == ["checkpoint-2"]
     train(*recipe(max_steps=4, save_total_limit=1), resume=True)
-    assert names(checkpoints.all_checkpoints(run)) == ["checkpoint-4"]
+    assert names(all_checkpoints(run)) == ["checkpoint-4"]
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ import yaml
 from two_processes import run_as_two
 
 from orapo import cli, signals
+from orapo.models.whole import whole_checkpoints
 from orapo.training import OraPOTrainer
 from orapo.training.surviving import interruption
-from orapo.training.surviving.checkpoints import whole_checkpoints
 from orapo.training.surviving.interruption import StopOnSignal
 
 SIGNALLED = Path(__file__).with_name("signalled_run.py")

@@ -16,7 +16,7 @@ from orapo.data.study import Study
 from orapo.data.table_writing import write_rows
 from orapo.errors import OrapoError
 from orapo.locking import locked
-from orapo.writing import write_text
+from orapo.writing import json_text, write_text
 
 MANIFEST: Final = "manifest.jsonl"
 IMAGES: Final = "images"
@@ -230,4 +230,4 @@ def _read_record(out: Path) -> dict[str, Any] | None:
 
 
 def _write_record(out: Path, record: Mapping[str, Any]) -> None:
-    write_text(out / RECORD, json.dumps(record, indent=2) + "\n")
+    write_text(out / RECORD, json_text(record, indent=2) + "\n")

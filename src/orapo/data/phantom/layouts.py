@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import gzip
 import importlib
-import json
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -25,6 +24,7 @@ from orapo.data.phantom.folder import SPLIT_STARTS, VERSION, checked_counts, fil
 from orapo.data.phantom.study import draw_study
 from orapo.data.study import Study
 from orapo.labels import LABELS, format_label
+from orapo.writing import json_text
 
 _SECOND_VIEW_EVERY: Final = 5
 _INDICATIONS: Final = (
@@ -175,7 +175,7 @@ def _write_chexpert_plus(part: Path, studies: Iterator[LayoutStudy]) -> None:
         for one in studies:
             for view, (row, labels) in enumerate(chexpert_plus_rows(one), start=1):
                 table.writerow(row)
-                labels_file.write(json.dumps(labels) + "\n")
+                labels_file.write(json_text(labels) + "\n")
                 split, _, rest = row["path_to_image"].partition("/")
                 stem = rest.removesuffix(".jpg")
                 _save(one.image, part / "PNG" / split / f"{stem}.png")
@@ -277,7 +277,7 @@ def _write_iu_xray(part: Path, studies: Iterator[LayoutStudy]) -> None:
         reports,
     )
     _write_csv(part / iu_xray.PROJECTIONS, "uid,filename,projection", projections)
-    (part / iu_xray.ANNOTATION).write_text(json.dumps(annotation), encoding="utf-8")
+    (part / iu_xray.ANNOTATION).write_text(json_text(annotation), encoding="utf-8")
 
 
 def _write_table(part: Path, studies: Iterator[LayoutStudy]) -> None:

@@ -32,6 +32,7 @@ from orapo.facts.llm.connection import (
 from orapo.facts.llm.settings import JudgeSettings
 from orapo.facts.llm.spending import CostLimitError, Spending
 from orapo.labels import CHEXPERT, NEGATIVE, LabelSet, LabelValue
+from orapo.writing import json_text
 
 if TYPE_CHECKING:
     pass
@@ -182,7 +183,7 @@ class _Run:
             self.engine.label_set.labels,
             [message["content"] for message in chat],
         ]
-        return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
+        return hashlib.sha256(json_text(asked).encode()).hexdigest()
 
     def _kept(self, key: str, text: str, spans: list[Sentence]) -> ReportFacts | None:
         kept = self.engine._cache.get(key)
@@ -209,7 +210,7 @@ class _Run:
                 left -= retried + 1
                 if isinstance(answer, UnreadableAnswerError):
                     raise answer
-                return json.dumps(checked(answer, text, spans, self.engine.label_set))
+                return json_text(checked(answer, text, spans, self.engine.label_set))
             except CostLimitError:
                 return JudgeFailure("not asked: the cost limit is reached")
             except UnreadableAnswerError as error:

@@ -8,7 +8,6 @@ instruction; and an answer is held against the sentences: it must quote their wo
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final, Literal
@@ -17,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, create_model
 
 from orapo.facts.fact import Polarity
 from orapo.labels import LabelSet
+from orapo.writing import json_text
 
 PROMPT_VERSION: Final = 3
 """Raised with every change of the wording, the schema or the checks: verdicts are kept by it."""
@@ -81,7 +81,7 @@ def messages(sentences: Sequence[str], label_set: LabelSet) -> list[dict[str, st
         sentences: Its sentences.
         label_set: The labels to judge.
     """
-    data = json.dumps(
+    data = json_text(
         [{"sentence": index, "text": text} for index, text in enumerate(sentences)],
         ensure_ascii=False,
     )

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from orapo.errors import OrapoError
 from orapo.losses import ema
+from orapo.writing import json_text
 
 FILE_NAME = "oracle_state.json"
 
@@ -90,7 +91,7 @@ class OracleState:
             "counted": sorted(self._counted) if position else [],
         }
         part = folder / f".{FILE_NAME}.part"
-        part.write_text(json.dumps(state))
+        part.write_text(json_text(state))
         os.replace(part, folder / FILE_NAME)
 
     def load(self, folder: Path) -> int:

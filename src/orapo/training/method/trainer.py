@@ -57,6 +57,7 @@ from orapo.training.method.experts import (
 from orapo.training.method.oracle import OracleState
 from orapo.training.method.pace import OwnPace
 from orapo.training.method.scoring import ScoringTrainer
+from orapo.training.rewards.checked import checked, refuse_infinite
 from orapo.training.surviving.films import FILM_ERROR, SetAside
 from orapo.training.watching.watch import PhaseClock, Watch, identical_share
 
@@ -103,6 +104,7 @@ class OraPOTrainer(OwnPace, ScoringTrainer):
         args = args if args is not None else OraPOConfig("orapo-run")
         if reward_funcs is None:
             reward_funcs = FactSReward(facts_beta=args.facts_beta, uncertain=args.uncertain)
+        reward_funcs = checked(reward_funcs, args.study_column)
         if args.has_oracle:
             _require_columns(kwargs.get("train_dataset"), (args.study_column, args.report_column))
         adapter = kwargs.get("peft_config") is not None or is_peft_model(model)
@@ -127,6 +129,7 @@ class OraPOTrainer(OwnPace, ScoringTrainer):
         self.oracle = OracleState()
         self.experts = experts if args.method == "orapo+rlhf" else None
         self._oracle_column = self._find_oracle_reward()
+        self.watch.reward = self.reward_func_names[self._oracle_column]
         self._rewards = torch.empty(0)  # of the last generation, over all processes
         self._chosen = ChosenAnswers(
             self.processing_class,
@@ -163,6 +166,10 @@ class OraPOTrainer(OwnPace, ScoringTrainer):
         """
         with self._clock.phase("reward"):
             rewards = super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
+        models = [isinstance(reward, torch.nn.Module) for reward in self.reward_funcs]
+        column = self.args.study_column
+        ids = [str(row[column]) for row in inputs] if column in inputs[0] else []
+        refuse_infinite(rewards, self.reward_func_names, models, gather_object(ids))
         oracle = rewards[:, self._oracle_column]
         rewards[oracle.isnan()] = torch.nan
         if FILM_ERROR in inputs[0]:

@@ -14,6 +14,7 @@ from orapo.errors import OrapoError
 from orapo.evaluation import radeval_runner
 from orapo.evaluation.radeval import OFFERED, WEIGHTS
 from orapo.facts.reward import Completion, completion_text
+from orapo.writing import json_text
 
 PREFIX: Final = "radeval/"
 
@@ -97,7 +98,7 @@ class RadEvalReward:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         try:
-            self._process.stdin.write(json.dumps(reports) + "\n")
+            self._process.stdin.write(json_text(reports) + "\n")
             self._process.stdin.flush()
             line = self._process.stdout.readline()
         except OSError:

@@ -29,6 +29,7 @@ from orapo.training.rewards.fit import CountedReport, VisionFit, fit_vision_mode
 from orapo.training.rewards.learned import MODEL_FILE, LoadedRewardModel, load_reward_model
 from orapo.training.rewards.linear import facts_features, fit_facts_model
 from orapo.training.rewards.vision import VisionRewardModel
+from orapo.writing import json_text
 
 CHECK_FILE: Final = "check.json"
 HELD_OUT_FILE: Final = "held_out.csv"
@@ -276,7 +277,7 @@ def _numbers(values: Sequence[float | None]) -> Floats:
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
     part = path.with_name(f".{path.name}.part")
-    part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    part.write_text(json_text(content, indent=1) + "\n", encoding="utf-8")
     os.replace(part, path)
 
 

@@ -23,6 +23,7 @@ from orapo.facts.score import Explanation
 from orapo.labels import CHEXPERT, LABELS, POSITIVE, UNCERTAIN, LabelValue, UncertainPolicy
 from orapo.training.config import OraPOConfig
 from orapo.training.recipe import RunConfig
+from orapo.training.rewards.checked import weight_of
 from orapo.training.rewards.radeval import PREFIX, RadEvalReward
 
 Reward = Callable[..., Sequence[float | None]]
@@ -297,10 +298,12 @@ def reward_terms(
     weights = []
     for term in terms:
         name, _, weight = term.partition("=")
-        try:
-            weights.append(float(weight))
-        except ValueError:
-            raise OrapoError(f"reward term {term!r}: expected name=weight, as {name}=0.5") from None
+        number = weight_of(weight)
+        if number is None:
+            raise OrapoError(
+                f"reward term {term!r}: expected name=weight, as {name}=0.5, a finite number"
+            )
+        weights.append(number)
         if name == FALSE_ALARM:
             rewards.append(FalseAlarmPenalty(labels))
         elif name.startswith(PREFIX):

@@ -1,94 +1,31 @@
 """Checkpoints that are whole or are not there: marked last, rotated late, found again.
 
-A run can be killed while it writes one. So the last thing that is written is a mark, a list of the
-checkpoint's files with their sizes, after all of them have reached the disk. A folder without its
-mark, or with files of other sizes, is torn: it is never gone on from, and an older whole one is not
+What is whole `orapo.models.whole` says. A torn one is never gone on from, and an older whole one is not
 deleted in its favour.
 """
 
 from __future__ import annotations
 
 import errno
-import json
 import logging
 import os
-import re
 import shutil
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
 
 from safetensors import SafetensorError
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from orapo.errors import OrapoError, RunFailedError
+from orapo.models.whole import MARK_FILE, all_checkpoints, fault, whole_checkpoints
 
-MARK_FILE: Final = "whole.json"
-
-_NAME: Final = re.compile(rf"{PREFIX_CHECKPOINT_DIR}-(\d+)")
-_VERSION: Final = 1
 logger = logging.getLogger(__name__)
 
 
 def checkpoint_folder(run: Path, step: int) -> Path:
     """Return where the checkpoint of a step lies, by transformers' name."""
     return run / f"{PREFIX_CHECKPOINT_DIR}-{step}"
-
-
-def all_checkpoints(run: Path) -> list[Path]:
-    """Return the checkpoints in a run's folder, torn ones too, by step."""
-    if not run.is_dir():
-        return []
-    found = {
-        int(match[1]): path
-        for path in run.iterdir()
-        if (match := _NAME.fullmatch(path.name)) and path.is_dir()
-    }
-    return [found[step] for step in sorted(found)]
-
-
-def mark_whole(folder: Path) -> None:
-    """Say that a checkpoint is whole, once all its files are on the disk; call it last.
-
-    Raises:
-        OSError: The disk is full, or gone.
-    """
-    sizes = {}
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.name != MARK_FILE:
-            _to_disk(path)
-            sizes[path.relative_to(folder).as_posix()] = path.stat().st_size
-    part = folder / f".{MARK_FILE}.part"
-    part.write_text(json.dumps({"version": _VERSION, "sizes": sizes}), encoding="utf-8")
-    _to_disk(part)
-    os.replace(part, folder / MARK_FILE)
-    for place in (folder, folder.parent):
-        _to_disk(place)
-
-
-def fault(folder: Path) -> str | None:
-    """Return why a checkpoint is torn, or None if it is whole."""
-    try:
-        mark = json.loads((folder / MARK_FILE).read_text(encoding="utf-8"))
-        sizes = dict(mark["sizes"])
-    except FileNotFoundError:
-        return f"no {MARK_FILE}, which is written last"
-    except (OSError, ValueError, KeyError, TypeError):
-        return f"{MARK_FILE} is broken"
-    for name, size in sizes.items():
-        try:
-            there = (folder / name).stat().st_size
-        except OSError:
-            return f"{name} is missing"
-        if there != size:
-            return f"{name} has {there} bytes instead of {size}"
-    return None
-
-
-def whole_checkpoints(run: Path) -> list[Path]:
-    """Return the whole checkpoints in a run's folder, by step."""
-    return [folder for folder in all_checkpoints(run) if fault(folder) is None]
 
 
 def last_checkpoint(run: Path) -> Path:
@@ -152,11 +89,17 @@ def saving(folder: Path, run: Path) -> Iterator[None]:
     except Exception as error:
         if not _is_of_writing(error):
             raise
-        if _NAME.fullmatch(folder.name) and fault(folder) is not None:
+        if folder in all_checkpoints(run) and fault(folder, digests=False) is not None:
             remove(folder)
-        whole = whole_checkpoints(run)
-        kept = f"kept: {whole[-1]}, --resume goes on from it" if whole else "no checkpoint is there"
-        raise RunFailedError(f"{folder}: can't be written ({_reason(error)}); {kept}") from error
+        raise RunFailedError(
+            f"{folder}: can't be written ({_reason(error)}); {kept(run)}"
+        ) from error
+
+
+def kept(run: Path) -> str:
+    """Return what a run that fails has kept, for its sentence."""
+    whole = whole_checkpoints(run)
+    return f"kept: {whole[-1]}, --resume goes on from it" if whole else "no checkpoint is there"
 
 
 def _is_of_writing(error: Exception) -> bool:
@@ -180,11 +123,3 @@ def _reason(error: Exception) -> str:
     if "StorageFull" in text:  # of safetensors
         return os.strerror(errno.ENOSPC)
     return text.strip().splitlines()[0] if text.strip() else type(error).__name__
-
-
-def _to_disk(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

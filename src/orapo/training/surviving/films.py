@@ -12,7 +12,6 @@ unknown, which leave the loss, and the study is set aside here like the others.
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import os
 import time
@@ -29,6 +28,7 @@ from orapo.data.study import Study
 from orapo.errors import OrapoError, RunFailedError
 from orapo.facts.parallel import map_reports
 from orapo.paths import cache_folder
+from orapo.writing import json_text
 
 LIST_FILE: Final = "unreadable.jsonl"
 FILM_ERROR: Final = "film_error"
@@ -67,7 +67,7 @@ class SetAside:
         _log.warning("study %s: set aside, its film can't be read", study_id)
         if self._list is not None:
             with self._list.open("a", encoding="utf-8") as file:
-                file.write(json.dumps({"study_id": study_id, "error": error}) + "\n")
+                file.write(json_text({"study_id": study_id, "error": error}) + "\n")
 
     def check(self) -> None:
         """Stop the run if there are too many.
@@ -161,7 +161,7 @@ def _key(film: Path) -> str | None:
         facts = film.stat()
     except OSError:
         return None
-    text = json.dumps([_VERSION, str(film.absolute()), facts.st_size, facts.st_mtime_ns])
+    text = json_text([_VERSION, str(film.absolute()), facts.st_size, facts.st_mtime_ns])
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from orapo.training.surviving.checkpoints import saving
+from orapo.writing import json_text
 
 _AT_THE_END: Final = "train_runtime"
 """In the line that closes a run alone; its step is that of the last checkpoint."""
@@ -26,7 +27,7 @@ class JsonLines:
             RunFailedError: The disk is full.
         """
         with saving(self.path, self.path.parent), self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
+            file.write(json_text(record) + "\n")
 
     def cut(self, step: int) -> dict[str, Any]:
         """Drop what was written after a checkpoint, also a line that a kill left unfinished.
@@ -52,6 +53,6 @@ class JsonLines:
             kept.append(record)
         part = self.path.with_name(f".{self.path.name}.part")
         with saving(self.path, self.path.parent):
-            part.write_text("".join(json.dumps(record) + "\n" for record in kept), "utf-8")
+            part.write_text("".join(json_text(record) + "\n" for record in kept), "utf-8")
             os.replace(part, self.path)
         return kept[-1] if kept else {}

@@ -17,6 +17,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,10 +30,14 @@ from datasets import Dataset
 from transformers import PreTrainedModel, Trainer, TrainerCallback
 from trl import GRPOTrainer
 
-from orapo.errors import OrapoError
+from orapo.errors import OrapoError, RunFailedError
+from orapo.models import whole
+from orapo.models.adapters import check_adapter, check_safe
+from orapo.models.finite import not_finite
 from orapo.training import trl_contract
 from orapo.training.config import OraPOConfig
 from orapo.training.surviving import checkpoints, weights
+from orapo.writing import finite_only, json_text
 
 LOOP_FILE: Final = "loop_state.json"
 
@@ -68,7 +73,7 @@ class WholeCheckpoints(Trainer):
         if resume_from_checkpoint is True:
             resume_from_checkpoint = str(checkpoints.last_checkpoint(Path(self.args.output_dir)))
         if resume_from_checkpoint:
-            reason = checkpoints.fault(Path(resume_from_checkpoint))
+            reason = whole.fault(Path(resume_from_checkpoint))
             if reason is not None:
                 raise OrapoError(f"{resume_from_checkpoint}: not a whole checkpoint ({reason})")
         return super().train(resume_from_checkpoint=resume_from_checkpoint or None, **kwargs)
@@ -79,6 +84,9 @@ class WholeCheckpoints(Trainer):
         """Save as the trainer does, and what else a run needs to go on; the mark comes last."""
         run = Path(self._get_output_dir(trial=trial))
         folder = checkpoints.checkpoint_folder(run, self.state.global_step)
+        self._refuse_broken_weights()
+        # what transformers writes down of it, as JSON
+        self.state.log_history = finite_only(self.state.log_history)
         with checkpoints.saving(folder, run), self._no_rotation():
             if self.args.should_save:
                 checkpoints.remove(folder)  # a torn one, of a run that was killed here
@@ -87,8 +95,42 @@ class WholeCheckpoints(Trainer):
             self._save_beside(folder)
             self.accelerator.wait_for_everyone()
             if self.args.should_save:
-                checkpoints.mark_whole(folder)
+                whole.mark_whole(folder)
         self._rotate(folder)
+
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        """Save as transformers does, but no weights that are not numbers.
+
+        Raises:
+            RunFailedError: There are some.
+        """
+        if not _internal_call:  # else `_save_checkpoint` has looked
+            self._refuse_broken_weights()
+        super().save_model(output_dir, _internal_call)
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Log as the trainer does; where a gradient is not finite, look at the weights first.
+
+        Raises:
+            RunFailedError: They are not finite either: each further step would be in vain.
+        """
+        norm = logs.get("grad_norm")
+        if norm is not None and not math.isfinite(float(norm)):  # with fp16 the scaler skips a step
+            self._refuse_broken_weights()
+        super().log(logs, start_time)
+
+    def _refuse_broken_weights(self) -> None:
+        broken = not_finite(self._policy())
+        if self.args.world_size > 1:  # of sharded weights, and so that all stop together
+            flag = torch.tensor([broken is not None], device=self.accelerator.device)
+            if bool(self.accelerator.gather(flag).any()):
+                broken = broken or "another process' share"
+        if broken is not None:
+            raise RunFailedError(
+                f"step {self.state.global_step}: weights are no longer finite numbers, for example in "
+                f"{broken}; {checkpoints.kept(Path(self.args.output_dir))}. A lower learning_rate or "
+                "max_grad_norm helps, and bf16 where it is fp16"
+            )
 
     def _save_beside(self, folder: Path) -> None:
         """Write what else belongs to a checkpoint."""
@@ -115,6 +157,8 @@ class WholeCheckpoints(Trainer):
         if self._has_plain_weights():
             weights.restore_weights(self._policy(), Path(resume_from_checkpoint))
         else:
+            if is_peft_model(self._policy()) and not self._is_sharded():
+                check_safe(Path(resume_from_checkpoint))
             super()._load_from_checkpoint(resume_from_checkpoint, model)
             self._check_adapter(resume_from_checkpoint)
 
@@ -128,7 +172,7 @@ class WholeCheckpoints(Trainer):
 
     def _check_adapter(self, folder: str) -> None:
         if is_peft_model(self._policy()) and not self._is_sharded():
-            weights.check_adapter(self._policy(), Path(folder))
+            check_adapter(self._policy(), Path(folder))
 
     def _has_plain_weights(self) -> bool:
         # Adapters, FSDP and DeepSpeed save and load by one and the same names.
@@ -225,7 +269,7 @@ def save_loop(trainer: Any, folder: Path) -> None:
         state["budget"] = trainer.budget.saved()
         state["studies"] = _studies(trainer)
         part = folder / f".{LOOP_FILE}.part"
-        part.write_text(json.dumps(state), encoding="utf-8")
+        part.write_text(json_text(finite_only(state)), encoding="utf-8")
         os.replace(part, folder / LOOP_FILE)
 
 
@@ -269,7 +313,11 @@ def load_figures(trainer: Any, folder: Path) -> None:
     if "budget" in state:  # earlier versions had none
         trainer.budget.restore(state["budget"])
     means = state["means"]
-    losses = means.pop("loss")
+    losses = [_number(loss) for loss in means.pop("loss")]
+    means["total_loss"] = _number(means["total_loss"])
+    means["metrics"] = {
+        name: [_number(value) for value in values] for name, values in means["metrics"].items()
+    }
     # with another number of processes every one takes the mean: the mean over them is the same
     own = len(losses) == trainer.args.world_size
     loss = losses[trainer.args.process_index] if own else sum(losses) / len(losses)
@@ -282,7 +330,11 @@ def _studies(trainer: Any) -> str | None:
     if not isinstance(data, Dataset) or column not in data.column_names:
         return None
     ids = [str(study_id) for study_id in data.with_format(None)[column]]  # reads no film
-    return hashlib.sha256(json.dumps(ids).encode()).hexdigest()
+    return hashlib.sha256(json_text(ids).encode()).hexdigest()
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value  # which JSON has no word for
 
 
 def _generation_file(process: int) -> str:

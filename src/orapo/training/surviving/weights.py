@@ -5,14 +5,11 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-import torch
-from peft import PeftModel, get_peft_model_state_dict
-from peft.utils import SAFETENSORS_WEIGHTS_NAME
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 from transformers import PreTrainedModel
 
 from orapo.errors import OrapoError
+from orapo.models.finite import not_finite
 
 logger = logging.getLogger(__name__)
 
@@ -30,14 +27,14 @@ def restore_weights(model: PreTrainedModel, folder: Path) -> None:
         folder: The checkpoint.
 
     Raises:
-        OrapoError: The checkpoint can't be read, or doesn't hold exactly the model's weights; the
-            model is then as it was.
+        OrapoError: The checkpoint can't be read, doesn't hold exactly the model's weights, or holds
+            some that are no numbers; the model is then as it was.
     """
     try:
         saved, report = type(model).from_pretrained(
             folder, dtype="auto", use_safetensors=True, output_loading_info=True
         )
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0]
         raise OrapoError(f"{folder}: the weights can't be loaded ({reason})") from None
     weights = saved.state_dict()
@@ -54,38 +51,10 @@ def restore_weights(model: PreTrainedModel, folder: Path) -> None:
             f"{folder}: its weights are not those of this model ({len(wrong)} differ, for example "
             f"{min(wrong)}); take an earlier checkpoint or the model it was trained from"
         )
+    broken = not_finite(saved)
+    if broken is not None:
+        raise OrapoError(
+            f"{folder}: weights are not finite numbers, for example in {broken}; take an earlier checkpoint"
+        )
     model.load_state_dict(weights)
     logger.info("%s: all %d weights restored", folder, len(weights))
-
-
-def check_adapter(model: PeftModel, folder: Path) -> None:
-    """Make sure that every adapter of a model has the weights of a checkpoint.
-
-    PEFT only warns of what it does not find.
-
-    Args:
-        model: The model, after loading.
-        folder: The checkpoint; the adapter "default" lies in it, others in folders of their names.
-
-    Raises:
-        OrapoError: A weight is missing, or another.
-    """
-    for name in model.peft_config:
-        path = (folder if name == "default" else folder / name) / SAFETENSORS_WEIGHTS_NAME
-        try:
-            saved = load_file(path)
-        except (OSError, SafetensorError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise OrapoError(f"{path}: the adapter can't be loaded ({reason})") from None
-        own = get_peft_model_state_dict(model, adapter_name=name)
-        wrong = saved.keys() ^ own.keys()
-        wrong |= {
-            key
-            for key in saved.keys() & own.keys()
-            if not torch.equal(saved[key].to(own[key]), own[key])
-        }
-        if wrong:
-            raise OrapoError(
-                f"{folder}: the adapter {name!r} is not that of this model ({len(wrong)} weights "
-                f"differ, for example {min(wrong)}); take an earlier checkpoint"
-            )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -35,8 +36,9 @@ class LogFile(TrainerCallback):
             self.lines.add({"step": state.global_step, "elapsed": seconds, **numbers})
 
 
-def _number(value: Any) -> Any:
+def _number(value: Any) -> float | None:
     try:
-        return float(value)
+        number = float(value)
     except (TypeError, ValueError):
         return None
+    return number if math.isfinite(number) else None  # JSON has no other

@@ -135,6 +135,24 @@ def _pairs_satisfied(window: Window, config: OraPOConfig) -> str | None:
     )
 
 
+def _silent_reward(window: Window, config: OraPOConfig) -> str | None:
+    if len(window.logs) < WINDOW:
+        return None
+    silent = [
+        name.removeprefix("rewards/").removesuffix("/mean")
+        for name in window.logs[-1]
+        if name.startswith("rewards/")
+        and name.endswith("/mean")
+        and all(logs.get(name) is None for logs in window.logs)
+    ]
+    if not silent:
+        return None
+    return (
+        f"The reward {', '.join(silent)} gave None for every rollout: it has no part in what is learned. "
+        "Does the data set have the columns that it reads?"
+    )
+
+
 def _constant_reward(window: Window, config: OraPOConfig) -> str | None:
     share = window.mean("frac_reward_zero_std")
     if share is None or share < 0.99:
@@ -149,6 +167,7 @@ _CHECKS: Final = {
     "weights_at_most": _weights_at_most,
     "constant_reward": _constant_reward,
     "pairs_satisfied": _pairs_satisfied,
+    "silent_reward": _silent_reward,
 }
 
 
@@ -162,12 +181,14 @@ class Watch(TrainerCallback):
 
     Attributes:
         folder: Where ``warnings.jsonl`` is written; None: warnings go to the log alone.
+        reward: Name of the reward whose unknown values stop a run.
         stopped: Why the run was stopped; None if it was not.
     """
 
     def __init__(self, config: OraPOConfig) -> None:
         self._config = config
         self.folder: Path | None = None
+        self.reward = "facts"
         self._window = Window()
         self._lasting: set[str] = set()
         self._probes: list[tuple[float, float]] = []  # reward, macro-F1
@@ -213,8 +234,8 @@ class Watch(TrainerCallback):
         unknown = self._window.mean("oracle/unknown_rewards", least=min(5, state.max_steps))
         if unknown is not None and unknown > self._config.max_unknown and self.stopped is None:
             self.stopped = (
-                f"{unknown:.0%} of the last rewards are unknown, more than max_unknown "
-                f"({self._config.max_unknown:.0%}) allows; the judge fails too often"
+                f"{unknown:.0%} of the last values of reward {self.reward!r} are unknown (None), more "
+                f"than max_unknown ({self._config.max_unknown:.0%}) allows"
             )
             self._say(state, "unknown", self.stopped)
             control.should_save = control.should_training_stop = True
