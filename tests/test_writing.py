@@ -1,5 +1,7 @@
 """Files that are written: no link is followed, none is torn, and others read none of them."""
 
+import ast
+import math
 import os
 import stat
 import subprocess
@@ -11,8 +13,17 @@ import pytest
 import orapo
 from orapo.data.resumable import ResumableRows
 from orapo.data.table_writing import write_rows
-from orapo.errors import OrapoError
-from orapo.writing import new_beside, open_own, remove_leftovers, replacing, write_bytes, write_text
+from orapo.errors import OrapoError, RunFailedError
+from orapo.writing import (
+    finite_only,
+    json_text,
+    new_beside,
+    open_own,
+    remove_leftovers,
+    replacing,
+    write_bytes,
+    write_text,
+)
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="modes and links are POSIX'")
 
@@ -163,5 +174,36 @@ def test_no_writer_makes_a_temporary_name_of_its_own():
     folders_and_private_places = {
         *("data/convert.py", "data/phantom/folder.py", "models/base.py"),
         *("evaluation/radeval_runner.py", "writing.py"),
+        "models/whole.py",  # training's mark, for whoever may read the weights beside it
     }
     assert rooms <= folders_and_private_places
+
+
+# ---------------------------------------------------------------- JSON
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_a_number_that_json_lacks_is_an_error_with_its_place(number):
+    with pytest.raises(RunFailedError, match=r"^base\.per_label\.1 is not a finite number"):
+        json_text({"base": {"name": "x", "per_label": [0.5, number]}}, indent=1)
+    assert json_text([1, 0.5, None, "NaN"]) == '[1, 0.5, null, "NaN"]'
+    assert finite_only({"a": [number, (1.5, number)], "b": "x"}) == {
+        "a": [None, [1.5, None]],
+        "b": "x",
+    }
+
+
+def test_no_module_writes_json_that_could_hold_nan():
+    """Python writes NaN and Infinity into JSON unless it is told not to; no other reader takes them."""
+    package, careless = Path(orapo.__file__).parent, []
+    for path in sorted(package.rglob("*.py")):
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if (
+                isinstance(call, ast.Call)
+                and isinstance(call.func, ast.Attribute)
+                and call.func.attr in ("dump", "dumps")
+                and getattr(call.func.value, "id", "") == "json"
+                and not any(word.arg == "allow_nan" for word in call.keywords)
+            ):
+                careless.append(f"{path.relative_to(package)}:{call.lineno}")
+    assert not careless, "use orapo.writing.json_text"

@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from orapo.errors import OrapoError
+from orapo.models.finite import is_finite
 
 
 def load_adapter(model: Any, folder: Path) -> PeftModel:
@@ -53,7 +54,7 @@ def check_adapter(model: PeftModel, folder: Path) -> None:
         folder: The checkpoint; the adapter "default" lies in it, others in folders of their names.
 
     Raises:
-        OrapoError: A weight is missing, or another.
+        OrapoError: A weight is missing, or another, or no finite number.
     """
     for name in model.peft_config:
         path = (folder if name == "default" else folder / name) / SAFETENSORS_WEIGHTS_NAME
@@ -62,6 +63,12 @@ def check_adapter(model: PeftModel, folder: Path) -> None:
         except (OSError, SafetensorError) as error:
             reason = str(error).strip().splitlines()[0]
             raise OrapoError(f"{path}: the adapter can't be loaded ({reason})") from None
+        broken = sorted(key for key, weight in saved.items() if not is_finite(weight))
+        if broken:
+            raise OrapoError(
+                f"{folder}: weights are not finite numbers, for example in {broken[0]} of the adapter "
+                f"{name!r}; take an earlier checkpoint"
+            )
         own = get_peft_model_state_dict(model, adapter_name=name)
         wrong = saved.keys() ^ own.keys()
         wrong |= {

@@ -19,7 +19,7 @@ def not_finite(model: Any) -> str | None:
     """
     for name, weight in model.named_parameters():
         own = weight.to_local() if hasattr(weight, "to_local") else weight
-        if not _is_finite(own.detach()):
+        if not is_finite(own.detach()):
             return str(name)
     return None
 
@@ -34,7 +34,7 @@ def not_finite_in(folder: Path) -> str | None:
         try:
             with safe_open(file, framework="pt") as weights:
                 for name in weights.keys():  # noqa: SIM118  (it is no mapping)
-                    if not _is_finite(weights.get_tensor(name)):
+                    if not is_finite(weights.get_tensor(name)):
                         return str(name)
         except (OSError, SafetensorError) as error:
             reason = str(error).strip().splitlines()[0]
@@ -42,7 +42,8 @@ def not_finite_in(folder: Path) -> str | None:
     return None
 
 
-def _is_finite(weight: torch.Tensor) -> bool:
+def is_finite(weight: torch.Tensor) -> bool:
+    """Say whether a tensor holds neither NaN nor infinity; whole numbers never do."""
     if weight.is_meta or not weight.is_floating_point():
         return True
     if weight.element_size() == 1:  # eight bits: torch compares none of them

@@ -34,9 +34,9 @@ from orapo.training.preparing.pairs import offline_pairs
 from orapo.training.preparing.policy import load_policy
 from orapo.training.preparing.self_check import self_check
 from orapo.training.recipe import RunConfig
-from orapo.training.rewards.checked import RewardError
 from orapo.training.rewards.learned import LearnedReward
 from orapo.training.rewards.terms import Reward, main_reward, reward_engine, reward_terms
+from orapo.training.surviving.checked import RewardError
 from orapo.training.surviving.checkpoints import kept, last_checkpoint, saving
 from orapo.training.surviving.films import SetAside, readable_studies
 from orapo.training.surviving.interruption import StopOnSignal

@@ -218,7 +218,16 @@ def test_a_judged_study_that_the_manifest_lacks_is_named(phantom, tmp_path):
         train_reward_model(RewardModelPlan(path, phantom, tmp_path / "out"))
 
 
-@pytest.mark.parametrize("content", ["", "{}", '{"kind": "facts", "mean": 0, "spread": 1}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{}",
+        '{"kind": "facts", "mean": 0, "spread": 1}',
+        '{"kind": "facts", "mean": NaN, "spread": 1}',
+        '{"kind": "vision", "mean": 0, "spread": 0}',
+    ],
+)
 def test_a_broken_reward_model_is_said(content, tmp_path):
     with pytest.raises(OrapoError, match="no reward model here"):
         LearnedReward(tmp_path)

@@ -57,7 +57,7 @@ from orapo.training.method.experts import (
 from orapo.training.method.oracle import OracleState
 from orapo.training.method.pace import OwnPace
 from orapo.training.method.scoring import ScoringTrainer
-from orapo.training.rewards.checked import checked, refuse_infinite
+from orapo.training.surviving.checked import checked, refuse_infinite
 from orapo.training.surviving.films import FILM_ERROR, SetAside
 from orapo.training.watching.watch import PhaseClock, Watch, identical_share
 

@@ -19,6 +19,7 @@ from orapo.training.rewards.choices import (
     choice_numbers,
     log_probabilities,
 )
+from orapo.writing import replacing
 
 _BINS: Final = 10
 
@@ -145,5 +146,6 @@ def calibration_plot(path: Path, check: dict[str, Any]) -> None:
         title=f"Calibration on {check['decided']} decided judgements",
     )
     axes.legend(loc="upper left", frameon=False)
-    figure.savefig(path)
+    with replacing(path) as part:
+        figure.savefig(part, format="png")
     plt.close(figure)

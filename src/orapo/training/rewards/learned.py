@@ -79,8 +79,11 @@ def load_reward_model(folder: Path, device: str | None = None) -> LoadedRewardMo
     """
     file = folder / MODEL_FILE
     try:
-        found: Mapping[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
+        found: Mapping[str, Any] = json.loads(text, parse_constant=_refuse)
         kind, mean, spread = found["kind"], float(found["mean"]), float(found["spread"])
+        if not spread > 0:
+            raise ValueError
         if kind == "facts":
             return LoadedRewardModel(kind, FactsRewardModel.from_dict(found), mean, spread)
     except FileNotFoundError:
@@ -88,6 +91,10 @@ def load_reward_model(folder: Path, device: str | None = None) -> LoadedRewardMo
     except (ValueError, KeyError, TypeError, OSError):
         raise OrapoError(f"{file}: can't be read as a reward model") from None
     return LoadedRewardModel(kind, VisionRewardModel.load(folder, device), mean, spread)
+
+
+def _refuse(name: str) -> float:
+    raise ValueError(f"{name} is no number")
 
 
 class LearnedReward:

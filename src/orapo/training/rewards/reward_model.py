@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,7 +28,7 @@ from orapo.training.rewards.fit import CountedReport, VisionFit, fit_vision_mode
 from orapo.training.rewards.learned import MODEL_FILE, LoadedRewardModel, load_reward_model
 from orapo.training.rewards.linear import facts_features, fit_facts_model
 from orapo.training.rewards.vision import VisionRewardModel
-from orapo.writing import json_text
+from orapo.writing import json_text, replacing, write_text
 
 CHECK_FILE: Final = "check.json"
 HELD_OUT_FILE: Final = "held_out.csv"
@@ -276,15 +275,13 @@ def _numbers(values: Sequence[float | None]) -> Floats:
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(json_text(content, indent=1) + "\n", encoding="utf-8")
-    os.replace(part, path)
+    write_text(path, json_text(content, indent=1) + "\n")
 
 
 def _write_rows(
     path: Path, judged: Sequence[Preference], difference: Floats, facts_difference: Floats
 ) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with replacing(path) as part, part.open("w", encoding="utf-8", newline="") as file:
         write = csv.writer(file)
         write.writerow(["pair", "study_id", "rater", "choice", "difference", "facts_difference"])
         for one, learned, facts in zip(judged, difference, facts_difference, strict=True):

@@ -23,13 +23,14 @@ from orapo.facts.score import Explanation
 from orapo.labels import CHEXPERT, LABELS, POSITIVE, UNCERTAIN, LabelValue, UncertainPolicy
 from orapo.training.config import OraPOConfig
 from orapo.training.recipe import RunConfig
-from orapo.training.rewards.checked import weight_of
 from orapo.training.rewards.radeval import PREFIX, RadEvalReward
 
 Reward = Callable[..., Sequence[float | None]]
 
 # What chat models add and no report holds: headings, emphasis, code, tables, tags.
 _MARKUP: Final = re.compile(r"^\s*#|\*\*|```|^\s*\||</?[a-zA-Z]+>", re.MULTILINE)
+_MOST: Final = 1e6
+"""Size of a weight; beyond, float32 has no room beside it for the other rewards."""
 _END: Final = re.compile(r"[.!?][\"')\]]*\s*$")
 
 
@@ -298,7 +299,7 @@ def reward_terms(
     weights = []
     for term in terms:
         name, _, weight = term.partition("=")
-        number = weight_of(weight)
+        number = _weight(weight)
         if number is None:
             raise OrapoError(
                 f"reward term {term!r}: expected name=weight, as {name}=0.5, a finite number"
@@ -311,6 +312,14 @@ def reward_terms(
         else:
             rewards.append(TERMS[name]() if name in TERMS else _found(name, (*TERMS, FALSE_ALARM)))
     return rewards, weights
+
+
+def _weight(text: str) -> float | None:
+    try:
+        weight = float(text)
+    except ValueError:
+        return None
+    return weight if abs(weight) <= _MOST else None
 
 
 def _found(name: str, known: Sequence[str]) -> Reward:

@@ -15,12 +15,14 @@ from typing import Any, Final
 import torch
 from accelerate.utils import is_peft_model
 from PIL import Image
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from orapo.data.conversation import REPORT_PROMPT, user_message
 from orapo.errors import OrapoError
 from orapo.generation import load_checkpoint
+from orapo.models.finite import is_finite
 from orapo.training.rewards.linear import FEATURES
 
 HEAD_FILE: Final = "reward_head.safetensors"
@@ -149,10 +151,18 @@ class VisionRewardModel(nn.Module):
         """
         if not (folder / HEAD_FILE).is_file():
             raise OrapoError(f"{folder}: no reward model here ({HEAD_FILE} is missing)")
-        own = load_file(folder / HEAD_FILE)
+        try:
+            own = load_file(folder / HEAD_FILE)
+        except SafetensorError as error:
+            reason = str(error).strip().splitlines()[0]
+            raise OrapoError(f"{folder / HEAD_FILE}: can't be loaded ({reason})") from None
         found = cls(*load_checkpoint(folder, device=device))
         expected = {name: value.shape for name, value in found._own().items()}
         if {name: value.shape for name, value in own.items()} != expected:
             raise OrapoError(f"{folder / HEAD_FILE}: does not fit this version's reward model")
+        # log_tie is minus infinity where nobody chose a tie
+        broken = [name for name, value in own.items() if name != "log_tie" and not is_finite(value)]
+        if broken:
+            raise OrapoError(f"{folder / HEAD_FILE}: {broken[0]} is not of finite numbers")
         found.load_state_dict(own, strict=False)
         return found.eval()

@@ -178,15 +178,6 @@ def refuse_infinite(
             )
 
 
-def weight_of(text: str) -> float | None:
-    """Return the weight of a reward; None for what is no finite number of a size of at most `MOST`."""
-    try:
-        weight = float(text)
-    except ValueError:
-        return None
-    return weight if abs(weight) <= MOST else None
-
-
 def _named(ids: Sequence[Any]) -> str:
     each = list(dict.fromkeys(str(one) for one in ids))
     more = f" and {len(each) - _NAMED} more" if len(each) > _NAMED else ""

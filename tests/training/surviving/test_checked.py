@@ -16,9 +16,9 @@ from orapo.errors import RunFailedError
 from orapo.facts import FactSReward
 from orapo.models.whole import whole_checkpoints
 from orapo.training.recipe import read_recipe
-from orapo.training.rewards.checked import MOST, RewardError, checked, refuse_infinite
 from orapo.training.rewards.terms import reward_terms
 from orapo.training.run import train
+from orapo.training.surviving.checked import MOST, RewardError, checked, refuse_infinite
 
 SECRET = "Large left effusion of Mrs Doe."
 REPORTS, STUDIES = [SECRET, "No effusion.", "Edema."], ["s1", "s1", "s2"]
