@@ -2,8 +2,8 @@
 
 Each runs as a user starts it, with a hook that lets the fault strike when a file of the output is
 opened for writing. Then nothing torn may lie there, the user is told in a sentence, and the same
-command goes on. `train` has tests of its own (`tests/training/test_killed.py`); `demo` and
-`ablate`, which are trainings and evaluations in turn, are not in here.
+command goes on. `demo` and `ablate`, whose stages take longer, get each fault in turn in one folder.
+`train` has tests of its own (`tests/training/surviving/test_killed.py`, `test_checkpoints.py`).
 """
 
 import json
@@ -26,6 +26,9 @@ HOOK = """
 import errno, os, signal, sys
 
 fault, under, left = os.environ.get("FAULT"), os.environ.get("FAULT_UNDER"), [2]
+at = os.environ.get("FAULT_AT", "")
+if at:
+    left = [1]  # at the first file of that name
 writing = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 def strike(event, given):
@@ -35,7 +38,7 @@ def strike(event, given):
         path, hit = os.fsdecode(given[1]), True
     else:
         return
-    if not hit or not os.path.abspath(path).startswith(under):
+    if not hit or not os.path.abspath(path).startswith(under) or at not in path:
         return
     if fault == "read-only":
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
@@ -52,6 +55,10 @@ if fault:
 """
 EXIT_CODES = {"SIGTERM": {143}, "SIGKILL": {-9}, "full": {1, 2}, "read-only": {1, 2}}
 FAULTS = list(EXIT_CODES)
+COMMANDS = [
+    *("label", "reward", "export", "compare", "phantom", "sample", "check", "preferences"),
+    *("convert", "evaluate", "reward-model", "generate"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -73,9 +80,11 @@ def home(tmp_path_factory):
         judged.append(Preference(*about, f"{name}.", "Pneumothorax.", "left", "A", "x", "y"))
     write_manifest(home / "manifest.jsonl", studies)
     write_preferences(home / "preferences.jsonl", judged)
-    with write_rows(home / "reports.csv", ("study_id", "report")) as write:
-        for study in studies:
-            write({"study_id": study.study_id, "report": study.report})
+    for name, shift in (("reports.csv", 0), ("others.csv", 1)):
+        with write_rows(home / name, ("study_id", "report")) as write:
+            for place, study in enumerate(studies):
+                text = studies[(place + shift) % len(studies)].report
+                write({"study_id": study.study_id, "report": text})
     return home
 
 
@@ -91,7 +100,7 @@ def checkpoint(home, tiny_processor, tiny_size):
 def commands(home, out):
     """Name to words, and the file that says that all is there."""
     manifest = home / "manifest.jsonl"
-    reports = home / "reports.csv"
+    reports, others = home / "reports.csv", home / "others.csv"
     return {
         "label": (["label", reports, "--out", out / "l.csv"], "l.csv"),
         "reward": (
@@ -99,6 +108,21 @@ def commands(home, out):
             "r.csv",
         ),
         "export": (["export", reports, "--format", "json", "--out", out], "s39.json"),
+        "compare": (
+            ["compare", reports, others, "--references", manifest, "--resamples", "100",
+             "--out", out / "c.json"],
+            "c.json",
+        ),
+        "phantom": (["data", "phantom", "--studies", "12", "--out", out], "manifest.jsonl"),
+        "sample": (
+            ["data", "sample", manifest, "--size", "10", "--out", out / "s.jsonl"], "s.jsonl"
+        ),
+        "check": (["data", "check", manifest, "--out", out], "profile.html"),
+        "preferences": (
+            ["preferences", "make", "--references", manifest, "--out", out / "sheet",
+             "--systems", f"a={reports}", f"b={others}", "--pairs", "4"],
+            "sheet/sheet.jsonl",
+        ),
         "convert": (["data", "convert", manifest, "--out", out], "manifest.jsonl"),
         "evaluate": (
             ["evaluate", reports, "--references", manifest, "--out", out],
@@ -143,9 +167,7 @@ def is_whole(path):
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize(
-    "command", ["label", "reward", "export", "convert", "evaluate", "reward-model", "generate"]
-)
+@pytest.mark.parametrize("command", COMMANDS)
 def test_a_fault_tears_no_file_and_the_same_command_goes_on(
     home, checkpoint, tmp_path, command, fault
 ):
