@@ -163,6 +163,22 @@ def test_what_a_killed_process_left_can_be_taken_away_and_nothing_else_is(folder
     assert sorted(folder.rglob("*")) == sorted([*kept, folder / "deep"])
 
 
+@pytest.mark.parametrize("kind", ["pipe", "link to a device"])
+def test_a_device_or_pipe_is_no_output_and_stays_what_it_is(folder, kind):
+    """As root in a container, `--out /dev/null` would put a file in its place for everybody."""
+    out = folder / "out.csv"
+    if kind == "pipe":
+        os.mkfifo(out)
+    else:
+        out.symlink_to("/dev/null")
+    with pytest.raises(OrapoError, match="is no file that can be written as a whole"):
+        write_text(out, "x")
+    with pytest.raises(OrapoError, match="is no file"), write_rows(out, ("study_id",)) as write:
+        write({"study_id": "a"})
+    assert stat.S_ISFIFO(out.stat().st_mode) or out.is_symlink()
+    assert list(folder.iterdir()) == [out]
+
+
 def test_no_writer_makes_a_temporary_name_of_its_own():
     """But those of training, whose rooms are being moved."""
     source = Path(orapo.__file__).parent

@@ -72,7 +72,10 @@ def new_beside(path: Path) -> Path:
 
     Raises:
         OSError: It can't be made.
+        OrapoError: Its place is that of a device, a pipe or a socket: moved there, a file would put that
+            out of use for everybody.
     """
+    _refuse_device(path)
     mode = mode_of_new(path)
     handle, name = tempfile.mkstemp(".part", f".{path.name[:180]}.", path.parent)
     try:
@@ -107,6 +110,13 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         if part is not None:
             part.unlink(missing_ok=True)
+
+
+def _refuse_device(path: Path) -> None:
+    with suppress(OSError):
+        mode = path.stat().st_mode  # through links: /dev/stdout is one
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise OrapoError(f"{path}: is no file that can be written as a whole")
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -9,7 +9,7 @@ from orapo.cli import export, label, reward
 from orapo.data.spreadsheet import no_formula
 from orapo.data.table_writing import write_rows
 
-FORMULAS = ["=cmd|'/c calc'!A1", "- No effusion.", "+1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1"]
+FORMULAS = ["=cmd|'/c calc'!A1", "- No effusion.", "+1", "@SUM(A1)", "\tx", "\rx", "\nx", "＝1"]
 
 
 @pytest.mark.parametrize("text", FORMULAS)
@@ -17,7 +17,20 @@ def test_a_formula_becomes_a_text(text):
     assert no_formula(text) == f"'{text}"
 
 
-@pytest.mark.parametrize("text", ["", "No effusion.", "'=1", "1.2.840", "a=b"])
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("No effusion;=cmd|'/c calc'!A1", "No effusion;'=cmd|'/c calc'!A1"),
+        ("Findings:\n- Edema\n- Effusion", "Findings:\n'- Edema\n'- Effusion"),
+        ("\t=1", "'\t'=1"),
+    ],
+)
+def test_a_formula_that_begins_where_another_country_s_cells_begin_becomes_a_text(text, shown):
+    """With a decimal comma Excel parts a file at its semicolons, in the midst of quoted texts."""
+    assert no_formula(text) == shown
+
+
+@pytest.mark.parametrize("text", ["", "No effusion.", "'=1", "1.2.840", "a=b", "No effusion; - ."])
 def test_a_text_stays(text):
     assert no_formula(text) == text
 

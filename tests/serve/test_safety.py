@@ -263,6 +263,11 @@ def test_a_page_of_another_site_gets_nothing(client, headers):
     assert client.post("/v1/facts", json={"text": ""}, headers=headers).status_code == 403
 
 
+def test_a_length_of_more_digits_than_python_reads_is_too_large(client):
+    answer = client.post("/v1/facts", content=b"{}", headers={"content-length": "9" * 5000})
+    assert answer.status_code == 413
+
+
 @pytest.mark.parametrize("origin", ["http://[", "http://[::1", "http://]"])
 def test_an_origin_that_is_no_address_is_a_bad_request(client, origin):
     answer = client.get("/v1/about", headers={"origin": origin})

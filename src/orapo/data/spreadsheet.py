@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_FORMULA: Final = "=+@＝＋－＠\\-"
+_BEGINS: Final = re.compile(rf"^(?=[{_FORMULA}\t\r\n])|(?<=[;\t\r\n])(?=[{_FORMULA}])")
+"""Where a cell begins with what makes it a formula. Not at the text's beginning alone: where the decimal
+mark is a comma, Excel takes a file's semicolons for what parts its cells, and knows no quotes then."""
 
 
 def no_formula(text: str) -> str:
@@ -14,7 +18,7 @@ def no_formula(text: str) -> str:
     A leading apostrophe, as OWASP advises against CSV injection. Numbers are no texts: a label's
     -1.0 stays as it is.
     """
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return _BEGINS.sub("'", text)
 
 
 def for_a_spreadsheet(

@@ -69,7 +69,10 @@ def check_adapter(model: PeftModel, folder: Path) -> None:
                 f"{folder}: weights are not finite numbers, for example in {broken[0]} of the adapter "
                 f"{name!r}; take an earlier checkpoint"
             )
-        own = get_peft_model_state_dict(model, adapter_name=name)
+        # Left to itself PEFT asks the hub about the base, to find out whether embeddings were saved.
+        own = get_peft_model_state_dict(model, adapter_name=name, save_embedding_layers=False)
+        if saved.keys() - own.keys():
+            own = get_peft_model_state_dict(model, adapter_name=name, save_embedding_layers=True)
         wrong = saved.keys() ^ own.keys()
         wrong |= {
             key

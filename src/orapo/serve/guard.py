@@ -25,6 +25,8 @@ OPEN_PATHS: Final = ("/", "/judge", "/healthz")
 """Asked for without a token: the pages bring no data, and ask for the token themselves."""
 OPEN_FOLDER: Final = "/static/"
 UPLOAD_PATHS: Final = ("/v1/reports", "/v1/reports/stream", "/v1/films")
+_MOST_DIGITS: Final = 18
+"""Of a length; of more than 4,300 Python makes no number at all."""
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 _HEADERS: Final = {
@@ -160,7 +162,7 @@ class Guard:
                 return 401, "the token is missing or wrong", {"www-authenticate": "Bearer"}
         if length and not length.isdecimal():
             return 400, "Content-Length must be a number", {}
-        if length and int(length) > self._most(scope):
+        if len(length) > _MOST_DIGITS or (length and int(length) > self._most(scope)):
             return 413, self._too_large(scope), {"connection": "close"}
         return None
 
