@@ -2,8 +2,7 @@
 
 Each runs as a user starts it, with a hook that lets the fault strike when a file of the output is
 opened for writing. Then nothing torn may lie there, the user is told in a sentence, and the same
-command goes on. `demo` and `ablate`, whose stages take longer, get each fault in turn in one folder.
-`train` has tests of its own (`tests/training/surviving/test_killed.py`, `test_checkpoints.py`).
+command goes on. `train` has tests of its own (`tests/training/surviving/test_killed.py`, `test_checkpoints.py`).
 """
 
 import json
@@ -26,9 +25,6 @@ HOOK = """
 import errno, os, signal, sys
 
 fault, under, left = os.environ.get("FAULT"), os.environ.get("FAULT_UNDER"), [2]
-at = os.environ.get("FAULT_AT", "")
-if at:
-    left = [1]  # at the first file of that name
 writing = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 def strike(event, given):
@@ -38,7 +34,7 @@ def strike(event, given):
         path, hit = os.fsdecode(given[1]), True
     else:
         return
-    if not hit or not os.path.abspath(path).startswith(under) or at not in path:
+    if not hit or not os.path.abspath(path).startswith(under):
         return
     if fault == "read-only":
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))

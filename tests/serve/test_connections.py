@@ -15,6 +15,7 @@ from contextlib import ExitStack, contextmanager
 import httpx2
 import pytest
 from fake_server import REPORTS, FakeWriter, eventually, film, listening
+from starlette.testclient import TestClient
 
 from orapo.errors import OrapoError
 from orapo.generation.rows import Provenance
@@ -181,6 +182,24 @@ def test_the_same_line_of_the_server_is_said_once_a_minute_and_without_its_trace
     assert once.filter(record("another"))
     assert once.filter(record("ours", "orapo.serve"))
     assert once.filter(record("ours", "orapo.serve"))
+
+
+def test_requests_of_who_has_no_token_do_not_fill_the_log(caplog):
+    """A thousand refusals a second would be five gigabytes a day."""
+    caplog.set_level(logging.INFO, "orapo.serve")
+    caplog.handler.addFilter(once := OnceAMinute(seconds=1000))
+    token = "a token of some length"
+    client = TestClient(create_app(None, token=token), base_url="http://localhost")
+    for _ in range(9):
+        client.get("/healthz")
+        client.get("/v1/about")
+        client.get("/nowhere")
+    with_token = {"authorization": f"Bearer {token}"}
+    for _ in range(3):
+        client.get("/v1/about", headers=with_token)
+    caplog.handler.removeFilter(once)
+    said = [" ".join(line.split()[:3]) for line in caplog.messages if "/" in line]
+    assert said == ["GET /healthz 200", "GET other 401", *["GET /v1/about 200"] * 3]
 
 
 def test_how_often_a_line_was_kept_back_is_said_with_the_next():

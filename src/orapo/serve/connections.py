@@ -196,8 +196,15 @@ def that_fit(asked: int) -> tuple[int, int]:
     return min(asked, room), backlog
 
 
+ANYONE: Final = "anyone"
+"""Attribute of a log's record that anyone can cause who has no token; its value is the same for all that
+count as one."""
+
+
 class OnceAMinute(logging.Filter):
-    """Lets a line of the server's libraries through once a minute, without its traceback.
+    """Lets a line that anyone can cause through once a minute, without its traceback.
+
+    Those are the lines of the server's libraries, and those about requests that are marked `ANYONE`.
 
     What anyone can cause without a token must not fill the disk: a broken request, a connection
     that is ended, an `accept` without files to spare (asyncio logs that up to its backlog times a
@@ -216,21 +223,24 @@ class OnceAMinute(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Say whether it goes through."""
-        if not record.name.startswith(self.NAMES):
-            return True
         line = (record.getMessage().splitlines() or [""])[0]
+        kind = getattr(record, ANYONE, None)
+        if kind is None:
+            if not record.name.startswith(self.NAMES):
+                return True
+            kind = line[:60]
         now = time.monotonic()
-        when, swallowed = self._said.get(line[:60], (-self._seconds, 0))
+        when, swallowed = self._said.get(kind, (-self._seconds, 0))
         if now - when < self._seconds:
-            self._said[line[:60]] = (when, swallowed + 1)
+            self._said[kind] = (when, swallowed + 1)
             return False
         if len(self._said) > 100:  # lines that differ each time are no reason to grow either
             self._said.clear()
-        self._said[line[:60]] = (now, 0)
-        kind = (
+        self._said[kind] = (now, 0)
+        error = (
             "" if record.exc_info is None else f" ({getattr(record.exc_info[0], '__name__', '')})"
         )
         more = f" ({swallowed:,} more like it since)" if swallowed else ""
-        record.msg, record.args = line[:300] + kind + more, ()
+        record.msg, record.args = line[:300] + error + more, ()
         record.exc_info = record.exc_text = record.stack_info = None
         return True

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from orapo.serve.connections import ANYONE
 from orapo.serve.limits import Arrival, Arrivals, Limits
 from orapo.writing import json_text
 
@@ -91,7 +92,7 @@ class Guard:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        status = 0
+        status, anyone = 0, _is_open(scope["path"])
 
         async def answer(message: Message) -> None:
             nonlocal status
@@ -113,6 +114,7 @@ class Guard:
         try:
             refusal = self._refusal(scope)
             if refusal is not None:
+                anyone = True
                 await _say(answer, *refusal)
             else:
                 with ExitStack() as arriving:
@@ -129,7 +131,8 @@ class Guard:
             route = getattr(scope.get("route"), "path", None) or _known(scope["path"])
             seconds = time.perf_counter() - started
             method = scope["method"] if scope["method"] in _METHODS else "other"
-            LOG.info("%s %s %s %.3f s", method, route, status or "-", seconds)
+            said = {ANYONE: f"{method} {route} {status}"} if anyone else None
+            LOG.info("%s %s %s %.3f s", method, route, status or "-", seconds, extra=said)
             if self._observe is not None:
                 self._observe(method, route, status, seconds)
 
