@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 import re
 from html.parser import HTMLParser
 
@@ -10,11 +11,14 @@ import pytest
 from PIL import Image
 
 from orapo.errors import OrapoError
-from orapo.evaluation import clinical_scores, trivial_scores
-from orapo.evaluation.report import ExampleStudy, final_share, write_report
+from orapo.evaluation import clinical_scores, page_films, trivial_scores
+from orapo.evaluation.plots import per_label_bars
+from orapo.evaluation.report import final_share, write_report
+from orapo.evaluation.shown_studies import ShownStudy
 
 REFERENCE = [{"Edema": 1}, {"Pleural Effusion": 1}, {"No Finding": 1}]
 VOID = {"meta", "img", "br", "link", "input"}
+SVG_VOID = {"path", "use", "rect"}
 
 
 class Page(HTMLParser):
@@ -23,7 +27,7 @@ class Page(HTMLParser):
     def __init__(self, html):
         super().__init__()
         self.tags, self.open, self.balanced = [], [], True
-        self.texts, self.rows = [], []
+        self.texts, self.rows, self.data = [], [], {}
         self.feed(html)
 
     def handle_starttag(self, tag, attrs):
@@ -40,7 +44,9 @@ class Page(HTMLParser):
 
     def handle_data(self, data):
         stack = [tag for tag, _ in self.open]
-        if "style" not in stack:
+        if stack[-1:] == ["script"]:
+            self.data[self.open[-1][1].get("id", "script")] = data
+        elif "style" not in stack:
             self.texts.append((data, dict(self.open[-1:]).get("mark", {}).get("class")))
         if self.rows and ("td" in stack or "th" in stack):
             self.rows[-1][-1] += data
@@ -50,6 +56,11 @@ class Page(HTMLParser):
 
     def row(self, title):
         return next(row for row in self.rows if row[0] == title)
+
+    @property
+    def studies(self):
+        """What the page's list has of its studies."""
+        return [json.loads(line) for line in self.data["data-studies"].splitlines()]
 
     @property
     def text(self):
@@ -71,12 +82,12 @@ def metrics():
 
 @pytest.fixture
 def plot(tmp_path):
-    Image.new("RGB", (20, 10), "white").save(tmp_path / "plot.png")
-    return tmp_path / "plot.png"
+    per_label_bars({"orapo": {"Edema": {"f1": 0.5, "support": 2}}}, tmp_path / "plot.svg")
+    return tmp_path / "plot.svg"
 
 
 def study(text, reference="There is edema. No effusion.", image=None):
-    return ExampleStudy("s1", image, reference, {"Edema": 1}, {"orapo": text})
+    return ShownStudy("s1", image, reference, {"Edema": 1}, {"orapo": text})
 
 
 @pytest.fixture
@@ -89,17 +100,18 @@ def write(tmp_path, metrics, plot):
     return write
 
 
-def test_the_page_needs_nothing_beside_it(write):
+def test_the_page_needs_nothing_beside_it(write, tmp_path):
     html = write([study("Edema.", image=Image.new("L", (64, 64)))])
     page = Page(html)
-    kinds = [a["src"].partition(";")[0] for a in page.all("img")]
-    assert kinds == ["data:image/png", "data:image/jpeg"]  # plot, film
+    assert len(page.all("svg")) == 1  # the plot
+    assert page.data["data-films"].startswith('"data:image/jpeg;base64,')
     assert all(a["href"].startswith("#") for a in page.all("a"))
-    assert not page.all("link") + page.all("iframe")
+    assert not page.all("link") + page.all("iframe") + page.all("img")
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["plot.svg", "report.html"]
     (script,) = re.findall(r"<script>(.*?)</script>", html, re.DOTALL)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     assert f"script-src 'sha256-{digest}';" in html  # the page's own, and no other
-    assert not re.search(r"https?:|url\(|@import", html)
+    assert not re.search(r"https?:|url\((?!#plot0-)|@import", html)
     assert "default-src 'none'" in html
 
 
@@ -108,12 +120,23 @@ def test_the_page_is_well_formed_and_accessible(write):
     assert page.balanced
     assert not page.open
     assert page.all("html")[0]["lang"] == "en"
-    assert all(a.get("alt") for a in page.all("img"))
+    assert all(a.get("role") == "img" and a["aria-label"] for a in page.all("svg"))
     assert all(a.get("scope") in ("row", "col") for a in page.all("th"))
     places = {a["id"] for _, a in page.tags if "id" in a}
-    controls = {"filters", "by-label", "by-kind", "shown"}
-    assert {a["href"][1:] for a in page.all("a")} == places - controls
+    links = {a["href"][1:] for a in page.all("a")}
+    assert {link for link in links if "=" not in link} <= places
+    assert {link for link in links if "=" in link} == {"label=Edema"}  # studies with that label
     assert "For research only." in page.text
+
+
+def test_two_plots_of_a_page_share_no_ids(write, plot, tmp_path, metrics):
+    write_report(tmp_path / "two.html", metrics, {"One": plot, "Other": plot}, [])
+    page = Page((tmp_path / "two.html").read_text())
+    ids = [a["id"] for _, a in page.tags if "id" in a]
+    assert len(ids) == len(set(ids)) > 20
+    used = re.findall(r"url\(#([^)]*)\)|href=\"#(plot[^\"]*)", (tmp_path / "two.html").read_text())
+    assert used
+    assert {one or other for one, other in used} <= set(ids)
 
 
 def test_the_headline_shows_the_figures_and_the_trivial_rows(write, metrics):
@@ -131,7 +154,10 @@ def test_the_table_of_labels_tells_no_support_from_a_zero(write):
     page = Page(write())
     assert page.row("Edema")[:3] == ["Edema", "1", "0.670.50 / 1.00"]
     assert page.row("Pleural Effusion")[:3] == ["Pleural Effusion", "1", "0.00– / 0.00"]
-    assert page.row("Fracture") == ["Fracture", "0", "–", "–3 called"]
+    assert page.row("Fracture") == [
+        *("Fracture", "0", "–no positive reference"),
+        "–no positive reference; 3 called",
+    ]
 
 
 def test_settings_and_notes_are_shown(write):
@@ -141,23 +167,37 @@ def test_settings_and_notes_are_shown(write):
 
 
 def test_report_text_cannot_become_markup(write):
-    hostile = "<script>alert(1)</script> Edema \"'><img src=x onerror=alert(1)> {{ 7*7 }}"
-    page = Page(write([ExampleStudy(hostile, None, hostile, {"Edema": 1}, {hostile: hostile})]))
-    assert len(page.all("script")) == 1  # the page's own
-    assert len(page.all("img")) == 1  # the plot
+    hostile = "<script>alert(1)</script> Edema \"'><img src=x onerror=alert(1)> {{ 7*7 }} </script>"
+    shown = ShownStudy(
+        hostile, None, hostile, {"Edema": 1}, {hostile: hostile, "<!-- <script>": ""}
+    )
+    page = Page(write([shown]))
+    assert len(page.all("script")) == 1 + 3  # the page's own, and its data
+    assert not page.all("img")
     assert page.balanced
-    assert page.text.count("{{ 7*7 }}") >= 3
+    (there,) = page.studies
+    assert (there["study_id"], there["reference"]) == (hostile, hostile)
+    assert [one["system"] for one in there["reports"]] == [hostile, "<!-- <script>"]
 
 
-def test_sentences_carry_their_verdict_in_colour_sign_and_words(write):
-    page = Page(write([study("There is edema. Left pneumothorax.")]))
-    marked = [text for text, verdict in page.texts if verdict == "entailed"]
-    assert "There is edema." in marked
-    assert "Left pneumothorax." in [text for text, name in page.texts if name == "false_alarm"]
-    said = re.sub(r"\s+", " ", "".join(text for text, _ in page.texts))
-    assert "right: ✓\u2060There is edema." in said
-    assert "false alarm: ✗\u2060Left pneumothorax." in said
-    assert "False alarms: Pneumothorax" in said
+def test_every_study_is_there_and_the_json_holds_what_the_page_shows(write, tmp_path, metrics):
+    shown = [
+        ShownStudy(f"s{n}", None, "Edema.", {"Edema": 1}, {"orapo": f"Edema {n} cm."})
+        for n in range(300)
+    ]
+    film = Image.new("L", (64, 64))
+    shown.append(ShownStudy("last", film, "Edema.", {"Edema": 1}, {"orapo": ""}))
+    page = Page(write(shown, data=tmp_path / "report.json", warnings=["Beware."]))
+    held = json.loads((tmp_path / "report.json").read_text())
+    assert [one["study_id"] for one in page.studies] == [f"s{n}" for n in range(300)] + ["last"]
+    films = [json.loads(line) for line in page.data["data-films"].splitlines()]
+    assert [{**one, "film": film} for one, film in zip(page.studies, films, strict=True)] == held[
+        "studies"
+    ]
+    assert (held["warnings"], held["notes"]) == (["Beware."], ["A note."])
+    assert held["metrics"] == metrics
+    index = json.loads(page.data["data-index"])
+    assert [one[0] for one in index["studies"]] == [one["study_id"] for one in page.studies]
 
 
 def test_the_filter_offers_the_labels_that_something_happened_to(write):
@@ -166,8 +206,6 @@ def test_the_filter_offers_the_labels_that_something_happened_to(write):
     texts = [text for text, _ in page.texts]
     assert options.count(None) == 2 + 4  # two labels, four kinds of error
     assert texts.count("Pneumothorax") == texts.count("Edema") == 1
-    (article,) = page.all("article")
-    assert article["data-cases"].split("|") == ["false alarm:Pneumothorax", "found:Edema"]
 
 
 def test_every_verdict_on_the_page_has_a_style(write):
@@ -192,7 +230,7 @@ def test_large_films_are_made_small(write, tmp_path):
     assert len(write([study("Edema.", image=tmp_path / "film.png")])) < 400_000
 
 
-def test_a_page_of_twenty_worst_and_eight_sample_films_stays_below_5_mb(write):
+def test_a_page_with_28_films_of_noise_stays_below_5_mb(write):
     random = np.random.default_rng(0)  # noise compresses worst
     films = [Image.fromarray(random.integers(0, 256, (900, 900), np.uint8)) for _ in range(28)]
     size = len(write([study("Edema.", image=film) for film in films]))
@@ -204,16 +242,41 @@ def test_what_is_missing_is_left_out(write):
     assert not page.rows[1:]
     page = Page(write(metrics={"model": {"macro_f1": 0.5}}))
     assert page.row("Model") == ["Model", "0.500"]
-    page = Page(write([ExampleStudy("s", None, "", {}, {"model": ""})]))
-    assert "(empty report)" in page.text
+
+
+def test_films_beyond_a_size_lie_beside_the_page_and_those_of_an_older_page_go(
+    write, tmp_path, monkeypatch
+):
+    def drawn(*greys):
+        return [study("Edema.", image=Image.new("L", (64, 64), grey)) for grey in greys]
+
+    folder = tmp_path / "report_films"
+    monkeypatch.setattr(page_films, "INSIDE_BYTES", 1000)
+    page = Page(write(drawn(10, 90, 200, 10)))
+    films = [json.loads(line) for line in page.data["data-films"].splitlines()]
+    assert all((tmp_path / film).is_file() for film in films)
+    assert films[0] == films[3]  # the same picture once
+    assert len(list(folder.iterdir())) == 3
+    Page(write(drawn(90, 91, 92)))
+    assert len(list(folder.iterdir())) == 3
+    monkeypatch.undo()
+    assert "data:image/jpeg" in Page(write(drawn(90))).data["data-films"]
+    assert not folder.exists()
 
 
 @pytest.mark.parametrize("name", ["gone.png", "text.png"])
-def test_a_film_that_cannot_be_read_is_named_and_the_old_page_stays(write, tmp_path, name):
-    before = write()
+def test_a_film_that_cannot_be_read_is_said_and_the_page_is_written(write, tmp_path, name):
     (tmp_path / "text.png").write_text("no picture")
-    with pytest.raises(OrapoError, match=name):
-        write([study("Edema.", image=tmp_path / name)])
+    page = Page(write([study("Edema.", image=tmp_path / name), study("Edema.")]))
+    assert "Films that can't be read: 1" in page.text
+    assert [one["film_unreadable"] for one in page.studies] == [True, False]
+
+
+def test_a_plot_that_cannot_be_read_is_named_and_the_old_page_stays(write, tmp_path, plot):
+    before = write()
+    plot.write_text("no plot")
+    with pytest.raises(OrapoError, match=r"plot\.svg: expected a plot"):
+        write()
     assert (tmp_path / "report.html").read_text(encoding="utf-8") == before
 
 

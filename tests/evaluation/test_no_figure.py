@@ -43,7 +43,7 @@ def evaluated(pairs, patients=None):
 
 def shown(metrics, tmp_path, capsys):
     """Write the files and print the screen; JSON must be JSON, without NaN."""
-    write_evaluation(tmp_path / "out", metrics, [], [], [], UncertainPolicy.POSITIVE, "orapo")
+    write_evaluation(tmp_path / "out", metrics, [], [], UncertainPolicy.POSITIVE, "orapo")
     text = (tmp_path / "out/metrics.json").read_text()
     json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} in metrics.json"))
     show_evaluation(metrics, [], tmp_path)

@@ -1,15 +1,19 @@
 """The plots, by what is to be seen in the picture."""
 
 import math
+import re
+from importlib.resources import files
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from orapo.errors import OrapoError
-from orapo.evaluation import plots
+from orapo.evaluation import curve_plots, plots
 from orapo.evaluation.curve_plots import label_f1_curves, zero_reward_curve
+from orapo.evaluation.plot_style import inline_svg
 from orapo.evaluation.plots import per_label_bars, trade_off, wording_shares
+from orapo.evaluation.rows import TRIVIAL_TITLES
 from orapo.labels import LABELS
 
 ORAPO, GRPO, BASE = (0, 114, 178), (213, 94, 0), (127, 127, 127)
@@ -78,14 +82,65 @@ def test_a_bar_is_as_long_as_its_f1(tmp_path):
     assert (areas[1] - legend[1]) / (areas[0] - legend[0]) == pytest.approx(2, rel=0.05)
 
 
-def test_labels_without_support_have_no_bar(tmp_path):
-    per_label_bars({"orapo": bars(0.4)}, tmp_path / "one.png")
-    more = bars(0.4) | {"Fracture": {"f1": 0.0, "support": 0}}
-    per_label_bars({"orapo": more}, tmp_path / "same.png")
-    more["Fracture"] = {"f1": 0.0, "support": 1}
-    per_label_bars({"orapo": more}, tmp_path / "two.png")
-    assert height(tmp_path / "one.png") == height(tmp_path / "same.png")
-    assert height(tmp_path / "two.png") > height(tmp_path / "one.png")
+def test_a_label_without_support_has_a_dash_and_the_reason_and_no_bar(drawn, tmp_path):
+    without = {"Fracture": {"f1": 0.0, "support": 0}, "Edema": {"f1": 0.4, "support": 5}}
+    per_label_bars({"orapo": without}, tmp_path / "p")
+    (axes,) = drawn[0].axes
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    assert names == ["Edema (5)", "Fracture"]
+    assert [bar.get_width() for bar in axes.patches] == [0.4]
+    (reason,) = axes.texts
+    assert reason.get_text() == "– no positive reference"
+    assert reason.xy[1] == axes.get_yticks()[1]  # in Fracture's line
+
+
+def test_an_svg_is_the_same_each_time_and_its_words_are_words(tmp_path):
+    for name in ("a.svg", "b.svg"):
+        per_label_bars({"orapo": bars(0.4)}, tmp_path / name)
+    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
+    assert ">Edema (5)</text>" in (tmp_path / "a.svg").read_text()
+
+
+def test_every_colour_of_a_plot_is_known_in_the_dark(tmp_path):
+    names = ["orapo", "grpo_facts", "base", *TRIVIAL_TITLES, *"abcdefg"]
+    per_label_bars({name: bars(0.4) for name in names}, tmp_path / "0")
+    row = {"macro_precision": 0.5, "macro_recall": 0.5, "per_label": {}}
+    trade_off(dict.fromkeys(names, row), "orapo", tmp_path / "1")
+    label_f1_curves(
+        {name: {"Edema": [(0, 0.1), (9, 0.7)]} for name in names}, tmp_path / "2", ["Edema"]
+    )
+    style = files("orapo.evaluation").joinpath("templates/report.css").read_text()
+    dark = style[style.index("prefers-color-scheme: dark") :]
+    for number in range(3):
+        drawing = inline_svg(tmp_path / str(number), "plot", "A plot")
+        colours = set(re.findall(r"#[0-9a-fA-F]{6}\b|#[0-9a-fA-F]{3}\b", drawing))
+        assert len(colours) > 3
+        for colour in colours:
+            assert f"var(--c{colour[1:]}, {colour})" in drawing
+            assert f"--c{colour[1:]}:" in dark, colour
+
+
+@pytest.mark.parametrize("plot", ["bars", "points", "curves"])
+def test_nothing_of_a_plot_is_cut_off(drawn, tmp_path, monkeypatch, plot):
+    monkeypatch.setattr(curve_plots, "save", lambda figure, path: drawn.append(figure))
+    names = ["model", *TRIVIAL_TITLES]
+    everything = {
+        label: {"f1": 0.4, "support": 1234, "recall": 0.5, "precision": 0.5} for label in LABELS
+    }
+    if plot == "bars":
+        everything["Enlarged Cardiomediastinum"]["support"] = 0
+        per_label_bars(dict.fromkeys(names[:2], everything), tmp_path / "p")
+    elif plot == "points":
+        row = {"macro_precision": 0.5, "macro_recall": 0.5, "per_label": everything}
+        trade_off(dict.fromkeys(names, row), None, tmp_path / "p")
+    else:
+        lines = {label: [(0, 0.1), (90, 0.7)] for label in LABELS}
+        label_f1_curves(dict.fromkeys(names[:3], lines), tmp_path / "p", LABELS)
+    (figure,) = drawn
+    figure.draw_without_rendering()
+    drawn_in, edge = figure.get_tightbbox(), figure.bbox_inches
+    assert -0.01 <= drawn_in.x0 < drawn_in.x1 <= edge.x1 + 0.01
+    assert -0.01 <= drawn_in.y0 < drawn_in.y1 <= edge.y1 + 0.01
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path):

@@ -76,6 +76,8 @@ def test_the_result_says_how_it_was_made():
         *("macro_uncertain_positive", "r2gen_macro", "micro_uncertain_positive"),
         *("example_uncertain_positive", "facts_reward"),
     ]
+    wins = result.pop("wins")
+    assert [(pair["a"], pair["b"]) for pair in wins] == [("a", "b"), ("a", "c"), ("b", "c")]
     assert result == {
         "studies": 6,
         "patients": 3,

@@ -247,8 +247,7 @@ def _write_plots(out: Path, found: Ablation) -> dict[str, Path]:
     }
     if zeros:
         path = plots["Groups without any reward, by step"] = out / "all_zero_groups.png"
-        title = "Share of groups without any reward"
-        zero_reward_curve(zeros, path, "All-zero groups", title, titles)
+        zero_reward_curve(zeros, path, "All-zero groups", titles)
     support = next(iter(found.rows.values()))["per_label"]
     drawn = [label for label, one in support.items() if one["support"]]
     rare = [label for label in found.settings["rare_labels"] if label in drawn]

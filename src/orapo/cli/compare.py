@@ -51,6 +51,9 @@ def compare(
         Path | None,
         typer.Option(help="Write the comparison here: JSON, or a page (.html); - is stdout."),
     ] = None,
+    films: Annotated[
+        bool, typer.Option("--films/--no-films", help="Show each study's film in the page.")
+    ] = True,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON on stdout.")] = False,
     partial: tables.Partial = False,
     id_column: tables.IdColumn = None,
@@ -104,14 +107,19 @@ def compare(
             language=language,
             step=step,
         )
-    result |= {"missing_predictions": missing, "unmatched": unmatched}
+        result |= {"missing_predictions": missing, "unmatched": unmatched}
+        if out is not None and out.suffix.lower() in (".html", ".htm"):
+            from orapo.evaluation.comparison_page import write_comparison
+
+            command = shlex.join(["orapo", *sys.argv[1:]])
+            unreadable = write_comparison(
+                out, result, reports, truth, warnings, command, films=films, step=step
+            )
+            if unreadable:
+                warnings.append(f"Studies of the page whose film can't be read: {unreadable}.")
     for warning in warnings:
         tables.warn(warning)
-    if out is not None and out.suffix.lower() in (".html", ".htm"):
-        from orapo.evaluation.comparison_page import write_comparison
-
-        write_comparison(out, result, warnings, shlex.join(["orapo", *sys.argv[1:]]))
-    elif out is not None and not is_dash(out):
+    if out is not None and out.suffix.lower() not in (".html", ".htm") and not is_dash(out):
         _write(out, result)
     as_json = as_json or is_dash(out)
     if as_json:

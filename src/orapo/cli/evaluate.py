@@ -97,9 +97,9 @@ def evaluate(
     radeval_python: Annotated[
         str | None, typer.Option(metavar="PYTHON", help="The Python that RadEval is installed in.")
     ] = None,
-    worst: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Studies with most errors, shown in the page.")
-    ] = 20,
+    films: Annotated[
+        bool, typer.Option("--films/--no-films", help="Show each study's film in the page.")
+    ] = True,
     radeval_timeout: Annotated[
         float | None, typer.Option(min=1, metavar="SECONDS", help="Stop RadEval after this time.")
     ] = None,
@@ -136,7 +136,7 @@ def evaluate(
         radeval_figures,
         read_texts,
     )
-    from orapo.evaluation.output import sample_studies, worst_studies, write_evaluation
+    from orapo.evaluation.output import shown_studies, write_evaluation
     from orapo.evaluation.per_study import write_per_study
     from orapo.evaluation.radeval import radeval_metrics
 
@@ -202,19 +202,15 @@ def evaluate(
             metrics["detail"]["radeval"] = scored
             notes += absent
         step("plots and page", 0, None)
-        samples = sample_studies(reports, truth, predicted)
-        bad = worst_studies(reports, truth, predicted, worst, uncertain)
-        unreadable = {
-            one.study_id
-            for one in [*samples, *bad]
-            if one.image is None and truth[one.study_id].images
-        }
-        if unreadable:
-            notes.append(f"Studies of the page whose film can't be read: {len(unreadable)}.")
         warnings = [text for text in (matched.warning, _the_same(reports, truth)) if text]
         write_per_study(out / "per_study.csv", evaluation, matched.missing, texts=texts)
         command = shlex.join(["orapo", *sys.argv[1:]])
-        write_evaluation(out, metrics, samples, bad, notes, uncertain, command, warnings=warnings)
+        studies = shown_studies(evaluation, films=films)
+        unreadable = write_evaluation(
+            out, metrics, studies, notes, uncertain, command, warnings=warnings, step=step
+        )
+        if unreadable:
+            notes.append(f"Studies of the page whose film can't be read: {unreadable}.")
     for warning in warnings:
         tables.warn(warning)
     if as_json:

@@ -28,8 +28,9 @@ from orapo.evaluation import clinical_scores, trivial_scores
 from orapo.evaluation.curve_plots import label_f1_curves, zero_reward_curve
 from orapo.evaluation.nearest import nearest_labels
 from orapo.evaluation.plots import per_label_bars
-from orapo.evaluation.report import ExampleStudy, write_report
+from orapo.evaluation.report import write_report
 from orapo.evaluation.rows import result_rows
+from orapo.evaluation.shown_studies import ShownStudy
 from orapo.facts import label_report
 from orapo.generation import Decoding, generate_reports, load_checkpoint
 from orapo.labels import DEFAULT_UNCERTAIN, LABELS
@@ -45,7 +46,6 @@ TOO_SHORT = (
     "never look are expected."
 )
 RARE = ("Lung Lesion", "Fracture")
-EXAMPLES = 6
 DECODING = Decoding(max_new_tokens=96, batch_size=64)
 
 
@@ -309,24 +309,24 @@ def _write_results(
     }
     probe = metrics["plan"]["probe_studies"]
     plots = {
-        "Share of rollouts without any reward": out / "zero_reward_share.png",
+        "Share of rollouts without any reward": out / "zero_reward_share.svg",
         f"Per-label F1 during training, on {probe} validation studies (shaded: rare labels)": out
-        / "label_f1.png",
-        f"Per-label F1 at the end, on the {len(test)} held-out studies": out / "per_label.png",
+        / "label_f1.svg",
+        f"Per-label F1 at the end, on the {len(test)} held-out studies": out / "per_label.svg",
     }
     zero, by_step, bars = plots.values()
     zero_reward_curve(shares, zero)
     label_f1_curves(curves, by_step, RARE)
     per_label_bars({name: metrics[name]["per_label"] for name in ("base", *arms)}, bars)
-    examples = [
-        ExampleStudy(
+    shown = [
+        ShownStudy(
             study.study_id,
             study.images[0],
             study.report,
             study.labels,
             {name: texts[study.study_id] for name, texts in reports.items()},
         )
-        for study in _examples(test)
+        for study in test
     ]
     notes: tuple[str, ...] = (
         f"Synthetic films and reports, difficulty {metrics['difficulty']!r} (docs/phantom.md): "
@@ -341,19 +341,12 @@ def _write_results(
         out / "report.html",
         metrics,
         plots,
-        examples,
+        shown,
         notes,
         title=f"orapo demo: GRPO + FactS against OraPO on {metrics['difficulty']} phantom films",
         uncertain=UNCERTAIN,
+        data=out / "report.json",
     )
-
-
-def _examples(test: Sequence[Study]) -> list[Study]:
-    """The first studies that show something, rare findings first; one normal study."""
-    rare = [s for s in test if any(s.labels[name] in (1, -1) for name in RARE)]
-    normal = [s for s in test if s.labels["No Finding"] == 1]
-    other = [s for s in test if s not in rare and s not in normal]
-    return [*rare[:2], *other[: EXAMPLES - 3], *normal[:1]]
 
 
 def _write_ablation(path: Path, metrics: Mapping[str, Any]) -> None:

@@ -21,7 +21,6 @@ from orapo.evaluation.plot_style import (
     looks_of,
     new_figure,
     save,
-    set_title,
 )
 from orapo.evaluation.rows import row_title
 from orapo.labels import LABELS
@@ -33,7 +32,6 @@ def zero_reward_curve(
     curves: Mapping[str, Sequence[tuple[int, float]]],
     path: Path,
     what: str = "Zero-reward rollouts",
-    title: str = "Share of rollouts with zero reward",
     titles: Mapping[str, str] | None = None,
 ) -> None:
     """Plot the share of zero-reward rollouts against the step, one line a method.
@@ -44,7 +42,6 @@ def zero_reward_curve(
         curves: Method to (step, share in 0..1); unknown shares (NaN) are left out.
         path: The PNG file to write.
         what: Name of the axis, where the shares are of something else.
-        title: Likewise.
         titles: What the legend calls the methods, if not what tables do.
     """
     figure, axes = new_figure(4.2)
@@ -66,7 +63,6 @@ def zero_reward_curve(
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("Training step")
     axes.set_ylabel(what)
-    axes.set_title(title, loc="left", fontweight="bold")
     if widths:
         add_legend(figure, axes, f"mean over {max(widths)} points; raw: faint")
     save(figure, path)
@@ -87,10 +83,10 @@ def label_f1_curves(
         titles: What the legend calls the methods, if not what tables do.
     """
     labels = [name for name in LABELS if any(name in lines for lines in curves.values())]
-    columns = min(4, max(1, len(labels)))
+    columns = min(3, max(1, len(labels)))
     rows = max(1, math.ceil(len(labels) / columns))
     figure = Figure(
-        figsize=(WIDTH, 1.0 + 1.75 * rows + 0.2 * len(curves)), dpi=DPI, layout="constrained"
+        figsize=(WIDTH, 0.9 + 1.3 * rows + 0.2 * len(curves)), dpi=DPI, layout="constrained"
     )
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     looks = looks_of(curves)
@@ -103,11 +99,11 @@ def label_f1_curves(
                 steps, scores, color=looks[name].colour, linestyle=looks[name].line, linewidth=2,
                 marker="o", markersize=3, label=(titles or {}).get(name) or row_title(name),
             )  # fmt: skip
-        title = label.replace("Enlarged Cardiomediastinum", "Enl. Cardiomediast.")
+        title = label.replace("Enlarged Cardiomediastinum", "Enl. Cardiomed.")
         if label in rare:
             axes.set_facecolor(_RARE_BACKGROUND)
             title += " (rare)"
-        axes.set_title(title, fontsize=9.5, loc="left")
+        axes.set_title(title, fontsize=8, loc="left")
         axes.set_ylim(-0.03, 1.03)
         axes.xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
     for axes in panels[len(labels) :]:
@@ -125,9 +121,8 @@ def label_f1_curves(
         handles, names = panels[0].get_legend_handles_labels()
         figure.legend(
             handles, names, loc="outside upper right" if few else "outside lower center",
-            ncols=min(len(names), 3), frameon=False, handlelength=3,
+            ncols=min(len(names), 2), frameon=False, handlelength=3,
         )  # fmt: skip
-    set_title(figure, "F1 of each label by step")
     save(figure, path)
 
 
@@ -162,7 +157,6 @@ def data_efficiency(
     axes.set_ylim(0, None)
     axes.set_xlabel("Training studies")
     axes.set_ylabel("Macro-F1 on the test studies")
-    axes.set_title("Data efficiency", loc="left", fontweight="bold")
     add_legend(figure, axes, "shaded: 95 % intervals")
     save(figure, path)
 

@@ -74,9 +74,18 @@ class GradedView(NamedTuple):
     reference_partly: tuple[tuple[int, int], ...]
 
 
-def graded_view(text: str, reference: str) -> GradedView | None:
-    """Mark the facts of a report; None where one of the texts can't be read."""
-    (score,) = GradedFactSReward().explain([text], [reference])
+def graded_view(
+    text: str, reference: str, age: float | None = None, indication: str = ""
+) -> GradedView | None:
+    """Mark the facts of a report; None where one of the texts can't be read.
+
+    Args:
+        text: The report.
+        reference: The radiologist's.
+        age: Of the patient, in years, where known.
+        indication: Why the film was asked for, where known.
+    """
+    (score,) = GradedFactSReward().explain([text], [reference], [age], [indication])
     if score is None:
         return None
     report, truth = read_graded([text, reference])

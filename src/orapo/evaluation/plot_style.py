@@ -1,25 +1,29 @@
 """How all plots look: one size, one colour and one line style for a method in every plot.
 
-Okabe and Ito's palette, which stays distinct for colour-blind readers. The plots are PNG files that are
-readable at 800 px width; they use matplotlib's Figure objects, not pyplot, so they touch no global
-state and need no display.
+Okabe and Ito's palette, which stays distinct for colour-blind readers. The plots are as wide as a phone,
+so that their words can be read there; a page has them as SVG, whose colours follow it into the dark. They
+use matplotlib's Figure objects, not pyplot, so they touch no global state and need no display.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import markupsafe
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from orapo.errors import OrapoError
 from orapo.writing import replacing
 
-DPI: Final = 160
+DPI: Final = 256
 MOST_IN_TITLE: Final = 3
-"""Names of a legend that fit beside a title or into a plot."""
-WIDTH: Final = 8.0  # inches; text is sized for this figure at 800 px
+"""Names of a legend that fit into a plot or above it."""
+WIDTH: Final = 5.0  # inches of 72 points, which are about a pixel each on a phone
 
 INK: Final = "#222222"
 _GRID: Final = "#dddddd"
@@ -78,14 +82,9 @@ def add_legend(figure: Figure, axes: Axes, title: str) -> None:
         axes.legend(frameon=False, handlelength=3, title=title)
     else:
         figure.legend(
-            handles, names, loc="outside lower center", ncols=3, frameon=False, handlelength=3,
+            handles, names, loc="outside lower center", ncols=2, frameon=False, handlelength=3,
             title=title,
         )  # fmt: skip
-
-
-def set_title(figure: Figure, text: str) -> None:
-    """Write a title at the figure's left edge, where it leaves room for a legend on the right."""
-    figure.suptitle(text, x=0.01, ha="left", fontweight="bold", fontsize=12)
 
 
 def dress(axes: Axes) -> None:
@@ -97,12 +96,45 @@ def dress(axes: Axes) -> None:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG; the same figures give the same bytes.
+    """Write a figure as SVG or, by its name, as PNG; the same figures give the same bytes.
 
     Raises:
         OrapoError: The file can't be written.
     """
     figure.set_facecolor("white")
-    with replacing(path) as part:
-        # no "Software" entry: the bytes then depend on the figures alone
-        figure.savefig(part, format="png", metadata={"Software": None})
+    kind = "png" if path.suffix.lower() == ".png" else "svg"
+    # Nothing but the figures decides the bytes; text stays text.
+    nothing = {"Software": None} if kind == "png" else {"Date": None, "Creator": None}
+    with (
+        replacing(path) as part,
+        rc_context({"svg.fonttype": "none", "svg.hashsalt": "orapo"}),
+    ):
+        figure.savefig(part, format=kind, metadata=nothing)
+
+
+def inline_svg(path: Path, name: str, title: str) -> markupsafe.Markup:
+    """Return a plot for a page: as wide as there is room, in colours that the page can change.
+
+    A colour ``#rrggbb`` is ``var(--crrggbb, #rrggbb)``, which report.css sets where it is dark.
+
+    Args:
+        path: An SVG file of `save`.
+        name: Put before its ids, which would else be those of other plots too.
+        title: What a screen reader says.
+
+    Raises:
+        OrapoError: The file can't be read, or is none.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise OrapoError(f"{path}: can't be read ({error})") from None
+    start = text.find("<svg")
+    if start < 0:
+        raise OrapoError(f"{path}: expected a plot (SVG)")
+    text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", text[start:], flags=re.DOTALL)
+    text = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", text)
+    text = re.sub(r"(?<=[:\s\"])#([0-9a-f]{6})\b", r"var(--c\1, #\1)", text)
+    head, rest = text.split(">", 1)  # HTML knows both namespaces
+    head = re.sub(r'\s(width|height|version|xmlns|xmlns:xlink)="[^"]*"', "", head)
+    return markupsafe.Markup(f'{head} role="img" aria-label="{markupsafe.escape(title)}">{rest}')

@@ -19,13 +19,13 @@ from orapo.evaluation.plot_style import (
     looks_of,
     new_figure,
     save,
-    set_title,
 )
 from orapo.evaluation.rows import TRIVIAL_TITLES, row_title
 from orapo.labels import LABELS
 
 # Where a name may stand beside its point (sideways, up), the best place first
 _AROUND: Final = ((1, 0), (-1, 0), (1, 1), (1, -1), (-1, 1), (-1, -1), (0, 1), (0, -1))
+_QUIET: Final = "#666666"
 _DISTANCES: Final = (6, 14, 24, 36, 50, 66, 84, 104, 126)
 """How far away, in points; from the second on a line joins name and point."""
 
@@ -37,7 +37,7 @@ def per_label_bars(
 ) -> None:
     """Plot the F1 of each label as bars, one colour a row; labels with most support on top.
 
-    Labels without support in the references are left out and counted under the plot.
+    A label without positive references has a dash and the reason.
 
     Args:
         rows: Row name to ``per_label`` (label to ``{f1, support, ...}``).
@@ -53,7 +53,8 @@ def per_label_bars(
     labels = sorted((name for name in support if support[name]), key=lambda name: -support[name])
     looks = looks_of(rows)
     thickness = 0.8 / max(1, len(rows))
-    figure, axes = new_figure(1.4 + len(labels) * (0.16 + 0.13 * len(rows)))
+    without = [name for name in support if not support[name]]
+    figure, axes = new_figure(1.3 + len(labels) * (0.16 + 0.13 * len(rows)) + 0.22 * len(without))
     places = np.arange(len(labels), dtype=float)
     for number, (name, scores) in enumerate(rows.items()):
         axes.barh(
@@ -71,16 +72,23 @@ def per_label_bars(
             ends = [(drawn(one["low"]), drawn(one["high"])) for one in known]
             heights = places + (number - (len(rows) - 1) / 2) * thickness
             axes.hlines(heights, *zip(*ends, strict=True), color=INK, linewidth=1.4)
-    axes.set_yticks(places, [f"{label} ({support[label]})" for label in labels])
-    axes.set_ylim(len(labels) - 0.4, -0.6)  # the first label on top
+    # as high as its words, whatever a label with bars takes
+    gap = 0.22 / (0.16 + 0.13 * max(1, len(rows)))
+    lower = [len(labels) - 0.5 + gap * (number + 0.5) for number in range(len(without))]
+    for place in lower:
+        axes.annotate(
+            "– no positive reference", (0, place), xytext=(3, 0), textcoords="offset points",
+            va="center", fontsize=9, color=_QUIET,
+        )  # fmt: skip
+    axes.set_yticks(
+        [*places, *lower], [*(f"{label} ({support[label]})" for label in labels), *without]
+    )
+    axes.set_ylim(len(labels) - 0.4 + gap * len(without), -0.6)  # the first label on top
     axes.set_xlim(0, 1)
     axes.grid(axis="y", visible=False)
-    missing = len(support) - len(labels)
     lines = "; lines: 95 % intervals" if intervals else ""
-    note = f"\n{missing} label(s) without positives not shown" if missing else ""
-    axes.set_xlabel(f"F1 (in brackets: positive references{lines}){note}")
-    set_title(figure, "F1 of each label")
-    figure.legend(loc="outside upper right", ncols=min(4, max(1, len(rows))), frameon=False)
+    figure.supxlabel(f"F1 (in brackets: positive references{lines})", fontsize=10)
+    figure.legend(loc="outside upper right", ncols=2, frameon=False)
     save(figure, path)
 
 
@@ -107,7 +115,7 @@ def trade_off(
         intervals: Row name to ``{macro_precision, macro_recall}: {value, low, high}``, drawn as a
             cross, for the rows that have them.
     """
-    figure, axes = new_figure(6.4)
+    figure, axes = new_figure(5.6)
     recall = np.linspace(0.01, 1, 200)
     for f1 in (0.2, 0.4, 0.6, 0.8):
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -116,7 +124,7 @@ def trade_off(
         axes.plot(recall[shown], precision[shown], color="#bbbbbb", linewidth=1, zorder=1)
         # outside the axes, where no mark can cover it
         axes.annotate(
-            f"F1 {f1}", (1.03, f1 / (2 - f1)), fontsize=8.5, color="#666666", va="center",
+            f"F1 {f1}", (1.03, f1 / (2 - f1)), fontsize=8.5, color=_QUIET, va="center",
             annotation_clip=False,
         )  # fmt: skip
     looks = looks_of(rows)
@@ -151,10 +159,7 @@ def trade_off(
     axes.set_ylim(0, 1.02)
     axes.set_xlabel("Recall")
     axes.set_ylabel("Precision")
-    cross = "; cross: 95 % intervals" if intervals else ""
-    small = "; small: labels" if labelled is not None else ""
-    set_title(figure, f"Precision against recall (macro{small}{cross})")
-    figure.legend(loc="outside lower center", ncols=3, frameon=False)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
     supported = {
         label: (score["recall"], score["precision"])
         for label, score in (rows[labelled]["per_label"] if labelled is not None else {}).items()
@@ -203,8 +208,9 @@ def wording_shares(
     axes.set_xlim(0, 1)
     axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     axes.grid(axis="y", visible=False)
-    axes.set_xlabel("Reference positive (in brackets: how often it is said; lines: 95 % intervals)")
-    set_title(figure, "How often each wording comes true")
+    figure.supxlabel(
+        "Reference positive (in brackets: times said; lines: 95 % intervals)", fontsize=10
+    )
     save(figure, path)
 
 

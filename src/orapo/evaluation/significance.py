@@ -28,6 +28,7 @@ from orapo.evaluation.language import (
     language_figures,
     language_statistics,
 )
+from orapo.evaluation.wins import wins_by_label, wins_by_score
 from orapo.facts import ReportFacts, label_report, score_reports
 from orapo.labels import UncertainPolicy, any_known
 
@@ -76,7 +77,8 @@ def compared(
     Returns:
         ``comparisons`` with, for each pair and figure, both values, their difference with its
         paired bootstrap interval, the two-sided p of approximate randomisation, the same after
-        Holm's correction over all of them, and a sentence; ready for JSON.
+        Holm's correction over all of them, and a sentence; ``wins`` with, for each pair, wins and
+        losses by study and by label (`orapo.evaluation.wins`); ready for JSON.
     """
     conventions = conventions_named(_COMPARED[uncertain])
     patients = [reference.patient_id for reference in truth.values()]
@@ -107,10 +109,22 @@ def compared(
     figures = [*(convention.name for convention in conventions), "facts_reward"]
     figures += ["graded_score"] if any(text.strip() for text in texts) else []
     figures += LANGUAGE if language else []
-    comparisons = []
+    comparisons, wins = [], []
+    by_graded = "graded_score" in figures
     for a, b in combinations(systems, 2):
         step(f"{a} against {b}, {resamples:,} resamples and as many swaps", 0, None)
         comparisons += _pair(a, b, parts[a], parts[b], conventions, figures, resampler)
+        one, other = parts[a], parts[b]
+        by_study = (one.graded, other.graded) if by_graded else (one.rewards, other.rewards)
+        wins.append(
+            {
+                "a": a,
+                "b": b,
+                "score": "graded score" if by_graded else "FactS reward",
+                "studies": wins_by_score(*by_study, resampler),
+                "labels": wins_by_label(one.counts[uncertain], other.counts[uncertain], resampler),
+            }
+        )
     known = [pair for pair in comparisons if pair["p"] is not None]
     for pair, p in zip(known, holm([pair["p"] for pair in known]), strict=True):
         pair["p_holm"] = p
@@ -125,6 +139,7 @@ def compared(
         "seed": seed,
         "headline": figures[0],
         "comparisons": comparisons,
+        "wins": wins,
     }
 
 

@@ -17,7 +17,8 @@ from orapo.data.study import Study
 from orapo.data.target import check_target, study_labels, target_text
 from orapo.evaluation import clinical_scores
 from orapo.evaluation.detail import macro_f1_interval
-from orapo.evaluation.report import ExampleStudy, write_report
+from orapo.evaluation.report import write_report
+from orapo.evaluation.shown_studies import ShownStudy
 from orapo.facts import label_report
 from orapo.generation import Decoding, generate_reports
 from orapo.labels import UncertainPolicy
@@ -169,7 +170,7 @@ class Probe(TrainerCallback):
     def _show(self, step: int, reports: Sequence[str]) -> None:
         places = range(0, len(reports), max(1, len(reports) // SAMPLES))
         shown = [
-            ExampleStudy(
+            ShownStudy(
                 self.names[place],
                 self.films[place][0] if self.films[place] else None,
                 self.references[place],
