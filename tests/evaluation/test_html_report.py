@@ -112,7 +112,7 @@ def test_the_page_needs_nothing_beside_it(write, tmp_path):
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     assert f"script-src 'sha256-{digest}';" in html  # the page's own, and no other
     assert not re.search(r"https?:|url\((?!#plot0-)|@import", html)
-    assert "default-src 'none'" in html
+    assert "default-src 'none'; img-src data:;" in html
 
 
 def test_the_page_is_well_formed_and_accessible(write):

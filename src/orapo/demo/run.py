@@ -260,6 +260,7 @@ def _metrics(
         metrics[name] |= {
             "zero_reward_share": share,
             "macro_f1_by_step": probes,
+            "per_label_by_step": {str(probe["step"]): probe["per_label"] for probe in arm.probes},
             "rollouts": plan.rollouts,
             "seconds": arm.seconds,
         }

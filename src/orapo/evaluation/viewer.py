@@ -104,6 +104,7 @@ class Viewer:
             "first": first,
             "kinds": KINDS,
             "marks": MARKS,
+            "films_beside": any(film and not film.startswith("data:") for film in self.films),
             "viewer_data": {
                 "index": as_data([index | {"first": first, **_signs()}]),
                 "studies": as_data(texts),

@@ -104,7 +104,7 @@
         .map(([kind, cases]) => `${kind}: ${cases.map(([, label]) => label).join(", ")}`).join("; ") || "no wrong label";
     return h("div", { class: "row", role: "option", id: `option-${one.number}`, "aria-setsize": shown.length,
       "aria-posinset": place + 1, "aria-selected": String(one.number === chosen), style: `top: ${place * ROW}px` },
-      h("span", { class: "name" }, one.id), " ",
+      h("span", { class: "name", title: one.id }, one.id), " ",
       h("span", { class: "score" }, asked(one).map((report) => figure(report.score)).join(" · ")), " ",
       h("span", { class: "errors" }, errors));
   };
