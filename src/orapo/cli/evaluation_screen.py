@@ -20,7 +20,7 @@ def show_evaluation(metrics: Mapping[str, Any], notes: Sequence[str], out: Path)
     for note in notes:
         console.print(note, style="dim", markup=False, highlight=False)
     console.print(
-        f"Written: {out / 'report.html'}, report.json, metrics.json, per_label.csv, per_study.csv, plots",
+        f"Written: {out / 'report.html'}, report.json, metrics.json, tables, plots",
         markup=False,
         highlight=False,
         soft_wrap=True,
