@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,7 @@ from orapo.evaluation.shown_studies import KINDS, ShownStudy, Step, index_of, st
 from orapo.evaluation.verdicts import AnyVerdict, ReferenceVerdict
 from orapo.facts import Verdict
 from orapo.labels import UncertainPolicy
-from orapo.writing import write_bytes
+from orapo.writing import json_text, write_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +122,7 @@ def _signs() -> dict[str, Any]:
 
 def as_data(lines: Sequence[Any]) -> markupsafe.Markup:
     """Return JSON, a line each, that is safe inside a ``script`` element that is not run."""
-    text = "\n".join(json.dumps(line, ensure_ascii=False) for line in lines)
+    text = "\n".join(json_text(line, ensure_ascii=False) for line in lines)
     # "<" alone can end the element or begin a comment in it
     return markupsafe.Markup(text.replace("<", "\\u003c"))
 
@@ -177,7 +176,7 @@ def write_viewer(
     )
     if data is not None:
         content = {**(figures or {}), "studies": viewer.views}
-        write_page(data, json.dumps(content, ensure_ascii=False) + "\n")
+        write_page(data, json_text(content, ensure_ascii=False) + "\n")
     write_page(path, page)
     remove_others(path, viewer.films)
 
