@@ -148,3 +148,8 @@ def test_weights_are_in_order(group):
     order = {"significance": ["urgent", "actionable", "incidental", "expected"], "size": ["large", "moderate", "small", "tiny"]}[group]  # fmt: skip
     values = [weights[name] for name in order]
     assert values == sorted(values, reverse=True)
+
+
+def test_a_large_opacity_beside_a_small_effusion_of_the_same_side_is_another_lesion():
+    reference = "Small right pleural effusion. A large opacity is seen in the right mid lung."
+    assert GRADED(["Small right pleural effusion."], report=[reference])[0] < 0.8

@@ -186,6 +186,8 @@ def _same(lesion: Lesion, new: Lesion, tables: Tables, report: GradedReport) -> 
         return False
     same_sentence = lesion.sentence == new.sentence
     placed = lesion.side == new.side is not None or bool(lesion.zones and new.zones)
+    if not same_sentence and None not in (lesion.size, new.size) and lesion.size != new.size:
+        placed = False  # "small right effusion. A large right opacity ..."
     if not same_sentence and not placed:
         # "This is likely pneumonia."
         if new.sentence - lesion.sentence != 1:
