@@ -1,7 +1,7 @@
 """The phantom benchmark of `orapo ablate`: data set, base model and recipe, then the ablation.
 
     python benchmarks/phantom_ablation.py --out DIR [--difficulty easy] [--steps N] [--sight 0.3]
-        [--studies N] [options of orapo ablate]
+        [--studies N] [--phantom 7] [options of orapo ablate]
 
 The recipe is that of `orapo demo` (`orapo.demo.plan`) with the fields that stand here. All seeds train
 on the same 1,024 studies (phantom of seed 7) and are scored on the same 256 test studies; what is chosen
@@ -39,11 +39,12 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=1250)
     parser.add_argument("--tau", type=float, default=1.0, help="dpo_tau")
     parser.add_argument("--sight", type=float, default=0.0, help="share of true pairs of the base")
+    parser.add_argument("--phantom", type=int, default=SEED, help="seed of the phantom")
     parser.add_argument("--studies", type=int, default=_STUDIES["train"], help="to train on")
     options, ablate = parser.parse_known_args()
     recipe = options.out / RECIPE
     if not recipe.is_file():
-        plan = plan_of(SEED, options.difficulty, options.steps, options.sight)
+        plan = plan_of(options.phantom, options.difficulty, options.steps, options.sight)
         write_recipe(recipe, plan, dpo_tau=options.tau, train_studies=options.studies)
     return run_ablation(recipe, options.out, *ablate)
 

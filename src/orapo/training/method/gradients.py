@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from typing import Final
 
 import torch
 from torch import Tensor
 
 logger = logging.getLogger(__name__)
+
+
+_REENTRANT: Final = "incompatible with .grad()"  # as torch says it
 
 
 class GradientNorms:
@@ -34,21 +38,27 @@ class GradientNorms:
 
         The graph is kept for the backward pass that follows, and no ``.grad`` is touched. Under DDP it
         is this process's own gradient, of its share of the batch. Where the memory does not
-        suffice, it is not measured again, and a warning says so.
+        suffice, or under reentrant checkpointing, it is not measured again, and a warning says so.
 
         Args:
             terms: Scalars of one graph.
             model: The policy.
 
         Returns:
-            Scalars, NaN where there was no memory.
+            Scalars, NaN where they can't be had.
         """
         weights = [one for one in model.parameters() if one.requires_grad]
         try:
             return [_norm(term, weights) for term in terms]
-        except torch.OutOfMemoryError:
+        except RuntimeError as error:
+            if isinstance(error, torch.OutOfMemoryError):
+                reason = "no memory"
+            elif _REENTRANT in str(error):
+                reason = "reentrant checkpointing knows no gradient of a part"
+            else:
+                raise
             self._every = 0
-            logger.warning("grad_every: no memory to measure gradients; switched off")
+            logger.warning("grad/grpo and grad/dpo are not measured any more: %s", reason)
             return [torch.full((), torch.nan, device=term.device) for term in terms]
 
 
