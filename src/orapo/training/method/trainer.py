@@ -56,13 +56,12 @@ from orapo.training.method.experts import (
     expert_term,
     join_pairs,
 )
-from orapo.training.method.gradients import GradientNorms
-from orapo.training.method.lengths import mean_report_length
 from orapo.training.method.oracle import OracleState
 from orapo.training.method.pace import OwnPace
-from orapo.training.method.scoring import ScoringTrainer
+from orapo.training.method.scoring import ScoringTrainer, mean_report_length
 from orapo.training.surviving.checked import checked, refuse_infinite
 from orapo.training.surviving.films import FILM_ERROR, SetAside
+from orapo.training.watching.gradients import GradientNorms
 from orapo.training.watching.watch import PhaseClock, Watch, identical_share
 
 logger = logging.getLogger(__name__)
