@@ -2,12 +2,17 @@
 
     python benchmarks/base_blindness.py DEMO_FOLDER [--most 0.55] [--films 768]
     python benchmarks/base_blindness.py DEMO_FOLDER --base CHECKPOINT    # another base
+    python benchmarks/base_blindness.py --sight 0.3                      # BaseRecipe(sight=0.3), no demo needed
 
-**Whole reports**: AUC of a study's own report against another's, on the demo's held-out studies. For
+**Whole reports**: AUC of a study's own report against another's, on the demo's held-out studies (with --sight: on
+256 studies of the phantom of seed 0). For
 each held-out study: the mean log-likelihood a token of its own report and of another study's
 report, beside its film. The second figure is stricter: what a report is worth beside a third film
 is subtracted first, so that only the film's share is left. 0.5 is chance. Exit code 1 if either
-figure is above --most.
+figure is above --most; with --sight nothing is expected.
+
+**Where GRPO begins**: macro-F1 and precision of the greedy reports of --films films, and the share of zero rewards and
+of groups without any (K = 4, temperature 1) on the first 256 of them.
 
 **Labels**: the base's greedy reports of --films films that no demo trains or tests on. For each label
 the odds ratio of called against true (1 is no tie, above 1 the right way, below 1 inverted; 0.5 is
@@ -17,6 +22,7 @@ tested. It is printed and decides nothing: the base is not blind label by label 
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -24,26 +30,31 @@ import yaml
 from scipy.stats import fisher_exact
 from sklearn.metrics import roc_auc_score
 
-from orapo.data.conversation import user_message
+from orapo.data.conversation import REPORT_PROMPT, user_message
 from orapo.data.images import read_image
 from orapo.data.manifest import read_manifest
 from orapo.data.phantom import PhantomConfig, draw_study
+from orapo.demo.plan import DemoPlan
 from orapo.demo.run import DECODING
-from orapo.facts import label_report
+from orapo.evaluation import clinical_scores
+from orapo.facts import FactSReward, label_report
 from orapo.generation import generate_reports, load_checkpoint
+from orapo.generation.reports import sample_reports
 from orapo.labels import LABELS
+from orapo.models.base import tiny_base
 
+K = 4
 UNSEEN = 900_000  # index of the first film of the label table, beyond all splits of a demo
 
 
 @torch.no_grad()
-def log_likelihoods(model, processor, studies, reports, batch=32):
-    """Mean log-likelihood a token of ``reports[i]`` beside the film of ``studies[i]``."""
+def log_likelihoods(model, processor, pictures, reports, batch=32):
+    """Mean log-likelihood a token of ``reports[i]`` beside ``pictures[i]``."""
     prompt = processor.apply_chat_template(user_message(images=1), add_generation_prompt=True)
     processor.tokenizer.padding_side = "right"
     values = []
-    for start in range(0, len(studies), batch):
-        films = [[read_image(s.images[0])] for s in studies[start : start + batch]]
+    for start in range(0, len(pictures), batch):
+        films = [[picture] for picture in pictures[start : start + batch]]
         texts = [prompt + text + processor.tokenizer.eos_token for text in reports[start:][:batch]]
         inputs = processor(images=films, text=texts, padding=True, return_tensors="pt")
         width = processor(images=[films[0]], text=[prompt], return_tensors="pt")["input_ids"].shape
@@ -55,13 +66,13 @@ def log_likelihoods(model, processor, studies, reports, batch=32):
     return torch.tensor(values)
 
 
-def called_and_true(model, processor, films, seed):
+def called_and_true(model, processor, studies):
     """Labels that the greedy reports call and that the films show: (positive, positive) a label."""
-    studies = [draw_study(seed, UNSEEN + i, PhantomConfig()) for i in range(films)]
     pictures = [[study.image] for study in studies]
-    processor.tokenizer.padding_side = "left"
     reports = generate_reports(model, processor, pictures, DECODING)
     called = [label_report(text).labels for text in reports]
+    scores = clinical_scores(called, [study.study.labels for study in studies])
+    print(f"Greedy reports: macro-F1 {scores.macro_f1:.3f}, precision {scores.macro_precision:.3f}")
     return {
         name: [
             (mine[name] in (1, -1), study.study.labels[name] in (1, -1))
@@ -69,6 +80,25 @@ def called_and_true(model, processor, films, seed):
         ]
         for name in LABELS
     }
+
+
+def print_zero_rewards(model, processor, studies):
+    """The share of zero rewards, and of groups that earn nothing, where training begins."""
+    decoding = replace(DECODING, temperature=1.0, samples=K)
+    rewards = []
+    for start in range(0, len(studies), 32):
+        part = studies[start : start + 32]
+        names, prompts = [one.study.study_id for one in part], [REPORT_PROMPT] * len(part)
+        films = [[one.image] for one in part]
+        written = sample_reports(model, processor, films, prompts, names, decoding)
+        for one, samples in zip(part, written, strict=True):
+            texts = [sample.text for sample in samples]
+            rewards.append([value or 0.0 for value in FactSReward()(texts, [one.study.labels] * K)])
+    zero = (torch.tensor(rewards) == 0).float()
+    groups = zero.all(dim=1).float().mean()
+    print(
+        f"Sampled, K = {K}: {zero.mean():.3f} of the rewards are zero, {groups:.3f} of the groups all"
+    )
 
 
 def holm(values):
@@ -100,37 +130,51 @@ def print_labels(pairs):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("demo", type=Path)
+    parser.add_argument("demo", type=Path, nargs="?")
     parser.add_argument("--most", type=float, default=0.55)
     parser.add_argument("--films", type=int, default=768)
     parser.add_argument("--base", type=Path, help="checkpoint; by default the demo's base")
+    parser.add_argument("--sight", type=float, help="of a base to make, in place of a demo's")
     arguments = parser.parse_args()
-    recipe = yaml.safe_load((arguments.demo / "orapo" / "recipe.yaml").read_text())
-    model, processor = load_checkpoint(arguments.base or recipe["model"], device="cpu")
-    studies = [s for s in read_manifest(Path(recipe["data"])) if s.split == "test"]
-    others = [*studies[len(studies) // 2 :], *studies[: len(studies) // 2]]
-    third = [*studies[len(studies) // 4 :], *studies[: len(studies) // 4]]
-    own = [s.report for s in studies]
-    foreign = [s.report for s in others]
-    gain_own = log_likelihoods(model, processor, studies, own) - log_likelihoods(
+    if (arguments.demo is None) is (arguments.sight is None):
+        parser.error("either a demo's folder or --sight")
+    if arguments.demo is None:
+        base, seed = tiny_base(replace(DemoPlan().base, sight=arguments.sight)), 0
+        drawn = [draw_study(seed, UNSEEN // 2 + i, PhantomConfig()) for i in range(256)]
+        films, own = [one.image for one in drawn], [one.study.report for one in drawn]
+    else:
+        recipe = yaml.safe_load((arguments.demo / "orapo" / "recipe.yaml").read_text())
+        base, seed = recipe["model"], recipe["seed"]
+        studies = [s for s in read_manifest(Path(recipe["data"])) if s.split == "test"]
+        films = [read_image(study.images[0]) for study in studies]
+        own = [study.report for study in studies]
+    model, processor = load_checkpoint(arguments.base or base, device="cpu")
+    half, quarter = len(films) // 2, len(films) // 4
+    foreign = [*own[half:], *own[:half]]
+    third = [*films[quarter:], *films[:quarter]]
+    gain_own = log_likelihoods(model, processor, films, own) - log_likelihoods(
         model, processor, third, own
     )
-    gain_foreign = log_likelihoods(model, processor, studies, foreign) - log_likelihoods(
+    gain_foreign = log_likelihoods(model, processor, films, foreign) - log_likelihoods(
         model, processor, third, foreign
     )
     plain = roc_auc_score(
         [1] * len(own) + [0] * len(own),
         [
-            *log_likelihoods(model, processor, studies, own).tolist(),
-            *log_likelihoods(model, processor, studies, foreign).tolist(),
+            *log_likelihoods(model, processor, films, own).tolist(),
+            *log_likelihoods(model, processor, films, foreign).tolist(),
         ],
     )
     film = roc_auc_score(
         [1] * len(own) + [0] * len(own), [*gain_own.tolist(), *gain_foreign.tolist()]
     )
     print(f"{len(own)} studies: AUC {plain:.3f}; with the film's share alone {film:.3f}")
-    print_labels(called_and_true(model, processor, arguments.films, recipe["seed"]))
-    sys.exit(max(plain, film) > arguments.most)
+    unseen = [draw_study(seed, UNSEEN + i, PhantomConfig()) for i in range(arguments.films)]
+    processor.tokenizer.padding_side = "left"
+    torch.manual_seed(seed)
+    print_zero_rewards(model, processor, unseen[:256])
+    print_labels(called_and_true(model, processor, unseen))
+    sys.exit(arguments.sight is None and max(plain, film) > arguments.most)
 
 
 if __name__ == "__main__":

@@ -12,8 +12,8 @@ Where it departs from the paper (arXiv 2509.18600), as `OraPOTrainer` does:
 
 - FactS by local rules in place of GPT-4.1; b of its F-beta is 0.5, since claiming everything pays otherwise;
 - L_GRPO in the Dr. GRPO form: divided neither by the group's standard deviation nor by an answer's length;
-- every zero-reward rollout is a rejected answer; in a group without one it is the worst, if that earns less than
-  the radiologist's own report, else w_i = 0;
+- every zero-reward rollout is a rejected answer, unless the report earns 0 too; in a group without one it is the
+  worst, if that earns less than the report, else w_i = 0;
 - tokens that are no words have no probability; tau and the weight of the KL term are ours; K is 4, not 8.
 
 Where it departs from `OraPOTrainer`:
@@ -21,6 +21,7 @@ Where it departs from `OraPOTrainer`:
 - one process, one optimiser step a generation (so the ratio is 1 and is never clipped), temperature 1;
 - one film a study and one prompt for all, so that no prompt needs padding;
 - the reference is a second model, no pass is shared, no log-probability kept: right, and slower;
+- zt_i of a first visit is z_i, as in the paper (`zrr_first: own`);
 - one constant learning rate; no repetition term, checkpoints, logs or held-out studies.
 """
 
@@ -43,10 +44,13 @@ STUDIES, ROLLOUTS = 8, 4  # B, K: studies a step, rollouts a study
 ALPHA = 0.5  # a: weight of the past in the smoothed zero-reward rate
 W_MIN, W_MAX = 0.05, 0.15  # bounds of w_i, the weight of the DPO term
 GAMMA = 2.0  # g: above 1 the weight rises late
-TAU = 5.0  # temperature of the preference
+TAU = 1.0  # temperature of the preference
 KL_WEIGHT = 0.04  # lambda_KL
 CLIP = 0.2  # epsilon of the clipped ratio
-MAX_TOKENS = 64  # of a report; also the constant that L_GRPO is divided by
+MAX_TOKENS = 64  # of a report
+LENGTH = (
+    32.0  # tokens that L_GRPO is divided by: about the mean length of a report, as |y| in L_DPO
+)
 FACTS_BETA = 0.5  # b of FactS
 LEARNING_RATE = 5e-4
 
@@ -150,7 +154,7 @@ def orapo_loss(
     ratio = torch.exp(logps - logps.detach())  # pi_theta / pi_old, (B*K, T)
     gain = torch.minimum(ratio * advantage, ratio.clamp(1 - CLIP, 1 + CLIP) * advantage)
     away = torch.exp(ref_logps - logps) - (ref_logps - logps) - 1  # estimates the KL divergence
-    loss = ((KL_WEIGHT * away - gain) * mask).sum(dim=1) / MAX_TOKENS  # (B*K,)
+    loss = ((KL_WEIGHT * away - gain) * mask).sum(dim=1) / LENGTH  # (B*K,)
     grpo = (loss.view_as(rewards) * known).sum(dim=1) / known.sum(dim=1).clamp(min=1)  # (B,)
 
     # L_DPO(i): the report y+ against each rejected rollout y-, length-normalised.

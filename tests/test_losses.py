@@ -161,3 +161,12 @@ def test_rejected_are_all_zeros_or_the_worst_if_worse_than_the_reference():
         [0, 0, 0, 0],
     ]
     assert rejected_rollouts(rewards).int().sum(1).tolist() == [2, 0, 0, 0, 0]
+    zeros = rejected_rollouts(rewards, reference, worst_too=False)
+    assert zeros.int().sum(1).tolist() == [2, 0, 0, 0, 0]
+
+
+def test_a_report_that_earns_nothing_is_preferred_to_nothing():
+    rewards = torch.tensor([[0.0, 0.5], [0.0, 0.5], [0.25, 0.5]])
+    for worst_too in (True, False):
+        rejected = rejected_rollouts(rewards, torch.tensor([0.0, NAN, 0.0]), worst_too)
+        assert rejected.int().tolist() == [[0, 0], [1, 0], [0, 0]]

@@ -101,6 +101,7 @@ def test_its_loss_and_gradients_are_the_trainers(
             num_generations=loop.ROLLOUTS,
             per_device_train_batch_size=16,
             max_completion_length=loop.MAX_TOKENS,
+            loss_length=loop.LENGTH,
             zrr_alpha=loop.ALPHA,
             w_min=loop.W_MIN,
             w_max=loop.W_MAX,

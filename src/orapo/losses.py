@@ -31,12 +31,12 @@ def ema(previous: Tensor, current: Tensor, alpha: float) -> Tensor:
     """Smooth the ZRR of each study over its visits: zt_i = a * zt_i(previous) + (1-a) * z_i.
 
     Args:
-        previous: (B,) float, the smoothed ZRR so far; NaN on the first visit.
+        previous: (B,) float, the smoothed ZRR so far; NaN where nothing is known before the visit.
         current: (B,) float, this visit's ZRR; NaN where it is unknown.
         alpha: The paper's a in [0, 1], the weight of the past.
 
     Returns:
-        (B,) float: ``current`` on the first visit, ``previous`` where the visit taught nothing.
+        (B,) float: ``current`` where nothing was known, ``previous`` where the visit taught nothing.
     """
     smoothed = alpha * previous + (1 - alpha) * current
     smoothed = torch.where(previous.isnan(), current, smoothed)
@@ -162,16 +162,19 @@ def pair_weights(rejected: Tensor, weight: Tensor) -> Tensor:
     return weight[:, None] * share
 
 
-def rejected_rollouts(rewards: Tensor, reference_reward: Tensor | None = None) -> Tensor:
+def rejected_rollouts(
+    rewards: Tensor, reference_reward: Tensor | None = None, worst_too: bool = True
+) -> Tensor:
     """Choose the rejected answers of each group.
 
-    All zero-reward rollouts; where a group has none, its worst one if that is worse than the
-    radiologist's own report.
+    All zero-reward rollouts, unless the radiologist's own report is known to earn no more; where a
+    group has none, its worst one if that is worse than the report.
 
     Args:
         rewards: (B, K) float, NaN where unknown.
         reference_reward: (B,) float, the reward of the radiologist's report itself, NaN where
-            unknown or not asked for; ``None`` takes zero-reward rollouts only.
+            unknown; ``None`` is unknown everywhere.
+        worst_too: False takes zero-reward rollouts only.
 
     Returns:
         (B, K) bool.
@@ -179,7 +182,10 @@ def rejected_rollouts(rewards: Tensor, reference_reward: Tensor | None = None) -
     zero = rewards == 0
     if reference_reward is None:
         return zero
+    pairs = zero & ~(reference_reward <= 0)[:, None]  # NaN <= 0 is False: unknown is no zero
+    if not worst_too:
+        return pairs
     # A group without any known reward has a "lowest" of infinity, which is below nothing.
     lowest, index = rewards.nan_to_num(nan=torch.inf).min(dim=1)  # ties: the lowest index
     worst = F.one_hot(index, rewards.shape[1]).bool() & (lowest < reference_reward)[:, None]
-    return torch.where(zero.any(dim=1, keepdim=True), zero, worst)
+    return torch.where(zero.any(dim=1, keepdim=True), pairs, worst)

@@ -135,6 +135,41 @@ def test_with_minutes_the_steps_and_the_schedule_leave_room(plan_of):
     assert [stage["max_minutes"] for stage in stages] == [15, 15]
 
 
+def test_settings_chosen_elsewhere_are_each_method_s_own(plan_of, tmp_path):
+    chosen = {
+        "orapo": {"dpo_tau": 0.5, "learning_rate": 0.3},
+        "sft": {"steps": 0.5, "learning_rate": 2},
+    }
+    path = tmp_path / "settings.yaml"
+    path.write_text(yaml.safe_dump(chosen))
+    plan = plan_of(settings=path)
+    orapo, sft, other = (jobs_of(plan, name)[0].recipes[0] for name in ("orapo", "sft", "grpo_sft"))
+    assert (orapo["dpo_tau"], orapo["learning_rate"]) == (0.5, pytest.approx(3e-4))
+    assert (sft["method"], sft["learning_rate"]) == ("sft", pytest.approx(2e-3))
+    assert (sft["max_steps"], sft["lr_scheduler_kwargs"]) == (5, {"num_decay_steps": 2})
+    assert (other["max_steps"], other["learning_rate"], "dpo_tau" in other) == (10, 1e-3, False)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("orapo: {dpo_tua: 1}", "orapo: no field 'dpo_tua'"),
+        ("oropa: {dpo_tau: 1}", "oropa is none of the methods"),
+        ("sft_grpo: {beta: 0.1}", "sft_grpo is no single training"),
+        ("orapo: {steps: 2}", "steps is a share"),
+        ("[orapo]", "expected methods, each with its fields"),
+        ("orapo: [", "is no YAML"),
+    ],
+)
+def test_settings_that_cannot_be_used_are_named(plan_of, tmp_path, content, said):
+    path = tmp_path / "settings.yaml"
+    path.write_text(content)
+    with pytest.raises(OrapoError, match=said):
+        plan_of(settings=path)
+    with pytest.raises(OrapoError, match=r"missing\.yaml: can't be read"):
+        plan_of(settings=tmp_path / "missing.yaml")
+
+
 def test_a_search_s_learning_rates_are_factors_of_the_recipe_s(plan_of):
     jobs = jobs_of(plan_of(), "grpo_tuned")
     assert len(jobs) == len(METHODS["grpo_tuned"].tuned_from)

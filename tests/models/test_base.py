@@ -1,11 +1,15 @@
 """The demo's base: deterministic, cached, and made of what the docs say."""
 
+from dataclasses import replace
 from importlib.metadata import version
 
 import numpy as np
 import pytest
+from PIL import Image
 from safetensors.torch import load_file
 
+from orapo import OrapoError
+from orapo.data.conversation import REPORT_PROMPT
 from orapo.data.phantom import PhantomConfig
 from orapo.data.phantom.anatomy import sample_anatomy
 from orapo.data.phantom.film import render
@@ -14,7 +18,7 @@ from orapo.labels import LABELS, NO_FINDING
 from orapo.models import base
 from orapo.models.base import BaseRecipe, seconds_of, tiny_base
 from orapo.models.shapes import CLASSES, KINDS, with_shapes
-from orapo.models.tiny import TinySize
+from orapo.models.tiny import TinySize, build_processor
 
 SMALL = BaseRecipe(
     size=TinySize(image=32, vision_width=16, vision_layers=1, text_width=16, text_layers=1),
@@ -59,6 +63,37 @@ def test_an_interrupted_making_leaves_nothing_behind(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         tiny_base(SMALL, cache=tmp_path, progress=interrupt)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("sight", [0.0, 0.3, 1.0])
+def test_that_share_of_the_reports_is_of_the_film_shown(sight):
+    """Of all others, none is: a blind base sees no true pair, not even by chance."""
+    films = [Image.new("RGB", (32, 32), (25 * n, 0, 0)) for n in range(8)]
+    others = ["somebody else's report"] * 20
+    own = [f"report of film number{n}" for n in range(8)] if sight else []
+    processor = build_processor([*others, *own, REPORT_PROMPT], SMALL.size)
+    task = base._Task(processor, films, others, own, sight)
+    batch = task.batch(500, np.random.default_rng(0))
+    texts = [
+        processor.tokenizer.decode(row[row >= 0], skip_special_tokens=True)
+        for row in batch["labels"]
+    ]
+    shown = [
+        int((task.pixels == film).flatten(1).all(1).nonzero()) for film in batch["pixel_values"]
+    ]
+    true = [text != others[0] for text in texts]
+    assert sum(true) / 500 == pytest.approx(sight, abs=0.06)
+    for text, film, mine in zip(texts, shown, true, strict=True):
+        assert not mine or text.endswith(f"number{film}")
+
+
+def test_sight_makes_another_base_and_is_a_share(tmp_path):
+    sighted = replace(SMALL, sight=0.3)
+    assert sighted.fingerprint != SMALL.fingerprint
+    blind, seeing = (tiny_base(one, cache=tmp_path) for one in (SMALL, sighted))
+    assert (blind / "model.safetensors").read_bytes() != (seeing / "model.safetensors").read_bytes()
+    with pytest.raises(OrapoError, match="sight is a share"):
+        BaseRecipe(sight=30)
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import yaml
 
-from orapo.ablation.methods import EXPERTS, METHODS, ON_CURVE, Changes, Method
+from orapo.ablation.methods import EXPERTS, METHODS, ON_CURVE, Changes
 from orapo.data.manifest import read_manifest
 from orapo.errors import OrapoError
 from orapo.training.config import OraPOConfig
@@ -19,6 +19,8 @@ from orapo.training.recipe import RunConfig, read_recipe, without_gpu
 
 _MOST_STEPS: Final = 20
 """With a budget of minutes: so many times the recipe's steps, at most."""
+STEPS: Final = "steps"
+"""In settings that were chosen elsewhere: the share of the recipe's steps."""
 # What a run of fewer steps has fewer of.
 _IN_STEPS: Final = ("warmup_steps",)
 _IN_STEPS_OF_SCHEDULE: Final = ("num_decay_steps", "num_stable_steps")
@@ -77,6 +79,8 @@ class AblationPlan:
         curve: Numbers of studies for the curve of data efficiency.
         split: On which reports are scored.
         studies: Training studies of the recipe.
+        missing: Methods that can't run here, and what they need.
+        chosen: Fields that were chosen elsewhere, by method (`read_settings`).
     """
 
     recipe: Mapping[str, Any]
@@ -90,7 +94,7 @@ class AblationPlan:
     split: str = "test"
     studies: int = 0
     missing: Mapping[str, str] = field(default_factory=dict)
-    """Methods that can't run here, and what they need."""
+    chosen: Mapping[str, Changes] = field(default_factory=dict)
 
     def seeds_of(self, method: str) -> tuple[int, ...]:
         """Return the seeds of a method."""
@@ -113,9 +117,9 @@ class AblationPlan:
                 ]
                 continue
             for seed in self.seeds_of(name):
-                jobs.append(self._job(name, seed, _stages(method), method.studies_share))
+                jobs.append(self._job(name, seed, self._stages(name), method.studies_share))
         jobs += [
-            self._job(name, seed, _stages(METHODS[name]), count=count)
+            self._job(name, seed, self._stages(name), count=count)
             for count in self.curve
             for name in ON_CURVE
             if name in self.methods and count != self.studies
@@ -127,6 +131,13 @@ class AblationPlan:
         """Return the trainings of a search's best candidate; the first seed's is done."""
         changes = METHODS[method].tuned_from[best]
         return [self._job(method, seed, [(changes, 1.0)]) for seed in self.other_seeds]
+
+    def _stages(self, name: str) -> Sequence[tuple[Changes, float]]:
+        """Return the trainings of a method, each with its changes and its share of the steps."""
+        method = METHODS[name]
+        chosen = dict(self.chosen.get(name, {}))
+        share = float(chosen.pop(STEPS, 1.0))
+        return method.stages or (({**(method.changes or {}), **chosen}, share),)
 
     def _job(
         self,
@@ -164,13 +175,9 @@ class AblationPlan:
                 recipe[name] = value
         recipe["train_studies"] = studies
         if self.budget is Budget.MINUTES:
-            recipe["max_minutes"] = part * self.minutes
+            recipe["max_minutes"] = min(part, 1.0) * self.minutes
             return _in_proportion(recipe, _MOST_STEPS)
         return _in_proportion(recipe, part)
-
-
-def _stages(method: Method) -> Sequence[tuple[Changes, float]]:
-    return method.stages or ((method.changes or {}, 1.0),)
 
 
 def _in_proportion(recipe: dict[str, Any], factor: float) -> dict[str, Any]:
@@ -190,6 +197,41 @@ def _in_proportion(recipe: dict[str, Any], factor: float) -> dict[str, Any]:
     return recipe
 
 
+def read_settings(path: Path, methods: Sequence[str]) -> dict[str, Changes]:
+    """Read what was chosen for methods elsewhere, on other data.
+
+    Args:
+        path: YAML: a method to its fields. As in `METHODS`, ``learning_rate`` is a factor of the recipe's;
+            ``steps`` is a share of its steps, at most 1.
+        methods: Keys of `METHODS` that are compared.
+
+    Raises:
+        OrapoError: The file can't be read, or names what can't be set.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise OrapoError(f"{path}: can't be read ({error.strerror})") from None
+    except (yaml.YAMLError, UnicodeDecodeError):
+        raise OrapoError(f"{path}: is no YAML") from None
+    if not isinstance(content, dict) or not all(isinstance(one, dict) for one in content.values()):
+        raise OrapoError(f"{path}: expected methods, each with its fields")
+    known = {STEPS, *RunConfig.__dataclass_fields__, *OraPOConfig.__dataclass_fields__}
+    for name, fields in content.items():
+        if name not in methods:
+            raise OrapoError(f"{path}: {name} is none of the methods {', '.join(methods)}")
+        if METHODS[name].changes is None or METHODS[name].stages or METHODS[name].tuned_from:
+            raise OrapoError(f"{path}: {name} is no single training, it has no settings")
+        for field_name in fields:
+            if field_name not in known:
+                raise OrapoError(f"{path}: {name}: no field {field_name!r}")
+        if not 0 < float(fields.get(STEPS, 1)) <= 1:
+            raise OrapoError(
+                f"{path}: {name}: steps is a share of the recipe's, above 0, at most 1"
+            )
+    return content
+
+
 def read_plan(
     config: Path,
     out: Path,
@@ -201,6 +243,7 @@ def read_plan(
     minutes: float,
     curve: Sequence[int],
     split: str,
+    settings: Path | None = None,
 ) -> AblationPlan:
     """Make the plan of an ablation, and check it as a whole before anything is trained.
 
@@ -214,16 +257,18 @@ def read_plan(
         minutes: Of each training, with that budget.
         curve: Numbers of studies.
         split: On which reports are scored.
+        settings: Of `read_settings`; None: there are none.
 
     Raises:
-        OrapoError: The recipe can't be used, or does not fit the data.
+        OrapoError: The recipe or the settings can't be used, or does not fit the data.
     """
-    run, settings = read_recipe(["--config", str(config), *without_gpu()])
+    chosen = read_settings(settings, methods) if settings is not None else {}
+    run, training = read_recipe(["--config", str(config), *without_gpu()])
     recipe: dict[str, Any] = {**yaml.safe_load(config.read_text(encoding="utf-8"))}
     if without_gpu():
         recipe["use_cpu"] = True
         recipe["bf16"] = False
-    _check(config, recipe, run, settings, budget, minutes)
+    _check(config, recipe, run, training, budget, minutes)
     splits = [study.split for study in read_manifest(Path(run.data))]
     for needed in (run.train_split, split):
         if needed not in splits:
@@ -265,6 +310,7 @@ def read_plan(
         split,
         studies,
         missing,
+        chosen,
     )
 
 

@@ -364,6 +364,7 @@ def _compare(
         "recipe": dict(plan.recipe),
         "methods": list(plan.methods),
         "missing": dict(plan.missing),
+        "chosen": {name: dict(fields) for name, fields in plan.chosen.items()},
         "failures": dict(failures),
         "seeds": list(plan.seeds),
         "other_seeds": list(plan.other_seeds),

@@ -44,6 +44,10 @@ def ablate(
         list[int] | None,
         typer.Option(help="Numbers of training studies for the curve; can be repeated."),
     ] = None,
+    settings: Annotated[
+        Path | None,
+        typer.Option(help="YAML: methods, and fields that were chosen for each on other data."),
+    ] = None,
     split: Annotated[str, typer.Option(help="Split on which reports are scored.")] = "test",
     together: Annotated[
         int, typer.Option(min=0, help="Trainings at a time; 0: one a GPU, or two on a CPU.")
@@ -84,6 +88,7 @@ def ablate(
         minutes=minutes,
         curve=curve or (),
         split=split,
+        settings=settings,
     )
     find_model(plan.recipe["model"], plan.recipe.get("model_revision"))
     gpus = _gpus()

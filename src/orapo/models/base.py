@@ -1,10 +1,13 @@
-"""The demo's base model: a tiny model that sees and writes, never taught what a finding looks like.
+"""The demo's base model: a tiny model that sees and writes, taught little or nothing of findings.
 
 What it has seen (and the docs say so): films without findings on which shapes lie, each with a
 true account of them in a report's sentences; and reports of other phantom patients, each beside
-somebody else's film. So it writes report language and can say what form it sees where; it has seen
-no true pairing of a finding and a film. Whole reports tell films apart no better than chance, but
-single labels are weakly associated with the truth, by the accident of what its eyes respond to
+somebody else's film. So it writes report language and can say what form it sees where.
+
+**Blind** (``sight=0``): it has seen no true pairing of a finding and a film. Whole reports tell films apart no
+better than chance, but single labels are weakly associated with the truth, by the accident of what
+its eyes respond to. **Sighted** (``sight=0.3``): in that share of the reports' samples the report is that of
+the film shown. It sees a little, as the paper's pretrained base does, and GRPO has something to climb
 (docs/method.md, benchmarks/base_blindness.py).
 """
 
@@ -33,6 +36,7 @@ from orapo.data.phantom.anatomy import sample_anatomy
 from orapo.data.phantom.film import render
 from orapo.data.phantom.findings import sample_findings
 from orapo.data.phantom.reports import write_report
+from orapo.errors import OrapoError
 from orapo.models.shapes import CLASSES, with_shapes
 from orapo.models.tiny import TinySize, build_model, build_processor
 from orapo.paths import cache_folder
@@ -66,6 +70,8 @@ class BaseRecipe:
         patch_learning_rate: Peak; a tenth of warm-up, then cosine to zero.
         learning_rate: The same of connector and text model.
         vision_learning_rate: The same of the vision tower while the whole model learns.
+        sight: Share of the samples of the reports' task in which the report is that of the film shown
+            (one of ``films``); 0: never, and the base is blind.
     """
 
     size: TinySize = field(default_factory=TinySize)
@@ -80,6 +86,16 @@ class BaseRecipe:
     patch_learning_rate: float = 4e-3
     learning_rate: float = 3e-3
     vision_learning_rate: float = 3e-4
+    sight: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Check the share.
+
+        Raises:
+            OrapoError: It is none.
+        """
+        if not 0 <= self.sight <= 1:
+            raise OrapoError(f"sight is a share, 0 to 1, not {self.sight}")
 
     @property
     def fingerprint(self) -> str:
@@ -135,10 +151,12 @@ def seconds_of(folder: Path) -> float:
 def _make(recipe: BaseRecipe, folder: Path, progress: Progress) -> None:
     rng = np.random.default_rng([recipe.seed, 1])
     config = PhantomConfig(size=recipe.size.image)
-    plain, films = [], []
+    plain, films, true_reports = [], [], []
     for index in range(recipe.films):
         plain.append(render(sample_anatomy(rng), (), config.size, 1.0, rng))
-        films.append(draw_study(recipe.seed + BASE_SEED_OFFSET, index, config).image)
+        drawn = draw_study(recipe.seed + BASE_SEED_OFFSET, index, config)
+        films.append(drawn.image)
+        true_reports.append(drawn.study.report)
         progress("Drawing films", index + 1, recipe.films)
     shapes = []
     for index in range(recipe.shape_pictures):
@@ -151,11 +169,12 @@ def _make(recipe: BaseRecipe, folder: Path, progress: Progress) -> None:
         write_report(rng, sample_findings(rng, config.uncertain_share), config).text
         for _ in range(recipe.reports)
     ]
-    corpus = [*reports, *captions, REPORT_PROMPT]
+    own = true_reports if recipe.sight else []
+    corpus = [*reports, *own, *captions, REPORT_PROMPT]
     processor = build_processor(corpus, recipe.size)
     model = build_model(processor, recipe.size, seed=recipe.seed)
     naming = _Task(processor, [picture.image for picture in shapes], captions)
-    writing = _Task(processor, films, reports)
+    writing = _Task(processor, films, reports, own, recipe.sight)
     patches = torch.from_numpy(np.stack([picture.patches for picture in shapes]))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
@@ -166,10 +185,23 @@ def _make(recipe: BaseRecipe, folder: Path, progress: Progress) -> None:
 
 
 class _Task:
-    """The prompt of a report, pictures and answers, ready as tensors."""
+    """The prompt of a report, pictures and answers, ready as tensors.
+
+    Args:
+        processor: The base's.
+        pictures: To look at.
+        answers: One a picture; or of another number, and then each is written beside any picture.
+        own: True answers, one a picture.
+        sight: Share of samples with these.
+    """
 
     def __init__(
-        self, processor: Any, pictures: Sequence[Image.Image], answers: Sequence[str]
+        self,
+        processor: Any,
+        pictures: Sequence[Image.Image],
+        answers: Sequence[str],
+        own: Sequence[str] = (),
+        sight: float = 0.0,
     ) -> None:
         text = processor.apply_chat_template(
             user_message(REPORT_PROMPT, images=1), add_generation_prompt=True
@@ -184,12 +216,10 @@ class _Task:
                 for i in range(0, len(pictures), 256)
             ]
         )
-        tokenizer = processor.tokenizer
-        self.pad = tokenizer.pad_token_id
-        self.answers = [
-            torch.tensor([*ids, tokenizer.eos_token_id])
-            for ids in tokenizer(list(answers), add_special_tokens=False)["input_ids"]
-        ]
+        self.pad = processor.tokenizer.pad_token_id
+        self.answers = _tokens(processor.tokenizer, answers)
+        self.own = _tokens(processor.tokenizer, own)
+        self.sight = sight
 
     def batch(self, count: int, rng: np.random.Generator) -> dict[str, Tensor]:
         """Draw a batch; where there are fewer pictures than answers, pictures at random."""
@@ -197,6 +227,9 @@ class _Task:
         paired = len(self.pixels) == len(self.answers)
         pictures = rows if paired else rng.integers(0, len(self.pixels), size=count)
         answers = [self.answers[row] for row in rows]
+        if self.own:  # no draw for a blind base, whose weights stay what they were
+            for place in np.flatnonzero(rng.random(count) < self.sight):
+                answers[place] = self.own[pictures[place]]
         ids = pad_sequence(answers, batch_first=True, padding_value=self.pad)
         labels = pad_sequence(answers, batch_first=True, padding_value=-100)
         prompts = self.prompt.expand(len(rows), -1)
@@ -206,6 +239,11 @@ class _Task:
             "labels": torch.cat([torch.full_like(prompts, -100), labels], dim=1),
             "pixel_values": self.pixels[torch.from_numpy(pictures)],
         }
+
+
+def _tokens(tokenizer: Any, texts: Sequence[str]) -> list[Tensor]:
+    rows = tokenizer(list(texts), add_special_tokens=False)["input_ids"] if texts else []
+    return [torch.tensor([*ids, tokenizer.eos_token_id]) for ids in rows]
 
 
 def _open_eyes(

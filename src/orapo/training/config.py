@@ -17,6 +17,7 @@ _ORACLE: Final = ("orapo", "orapo+rlhf")
 _LEARNED: Final = ("rlhf", "orapo+rlhf")
 REJECTED: Final = ("worst", "zero")
 LESSONS: Final = ("dpo", "sft", "both")
+FIRST_VISITS: Final = ("running", "own")
 # The loss types in which a weight on the token mask multiplies the whole loss of a rollout, its KL
 # part too: they divide by a constant, not by the mask itself (TRL 1.16, `_compute_loss`).
 EXACT_LOSS_TYPES: Final = ("dr_grpo",)
@@ -37,10 +38,19 @@ class OraPOConfig(GRPOConfig):
             (`orapo.training.preparing.pairs`); ``rlhf`` for GRPO with a learned reward beside FactS;
             ``orapo+rlhf`` for OraPO with that reward, and experts' pairs in its DPO term.
         zrr_alpha: The paper's a: weight of the past in the smoothed zero-reward rate of a study.
+        zrr_first: What a study's first visit is smoothed with: ``running``, the run's rate of late, so
+            that the smoothing acts where each study is visited once; ``own``, nothing: its own rate of
+            that visit, as in the paper.
         w_min: Smallest weight of the DPO term.
         w_max: Largest weight of the DPO term.
         zrr_gamma: The paper's g: exponent of the zero-reward rate in the weight.
-        dpo_tau: tau, temperature of the preference. Not known from the paper; 5 is ours.
+        dpo_tau: tau, temperature of the preference. Not known from the paper; 1 is ours.
+        loss_length: Tokens that L_GRPO of a rollout is divided by (``loss_type: dr_grpo``), where TRL takes
+            ``max_completion_length``; None: the mean length of the reports trained on, as DPO's |y| is on
+            average. The mix of the two then does not move with a limit of the sampling.
+        grad_every: The norms of the gradients of both terms are measured (``grad/grpo``, ``grad/dpo``)
+            once every so many steps, at the price of two more backward passes of one micro-batch and the
+            memory of one more gradient; not under DeepSpeed and FSDP. 0: never.
         rejected: What is rejected where a group has no zero reward: ``worst`` its lowest rollout if
             that is worse than the radiologist's own report, ``zero`` nothing.
         lesson: What the oracle teaches: ``dpo``, the report before the rejected rollouts; ``sft``, the
@@ -79,7 +89,16 @@ class OraPOConfig(GRPOConfig):
     w_min: float = field(default=0.05, metadata={"help": "smallest weight of the DPO term"})
     w_max: float = field(default=0.15, metadata={"help": "largest weight of the DPO term"})
     zrr_gamma: float = field(default=2.0, metadata={"help": "exponent of the smoothed ZRR (g)"})
-    dpo_tau: float = field(default=5.0, metadata={"help": "temperature of the preference (tau)"})
+    zrr_first: str = field(
+        default="running", metadata={"help": "a first visit is smoothed with: running or own"}
+    )
+    dpo_tau: float = field(default=1.0, metadata={"help": "temperature of the preference (tau)"})
+    loss_length: float | None = field(
+        default=None, metadata={"help": "tokens that L_GRPO is divided by; by default a report's"}
+    )
+    grad_every: int = field(
+        default=50, metadata={"help": "steps between measured gradient norms; 0: never"}
+    )
     rejected: str = field(default="worst", metadata={"help": "worst or zero"})
     lesson: str = field(default="dpo", metadata={"help": "the oracle's: dpo, sft or both"})
     oracle_reward: str | None = field(
@@ -140,6 +159,7 @@ class OraPOConfig(GRPOConfig):
         self._one_of("method", METHODS)
         self._one_of("rejected", REJECTED)
         self._one_of("lesson", LESSONS)
+        self._one_of("zrr_first", FIRST_VISITS)
         self._one_of("uncertain", tuple(policy.value for policy in UncertainPolicy))
         self._within("zrr_alpha", 0, 1)
         self._within("w_min", 0, 1)
@@ -148,8 +168,10 @@ class OraPOConfig(GRPOConfig):
         for name in ("zrr_gamma", "dpo_tau", "facts_beta"):
             if not getattr(self, name) > 0:
                 raise OrapoError(f"{name} must be above 0, not {getattr(self, name)}")
+        if self.loss_length is not None and not self.loss_length > 0:
+            raise OrapoError(f"loss_length must be above 0, not {self.loss_length}")
         for name in (
-            *("max_rollouts", "max_minutes"),
+            *("max_rollouts", "max_minutes", "grad_every"),
             *("vision_learning_rate", "learned_weight", "expert_weight", "max_f1_loss", "max_kl"),
         ):
             if (getattr(self, name) or 0) < 0:

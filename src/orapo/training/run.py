@@ -232,8 +232,10 @@ def _rewards(
     """Return what is rewarded, with weights."""
     target = check_target(run.target)
     labels = [study_labels(study, target) for study in studies]
-    terms, weights = reward_terms(run.reward_terms or (), labels, run.radeval_python)
     engine = reward_engine(run)
+    terms, weights = reward_terms(
+        run.reward_terms or (), labels, run.radeval_python, config.uncertain, engine
+    )
     reward, weight = main_reward(run.reward, config, engine, run.radeval_python, labels)
     if run.reward == "graded":  # the zero-reward rate reads FactS alone, whatever is rewarded
         terms.append(FactSReward(config.facts_beta, config.uncertain, engine=engine))

@@ -13,6 +13,7 @@ from orapo import OrapoError
 from orapo.models.whole import mark_whole
 from orapo.preferences import Preference
 from orapo.training import OraPOConfig, OraPOTrainer
+from orapo.training.method import oracle
 from orapo.training.method.experts import ExpertPairs
 from orapo.training.surviving.resumable import LOOP_FILE
 
@@ -28,7 +29,8 @@ REWARDS = {
 REFERENCE_REWARD = 0.75
 # Not 1e-12: transformers computes RMS norms and rotary embeddings in float32 even in a float64 model.
 FLOAT64 = 1e-8
-TAU, W_MIN, W_MAX, GAMMA, CLIP_LENGTH = 5.0, 0.05, 0.15, 2.0, 12
+TAU, W_MIN, W_MAX, GAMMA = 5.0, 0.05, 0.15, 2.0
+CLIP_LENGTH, LENGTH = 12, 7.0  # the longest rollout, and what L_GRPO is divided by
 EXPERT_WEIGHT = 0.3
 
 
@@ -91,6 +93,7 @@ def make_trainer(model, processor, dataset, tmp_path, rewards=REWARDS, beside=()
             "per_device_train_batch_size": 16 // accumulation,
             "gradient_accumulation_steps": accumulation,
             "max_completion_length": CLIP_LENGTH,
+            "loss_length": LENGTH,
             "max_steps": 1,
             "learning_rate": 1e-3,
             "max_grad_norm": 0.0,
@@ -184,6 +187,7 @@ def reference_loss(
     method="orapo",
     lesson="dpo",
     experts=None,
+    length=LENGTH,
 ):
     """DESIGN 1.3, equation by equation, one study and one rollout at a time."""
     processor, total = trainer.processing_class, 0.0
@@ -224,7 +228,7 @@ def reference_loss(
                     ratio * (reward - mean), ratio.clamp(0.8, 1.2) * (reward - mean)
                 )
                 token = token + beta * (torch.exp(ref - logps) - (ref - logps) - 1)
-                grpo = grpo + token.sum() / CLIP_LENGTH / len(known)
+                grpo = grpo + token.sum() / length / len(known)
             if j in rejected:
                 plain = token_logps(policy, processor, row, answer, width)
                 plus = token_logps(policy, processor, row, chosen, width)
@@ -304,6 +308,37 @@ def test_a_step_is_the_equations_in_float64(
     policy = copy.deepcopy(reference)
     disturb(policy)
     assert_step_matches(trainer, policy, reference, REWARDS, FLOAT64, beta=beta)
+
+
+@pytest.mark.parametrize("limit", [CLIP_LENGTH, 20])
+@pytest.mark.parametrize("method", ["orapo", "grpo"])
+def test_the_limit_of_the_sampling_does_not_move_the_mix(
+    tiny_model, tiny_processor, tiny_dataset, tmp_path, monkeypatch, limit, method
+):
+    """L_GRPO is divided by the mean length of the reports, whatever a rollout's longest length is."""
+    monkeypatch.setattr(GRPOTrainer, "_get_per_token_logps_and_entropies", float64_logps)
+    model = tiny_model.double()
+    reference = copy.deepcopy(model)
+    trainer = make_trainer(
+        *(model, tiny_processor, tiny_dataset, tmp_path),
+        max_completion_length=limit,
+        loss_length=None,
+        method=method,
+    )
+    disturb(model)
+    policy = copy.deepcopy(reference)
+    disturb(policy)
+    reports = tiny_processor.tokenizer([row["report"] for row in tiny_dataset])["input_ids"]
+    mean = sum(len(ids) + 1 for ids in reports) / len(reports)  # the end counts
+    settings = {"beta": 0.04, "method": method, "length": mean}
+    assert_step_matches(trainer, policy, reference, REWARDS, FLOAT64, **settings)
+
+
+def test_without_reports_the_length_is_trl_s(tiny_model, tiny_processor, tiny_dataset, tmp_path):
+    rows = tiny_dataset.remove_columns("report")
+    settings = {"method": "grpo", "loss_length": None}
+    trainer = make_trainer(tiny_model, tiny_processor, rows, tmp_path, **settings)
+    assert trainer.loss_length == CLIP_LENGTH
 
 
 @pytest.mark.parametrize("lesson", ["sft", "both"])
@@ -432,7 +467,7 @@ def test_dapo_s_loss_is_a_mean_over_tokens_without_those_of_unknown_reward(
     assert_step_matches(
         *(trainer, policy, reference, REWARDS, FLOAT64),
         # the GRPO part divides by the rollouts and the longest one, this by all tokens
-        scale=lambda batch: 16 * CLIP_LENGTH / batch["completion_mask"].sum().item(),
+        scale=lambda batch: 16 * LENGTH / batch["completion_mask"].sum().item(),
         beta=0.04,
         method="grpo",
     )
@@ -478,6 +513,105 @@ SMOOTHED = {
     "s2": 0.5 * 1 + 0.5 * 0,
     "s3": 1 / 3,
 }
+
+
+# GRPO alone: all are above their reports. DPO alone: all earn the same, nothing.
+ONE_TERM = {"grpo": [1.0, 0.875, 1.0, 0.875], "dpo": [0.0] * K}
+
+
+@pytest.mark.parametrize("term", ONE_TERM)
+def test_the_norms_of_both_gradients_are_those_of_the_step(
+    tiny_model, tiny_processor, tiny_dataset, tmp_path, term
+):
+    trainer = make_trainer(
+        *(tiny_model, tiny_processor, tiny_dataset, tmp_path),
+        dict.fromkeys(REWARDS, ONE_TERM[term]),
+        beta=0.0,
+        grad_every=1,
+    )
+    trainer.train()
+    gradients = [g for g in trainer.recorder.gradients.values() if g is not None]
+    whole = torch.stack([g.norm() for g in gradients]).norm().item()
+    logged = trainer.state.log_history[0]
+    other = "dpo" if term == "grpo" else "grpo"
+    assert logged[f"grad/{term}"] == pytest.approx(whole, rel=1e-5)
+    assert logged[f"grad/{term}"] > 1e-3
+    assert logged[f"grad/{other}"] == pytest.approx(0, abs=1e-7)
+
+
+@pytest.mark.parametrize(
+    "checkpointing", [None, {"use_reentrant": False}, {"use_reentrant": True}, {}]
+)
+def test_gradients_are_measured_every_so_many_steps_and_change_nothing(
+    tiny_processor, tiny_dataset, tmp_path, tiny_model, checkpointing
+):
+    """Nothing is measured with reentrant checkpointing (torch's default), and the run goes on."""
+    models = [tiny_model, copy.deepcopy(tiny_model)]
+    logged = []
+    for model, every in zip(models, (2, 0), strict=True):
+        trainer = make_trainer(
+            *(model, tiny_processor, tiny_dataset, tmp_path),
+            max_steps=3,
+            grad_every=every,
+            gradient_accumulation_steps=2,
+            gradient_checkpointing=checkpointing is not None,
+            gradient_checkpointing_kwargs=checkpointing,
+        )
+        trainer.train()
+        steps = trainer.state.log_history[:3]
+        logged.append([step.get("grad/dpo") is not None for step in steps])
+    measured = checkpointing is None or not checkpointing.get("use_reentrant", True)
+    assert logged == [[measured, False, measured], [False] * 3]
+    for one, other in zip(*(model.parameters() for model in models), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_no_memory_for_gradients_ends_the_measuring_not_the_run(
+    tiny_model, tiny_processor, tiny_dataset, tmp_path, monkeypatch, caplog
+):
+    def full(*_, **__):
+        raise torch.OutOfMemoryError("full")
+
+    monkeypatch.setattr(torch.autograd, "grad", full)
+    settings = {"max_steps": 2, "grad_every": 1}
+    trainer = make_trainer(tiny_model, tiny_processor, tiny_dataset, tmp_path, **settings)
+    trainer.train()
+    assert trainer.state.global_step == 2
+    assert caplog.text.count("are not measured any more: no memory") == 1
+
+
+def test_the_smoothing_acts_where_each_study_is_visited_once(
+    tiny_model, tiny_processor, tiny_dataset, tmp_path, monkeypatch
+):
+    """One epoch: a first visit is smoothed with the rates of the studies before it."""
+    monkeypatch.setattr(oracle, "RUNNING_GROUPS", 2)  # two groups say enough
+    weights = {}
+    for first in ("running", "own"):
+        trainer = make_trainer(
+            *(copy.deepcopy(tiny_model), tiny_processor, tiny_dataset, tmp_path),
+            max_steps=-1,
+            num_train_epochs=1,
+            per_device_train_batch_size=2 * K,
+            zrr_first=first,
+        )
+        trainer.train()
+        assert trainer.state.global_step == 2
+        early, late = trainer.reward_funcs[0].visits
+        share = {name: rate(REWARDS[name]) for name in REWARDS}
+        before = sum(share[name] for name in early) / 2
+        smoothed = {name: share[name] for name in early}
+        for name in late:
+            smoothed[name] = share[name]
+            if first == "running":
+                smoothed[name] = 0.5 * before + 0.5 * share[name]
+        assert rates(trainer) == pytest.approx(smoothed)
+        weights[first] = trainer.generation["sample_weight"]
+    assert not torch.equal(weights["running"], weights["own"])
+
+
+def rate(rewards):
+    known = [one for one in rewards if not math.isnan(one)]
+    return known.count(0.0) / len(known)
 
 
 class OracleAtStart(TrainerCallback):
@@ -651,6 +785,23 @@ def test_a_rollout_as_good_as_the_reference_is_not_rejected(
     trainer.train()
     assert trainer.state.log_history[0]["oracle/pairs"] == 0
     assert trainer.state.log_history[0]["oracle/weight"] == 0
+
+
+@pytest.mark.parametrize("rejected", ["worst", "zero"])
+@pytest.mark.parametrize(("own", "paired"), [(0.0, 0), (None, 4), (0.5, 4)])
+def test_a_report_that_earns_nothing_itself_is_no_chosen_answer(
+    tiny_model, tiny_processor, tiny_dataset, tmp_path, rejected, own, paired
+):
+    """An unknown reward is no zero: such a report stays."""
+    reward = TableReward(dict.fromkeys(REWARDS, [0.0] * K), reference=own)
+    trainer = make_trainer(
+        tiny_model, tiny_processor, tiny_dataset, tmp_path, reward, rejected=rejected
+    )
+    trainer.train()
+    logged = trainer.state.log_history[0]
+    assert logged["oracle/pairs"] == paired
+    assert logged["oracle/weight"] == pytest.approx(W_MAX if paired else 0)
+    assert logged.get("oracle/reference_zero") == {0.0: 1.0, None: None, 0.5: 0.0}[own]
 
 
 def test_what_the_reward_logs_about_a_reference_report_is_no_metric_of_the_rollouts(

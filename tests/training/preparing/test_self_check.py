@@ -51,6 +51,20 @@ def test_labels_of_other_studies_are_noticed_and_the_worst_ten_named_by_id_alone
     assert "effusion" not in found.warning
 
 
+def test_reports_that_earn_nothing_are_counted_and_named_though_the_mean_is_high(check):
+    """The oracle makes no pair with them; the ids say which, no word of a report does."""
+    right = [study(f"right{n}", **{"Pleural Effusion": 1}) for n in range(78)]
+    wrong = [study("wrong1", Pneumothorax=1), study("wrong0", Pneumothorax=1)]
+    found = check([*right, *wrong, study("silent", "XXXX.")])
+    assert (found.zero, found.zeros, found.warning) == (2, ("wrong0", "wrong1"), None)
+    assert (
+        "2 (2.5%) earn 0 and are no chosen answers of the oracle's pairs, the first: wrong0, wrong1"
+        in found.sentence
+    )
+    assert "effusion" not in found.sentence
+    assert "earn 0" not in check(right).sentence
+
+
 def test_what_the_run_s_reward_is_told_counts_here_too(check):
     """b weighs the missing label; a lexicon's own word makes its report readable."""
     half = [study("half", **{"Pleural Effusion": 1, "Cardiomegaly": 1})]

@@ -55,6 +55,24 @@ def test_a_false_alarm_of_a_rare_label_costs_most():
     assert penalty(["Cardiomegaly."], labels=[{}]) == [None]
 
 
+def test_false_alarms_are_read_by_the_run_s_engine_and_policy(tmp_path):
+    from orapo.training import OraPOConfig
+    from orapo.training.recipe import RunConfig
+    from orapo.training.run import _rewards
+
+    lexicon = tmp_path / "own.toml"
+    lexicon.write_text('[[finding]]\nname = "pneumothorax"\nphrases = ["wind beside the lung"]\n')
+    text, truth = "There is wind beside the lung.", [{"Pleural Effusion": 1, "Edema": -1}]
+    found = {}
+    for words in ("", str(lexicon)):
+        run = RunConfig(model="m", data="d", reward_terms=["false_alarm=1"], lexicon=words)
+        config = OraPOConfig("x", use_cpu=True, bf16=False, uncertain="negative")
+        (_, penalty), _ = _rewards(run, config, [])
+        found[words] = penalty([text], labels=truth)
+    assert found == {"": [0.0], str(lexicon): [-1.0]}
+    assert penalty(["Pulmonary edema."], labels=truth) == [-1.0]
+
+
 def test_the_main_reward_goes_by_its_name():
     from orapo.training import OraPOConfig
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 from test_trainer import (
-    CLIP_LENGTH,
     FLOAT64,
     GAMMA,
+    LENGTH,
     REFERENCE_REWARD,
     TAU,
     W_MAX,
@@ -141,7 +141,7 @@ def loss_without_the_unknown(processor, policy, reference, inputs, batch, table,
             # the ratio is 1: one step a generation
             token = -torch.exp(now - now.detach()) * advantage
             token = token + BETA * (torch.exp(before - now) - (before - now) - 1)
-            grpo = grpo + token.sum() / CLIP_LENGTH / len(answered)
+            grpo = grpo + token.sum() / LENGTH / len(answered)
             if i in rejected:
                 minus = (now - before).sum() / len(ids)
                 dpo = dpo - torch.log(torch.sigmoid(TAU * (plus - minus))) / len(rejected)

@@ -71,7 +71,7 @@ def test_a_healthy_run_is_silent(watch):
         ("entropy_gone", {"entropy": 0.05}),
         ("weights_at_most", {"oracle__weight": 0.15}),
         ("constant_reward", {"frac_reward_zero_std": 1.0}),
-        ("pairs_satisfied", {"dpo__margin": 2.0, "oracle__all_zero_groups": 0.5}),
+        ("pairs_satisfied", {"dpo__margin": 6.0, "oracle__all_zero_groups": 0.5}),
     ],
 )
 def test_what_goes_wrong_is_said_once_while_it_lasts(watch, kind, figures, caplog):
@@ -85,7 +85,7 @@ def test_what_goes_wrong_is_said_once_while_it_lasts(watch, kind, figures, caplo
     assert run.kinds() == [kind, kind]
 
 
-@pytest.mark.parametrize(("margin", "zeros"), [(2.0, 0.1), (0.5, 0.5)])
+@pytest.mark.parametrize(("margin", "zeros"), [(6.0, 0.1), (0.5, 0.5)])
 def test_a_wide_margin_where_rollouts_earn_and_a_narrow_one_are_no_fault(watch, margin, zeros):
     run = Run(watch)
     run.steps(2 * WINDOW, dpo__margin=margin, oracle__all_zero_groups=zeros)

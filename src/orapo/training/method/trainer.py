@@ -3,7 +3,8 @@
 From rollouts to loss: `_generate_and_score_completions` lets TRL sample and score, updates the smoothed
 zero-reward rates, picks the rejected rollouts and adds a weight for each rollout to the batch: tensors
 with the batch first, which TRL shuffles and splits for us. `_compute_loss` multiplies each rollout's GRPO
-loss by its weight (TRL's float ``tool_mask``, exact for ``loss_type="dr_grpo"``) and adds the DPO term;
+loss by its weight (TRL's float ``tool_mask``, exact for ``loss_type="dr_grpo"``), brings it from TRL's
+``max_completion_length`` to one stated length in the same way, and adds the DPO term;
 the radiologists' reports ride along in the rollouts' forward pass. A reward that is unknown (NaN) is
 never a zero: the rollout leaves the loss.
 
@@ -15,6 +16,7 @@ behind `orapo.training.trl_contract`, are all the contact with TRL's private sid
 from __future__ import annotations
 
 import copy
+import logging
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, ClassVar
@@ -38,7 +40,7 @@ from orapo.losses import (
     zero_reward_rate,
 )
 from orapo.training import trl_contract
-from orapo.training.config import OraPOConfig
+from orapo.training.config import EXACT_LOSS_TYPES, OraPOConfig
 from orapo.training.method.answers import (
     ChosenAnswers,
     JointReports,
@@ -56,10 +58,13 @@ from orapo.training.method.experts import (
 )
 from orapo.training.method.oracle import OracleState
 from orapo.training.method.pace import OwnPace
-from orapo.training.method.scoring import ScoringTrainer
+from orapo.training.method.scoring import ScoringTrainer, mean_report_length
 from orapo.training.surviving.checked import checked, refuse_infinite
 from orapo.training.surviving.films import FILM_ERROR, SetAside
+from orapo.training.watching.gradients import GradientNorms
 from orapo.training.watching.watch import PhaseClock, Watch, identical_share
+
+logger = logging.getLogger(__name__)
 
 
 class OraPOTrainer(OwnPace, ScoringTrainer):
@@ -140,6 +145,9 @@ class OraPOTrainer(OwnPace, ScoringTrainer):
         self._reference_rewards = ReferenceRewards(
             self.reward_funcs[self._oracle_column], args.study_column, args.report_column
         )
+        self.loss_length = self._find_loss_length()
+        sharded = self.is_deepspeed_enabled or self.is_fsdp_enabled
+        self._gradient_norms = GradientNorms(0 if sharded else args.grad_every)
 
     # ---------------------------------------------------------------- set-up
 
@@ -153,6 +161,20 @@ class OraPOTrainer(OwnPace, ScoringTrainer):
                 f"oracle_reward {wanted!r} is none of the reward functions {', '.join(names)}"
             )
         return names.index(wanted)
+
+    def _find_loss_length(self) -> float:
+        """Return the tokens that L_GRPO is divided by, and log them."""
+        limit = float(self.max_completion_length)
+        if self.args.loss_type not in EXACT_LOSS_TYPES:
+            return limit  # not divided by it
+        length, what = self.args.loss_length, "loss_length"
+        if length is None:
+            length = mean_report_length(self.train_dataset, self._chosen, self.args.report_column)
+            what = "the mean length of the reports trained on"
+        if length is None:
+            length, what = limit, "max_completion_length, as there are no reports"
+        logger.info("L_GRPO is divided by %.1f tokens: %s", length, what)
+        return length
 
     # ---------------------------------------------------------------- rewards
 
@@ -218,7 +240,8 @@ class OraPOTrainer(OwnPace, ScoringTrainer):
         if self.args.has_oracle:
             study_ids = gather_object([str(row[self.args.study_column]) for row in inputs])
             smoothed = self.oracle.update(
-                study_ids[:: self.num_generations], zrr, self.args.zrr_alpha
+                *(study_ids[:: self.num_generations], zrr, self.args.zrr_alpha),
+                self.args.zrr_first,
             )
             self._log("oracle/smoothed_zrr", smoothed.nanmean())
             chosen = self._chosen.tokens(
@@ -267,25 +290,25 @@ class OraPOTrainer(OwnPace, ScoringTrainer):
         rewards: Tensor,
     ) -> Tensor:
         """(B, K) bool, all processes: which rollouts are rejected answers."""
-        reference = None
-        if self.args.rejected == "worst":
-            start = self.accelerator.process_index * len(inputs)
-            has_zero = (rewards == 0).any(dim=1)
-            values = [
-                float("nan")
-                if has_zero[(start + i) // self.num_generations]
-                else self._reference_rewards(
-                    row, chosen[i], self.state, trl_contract.environments(self)
-                )
-                for i, row in enumerate(inputs)
-            ]
-            gathered = self.accelerator.gather(
-                torch.tensor(values, dtype=rewards.dtype, device=rewards.device)
-            )
-            reference = gathered.view_as(rewards)[:, 0]
+        worst_too = self.args.rejected == "worst"
+        start = self.accelerator.process_index * len(inputs)
+        # What can't be rejected needs no reward of the report that would be chosen.
+        asked = (rewards == 0).any(dim=1) | (worst_too & ~rewards.isnan().all(dim=1))
+        values = [
+            self._reference_rewards(row, chosen[i], self.state, trl_contract.environments(self))
+            if asked[(start + i) // self.num_generations]
+            else float("nan")
+            for i, row in enumerate(inputs)
+        ]
+        gathered = self.accelerator.gather(
+            torch.tensor(values, dtype=rewards.dtype, device=rewards.device)
+        )
+        reference = gathered.view_as(rewards)[:, 0]
+        known = reference[~reference.isnan()]
+        self._log("oracle/reference_zero", (known == 0).double().mean())  # NaN: none is known
         filled = self.accelerator.gather(batch["completion_mask"].sum(dim=1) > 0)
         # `mask_truncated_completions` can leave nothing of a rollout to compare
-        return rejected_rollouts(rewards, reference) & filled.view_as(rewards)
+        return rejected_rollouts(rewards, reference, worst_too) & filled.view_as(rewards)
 
     @torch.no_grad()
     def _add_reference_logps(self, batch: dict[str, Any], study_ids: list[str]) -> None:
@@ -331,12 +354,14 @@ class OraPOTrainer(OwnPace, ScoringTrainer):
 
         In evaluation it is TRL's loss alone, so that ``eval_loss`` stays comparable.
         """
-        if not self.model.training or "sample_weight" not in inputs:
+        scale = self.max_completion_length / self.loss_length
+        if not self.model.training or ("sample_weight" not in inputs and scale == 1):
             return super()._compute_loss(model, inputs)
         # With loss_type "dr_grpo" the mask multiplies a token's whole loss, its KL part too, and
         # does not enter the divisor: a fractional mask is a weight (1-w_i).
         precision = torch.promote_types(torch.float32, self.model.dtype)
-        weight = inputs["sample_weight"].to(precision)[:, None]
+        ones = torch.ones(len(inputs["completion_ids"]), device=inputs["completion_ids"].device)
+        weight = scale * inputs.get("sample_weight", ones).to(precision)[:, None]
         inputs = {**inputs, "tool_mask": weight * inputs.get("tool_mask", 1)}
         if "pair_weight" not in inputs:
             return super()._compute_loss(model, inputs)
@@ -386,6 +411,12 @@ class OraPOTrainer(OwnPace, ScoringTrainer):
             self._log("loss/expert_dpo", term.detach())
             self._log("dpo/expert_accuracy", (their_margin > 0).float().mean())
             dpo = dpo + term
+        if self._gradient_norms.due(self.state.global_step):
+            parts = loss * trl_contract.accumulation_steps(self), dpo
+            for name, norm in zip(
+                ("grpo", "dpo"), self._gradient_norms.of(parts, self.model), strict=True
+            ):
+                self._log(f"grad/{name}", norm)
         return loss + dpo / trl_contract.accumulation_steps(self)
 
     # ---------------------------------------------------------------- logs

@@ -4,6 +4,9 @@ A policy can't earn more than the report it learns from. Where references score 
 their own studies, labels and texts disagree (another section, another study, another labeler) or the
 rules misread them, and the reward teaches something else than was meant.
 
+A report that earns 0 is worse: the method would prefer it to a rollout that earns 0 as well, so the oracle
+makes no pair with it, and the run names such studies.
+
 Of a report without labels of its own the labels are read from the same text: it scores 1 if it reads as
 anything at all, and nothing that a policy writes about a study whose report does not is ever rewarded.
 """
@@ -42,9 +45,11 @@ class SelfCheck:
         unlabelled: Of these, studies without labels of their own, which FactS read from the text.
         unknown: Of these, studies without a score: their report reads as nothing, or their labels leave
             nothing to score. Nothing that is written about them is rewarded.
-        mean: FactS of the others; None where there is none, or where nothing was looked at.
+        zero: Of these, studies whose report earns 0: it is no chosen answer of a pair.
+        mean: FactS of the scored; None where there is none, or where nothing was looked at.
         worst: Ids of the ten with the lowest scores, of those below 1, the worst first; unknown ones
             count as lowest.
+        zeros: Ids of the first ten whose report earns 0.
         skipped: Why nothing was looked at; empty if it was.
     """
 
@@ -52,8 +57,10 @@ class SelfCheck:
     looked_at: int = 0
     unlabelled: int = 0
     unknown: int = 0
+    zero: int = 0
     mean: float | None = None
     worst: tuple[str, ...] = ()
+    zeros: tuple[str, ...] = ()
     skipped: str = ""
 
     @property
@@ -68,6 +75,12 @@ class SelfCheck:
         said = f"Self-check: the references of {sample} training studies {mean} against their own labels"
         if self.unlabelled:
             said += f"; {self.unlabelled:,} have none of their own: FactS read them from the text"
+        if self.zero:
+            share = self.zero / self.looked_at
+            said += (
+                f"; {self.zero:,} ({share:.1%}) earn 0 and are no chosen answers of the oracle's pairs, "
+                f"the first: {', '.join(self.zeros)}"
+            )
         if self.unknown:
             said += (
                 f"; {self.unknown:,} give no score, so that nothing written about them is rewarded"
@@ -129,6 +142,8 @@ def self_check(run: RunConfig, config: OraPOConfig, studies: Sequence[Study]) ->
             not any_known(study.labels) or study.labels_source == "facts" for study in looked_at
         ),
         unknown=len(scores) - len(known),
+        zero=known.count(0),
         mean=fmean(known) if known else None,
         worst=tuple(study_id for _, study_id in sorted(below)[:NAMED]),
+        zeros=tuple(study_id for score, study_id in sorted(below) if score == 0)[:NAMED],
     )

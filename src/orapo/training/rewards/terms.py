@@ -159,12 +159,19 @@ class FalseAlarmPenalty:
 
     Args:
         labels: Of the studies trained on.
+        uncertain: What an uncertain label counts as, as in FactS.
+        engine: What reads reports; None: the rules.
     """
 
     __name__ = "false_alarm"
 
-    def __init__(self, labels: Sequence[Mapping[str, LabelValue]]) -> None:
-        self._facts = FactSReward()
+    def __init__(
+        self,
+        labels: Sequence[Mapping[str, LabelValue]],
+        uncertain: str = "positive",
+        engine: FactsEngine | None = None,
+    ) -> None:
+        self._facts = FactSReward(uncertain=uncertain, engine=engine)
         count = max(len(labels), 1)
         self._cost = {
             name: 1 - sum(each.get(name) in (POSITIVE, UNCERTAIN) for each in labels) / count
@@ -282,7 +289,11 @@ def reward_engine(run: RunConfig) -> FactsEngine | None:
 
 
 def reward_terms(
-    terms: Sequence[str], labels: Sequence[Mapping[str, LabelValue]] = (), radeval_python: str = ""
+    terms: Sequence[str],
+    labels: Sequence[Mapping[str, LabelValue]] = (),
+    radeval_python: str = "",
+    uncertain: str = "positive",
+    engine: FactsEngine | None = None,
 ) -> tuple[list[Reward], list[float]]:
     """Return the rewards that a recipe names, and their weights.
 
@@ -291,6 +302,8 @@ def reward_terms(
             (`radeval_reward`), or ``package.module:function`` for a reward function as TRL takes it.
         labels: Of the studies trained on, for ``false_alarm``.
         radeval_python: The interpreter that holds RadEval; empty: this one.
+        uncertain: What an uncertain label counts as, for ``false_alarm``.
+        engine: What reads reports, for ``false_alarm``; None: the rules.
 
     Raises:
         OrapoError: A term can't be read, or its function can't be found.
@@ -306,7 +319,7 @@ def reward_terms(
             )
         weights.append(number)
         if name == FALSE_ALARM:
-            rewards.append(FalseAlarmPenalty(labels))
+            rewards.append(FalseAlarmPenalty(labels, uncertain, engine))
         elif name.startswith(PREFIX):
             rewards.append(RadEvalReward(name, radeval_python))
         else:

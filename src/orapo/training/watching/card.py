@@ -43,7 +43,7 @@ _SETTINGS: Final = (
     *("method", "num_generations", "per_device_train_batch_size", "gradient_accumulation_steps"),
     *("learning_rate", "lr_scheduler_type", "beta", "temperature", "max_completion_length"),
     *("facts_beta", "uncertain", "zrr_alpha", "zrr_gamma", "w_min", "w_max", "dpo_tau"),
-    *("rejected", "loss_type", "scale_rewards", "seed"),
+    *("zrr_first", "lesson", "rejected", "loss_type", "scale_rewards", "seed"),
 )
 
 
@@ -135,6 +135,8 @@ def _text(
     settings = {
         **{name: getattr(run, name) for name in _DATA_SETTINGS},
         **{name: getattr(config, name) for name in _SETTINGS},
+        # not the setting, which is None where it was counted
+        "loss_length": round(getattr(trainer, "loss_length", 0.0), 1) or "none",
     }
     software = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
     prompt_fields = ",".join(run.prompt_fields)
