@@ -16,6 +16,7 @@ from typing import Any, Final, Literal
 from pydantic import ValidationError
 
 from orapo.data.loaded import Loaded, LoadOptions, Place, Problem, View, ViewImage
+from orapo.data.report_sections import odd_headings
 from orapo.data.study import Study, joined_report, schema_fault
 from orapo.data.tables import read_rows
 from orapo.labels import LABELS, NO_FINDING, POSITIVE, SUPPORT_DEVICES, LabelValue, parse_label
@@ -72,7 +73,14 @@ class Loading:
             self.wrong(Place(file), "no study is left", "no_study")
         self._order_in_time()
         notes = {name: count for name, count in self.notes.items() if count}
-        return Loaded(self.source, self._studies, self._places, self._problems, notes)
+        return Loaded(
+            self.source,
+            self._studies,
+            self._places,
+            self._problems,
+            notes,
+            self.options.body_part,
+        )
 
     def _order_in_time(self) -> None:
         """Bring each patient's studies into the order of time, on the places that they have."""
@@ -307,9 +315,26 @@ class Loading:
         ):
             self._append(place, study)
 
+    def _count_headings(self, report: str) -> None:
+        """Count reports in which a text stands under a heading that is not known, or misspelt."""
+        unknown, misspelt = odd_headings(report)
+        self.notes["reports_with_unknown_headings"] += unknown
+        self.notes["reports_with_misspelt_headings"] += misspelt
+
     def _claim(self, place: Place, study_id: str) -> bool:
         # an identifier that is none was said already
         return bool(study_id) and self.is_new(self._taken, study_id, place, "study_id ")
+
+    def other_body_part(self, place: Place, part: str) -> None:
+        """Leave a film out, and count it: one of a knee is no fault of an archive.
+
+        Args:
+            place: The film's, or its study's.
+            part: Of the body, as `orapo.data.body_part.other_part` names it.
+        """
+        self.notes["films_of_other_body_parts_left_out"] += 1
+        sentence = f"not a chest radiograph (body part {part}); left out (--body-part any takes it)"
+        self.wrong(place, sentence, "body_part", fatal=False)
 
     def is_new(self, seen: dict[str, Place], name: str, place: Place, what: str = "") -> bool:
         """Whether a name stands here for the first time; else it is a problem, and the first stays.
@@ -342,6 +367,7 @@ class Loading:
         if study.labels_source == "dataset" and contradicts(study.labels):
             sentence = "No Finding is 1 together with another label that is 1"
             self.wrong(place, sentence, "contradiction", fatal=False)
+        self._count_headings(study.report or f"{study.findings}\n{study.impression}")
         self._studies.append(study)
         self._places.append(place)
         self._when.append(when)
