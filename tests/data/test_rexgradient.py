@@ -155,15 +155,3 @@ def test_archives_that_were_not_unpacked_are_one_sentence(tmp_path):
         load_dataset("rexgradient", tmp_path)
     named = load_dataset("rexgradient", tmp_path, LoadOptions(images=tmp_path / "films"))
     assert len(named.studies) == 2
-
-
-def test_reports_with_headings_that_are_not_read_are_counted(tmp_path):
-    tree(
-        tmp_path,
-        A={"Findings": "IMPRESION: Cardiomegaly.", "Impression": "None"},
-        B={"Findings": "ZQ NOTE: see above.\nThe heart is enlarged."},
-        C={},
-    )
-    notes = load_dataset("rexgradient", tmp_path).notes
-    assert notes["reports_with_misspelt_headings"] == 1
-    assert notes["reports_with_unknown_headings"] == 1

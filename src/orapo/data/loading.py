@@ -16,7 +16,6 @@ from typing import Any, Final, Literal
 from pydantic import ValidationError
 
 from orapo.data.loaded import Loaded, LoadOptions, Place, Problem, View, ViewImage
-from orapo.data.report_sections import odd_headings
 from orapo.data.study import Study, joined_report, schema_fault
 from orapo.data.tables import read_rows
 from orapo.labels import LABELS, NO_FINDING, POSITIVE, SUPPORT_DEVICES, LabelValue, parse_label
@@ -315,12 +314,6 @@ class Loading:
         ):
             self._append(place, study)
 
-    def _count_headings(self, report: str) -> None:
-        """Count reports in which a text stands under a heading that is not known, or misspelt."""
-        unknown, misspelt = odd_headings(report)
-        self.notes["reports_with_unknown_headings"] += unknown
-        self.notes["reports_with_misspelt_headings"] += misspelt
-
     def _claim(self, place: Place, study_id: str) -> bool:
         # an identifier that is none was said already
         return bool(study_id) and self.is_new(self._taken, study_id, place, "study_id ")
@@ -367,7 +360,6 @@ class Loading:
         if study.labels_source == "dataset" and contradicts(study.labels):
             sentence = "No Finding is 1 together with another label that is 1"
             self.wrong(place, sentence, "contradiction", fatal=False)
-        self._count_headings(study.report or f"{study.findings}\n{study.impression}")
         self._studies.append(study)
         self._places.append(place)
         self._when.append(when)
