@@ -17,7 +17,7 @@ from orapo.cli.alone import alone
 from orapo.cli.data_check import check
 from orapo.cli.data_convert import convert
 from orapo.cli.data_sample import sample
-from orapo.cli.progress import bars
+from orapo.cli.progress import bars, saying_what_is_kept
 from orapo.errors import OrapoError
 from orapo.labels import LABELS, POSITIVE, UNCERTAIN
 from orapo.writing import json_text
@@ -108,7 +108,7 @@ def phantom(
         raise OrapoError(f"{sheet}: a contact sheet's name ends in .png")
     if layout is not None and sheet is not None:
         raise OrapoError("--contact-sheet: give it without --layout")
-    with bars() as shown:
+    with saying_what_is_kept(lambda: f"nothing was written to {out}"), bars() as shown:
         bar = shown.add_task("drawing", total=sum(counts.values()))
 
         def show(done: int, total: int) -> None:

@@ -25,6 +25,7 @@ from orapo import signals
 Step = Callable[[str, int, int | None], None]
 """Told what is being done, how much of it is done, and how much there is (None: unknown)."""
 
+AGAIN = "the same command goes on from there"
 _ENDED = {130: "interrupted", 143: "terminated"}
 
 
