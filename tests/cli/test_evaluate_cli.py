@@ -565,6 +565,7 @@ def test_a_comparison_can_be_a_page(orapo, data):
     page = (data / "c.html").read_text()
     assert "q&#39;s macro uncertain positive F1 is higher than p&#39;s" in page
     assert "Uncertain counts as positive; in R2Gen macro as negative" in page
+    assert "r2gen macro beside clinical-efficacy macro F1 of R2Gen&#39;s family" in page
     assert "default-src &#39;none&#39;" in page or "default-src 'none'" in page
     held = json.loads((data / "c.report.json").read_text())
     assert [one["study_id"] for one in held["studies"]] == sorted(REPORTS)
