@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from orapo.facts import RepetitionPenalty, ReportFacts, score_reports
 from orapo.facts.comparison import EARLIER_FILMS
 from orapo.facts.fact import Fact, Polarity
+from orapo.facts.graded import Category
 from orapo.labels import LABELS, NO_FINDING, LabelValue, UncertainPolicy, any_known
 
 FIGURES: Final = {
@@ -33,6 +34,12 @@ FIGURES: Final = {
     "invented_comparisons": "share of reports that do so though the model was given no earlier study",
 }
 
+
+def graded_name(category: Category) -> str:
+    """Return the name of the figure that counts a category's errors of the graded score."""
+    return f"graded_{category.value.replace(' ', '_')}"
+
+
 UNITS: Final = {
     **dict.fromkeys(("hallucinated", "missed", "contradicted"), "labels a report"),
     **dict.fromkeys(("unreadable", "earlier_films", "invented_comparisons"), "% of reports"),
@@ -41,6 +48,8 @@ UNITS: Final = {
     "words": "words a report",
     "normal_false_alarm": "% of normal studies",
     **dict.fromkeys(("side_agreement", "severity_agreement"), "% of findings"),
+    "graded_score": "from -1 to 1",
+    **{graded_name(category): "errors a report" for category in Category},
 }
 """What each figure counts. Shares are numbers from 0 to 1 in ``metrics.json``, and % for people."""
 ABSENT: Final = {
@@ -60,7 +69,7 @@ def in_units(name: str, value: float) -> str:
     unit = UNITS.get(name, "")
     if unit.startswith("%"):
         return f"{100 * value:.1f} %"
-    return f"{value:.3f}" if unit == "from 0 to 1" else f"{value:.2f}"
+    return f"{value:.3f}" if unit.startswith("from") else f"{value:.2f}"
 
 
 def report_figures(
