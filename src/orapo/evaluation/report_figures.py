@@ -56,10 +56,11 @@ ABSENT: Final = {
     **dict.fromkeys(FIGURES, "no study"),
     "facts_reward": "no reference has a label that could be scored",
     "repetition": "no fact could be read from any report",
-    "normal_false_alarm": "no reference is normal",
+    "normal_false_alarm": "no reference is normal, or no report of one could be read",
+    "earlier_films": "no report is English",
     "side_agreement": "no matched finding has a side in both texts",
     "severity_agreement": "no matched finding has a severity in both texts",
-    "invented_comparisons": "the model was given an earlier study each time",
+    "invented_comparisons": "the model was given an earlier study each time, or no report is English",
 }
 """Why there is no such figure."""
 
@@ -103,7 +104,9 @@ def report_figures(
         claims = [
             name for name in LABELS if name != NO_FINDING and report.labels.get(name) in (1, -1)
         ]
-        normal = not any(labels.get(n) in (1, -1) for n in LABELS if n != NO_FINDING)
+        # a reference of which nothing is known is not a normal one, a report that was not read not good
+        normal = any_known(labels) and report.english
+        normal = normal and not any(labels.get(n) in (1, -1) for n in LABELS if n != NO_FINDING)
         sides, severities = _agreement(report, text)
         compares = EARLIER_FILMS.search(report.text) is not None
         for name, value in (
@@ -117,8 +120,8 @@ def report_figures(
             ("normal_false_alarm", bool(claims) if normal else np.nan),
             ("side_agreement", sides),
             ("severity_agreement", severities),
-            ("earlier_films", compares),
-            ("invented_comparisons", np.nan if earlier else compares),
+            ("earlier_films", compares if report.english else np.nan),
+            ("invented_comparisons", np.nan if earlier or not report.english else compares),
         ):
             columns[name].append(float(value))
     return {name: np.array(values) for name, values in columns.items()}
