@@ -11,7 +11,6 @@ these, RaTEScore, GREEN. 1/RadCliQ-v1, by which it ranks, is one over the mean.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
@@ -32,7 +31,7 @@ from orapo.evaluation.detail import mean_over_studies
 from orapo.evaluation.inputs import Reference, read_text_labels
 from orapo.evaluation.matching import Matched
 from orapo.evaluation.radeval import radeval_detail, radeval_metrics, run_radeval
-from orapo.writing import write_text
+from orapo.writing import json_text, write_text
 
 RADEVAL: Final = ("rexrank", "ratescore", "green")
 """What of `orapo.evaluation.radeval` ReXrank's metrics are, in place of ``all``."""
@@ -228,7 +227,7 @@ class Rexrank:
             }
             for study, reference in self._taken.truth.items()
         }
-        text = json.dumps(submission, indent=4, ensure_ascii=False)
+        text = json_text(submission, indent=4, ensure_ascii=False)
         write_text(out / "rexrank.json", text + "\n")
         values = {
             column: f"{figure['value']:.3f}"
