@@ -41,6 +41,7 @@ SLOW = (
     "tests/serve/test_edits_page.py",
     "tests/serve/test_judging_page.py",
     "tests/serve/test_workbench.py",
+    "tests/test_examples.py::test_it_runs_and_says_so[archive_on_a_cluster.py]",
     "tests/test_network.py",
     "tests/test_recipes.py",
     "tests/training/method/test_cut_step.py::test_a_cut_changes_no_gradient[2-",

@@ -99,3 +99,42 @@ def test_of_several_processes_of_one_command_only_the_first_holds_the_output(tmp
     with locked(tmp_path / "out"):
         command(out=tmp_path / "out")
     assert called == [tmp_path / "out"]
+
+
+@pytest.mark.parametrize(
+    ("before", "writes", "said"),
+    [
+        (None, (), "nothing was written to {out}"),
+        ("old", (), "{out} is as it was"),
+        (None, ("one.txt",), "what was finished is kept in {out}"),
+        ("old", ("one.txt",), "what was finished is kept in {out}"),
+    ],
+)
+def test_an_interrupt_says_what_became_of_the_output(tmp_path, before, writes, said):
+    out = tmp_path / "out"
+    if before:
+        out.mkdir()
+        (out / "old.txt").write_text(before)
+
+    @alone
+    def command(out: Path) -> None:
+        for name in writes:
+            out.mkdir(exist_ok=True)
+            (out / name).write_text("new")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as found:
+        command(out=out)
+    assert found.value.__notes__ == [said.format(out=out)]
+
+
+def test_what_a_command_itself_says_of_an_interrupt_is_said_alone(tmp_path):
+    @alone
+    def command(out: Path) -> None:
+        error = KeyboardInterrupt()
+        error.add_note("the rows so far are kept")
+        raise error
+
+    with pytest.raises(KeyboardInterrupt) as found:
+        command(out=tmp_path / "out")
+    assert found.value.__notes__ == ["the rows so far are kept"]

@@ -1,6 +1,7 @@
 """``orapo data``: check, sample, convert and phantom from the command line."""
 
 import csv
+import importlib
 import json
 
 import pytest
@@ -79,6 +80,87 @@ def test_the_profile_counts_each_value_of_a_label(command, tmp_path):
         "positive": 3, "negative": 2, "uncertain": 1, "blank": 1,
     }  # fmt: skip
     assert profile["empty"] == {"report": 7, "findings": 0, "impression": 7}
+
+
+def test_reports_whose_headings_are_not_read_as_meant_are_counted(command, tmp_path):
+    texts = (
+        "FINDINGS: The heart is enlarged.\nIMPRESSION: Cardiomegaly.",
+        "FINDINGS: The heart is enlarged.\nIMPRESION: Cardiomegaly.",
+        "FINDINGS: Clear.\nZQ PROTOCOL: The heart is enlarged.",
+    )
+    path = tmp_path / "m.jsonl"
+    path.write_text(
+        "\n".join(json.dumps({"study_id": str(i), "report": t}) for i, t in enumerate(texts))
+    )
+    result = command("check", path, "--no-images", "--json")
+    notes = json.loads(result.stdout)["notes"]
+    assert notes["reports_with_misspelt_headings"] == 1
+    assert notes["reports_with_unknown_headings"] == 1
+    shown = command("check", path, "--no-images").stdout
+    assert "reports with unknown headings 1" in shown
+
+
+@pytest.mark.parametrize("words", [["check"], ["convert", "--out", "out"]])
+def test_films_of_other_body_parts_are_taken_if_asked_for(command, tmp_path, monkeypatch, words):
+    pytest.importorskip("pydicom")
+    from pydicom import dcmread
+
+    from orapo.data.dicom import write_dicom
+
+    monkeypatch.chdir(tmp_path)
+    for part in ("CHEST", "ABDOMEN"):
+        path = tmp_path / "films" / f"{part}.dcm"
+        path.parent.mkdir(exist_ok=True)
+        names = dict.fromkeys(("patient_id", "study_uid", "series_uid", "instance_uid"), part)
+        write_dicom(Image.linear_gradient("L"), path, **names)
+        header = dcmread(path)
+        header.BodyPartExamined = part
+        header.save_as(path)
+    options = ("films", "--dataset", "dicom", "--json")
+    alone = command(*words, *options, *(["--skip-bad"] if words[0] == "convert" else []))
+    assert json.loads(alone.stdout)["studies"] == 1
+    assert "not a chest radiograph (body part ABDOMEN)" in alone.stderr
+    words = [word.replace("out", "any") if word == "out" else word for word in words]
+    both = command(*words, *options, "--body-part", "any")
+    assert json.loads(both.stdout)["studies"] == 2
+    assert command("check", "films", "--dataset", "dicom", "--body-part", "knee").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "patched", "kept"),
+    [
+        (["check"], "look_at", "nothing was kept (with --out what was seen of the images is)"),
+        (["check", "--out", "out"], "look_at", "what was seen of the images is kept in out; "
+         "the same command goes on from there"),
+        (["convert", "--out", "out"], "_copy", "the images copied so far are kept in out; "
+         "the same command goes on from there"),
+    ],
+)  # fmt: skip
+def test_interrupted_it_says_in_one_line_what_is_kept_and_goes_on(
+    command, table, tmp_path, monkeypatch, words, patched, kept
+):
+    monkeypatch.chdir(tmp_path)
+    module = importlib.import_module(
+        f"orapo.data.{'image_check' if patched == 'look_at' else 'convert'}"
+    )
+    real, seen = getattr(module, patched), []
+
+    def third_interrupts(*given, **named):
+        seen.append(given)
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+        return real(*given, **named)
+
+    monkeypatch.setattr(module, patched, third_interrupts)
+    words = [*words, table, "--dataset", "table"]
+    result = command(*words)
+    assert result.exit_code == 130
+    assert result.stderr == f"orapo: interrupted; {kept}\n"
+    seen.extend([None] * 3)
+    before = len(seen)
+    assert command(*words).exit_code == 0
+    if "out" in words:
+        assert len(seen) - before == 16 - 2
 
 
 def test_all_problems_are_listed_with_file_and_row_and_no_text(command, table, tmp_path):

@@ -565,6 +565,7 @@ def test_a_comparison_can_be_a_page(orapo, data):
     page = (data / "c.html").read_text()
     assert "q&#39;s macro uncertain positive F1 is higher than p&#39;s" in page
     assert "Uncertain counts as positive; in R2Gen macro as negative" in page
+    assert "r2gen macro beside clinical-efficacy macro F1 of R2Gen&#39;s family" in page
     assert "default-src &#39;none&#39;" in page or "default-src 'none'" in page
     held = json.loads((data / "c.report.json").read_text())
     assert [one["study_id"] for one in held["studies"]] == sorted(REPORTS)
@@ -601,3 +602,38 @@ def test_an_interrupted_command_says_in_one_line_what_is_kept(
     where = " to out" if command == "evaluate" else ""
     assert (found, err) == (code, f"orapo: {word}; nothing was written{where}\n")
     assert not (data / "out").exists()
+
+
+@pytest.mark.parametrize("convention", ["rexrank", "rexrank-findings"])
+def test_by_rexrank_s_convention_it_scores_its_sections_and_writes_its_files(
+    orapo, data, convention
+):
+    one = {"section_findings": "Edema.", "section_impression": "CHF.", "report": "Edema. CHF."}
+    studies = {
+        "a": {**one, "model_prediction": "Findings: Edema."},
+        "b": {**one, "section_findings": None, "model_prediction": "Findings: Clear."},
+    }
+    (data / "s.json").write_text(json.dumps(studies))
+    words = ("evaluate", "s.json", "--references", "s.json", "--convention", convention)
+    code, out, _ = orapo(*words, "--out", "out", "--resamples", "20")
+    assert code == 0
+    found = json.loads((data / "out/metrics.json").read_text())["detail"]["rexrank"]
+    alone = convention == "rexrank-findings"
+    assert (found["studies"], found["left_out"]) == ((1, 1) if alone else (2, 0))
+    assert found["figures"]["bleu_score"]["value"] == pytest.approx(1.0 if alone else 0.2, abs=0.2)
+    assert "ReXrank's bertscore, semb_score" in " ".join(out.split())
+    assert "rexrank.json, rexrank.csv" in " ".join(out.split())
+    assert (
+        list(json.loads((data / "out/rexrank.json").read_text())) == ["a", "b"][: 1 + (not alone)]
+    )
+    page = (data / "out/report.html").read_text()
+    assert "By ReXrank" in page
+    assert page.count("May stand beside:") > 1
+
+
+def test_an_option_of_rexrank_s_radeval_that_it_lacks_is_refused_before_anything_is_read(orapo):
+    code, _, err = orapo(
+        *EVALUATE, "--out", "out", "--convention", "rexrank", "--radeval", "f1chexbert"
+    )
+    assert code == 2
+    assert "expected all or some of rexrank, ratescore, green" in " ".join(err.split())

@@ -507,7 +507,8 @@ def test_a_dash_is_standard_input_and_output(tmp_path):
 
     shown, _ = run(["facts", "-"], "Small effusion.\n")
     assert json.loads(shown)["labels"]["Pleural Effusion"]["value"] == 1
-    shown, _ = run(["label", "-", "--out", "-"], "uid,report\n1,Edema.\n2,Clear.\n")
+    shown, told = run(["label", "-", "--out", "-"], "uid,report\n1,Edema.\n2,Clear.\n")
+    assert "orapo: standard input: the study's id is read from column 'uid'" in told
     rows = list(csv.DictReader(io.StringIO(shown)))
     assert [(row["uid"], row["Edema"]) for row in rows] == [("1", "1.0"), ("2", "")]
     lines = '[{"study_id": 1, "report": {"findings": "Edema", "impression": "Effusion."}}]'
@@ -518,6 +519,8 @@ def test_a_dash_is_standard_input_and_output(tmp_path):
     (row,) = csv.DictReader(io.StringIO(shown))
     assert float(row["reward"]) == 1
     assert "FactS reward" in told
+    told = run(["label", "-", "--out", "-", "--id-column", "x"], "uid,report\n1,Edema.\n", 2)[1]
+    assert told.startswith("orapo: standard input: --id-column x: no such column")
     assert "nothing came" in run(["label", "-", "--out", "x.csv"], "", 2)[1]
     both = ["reward", "--predictions", "-", "--references", "-", "--out", "x.csv"]
     assert "for one table only" in run(both, lines, 2)[1]

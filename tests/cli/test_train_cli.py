@@ -86,3 +86,14 @@ def test_a_run_names_what_it_wrote_and_where(recipe):
 def test_a_field_that_is_none_is_named(recipe):
     with pytest.raises(OrapoError, match="max_stepz"):
         orapo("--config", recipe, "--max_stepz", 1)
+
+
+def test_an_interrupt_before_the_first_step_says_that_none_was_made(recipe, monkeypatch):
+    from orapo.training import run as runs
+
+    def stop(*given, **named):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runs, "train", stop)
+    said = invoke([train], ("train", "--config", recipe), code=130).stderr
+    assert said.startswith("orapo: interrupted; no step was made; the checkpoints in ")

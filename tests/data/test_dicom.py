@@ -26,6 +26,7 @@ from pydicom.uid import (  # noqa: E402
     RLELossless,
 )
 
+from orapo.data.convert import convert  # noqa: E402
 from orapo.data.datasets import load_dataset  # noqa: E402
 from orapo.data.dicom import (  # noqa: E402
     dicom_uid,
@@ -36,7 +37,9 @@ from orapo.data.dicom import (  # noqa: E402
     study_name,
     write_dicom,
 )
+from orapo.data.image_check import check_images  # noqa: E402
 from orapo.data.images import read_image  # noqa: E402
+from orapo.data.loaded import LoadOptions  # noqa: E402
 from orapo.errors import OrapoError  # noqa: E402
 
 SECRET = "Doe^Jane"
@@ -561,7 +564,7 @@ def test_a_file_that_cannot_be_opened_is_named_with_the_others(tmp_path, monkeyp
 OTHER_PARTS = ("ABDOMEN", "SHOULDER", "CLAVICLE", "TSPINE", "WHOLEBODY", "KNEE")
 
 
-def test_films_of_other_body_parts_are_counted_and_left_out_unless_asked_for(tmp_path, monkeypatch):
+def test_films_of_other_body_parts_are_counted_and_left_out_unless_asked_for(tmp_path):
     for number, part in enumerate((*OTHER_PARTS, "CHEST", None)):
         changed(write(tmp_path / f"{number}.dcm", study_uid=f"s{number}"), BodyPartExamined=part)
     loaded = load_dataset("dicom", tmp_path)
@@ -569,7 +572,13 @@ def test_films_of_other_body_parts_are_counted_and_left_out_unless_asked_for(tmp
     assert loaded.fatal == 0  # an archive is not broken by them
     assert {problem.kind for problem in loaded.problems} == {"body_part"}
     assert loaded.notes["films_of_other_body_parts_left_out"] == len(OTHER_PARTS)
-    monkeypatch.setenv(reading.BODY_PART, "any")
-    loaded = load_dataset("dicom", tmp_path)
+    loaded = load_dataset("dicom", tmp_path, LoadOptions(body_part="any"))
     assert len(loaded.studies) == len(OTHER_PARTS) + 2
-    assert read_image(loaded.studies[0].images[0]).size == (60, 40)
+    film = loaded.studies[0].images[0]
+    assert read_image(film, "any").size == (60, 40)
+    with pytest.raises(OrapoError, match=r"not a chest radiograph \(body part ABDOMEN\)"):
+        read_image(film)
+    # who reads the films of a data set later on reads by its option, other processes too
+    assert check_images(loaded, workers=2).unreadable == 0
+    made = convert(loaded, tmp_path / "out", made_from="any")
+    assert len(made.studies) == len(OTHER_PARTS) + 2

@@ -6,6 +6,7 @@ import numpy as np
 
 from orapo.evaluation.graded_figures import GRADED_FIGURES, graded_figures
 from orapo.evaluation.inputs import Reference
+from orapo.evaluation.report_figures import FIGURES, UNITS, in_units
 from orapo.evaluation.significance import compared
 from orapo.labels import CHEXPERT, UncertainPolicy
 
@@ -22,6 +23,13 @@ def test_errors_are_counted_by_category():
     assert {name for name, values in figures.items() if values[0] == 1} == {
         "graded_wrong_location", "graded_wrong_severity_or_size", "graded_false_finding",
     }  # fmt: skip
+
+
+def test_every_figure_of_a_report_has_its_unit():
+    """Counts and shares stand in one column."""
+    assert (FIGURES | GRADED_FIGURES).keys() <= UNITS.keys()
+    assert in_units("graded_score", -0.25) == "-0.250"
+    assert in_units("graded_missed_finding", 1.5) == "1.50"
 
 
 def test_without_a_reference_text_nothing_is_known():

@@ -24,6 +24,18 @@ def test_what_is_invented_missed_and_contradicted():
     assert math.isnan(row["normal_false_alarm"])
 
 
+def test_of_a_report_that_is_not_read_no_figure_says_that_it_is_right():
+    """A share of 0 % false alarms would be the best there is."""
+    row = figures("Das Herz ist vergrößert und gestaut.", {"No Finding": 1})
+    for name in ("normal_false_alarm", "earlier_films", "invented_comparisons"):
+        assert math.isnan(row[name]), name
+    assert row["unreadable"] == 1
+
+
+def test_a_reference_of_which_nothing_is_known_is_not_a_normal_one():
+    assert math.isnan(figures("Edema.", {})["normal_false_alarm"])
+
+
 def test_a_study_without_any_label_gives_no_reward():
     assert figures("Edema.", {"Edema": 1})["facts_reward"] == 1
     assert math.isnan(figures("", dict.fromkeys(("Edema", "Fracture")))["facts_reward"])

@@ -130,6 +130,10 @@ def main() -> None:
     except (OrapoError, RunFailedError) as error:
         from rich.console import Console
 
+        from orapo.data.standard_streams import in_words
+
         # soft_wrap: a path in the message must stay in one piece, to be copied and clicked
-        Console(stderr=True).print(f"orapo: {error}", style="red", markup=False, soft_wrap=True)
+        Console(stderr=True).print(
+            f"orapo: {in_words(str(error))}", style="red", markup=False, soft_wrap=True
+        )
         sys.exit(1 if isinstance(error, RunFailedError) else 2)

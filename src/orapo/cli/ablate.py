@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from orapo.cli.alone import said_if_full
+from orapo.cli.progress import AGAIN, saying_what_is_kept
 from orapo.errors import MissingExtraError, OrapoError
 from orapo.locking import locked
 from orapo.models.hub import find_model
@@ -95,7 +96,11 @@ def ablate(
     options = Options(
         together or len(gpus) or min(2, os.cpu_count() or 1), tuple(gpus), labeler, resamples
     )
-    with said_if_full(out), locked(out, "another orapo ablate is at work there"):
+    with (
+        said_if_full(out),
+        locked(out, "another orapo ablate is at work there"),
+        saying_what_is_kept(lambda: f"what is finished is kept in {out}; {AGAIN}"),
+    ):
         found = run_ablation(plan, options, Console(stderr=True))
         files = write_ablation(out, found)
     if as_json:

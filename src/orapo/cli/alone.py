@@ -5,11 +5,13 @@ from __future__ import annotations
 import errno
 import functools
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from orapo import signals
 from orapo.errors import RunFailedError
 from orapo.locking import locked
 from orapo.writing import remove_leftovers
@@ -36,6 +38,34 @@ def said_if_full(out: Path) -> Iterator[None]:
         ) from None
 
 
+@contextmanager
+def _said_what_is_there(out: Path) -> Iterator[None]:
+    """Say beside an interrupt what became of the output, where the command itself does not."""
+    before = _state(out)
+    try:
+        yield
+    except BaseException as error:
+        said = getattr(error, "__notes__", ()) or isinstance(error, SystemExit)
+        if signals.behind(error) == signal.SIGINT and not said:
+            if not out.exists():
+                what = f"nothing was written to {out}"
+            elif _state(out) == before:
+                what = f"{out} is as it was"
+            else:
+                what = f"what was finished is kept in {out}"
+            error.add_note(what)
+        raise
+
+
+def _state(out: Path) -> object:
+    """Return what changes when a file is written, or anything within a folder."""
+    try:
+        inside = [path.stat() for path in sorted(out.iterdir())] if out.is_dir() else [out.stat()]
+    except OSError:
+        return None
+    return [(one.st_ino, one.st_size, one.st_mtime_ns) for one in inside]
+
+
 def alone(command: _Command) -> _Command:
     """Hold what a command's ``out`` names while it runs, against other processes.
 
@@ -56,6 +86,7 @@ def alone(command: _Command) -> _Command:
                 if os.environ.get("RANK", "0") == "0":
                     stack.enter_context(locked(out, _BUSY))
                     remove_leftovers(out)
+                stack.enter_context(_said_what_is_there(out))
             return command(*given, **named)
 
     return held  # type: ignore[return-value]

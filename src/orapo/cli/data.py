@@ -16,8 +16,8 @@ from rich.table import Table
 from orapo.cli.alone import alone
 from orapo.cli.data_check import check
 from orapo.cli.data_convert import convert
-from orapo.cli.data_options import progress
 from orapo.cli.data_sample import sample
+from orapo.cli.progress import bars, saying_what_is_kept
 from orapo.errors import OrapoError
 from orapo.labels import LABELS, POSITIVE, UNCERTAIN
 from orapo.writing import json_text
@@ -108,11 +108,11 @@ def phantom(
         raise OrapoError(f"{sheet}: a contact sheet's name ends in .png")
     if layout is not None and sheet is not None:
         raise OrapoError("--contact-sheet: give it without --layout")
-    with progress() as bars:
-        bar = bars.add_task("drawing", total=sum(counts.values()))
+    with saying_what_is_kept(lambda: f"nothing was written to {out}"), bars() as shown:
+        bar = shown.add_task("drawing", total=sum(counts.values()))
 
         def show(done: int, total: int) -> None:
-            bars.update(bar, completed=done, total=total)
+            shown.update(bar, completed=done, total=total)
 
         if layout is not None:
             written = write_layout(layout.value, out, counts, seed, config, show, overwrite=force)

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from orapo.cli import data_options as shared
 from orapo.cli import table_options as tables
+from orapo.cli.progress import bars, saying_what_is_kept
 from orapo.writing import json_text
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def check(
     columns: shared.Columns = None,
     encoding: shared.Encoding = "utf-8",
     labels_from: shared.LabelsFrom = "report",
-    body_part: shared.BodyPart = "chest",
+    body_part: shared.BodyPart = shared.BodyPartName.CHEST,
     id_column: tables.IdColumn = None,
     text_column: tables.TextColumn = None,
     findings_column: tables.FindingsColumn = None,
@@ -45,27 +46,29 @@ def check(
 
     Writes a profile of it, and every problem with its file and row.
 
-    The exit code is 2 if training on it as it is would fail; warnings alone leave it 0.
+    The exit code is 2 if training on it as it is would fail; warnings alone leave it 0. Interrupted
+    and called again with the same --out, it goes on where it stopped.
     """
     from orapo.data.image_check import check_images
     from orapo.data.profile import problem_record, problems_of_the_whole, profile
     from orapo.data.standard_streams import from_input
 
-    shared.choose_body_part(body_part)
     named = shared.named_columns(id_column, text_column, findings_column, impression_column)
     options = shared.load_options(
-        image_root, reports, columns, encoding, labels_from, images, named
+        image_root, reports, columns, encoding, labels_from, images, named, body_part
     )
     path = from_input(path)
-    with shared.progress() as bars:
-        loaded = shared.load(bars, dataset, path, options)
+    keep = None if out is None else out / "images"
+    with saying_what_is_kept(lambda: _kept(keep)), bars() as shown:
+        loaded = shared.load(shown, dataset, path, options)
         seen: ImageCheck | None = None
         if images:
-            bar = bars.add_task("images", total=None)
+            bar = shown.add_task("images", total=None)
             seen = check_images(
                 loaded,
                 workers,
-                lambda done, total: bars.update(bar, completed=done, total=total),
+                lambda done, total: shown.update(bar, completed=done, total=total),
+                keep=keep,
             )
         problems = [
             *loaded.problems,
@@ -77,7 +80,7 @@ def check(
         if out is not None:
             from orapo.data.profile_page import write_profile  # matplotlib, for the plots
 
-            bars.add_task("writing the page", total=None)
+            shown.add_task("writing the page", total=None)
             page = write_profile(out, loaded, figures, problems, thumbnails=images)
     shared.say_problems(problems)
     if as_json:
@@ -95,6 +98,18 @@ def check(
             soft_wrap=True,
         )
         raise typer.Exit(2)
+
+
+def _kept(keep: Path | None) -> str:
+    from orapo.data.resumable import rows_file
+
+    if keep is None:
+        return "nothing was kept (with --out what was seen of the images is)"
+    if not rows_file(keep).exists():
+        return f"nothing was written to {keep.parent}"
+    return (
+        f"what was seen of the images is kept in {keep.parent}; the same command goes on from there"
+    )
 
 
 def _show(figures: Mapping[str, Any]) -> None:

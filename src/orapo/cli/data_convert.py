@@ -10,6 +10,7 @@ from rich.console import Console
 
 from orapo.cli import data_options as shared
 from orapo.cli import table_options as tables
+from orapo.cli.progress import bars, saying_what_is_kept
 from orapo.errors import NEEDS_DECODER, OrapoError
 from orapo.writing import json_text
 
@@ -33,7 +34,7 @@ def convert(
     columns: shared.Columns = None,
     encoding: shared.Encoding = "utf-8",
     labels_from: shared.LabelsFrom = "report",
-    body_part: shared.BodyPart = "chest",
+    body_part: shared.BodyPart = shared.BodyPartName.CHEST,
     id_column: tables.IdColumn = None,
     text_column: tables.TextColumn = None,
     findings_column: tables.FindingsColumn = None,
@@ -52,19 +53,21 @@ def convert(
 
     if hf:
         require_datasets()
-    shared.choose_body_part(body_part)
     named = shared.named_columns(id_column, text_column, findings_column, impression_column)
-    options = shared.load_options(image_root, reports, columns, encoding, labels_from, True, named)
-    with shared.progress() as bars:
-        loaded = shared.load(bars, dataset, path, options)
+    options = shared.load_options(
+        image_root, reports, columns, encoding, labels_from, True, named, body_part
+    )
+    with saying_what_is_kept(lambda: _kept(out)), bars() as shown:
+        loaded = shared.load(shown, dataset, path, options)
         if loaded.fatal and not (skip_bad and loaded.studies):
             shared.say_problems(loaded.problems)
             raise OrapoError(
                 f"{path}: {loaded.fatal:,} problem(s); repair them, or leave these studies out "
                 "with --skip-bad"
             )
-        bar = bars.add_task("copying images", total=None)
+        bar = shown.add_task("copying images", total=None)
         made_from = [dataset.value, path.resolve(), image_root, dict(options.columns), labels_from]
+        made_from += [] if options.body_part == "chest" else [options.body_part]
         done = convert_loaded(
             loaded,
             out,
@@ -72,11 +75,11 @@ def convert(
             image_size=image_size,
             skip_bad=skip_bad,
             workers=workers,
-            progress=lambda done, total: bars.update(bar, completed=done, total=total),
+            progress=lambda done, total: shown.update(bar, completed=done, total=total),
         )
         hugging_face = None
         if hf and done.manifest is not None:
-            bars.add_task("writing the copy for Hugging Face", total=None)
+            shown.add_task("writing the copy for Hugging Face", total=None)
             hugging_face = write_hugging_face(done.studies, out)
     shared.say_problems([*loaded.problems, *done.problems])
     if done.manifest is None and any(NEEDS_DECODER in one.sentence for one in done.problems):
@@ -112,3 +115,11 @@ def convert(
     for written in (done.manifest, hugging_face):
         if written is not None:
             console.print(str(written), markup=False, highlight=False, soft_wrap=True)
+
+
+def _kept(out: Path) -> str:
+    from orapo.data.convert import IMAGES
+
+    if not (out / IMAGES).is_dir():
+        return f"no image was copied to {out}"
+    return f"the images copied so far are kept in {out}; the same command goes on from there"

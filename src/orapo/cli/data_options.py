@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -12,14 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-)
+from rich.progress import Progress
 
 from orapo.errors import OrapoError
 
@@ -42,6 +34,13 @@ class DatasetName(StrEnum):
     TABLE = "table"
     MANIFEST = "manifest"
     DICOM = "dicom"
+
+
+class BodyPartName(StrEnum):
+    """Whose films are taken, as `orapo.data.body_part.BodyPart`."""
+
+    CHEST = "chest"
+    ANY = "any"
 
 
 Source = Annotated[
@@ -67,11 +66,8 @@ LabelsFrom = Annotated[
     str, typer.Option(help="CheXpert Plus: text that was labelled: report, findings, impression.")
 ]
 BodyPart = Annotated[
-    str,
-    typer.Option(
-        metavar="chest|any",
-        help="DICOM: films of other body parts are left out and counted; any takes them.",
-    ),
+    BodyPartName,
+    typer.Option(help="Films of other body parts are left out and counted; any takes them."),
 ]
 Workers = Annotated[int, typer.Option(min=1, metavar="N", help="Processes that read images.")]
 
@@ -84,6 +80,7 @@ def load_options(
     labels_from: str,
     check_files: bool,
     named: Mapping[str, str | None] | None = None,
+    body_part: BodyPartName = BodyPartName.CHEST,
 ) -> LoadOptions:
     """Put the options of a command together.
 
@@ -95,6 +92,7 @@ def load_options(
         labels_from: As the option.
         check_files: Whether image files are looked for.
         named: Field to the column that an option of its own names.
+        body_part: As the option.
 
     Raises:
         OrapoError: The mapping of columns is malformed, or a folder isn't there.
@@ -111,19 +109,8 @@ def load_options(
         columns=_mapping(columns, named or {}),
         encoding=encoding,
         labels_from=labels_from,
+        body_part=body_part.value,
     )
-
-
-def choose_body_part(body_part: str) -> None:
-    """Let this process and its workers read films of any body part, if that is asked for.
-
-    Raises:
-        OrapoError: The word is neither ``chest`` nor ``any``.
-    """
-    if body_part not in ("chest", "any"):
-        raise OrapoError(f"--body-part is chest or any, not {body_part!r}")
-    if body_part == "any":
-        os.environ["ORAPO_BODY_PART"] = "any"  # orapo.data.dicom.reading.BODY_PART
 
 
 def named_columns(
@@ -154,23 +141,6 @@ def _mapping(columns: str | None, named: Mapping[str, str | None]) -> Mapping[st
         if name is not None and mapping.setdefault(field, name) != name:
             raise OrapoError(f"--columns: {field} is named by another option too, as {name}")
     return mapping
-
-
-@contextmanager
-def progress() -> Iterator[Progress]:
-    """Show progress bars on stderr, where that is a terminal."""
-    console = Console(stderr=True)
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as bars:
-        yield bars
 
 
 def load(bars: Progress, dataset: DatasetName, path: Path, options: LoadOptions) -> Loaded:

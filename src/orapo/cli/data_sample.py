@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from orapo.cli import data_options as shared
+from orapo.cli.progress import bars
 from orapo.errors import OrapoError
 from orapo.labels import LABELS, POSITIVE, UNCERTAIN
 from orapo.writing import json_text
@@ -45,14 +46,14 @@ def sample(
     from orapo.data.table_writing import not_an_input
 
     not_an_input(out, manifest)
-    with shared.progress() as bars:
+    with bars() as shown:
         options = LoadOptions(check_files=False)
-        loaded = shared.load(bars, shared.DatasetName.MANIFEST, manifest, options)
+        loaded = shared.load(shown, shared.DatasetName.MANIFEST, manifest, options)
         if loaded.fatal:
             shared.say_problems(loaded.problems)
             raise OrapoError(f"{manifest}: {loaded.fatal:,} problem(s); repair them first")
         studies = loaded.studies
-        bars.add_task("drawing", total=None)
+        shown.add_task("drawing", total=None)
         chosen = {
             study.study_id
             for study in sample_studies(studies, size, seed, split=split, stratified=stratified)

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from orapo.cli.alone import said_if_full
+from orapo.cli.progress import AGAIN, saying_what_is_kept
 from orapo.errors import MissingExtraError
 from orapo.locking import locked
 from orapo.writing import json_text
@@ -35,7 +36,11 @@ def demo(
     except ModuleNotFoundError as error:
         raise MissingExtraError("the demo", "train") from error
     plan = DemoPlan.quick(seed) if quick else DemoPlan(seed=seed)
-    with said_if_full(out), locked(out, "another orapo demo is at work there"):
+    with (
+        said_if_full(out),
+        locked(out, "another orapo demo is at work there"),
+        saying_what_is_kept(lambda: f"what is finished is kept in {out}; {AGAIN}"),
+    ):
         metrics = run_demo(out, plan, Console(stderr=True))
     if as_json:
         typer.echo(json_text(metrics))

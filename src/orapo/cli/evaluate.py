@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Collection, Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,6 +24,13 @@ from orapo.writing import json_text
 if TYPE_CHECKING:
     from orapo.evaluation.inputs import Reference
     from orapo.evaluation.matching import Matched
+
+
+class ConventionName(StrEnum):
+    """The conventions of `orapo.evaluation.rexrank`, as choices of an option."""
+
+    REXRANK = "rexrank"
+    REXRANK_FINDINGS = "rexrank-findings"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -86,6 +94,12 @@ def evaluate(
             help="BLEU, chrF, ROUGE-L and CIDEr too; by default where the extra is installed.",
         ),
     ] = None,
+    convention: Annotated[
+        ConventionName | None,
+        typer.Option(
+            help="ReXrank's sections (findings and impression, or findings alone), metrics and files."
+        ),
+    ] = None,
     radeval: Annotated[
         str | None,
         typer.Option(
@@ -139,8 +153,12 @@ def evaluate(
     from orapo.evaluation.output import shown_studies, write_evaluation
     from orapo.evaluation.per_study import write_per_study
     from orapo.evaluation.radeval import radeval_metrics
+    from orapo.evaluation.rexrank import Convention, Rexrank
 
-    asked = radeval_metrics(radeval) if radeval else []
+    follow = Rexrank(Convention(convention.value)) if convention else None
+    asked: list[str] = []
+    if radeval:
+        asked = follow.asked(radeval) if follow else radeval_metrics(radeval)
     absent: list[str] = []
     if is_dash(out):
         raise OrapoError("--out -: expected a folder; --json prints metrics.json")
@@ -152,10 +170,14 @@ def evaluate(
         [predictions], references, id_column, text_column, findings_column, impression_column,
         reference_id_column, reference_text_column, say,
     )  # fmt: skip
+    if follow:
+        names = follow.columns(predictions, references, names)
     with saying_what_is_kept(lambda: f"nothing was written to {out}"), steps() as step:
         matched, training = _read_sides(
             predictions, references, train, split, allow_missing, partial, names
         )
+        if follow:
+            matched = follow.taken(matched)
         reports, truth = matched.reports, matched.truth
         if reference_labels is not None:
             given = read_labels(reference_labels, Wanted(say=say))
@@ -196,7 +218,14 @@ def evaluate(
             metrics["detail"]["language"] = words
         if absence:
             notes.append(absence)
-        if asked:
+        if follow:
+            step("ReXrank's metrics", 0, None)
+            rexrank, absent = follow.scored(
+                evaluation.resampler(), asked, radeval_python, radeval_timeout
+            )
+            metrics["detail"]["rexrank"] = rexrank
+            notes += [*follow.notes(rexrank), *absent]
+        elif asked:
             step("RadEval is scoring (its own process)", 0, None)
             scored, absent = radeval_figures(evaluation, asked, radeval_python, radeval_timeout)
             metrics["detail"]["radeval"] = scored
@@ -204,6 +233,8 @@ def evaluate(
         step("plots and page", 0, None)
         warnings = [text for text in (matched.warning, _the_same(reports, truth)) if text]
         write_per_study(out / "per_study.csv", evaluation, matched.missing, texts=texts)
+        if follow:
+            follow.write(out, metrics["detail"]["rexrank"])
         command = shlex.join(["orapo", *sys.argv[1:]])
         studies = shown_studies(evaluation, films=films)
         unreadable = write_evaluation(

@@ -20,7 +20,8 @@ def show_evaluation(metrics: Mapping[str, Any], notes: Sequence[str], out: Path)
     for note in notes:
         console.print(note, style="dim", markup=False, highlight=False)
     console.print(
-        f"Written: {out / 'report.html'}, report.json, metrics.json, tables, plots",
+        f"Written: {out / 'report.html'}, report.json, metrics.json, tables, plots"
+        + (", rexrank.json, rexrank.csv" if "rexrank" in metrics["detail"] else ""),
         markup=False,
         highlight=False,
         soft_wrap=True,
@@ -146,8 +147,11 @@ def _report_table(detail: Mapping[str, Any]) -> Table:
         ("", language),
         ("R2Gen ", language.get("r2gen", {})),
         ("", detail.get("radeval", {})),
+        ("ReXrank ", detail.get("rexrank", {})),
     ):
         for name, figure in part.get("figures", {}).items():
+            if prefix == "ReXrank " and figure["value"] is None:
+                continue  # which of its metrics want weights is one of the notes
             interval = "" if figure["low"] is None else between(figure)
             unit = figure.get("reason", "")
             table.add_row(prefix + name.replace("_", " "), number(figure["value"]), interval, unit)

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from orapo.data.columns import Side, Wanted
+from orapo.data.standard_streams import in_words
 from orapo.data.tables import columns_of
 from orapo.errors import OrapoError
 
@@ -66,6 +67,7 @@ class Said:
 
     def __call__(self, sentence: str) -> None:
         """Say a sentence, unless it was said."""
+        sentence = in_words(sentence)
         if sentence in self.sentences:
             return
         self.sentences.append(sentence)

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from orapo.cli.progress import saying_what_is_kept
 from orapo.errors import MissingExtraError, OrapoError
 from orapo.locking import locked
 from orapo.models.hub import find_model
@@ -100,7 +101,10 @@ def train(
     busy = "another training is at work there"
     alone = locked(Path(settings.output_dir), busy) if first else nullcontext()
     try:
-        with alone:
+        kept = f"no step was made; the checkpoints in {settings.output_dir} are as they were"
+        # from the first step on it is StopOnSignal that saves and says so
+        said = saying_what_is_kept(lambda: kept) if first else nullcontext()
+        with alone, said:
             folder = runs.train(run, settings, resume=resume, say=say)
     except Interrupted as stop:
         command = shlex.join(["orapo", "train", "--config", config, *ctx.args, "--resume"])

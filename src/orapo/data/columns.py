@@ -165,11 +165,30 @@ class ReportColumns:
         if text.strip() or not (self.findings or self.impression):
             return text
         return _joined(
-            *(
-                "" if name is None else _cell(path, row, name)
-                for name in (self.findings, self.impression)
-            )
+            *(self._section(path, row, name) for name in (self.findings, self.impression))
         )
+
+    def sections(self, path: Path, row: Row) -> tuple[str, str]:
+        """Return the findings and the impression of a record's report, where it has sections.
+
+        Raises:
+            OrapoError: A cell holds no text.
+        """
+        whole = row.values.get(self.text) if self.text else None
+        nested = _nested(whole) if isinstance(whole, Mapping) else None
+        findings, impression = nested or (
+            self._section(path, row, self.findings),
+            self._section(path, row, self.impression),
+        )
+        return findings, impression
+
+    def _section(self, path: Path, row: Row, name: str | None) -> str:
+        """Return a section of a record's report; empty if the table has none, or says "None".
+
+        Raises:
+            OrapoError: The cell holds no text.
+        """
+        return "" if name is None else _joined(_cell(path, row, name), "")
 
 
 def _joined(findings: str, impression: str) -> str:
@@ -185,21 +204,27 @@ def _cell(path: Path, row: Row, column: str) -> str:
         return ""
     if isinstance(value, str):
         return value
-    if isinstance(value, Mapping):
-        parts = {_plain(str(name)): part for name, part in value.items()}
-        sections = [
-            next((parts[name] for name in names if name in parts), None)
-            for names in (_FINDINGS, _IMPRESSION)
-        ]
-        if any(name in parts for name in (*_FINDINGS, *_IMPRESSION)) and all(
-            part is None or isinstance(part, str) for part in sections
-        ):
-            return _joined(*(part or "" for part in sections))
+    if isinstance(value, Mapping) and (sections := _nested(value)):
+        return _joined(*sections)
     raise OrapoError(
         f"{path}, line {row.line}: {column} must be text"
         f"{', or an object with findings and impression' if isinstance(value, Mapping) else ''}, "
         f"not {type(value).__name__}"
     )
+
+
+def _nested(value: Mapping[Any, Any]) -> tuple[str, str] | None:
+    """Return findings and impression of an object that holds them; None if it is another one."""
+    parts = {_plain(str(name)): part for name, part in value.items()}
+    if not any(name in parts for name in (*_FINDINGS, *_IMPRESSION)):
+        return None
+    findings, impression = (
+        next((parts[name] for name in names if name in parts), None)
+        for names in (_FINDINGS, _IMPRESSION)
+    )
+    if not all(part is None or isinstance(part, str) for part in (findings, impression)):
+        return None
+    return findings or "", impression or ""
 
 
 def find_columns(path: Path, have: Iterable[str], wanted: Wanted) -> ReportColumns:

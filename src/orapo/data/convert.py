@@ -10,6 +10,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any, Final, NamedTuple
 
 from PIL import Image
 
+from orapo.data.body_part import BodyPart
 from orapo.data.images import read_image
 from orapo.data.loaded import Loaded, Place, Problem
 from orapo.data.manifest import write_manifest
@@ -69,6 +71,7 @@ def convert(
     skip_bad: bool = False,
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
+    pool: Executor | None = None,
 ) -> Converted:
     """Write a manifest and PNG copies of the images.
 
@@ -85,6 +88,8 @@ def convert(
             a decoder.
         workers: Processes.
         progress: Called with the number of images done and their total.
+        pool: Processes of a cluster in place of own ones; they see the same files under the same
+            names. ``workers`` is how many they are.
 
     Raises:
         OrapoError: The folder holds something else or can't be written.
@@ -97,7 +102,10 @@ def convert(
         missing = [job for job in jobs if not job.target.is_file()]
         failed: dict[Path, str] = {}
         done = len(jobs) - len(missing)
-        for job, fault in zip(missing, _copies(missing, image_size, workers), strict=True):
+        if progress is not None:
+            progress(done, len(jobs))  # from here on its rate is that of this run
+        work = partial(_copy, image_size=image_size, body_part=loaded.body_part)
+        for job, fault in zip(missing, _copies(work, missing, workers, pool), strict=True):
             done += 1
             if fault:
                 failed[job.target] = fault
@@ -155,18 +163,20 @@ def _jobs(loaded: Loaded, out: Path, image_size: int | None) -> Iterator[_Job]:
             yield _Job(source, out / IMAGES / name[:2] / f"{name}.png", number, view)
 
 
-def _copies(jobs: list[_Job], image_size: int | None, workers: int) -> Iterator[str]:
+def _copies(
+    work: Callable[[_Job], str], jobs: list[_Job], workers: int, pool: Executor | None
+) -> Iterator[str]:
     from orapo.facts.parallel import map_reports
 
-    if len(jobs) < _WORTH_A_PROCESS:
+    if len(jobs) < _WORTH_A_PROCESS and pool is None:
         workers = 1
-    yield from map_reports(partial(_copy, image_size=image_size), jobs, workers, _BATCH)
+    yield from map_reports(work, jobs, workers, _BATCH, pool)
 
 
-def _copy(job: _Job, image_size: int | None) -> str:
+def _copy(job: _Job, image_size: int | None, body_part: BodyPart) -> str:
     """Copy one image; return why it can't be read, or nothing."""
     try:
-        image = read_image(job.source).convert("L")
+        image = read_image(job.source, body_part).convert("L")
     except OrapoError as error:
         return str(error).removeprefix(f"{job.source}: ")
     except Exception as error:

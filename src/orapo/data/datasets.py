@@ -35,12 +35,12 @@ def _load_dicom(path: Path, options: LoadOptions) -> Loaded:
         raise MissingExtraError("a folder of DICOM studies", "dicom") from None
     loading = Loading("dicom", options)
     loading.tick(path.name, 0)
-    studies, problems = dicom.load_dicom_folder(path)
+    studies, problems = dicom.load_dicom_folder(path, options.body_part)
     for problem in problems:
-        # a film of a knee is no fault of an archive: it is left out, and counted
-        kind = "body_part" if problem.other_part else "unreadable_image"
-        loading.wrong(Place(problem.file), problem.sentence, kind, fatal=not problem.other_part)
-    loading.notes["films_of_other_body_parts_left_out"] = sum(p.other_part for p in problems)
+        if problem.other_part:
+            loading.other_body_part(Place(problem.file), problem.other_part)
+        else:
+            loading.wrong(Place(problem.file), problem.sentence, "unreadable_image")
     numbers: dict[str, str] = {}
     for study in studies:
         known = study.patient_id or study.study_id

@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 from PIL import Image, ImageChops, ImageFile, ImageOps, UnidentifiedImageError
 
+from orapo.data.body_part import BodyPart
 from orapo.data.image_files import MAX_PIXELS, check_contrast, check_size, is_dicom
 from orapo.data.image_integrity import (
     check_covered,
@@ -42,7 +43,7 @@ _LUMINANCE: Final = (0.299, 0.587, 0.114)
 _TRUNCATED_SWITCH: Final = threading.Lock()
 
 
-def read_image(path: Path | str) -> Image.Image:
+def read_image(path: Path | str, body_part: BodyPart = "chest") -> Image.Image:
     """Read a film as grey image.
 
     The content decides, not the file's name; DICOM files go to `orapo.data.dicom`. Pictures with
@@ -52,6 +53,7 @@ def read_image(path: Path | str) -> Image.Image:
 
     Args:
         path: The file.
+        body_part: ``any`` takes DICOM films of other parts than the chest too.
 
     Returns:
         Mode ``L``, upright.
@@ -63,7 +65,7 @@ def read_image(path: Path | str) -> Image.Image:
     """
     path = Path(path)
     if is_dicom(path):
-        return _read_dicom(path)
+        return _read_dicom(path, body_part)
     try:
         with warnings.catch_warnings():
             # Our own limit answers before Pillow decodes anything; what Pillow has to say about
@@ -87,13 +89,13 @@ def read_image(path: Path | str) -> Image.Image:
     return film
 
 
-def _read_dicom(path: Path) -> Image.Image:
+def _read_dicom(path: Path, body_part: BodyPart) -> Image.Image:
     # Late: only who has DICOM files needs pydicom, which the core does not bring.
     try:
         from orapo.data.dicom import read_dicom
     except ModuleNotFoundError as error:
         raise MissingExtraError(f"{path}: reading DICOM", "dicom") from error
-    return read_dicom(path)
+    return read_dicom(path, body_part)
 
 
 def _check(path: Path, image: Image.Image) -> None:

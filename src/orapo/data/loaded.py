@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from orapo.data.body_part import BodyPart
 from orapo.data.study import Study
 
 View = Literal["frontal", "lateral", ""]
@@ -58,6 +59,8 @@ class LoadOptions:
         encoding: Of CSV and JSONL files.
         labels_from: CheXpert Plus: the text whose labels are taken (``report``, ``findings``,
             ``impression``).
+        body_part: ``any`` takes films of other parts than the chest too, where a header or a table
+            names the part.
         progress: Told what is read and how many records of it are done.
     """
 
@@ -67,6 +70,7 @@ class LoadOptions:
     columns: Mapping[str, str] = field(default_factory=dict)
     encoding: str = "utf-8"
     labels_from: str = "report"
+    body_part: BodyPart = "chest"
     progress: Callable[[str, int], None] | None = None
 
 
@@ -80,6 +84,7 @@ class Loaded:
         places: Where each study stands.
         problems: Everything that is wrong, in the order of reading.
         notes: Decisions that were taken, with how often.
+        body_part: As in the options, for whoever reads the films.
     """
 
     source: str
@@ -87,6 +92,7 @@ class Loaded:
     places: list[Place]
     problems: list[Problem]
     notes: dict[str, int]
+    body_part: BodyPart = "chest"
 
     @property
     def fatal(self) -> int:

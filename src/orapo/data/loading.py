@@ -72,7 +72,14 @@ class Loading:
             self.wrong(Place(file), "no study is left", "no_study")
         self._order_in_time()
         notes = {name: count for name, count in self.notes.items() if count}
-        return Loaded(self.source, self._studies, self._places, self._problems, notes)
+        return Loaded(
+            self.source,
+            self._studies,
+            self._places,
+            self._problems,
+            notes,
+            self.options.body_part,
+        )
 
     def _order_in_time(self) -> None:
         """Bring each patient's studies into the order of time, on the places that they have."""
@@ -310,6 +317,17 @@ class Loading:
     def _claim(self, place: Place, study_id: str) -> bool:
         # an identifier that is none was said already
         return bool(study_id) and self.is_new(self._taken, study_id, place, "study_id ")
+
+    def other_body_part(self, place: Place, part: str) -> None:
+        """Leave a film out, and count it: one of a knee is no fault of an archive.
+
+        Args:
+            place: The film's, or its study's.
+            part: Of the body, as `orapo.data.body_part.other_part` names it.
+        """
+        self.notes["films_of_other_body_parts_left_out"] += 1
+        sentence = f"not a chest radiograph (body part {part}); left out (--body-part any takes it)"
+        self.wrong(place, sentence, "body_part", fatal=False)
 
     def is_new(self, seen: dict[str, Place], name: str, place: Place, what: str = "") -> bool:
         """Whether a name stands here for the first time; else it is a problem, and the first stays.

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from orapo.data.loaded import Loaded, LoadOptions, Place, ViewImage
 from orapo.data.loading import Loading, view_of
 from orapo.data.records import LONGEST_LINE
-from orapo.data.report_sections import odd_headings, split_report
+from orapo.data.report_sections import split_report
 from orapo.errors import OrapoError
 from orapo.labels import LABELS, LabelValue
 
@@ -156,9 +156,6 @@ def _add(
         film = f"{images.absolute()}/{inside}/{view.dicom_id}.jpg"
         if loading.there(view.place, film):
             found.append(ViewImage(film, view_of(view.projection)))
-    unknown, misspelt = odd_headings(text)
-    loading.notes["reports_with_unknown_headings"] += unknown
-    loading.notes["reports_with_misspelt_headings"] += misspelt
     sections = split_report(text)
     if not (sections.findings or sections.impression):
         sentence = "has a report without findings and impression; the study is left out"

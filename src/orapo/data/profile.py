@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from orapo.data.image_check import ImageCheck
 from orapo.data.loaded import Loaded, Place, Problem
+from orapo.data.report_sections import odd_headings
 from orapo.data.study import Study
 from orapo.labels import LABELS, LabelValue
 
@@ -81,7 +82,7 @@ def profile(
         "texts_in_two_splits": _texts_in_two_splits(studies),
         "patients_in_two_splits": sum(p.kind == "patient_in_two_splits" for p in problems),
         "image_files": None if images is None else _image_files(images),
-        "notes": loaded.notes,
+        "notes": {**loaded.notes, **_odd_headings(studies)},
         "problems": dict(Counter(problem.kind for problem in problems)),
         "fatal_problems": sum(problem.fatal for problem in problems),
     }
@@ -105,6 +106,19 @@ def _label_source(study: Study) -> str:
     if all(value is None for value in study.labels.values()):
         return "facts" if study.labels_source == "facts" else "none"
     return study.labels_source
+
+
+def _odd_headings(studies: Sequence[Study]) -> dict[str, int]:
+    """Count reports in which text stands under a heading that is not known, or a misspelt one.
+
+    The former's text is read as part of no section that a study keeps; the latter is read as meant.
+    """
+    counts: Counter[str] = Counter()
+    for study in studies:
+        unknown, misspelt = odd_headings(study.report or text_of(study))
+        counts["reports_with_unknown_headings"] += unknown
+        counts["reports_with_misspelt_headings"] += misspelt
+    return {name: count for name, count in counts.items() if count}
 
 
 def _views(study: Study) -> Sequence[str]:

@@ -15,6 +15,7 @@ from typing import Any, Final
 import jinja2
 from matplotlib.figure import Figure
 
+from orapo.data.body_part import BodyPart
 from orapo.data.images import read_image
 from orapo.data.loaded import Loaded, Problem
 from orapo.data.profile import problem_record, text_of
@@ -67,7 +68,7 @@ def write_profile(
         for record in for_a_spreadsheet(records, True, "file", "entry", "problem"):
             write(record)
     title = f"Data set {loaded.source or 'of this manifest'}"
-    films = _films(loaded.studies) if thumbnails else []
+    films = _films(loaded.studies, loaded.body_part) if thumbnails else []
     page = _render(
         title=title,
         profile=figures,
@@ -159,13 +160,13 @@ def _data(png: bytes) -> str:
     return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 
-def _films(studies: Sequence[Study]) -> list[dict[str, str]]:
+def _films(studies: Sequence[Study], body_part: BodyPart) -> list[dict[str, str]]:
     """Return some films as thumbnails; those that can't be read are problems already."""
     films: list[dict[str, str]] = []
     with_images = [study for study in studies if study.images]
     for study in random.Random(0).sample(with_images, min(THUMBNAILS, len(with_images))):
         try:
-            image = read_image(study.images[0])
+            image = read_image(study.images[0], body_part)
         except OrapoError:
             continue
         image.thumbnail((_SIDE, _SIDE))

@@ -34,6 +34,11 @@ def make_folder_of(out: Path) -> None:
         raise OrapoError(f"{out}: can't be written (no permission in its folder)")
 
 
+def rows_file(out: Path) -> Path:
+    """Return the file that holds a table's rows until it is whole."""
+    return out.with_name(f".{out.name}.rows")
+
+
 class ResumableRows:
     """Rows on their way into a table; a hidden JSON-lines file beside it holds them until then.
 
@@ -51,7 +56,7 @@ class ResumableRows:
     """
 
     def __init__(self, out: Path, made_from: Any) -> None:
-        self.path = out.with_name(f".{out.name}.rows")
+        self.path = rows_file(out)
         text = json_text(made_from, default=str)
         key = hashlib.sha256(text.encode()).hexdigest()
         self.done = self.added = 0

@@ -1,9 +1,14 @@
 """ReXGradient-160K: one JSON object a split, study by study, and PNG films in a tree of folders.
 
-As it is published: ``metadata/{train,valid,test}_metadata_view_position.json`` holds for each study
-``Indication``, ``Comparison``, ``Findings``, ``Impression``, ``PatientID``, ``PatientAge`` ("061Y"),
-``PatientSex``, ``StudyDate``, ``StudyInstanceUid``, and two lists of one length, ``ImagePath``
-(``../deid_png/...``) and ``ImageViewPosition``. The tables beside them name no film.
+As it is published (arXiv 2505.00228): ``metadata/{train,valid,test}_metadata_view_position.json`` holds
+under each study's name ``Indication``, ``Comparison``, ``Findings``, ``Impression``, ``PatientID``,
+``AccessionNumber``, ``StudyInstanceUid``, ``PatientAge`` ("061Y", "002D"), ``PatientSex``,
+``EthnicGroup``, ``StudyDate`` (20200102), and lists of one length, a film each: ``ImagePath``
+(``../deid_png/...``), ``ImageViewPosition``, ``ImageBodyPart``, ``ImageModality`` and ``ImageShape``.
+What is not known is ``None``, "None", "N/A", "UNKNOWN" or NaN. The films come as ten archives, which are
+unpacked to ``deid_png/<PatientID>/<AccessionNumber>/studies/.../<SopInstanceUid>.png``, beside
+``metadata`` or, where that was fetched into a folder of its own, beside this one. The CSV tables name no
+film.
 """
 
 from __future__ import annotations
@@ -13,6 +18,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from orapo.data.body_part import other_part
 from orapo.data.loaded import Loaded, LoadOptions, Place, ViewImage
 from orapo.data.loading import Loading, sex_of, view_of
 from orapo.data.study import joined_report
@@ -20,6 +26,7 @@ from orapo.errors import OrapoError
 
 SOURCE: Final = "rexgradient"
 FOLDER: Final = "metadata"
+_FOLDERS: Final = (FOLDER, f"download/{FOLDER}")
 IMAGES: Final = "deid_png"
 ENDING: Final = "_metadata_view_position.json"
 SPLITS: Final = ("train", "valid", "test")
@@ -27,23 +34,27 @@ _TEXTS: Final = ("Findings", "Impression", "Indication", "Comparison")
 _AGE: Final = re.compile(r"(\d{1,3})([YMWD])?")
 _PER_YEAR: Final = {"Y": 1.0, "M": 12.0, "W": 52.18, "D": 365.25}
 _FRONTAL: Final = ("POSTERO_ANTERIOR", "ANTERO_POSTERIOR", "AP", "PA", "AP AXIAL")
+_NO_CHEST: Final = ("KUB",)
+"""Projections that are of no chest, whatever part is named: kidneys, ureters, bladder."""
 
 
 def load_rexgradient(path: Path, options: LoadOptions) -> Loaded:
     """Load ReXGradient-160K.
 
-    The report is findings and impression, as ReXrank scores them; where a section says "None" it is
-    empty. There are no labels: FactS reads them.
+    The report is findings and impression, the two sections that ReXrank scores; where one says "None"
+    it is empty. There are no labels: FactS reads them.
 
     Args:
         path: Its folder, the folder ``metadata`` in it, or one of the three JSON files.
-        options: ``images`` is the folder ``deid_png``, if it lies elsewhere.
+        options: ``images`` is the folder ``deid_png``, if it lies elsewhere; ``body_part`` whether
+            films stay that the table calls those of another part of the body.
 
     Raises:
-        OrapoError: None of the files is there, or one can't be read at all.
+        OrapoError: None of the files is there, or one can't be read at all, or the folder of the films
+            is not found.
     """
     tables = _tables(path)
-    root = options.images or tables[0].parent.parent / IMAGES
+    root = options.images or _films(tables[0].parent, options.check_files)
     loading = Loading(SOURCE, options)
     for table in tables:
         split = table.name.removesuffix(ENDING)
@@ -59,12 +70,26 @@ def _tables(path: Path) -> list[Path]:
                 f"{path}: expected a file *{ENDING}; the CSV tables of ReXGradient name no film"
             )
         return [path]
-    folder = path / FOLDER if (path / FOLDER).is_dir() else path
+    folder = next((path / name for name in _FOLDERS if (path / name).is_dir()), path)
     found = [folder / f"{split}{ENDING}" for split in SPLITS]
     there = [table for table in found if table.is_file()]
     if not there:
         raise OrapoError(f"{path}: holds none of {', '.join(table.name for table in found)}")
     return there
+
+
+def _films(folder: Path, needed: bool) -> Path:
+    """Return the folder of the films, beside that of the tables or one further up."""
+    above = folder.absolute().parents[:2]
+    for place in above:
+        if (place / IMAGES).is_dir():
+            return place / IMAGES
+    if needed:
+        raise OrapoError(
+            f"{folder}: no folder {IMAGES} in {' or '.join(map(str, above))}; the films' archives are "
+            "unpacked to it, or name it with --image-root"
+        )
+    return above[0] / IMAGES
 
 
 def _add(loading: Loading, place: Place, entry: Mapping[str, Any], split: str, root: Path) -> None:
@@ -75,7 +100,7 @@ def _add(loading: Loading, place: Place, entry: Mapping[str, Any], split: str, r
     texts = {name: loading.text(place, entry.get(name), name) for name in _TEXTS}
     sections = {name: joined_report(text, "") for name, text in texts.items()}  # "None" is none
     images = _images(loading, place, entry, root)
-    if loading.faults > before:
+    if loading.faults > before or images is None:
         return
     named: dict[str, Any] = {name.lower(): text for name, text in sections.items()}
     date = str(entry.get("StudyDate") or "")
@@ -96,7 +121,8 @@ def _add(loading: Loading, place: Place, entry: Mapping[str, Any], split: str, r
 
 def _images(
     loading: Loading, place: Place, entry: Mapping[str, Any], root: Path
-) -> list[ViewImage]:
+) -> list[ViewImage] | None:
+    """Return the study's films; None if all of them are of another part of the body."""
     paths, views = entry.get("ImagePath"), entry.get("ImageViewPosition")
     if not isinstance(paths, list) or not paths:
         loading.wrong(place, "ImagePath must be a list of paths", "wrong_type")
@@ -105,14 +131,22 @@ def _images(
         sentence = "ImageViewPosition must be a list as long as ImagePath; no view is known"
         loading.wrong(place, sentence, "wrong_type", fatal=False)
         views = [""] * len(paths)
-    found = []
-    for path, view in zip(paths, views, strict=True):
+    parts = entry.get("ImageBodyPart")
+    if not isinstance(parts, list) or len(parts) != len(paths):
+        parts = [""] * len(paths)
+    found, others = [], 0
+    for path, view, part in zip(paths, views, parts, strict=True):
+        position = str(view or "").upper().strip()
+        other = position if position in _NO_CHEST else other_part(str(part or ""))
+        if other and loading.options.body_part == "chest":
+            others += 1
+            loading.other_body_part(place, other)
+            continue
         text = str(path).replace("\\", "/").removeprefix("../").removeprefix(f"{IMAGES}/")
         whole = loading.inside(place, root, text)
         if whole is not None and loading.there(place, whole, text):
-            position = str(view or "").upper().strip()
             found.append(ViewImage(whole, "frontal" if position in _FRONTAL else view_of(position)))
-    return found
+    return None if others == len(paths) else found
 
 
 def _age(loading: Loading, place: Place, value: object) -> float | None:

@@ -19,6 +19,8 @@ _CHUNK: Final = 1 << 20
 class _Spooled:
     source: object = None
     """The standard input that was read already."""
+    path: Path | None = None
+    """Where it lies."""
 
 
 def is_dash(path: Path | None) -> bool:
@@ -53,8 +55,13 @@ def from_input(path: Path) -> Path:
             shutil.copyfileobj(source, file, _CHUNK)
     except OSError as error:
         raise OrapoError(f"{spooled}: can't be written ({error.strerror})") from None
-    _Spooled.source = sys.stdin
+    _Spooled.source, _Spooled.path = sys.stdin, spooled
     return spooled
+
+
+def in_words(text: str) -> str:
+    """Return a sentence for people: what came from standard input bears no file's name."""
+    return text if _Spooled.path is None else text.replace(str(_Spooled.path), "standard input")
 
 
 def read_text() -> str:

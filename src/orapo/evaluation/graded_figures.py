@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orapo.evaluation.inputs import Reference
+from orapo.evaluation.report_figures import graded_name
 from orapo.facts.graded import Category, GradedFactSReward
 
-_ERRORS: Final = {f"graded_{category.value.replace(' ', '_')}": category for category in Category}
+_ERRORS: Final = {graded_name(category): category for category in Category}
 GRADED_FIGURES: Final = {
     "graded_score": "graded score (docs/graded.md), -1 to 1; a report without any fact counts 0",
     **{name: f"errors a report: {category.value}" for name, category in _ERRORS.items()},

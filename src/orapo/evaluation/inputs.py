@@ -38,6 +38,8 @@ class Reference:
         labels: Its labels.
         origin: Where the labels come from.
         report: The reference report; empty if only labels are known.
+        findings: Its findings section, where the data have sections.
+        impression: Its impression section, likewise.
         images: Its films, where known.
         split: Of a manifest; empty otherwise.
         patient_id: Studies of one patient are resampled together; empty if unknown.
@@ -56,6 +58,8 @@ class Reference:
     groups: Mapping[str, str] = field(default_factory=dict)
     age: float | None = None
     indication: str = ""
+    findings: str = ""
+    impression: str = ""
 
 
 def read_predictions(path: Path, wanted: Wanted | None = None) -> dict[str, str]:
@@ -207,7 +211,9 @@ def _from_study(study: Study) -> Reference:
     sections = joined_report(study.findings, study.impression)
     return Reference(
         study_id=study.study_id,
-        labels=study.labels if any_known(study.labels) else _read_labels(sections or study.report),
+        labels=study.labels
+        if any_known(study.labels)
+        else read_text_labels(sections or study.report),
         origin="given" if given else "facts",
         report=study.report or sections,
         images=study.images,
@@ -221,6 +227,8 @@ def _from_study(study: Study) -> Reference:
         },
         age=study.age,
         indication=study.indication,
+        findings=study.findings.strip(),
+        impression=study.impression.strip(),
     )
 
 
@@ -232,13 +240,14 @@ def _from_row(path: Path, study: str, row: Row, columns: ReportColumns) -> Refer
     report = columns.report(path, row) if texts or not labels else ""
     given = any_known(labels) or (bool(labels) and not report.strip())
     age = str(row.values.get("age") or "").strip()
+    findings, impression = columns.sections(path, row)
     try:
         band = age_band(float(age)) if age else ""
     except ValueError:
         raise OrapoError(f"{path}, line {row.line}: age must be a number of years") from None
     return Reference(
         study,
-        labels if given else _read_labels(report),
+        labels if given else read_text_labels(report),
         "given" if given else "facts",
         report,
         patient_id=str(row.values.get("patient_id") or "").strip(),
@@ -250,6 +259,8 @@ def _from_row(path: Path, study: str, row: Row, columns: ReportColumns) -> Refer
         },
         age=float(age) if age else None,
         indication=str(row.values.get("indication") or "").strip(),
+        findings=findings,
+        impression=impression,
     )
 
 
@@ -273,7 +284,8 @@ def read_labels(path: Path, wanted: Wanted | None = None) -> dict[str, dict[str,
     return labels
 
 
-def _read_labels(text: str) -> dict[str, LabelValue]:
+def read_text_labels(text: str) -> dict[str, LabelValue]:
+    """Return what FactS reads from a reference's text, as its labels."""
     from orapo.facts import label_report, reference_labels
 
     return reference_labels(label_report(text))

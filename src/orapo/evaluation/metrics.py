@@ -162,6 +162,8 @@ def evaluation_metrics(evaluation: Evaluation, step: Step = _silent) -> dict[str
             **{name: version(name) for name in ("orapo", "numpy", "scikit-learn")},
         },
     }
+    step("graded score", 0, None)
+    _ = evaluation.figures  # computed once
     step(f"intervals, {evaluation.resamples:,} resamples", 0, None)
     metrics["detail"] = _detail(evaluation, best_trivial(metrics), nearest)
     return metrics

@@ -36,6 +36,8 @@ WEIGHTS: Final = {
     "bertscore": "distilbert-base-uncased",
     "radeval_bertscore": "IAMJB/RadEvalModernBERT",
     "srrbert": "StanfordAIMI/SRR-BERT-Leaves-with-Statuses and NLTK's punkt_tab",
+    "rexrank": "StanfordAIMI/RRG_scorers, in ~/.cache/radgraph and ~/.cache/chexbert, bert-base-uncased "
+    "and distilroberta-base",
     "temporal": "stanza's package radiology, in ~/stanza_resources",
 }
 """What RadEval 2.2.1 fetches; where no folder is named, into the hub's cache (``HF_HOME``)."""
@@ -44,16 +46,23 @@ _RUNNER: Final = Path(__file__).with_name("radeval_runner.py")
 _LESS_IS_BETTER: Final = ("radcliq_v1",)
 
 
-def radeval_metrics(names: str) -> list[str]:
+def radeval_metrics(
+    names: str, everything: Sequence[str] = METRICS, offered: Sequence[str] = OFFERED
+) -> list[str]:
     """Return the metrics of a comma-separated list, or of ``all``.
+
+    Args:
+        names: The list.
+        everything: What ``all`` stands for.
+        offered: What may be asked for.
 
     Raises:
         OrapoError: One is not offered.
     """
-    asked = list(METRICS) if names == "all" else [name.strip() for name in names.split(",")]
+    asked = list(everything) if names == "all" else [name.strip() for name in names.split(",")]
     for name in asked:
-        if name not in OFFERED:
-            raise OrapoError(f"--radeval {name!r}: expected all or some of {', '.join(OFFERED)}")
+        if name not in offered:
+            raise OrapoError(f"--radeval {name!r}: expected all or some of {', '.join(offered)}")
     return asked
 
 

@@ -54,11 +54,43 @@ class OldName(MetaPathFinder, Loader):
 
 def scores(metric: str, references: list[str], generated: list[str]) -> Any:
     """Return the metric's figures: name to a list (one a report) or a number."""
+    if metric == "rexrank":
+        return rexrank(references, generated)
     from radeval import RadEval
 
     evaluator = RadEval(metrics=[metric], per_sample=metric not in OF_A_SET, show_progress=False)
     figures = evaluator(refs=references, hyps=generated)
     return {name: plain(value) for name, value in figures.items()}
+
+
+def rexrank(references: list[str], generated: list[str]) -> Any:
+    """Return the four of ReXrank's figures that RadCliQ-v1 is made of, and it, with ReXrank's settings.
+
+    RadEval's own RadCliQ weighs BERTScore's words by IDF, ReXrank does not, and RadEval gives its parts no
+    public names. Should those change, this fails, rather than give another figure.
+    """
+    from radeval.metrics.bertscore.bertscore import BertScore
+    from radeval.metrics.RadCliQv1.radcliq import CompositeMetric
+
+    class Parts(CompositeMetric):  # type: ignore[misc]
+        parts: Any = None
+        without_idf = False
+
+        def _get_bert_scorer(self, refs: Any) -> Any:
+            self.without_idf = True
+            return BertScore(model_type="distilroberta-base", num_layers=5, idf=False).bert_scorer
+
+        def _compute_sub_metrics(self, refs: Any, hyps: Any) -> Any:
+            self.parts = super()._compute_sub_metrics(refs, hyps)
+            return self.parts
+
+    composite = Parts()
+    _, radcliq = composite.predict(references, generated)
+    if composite.parts is None or not composite.without_idf:
+        raise RuntimeError("RadCliQ's parts are not those of RadEval 2.2")
+    names = {"bertscore": "bertscore", "semb_score": "semb_score", "radgraph": "radgraph_combined"}
+    found = {name: plain(composite.parts[part]) for part, name in names.items()}
+    return {**found, "radcliq_v1": plain(radcliq)}
 
 
 def said_of(error: Exception, texts: list[str]) -> str:

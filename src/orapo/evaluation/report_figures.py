@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from orapo.facts import RepetitionPenalty, ReportFacts, score_reports
 from orapo.facts.comparison import EARLIER_FILMS
 from orapo.facts.fact import Fact, Polarity
+from orapo.facts.graded import Category
 from orapo.labels import LABELS, NO_FINDING, LabelValue, UncertainPolicy, any_known
 
 FIGURES: Final = {
@@ -33,6 +34,12 @@ FIGURES: Final = {
     "invented_comparisons": "share of reports that do so though the model was given no earlier study",
 }
 
+
+def graded_name(category: Category) -> str:
+    """Return the name of the figure that counts a category's errors of the graded score."""
+    return f"graded_{category.value.replace(' ', '_')}"
+
+
 UNITS: Final = {
     **dict.fromkeys(("hallucinated", "missed", "contradicted"), "labels a report"),
     **dict.fromkeys(("unreadable", "earlier_films", "invented_comparisons"), "% of reports"),
@@ -41,16 +48,19 @@ UNITS: Final = {
     "words": "words a report",
     "normal_false_alarm": "% of normal studies",
     **dict.fromkeys(("side_agreement", "severity_agreement"), "% of findings"),
+    "graded_score": "from -1 to 1",
+    **{graded_name(category): "errors a report" for category in Category},
 }
 """What each figure counts. Shares are numbers from 0 to 1 in ``metrics.json``, and % for people."""
 ABSENT: Final = {
     **dict.fromkeys(FIGURES, "no study"),
     "facts_reward": "no reference has a label that could be scored",
     "repetition": "no fact could be read from any report",
-    "normal_false_alarm": "no reference is normal",
+    "normal_false_alarm": "no reference is normal, or no report of one could be read",
+    "earlier_films": "no report is English",
     "side_agreement": "no matched finding has a side in both texts",
     "severity_agreement": "no matched finding has a severity in both texts",
-    "invented_comparisons": "the model was given an earlier study each time",
+    "invented_comparisons": "the model was given an earlier study each time, or no report is English",
 }
 """Why there is no such figure."""
 
@@ -60,7 +70,7 @@ def in_units(name: str, value: float) -> str:
     unit = UNITS.get(name, "")
     if unit.startswith("%"):
         return f"{100 * value:.1f} %"
-    return f"{value:.3f}" if unit == "from 0 to 1" else f"{value:.2f}"
+    return f"{value:.3f}" if unit.startswith("from") else f"{value:.2f}"
 
 
 def report_figures(
@@ -94,7 +104,9 @@ def report_figures(
         claims = [
             name for name in LABELS if name != NO_FINDING and report.labels.get(name) in (1, -1)
         ]
-        normal = not any(labels.get(n) in (1, -1) for n in LABELS if n != NO_FINDING)
+        # a reference of which nothing is known is not a normal one, a report that was not read not good
+        normal = any_known(labels) and report.english
+        normal = normal and not any(labels.get(n) in (1, -1) for n in LABELS if n != NO_FINDING)
         sides, severities = _agreement(report, text)
         compares = EARLIER_FILMS.search(report.text) is not None
         for name, value in (
@@ -108,8 +120,8 @@ def report_figures(
             ("normal_false_alarm", bool(claims) if normal else np.nan),
             ("side_agreement", sides),
             ("severity_agreement", severities),
-            ("earlier_films", compares),
-            ("invented_comparisons", np.nan if earlier else compares),
+            ("earlier_films", compares if report.english else np.nan),
+            ("invented_comparisons", np.nan if earlier or not report.english else compares),
         ):
             columns[name].append(float(value))
     return {name: np.array(values) for name, values in columns.items()}

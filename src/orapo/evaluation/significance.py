@@ -78,7 +78,8 @@ def compared(
         ``comparisons`` with, for each pair and figure, both values, their difference with its
         paired bootstrap interval, the two-sided p of approximate randomisation, the same after
         Holm's correction over all of them, and a sentence; ``wins`` with, for each pair, wins and
-        losses by study and by label (`orapo.evaluation.wins`); ready for JSON.
+        losses by study and by label (`orapo.evaluation.wins`); ``beside``, which published tables a
+        figure may stand beside; ready for JSON.
     """
     conventions = conventions_named(_COMPARED[uncertain])
     patients = [reference.patient_id for reference in truth.values()]
@@ -104,6 +105,7 @@ def compared(
                 for score, labels in zip(scores, references, strict=True)
             ]
         )
+        step(f"graded score of {name}", 0, None)
         words = language_figures(list(reports.values()), texts) if language else None
         parts[name] = _Scored(counts, rewards, graded_scores(reports, truth), words)
     figures = [*(convention.name for convention in conventions), "facts_reward"]
@@ -138,6 +140,7 @@ def compared(
         "resamples": resamples,
         "seed": seed,
         "headline": figures[0],
+        "beside": {one.name: one.beside for one in conventions if one.beside},
         "comparisons": comparisons,
         "wins": wins,
     }

@@ -7,7 +7,7 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import lru_cache, partial
@@ -33,7 +33,11 @@ def rules_engine(lexicon: Path | None) -> RulesEngine:
 
 
 def map_reports(
-    work: Callable[[Item], Result], items: Iterable[Item], workers: int, batch_size: int = BATCH
+    work: Callable[[Item], Result],
+    items: Iterable[Item],
+    workers: int,
+    batch_size: int = BATCH,
+    pool: Executor | None = None,
 ) -> Iterator[Result]:
     """Apply a function to items, in order.
 
@@ -42,30 +46,49 @@ def map_reports(
         items: Taken as they are needed: no more than a few batches are in memory.
         workers: Processes; 1 works in this one.
         batch_size: Items sent to a process at a time.
+        pool: Another's processes, those of a cluster for example; they stay.
 
     Yields:
         The results, in order.
     """
+    if pool is not None:
+        yield from _in_order(pool, work, items, workers, batch_size)
+        return
     if workers == 1:
         yield from map(work, items)
         return
-    batch = partial(_batch, work)
-    rest = iter(items)
     # "spawn": a fork would copy a progress bar's thread in whatever state it is
-    with ProcessPoolExecutor(workers, get_context("spawn"), _start_worker) as pool:
-        pending: deque[Future[list[Result]]] = deque()
+    with ProcessPoolExecutor(workers, get_context("spawn"), _start_worker) as own:
         try:
-            while chunk := list(islice(rest, batch_size)):
-                with _deaf_to_ctrl_c():  # the first call starts the processes
-                    pending.append(pool.submit(batch, chunk))
-                if len(pending) > 2 * workers:
-                    yield from pending.popleft().result()
-            while pending:
-                yield from pending.popleft().result()
+            yield from _in_order(own, work, items, workers, batch_size)
         except BrokenProcessPool:
             raise RunFailedError("a worker process was killed; fewer --workers may help") from None
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            own.shutdown(wait=False, cancel_futures=True)
+
+
+def _in_order(
+    pool: Executor,
+    work: Callable[[Item], Result],
+    items: Iterable[Item],
+    workers: int,
+    batch_size: int,
+) -> Iterator[Result]:
+    """Hand batches to a pool, a few more at a time than it has processes."""
+    batch = partial(_batch, work)
+    rest = iter(items)
+    pending: deque[Future[list[Result]]] = deque()
+    try:
+        while chunk := list(islice(rest, batch_size)):
+            with _deaf_to_ctrl_c():  # the first call starts the processes
+                pending.append(pool.submit(batch, chunk))
+            if len(pending) > 2 * workers:
+                yield from pending.popleft().result()
+        while pending:
+            yield from pending.popleft().result()
+    finally:
+        for one in pending:
+            one.cancel()
 
 
 @contextmanager

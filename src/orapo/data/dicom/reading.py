@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import re
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -29,6 +27,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from orapo.data.body_part import BodyPart, other_part
 from orapo.data.image_files import MAX_PIXELS, check_contrast, check_size
 from orapo.data.image_integrity import jpeg_pixels
 from orapo.errors import NEEDS_DECODER, OrapoError
@@ -44,18 +43,18 @@ _OTHER_MODALITIES: Final = (
     *("CT", "MR", "PT", "NM", "US", "MG", "XA", "RF", "PX", "IO", "DXA", "BMD", "ECG", "SEG"),
     *("ES", "XC", "GM", "SM", "OP", "OCT", "RTIMAGE", "RTSTRUCT", "RTDOSE", "RTPLAN", "REG"),
 )
-_OTHER_PARTS: Final = (
-    *("HEAD", "SKULL", "BRAIN", "FACE", "JAW", "SINUS", "BREAST", "PELVIS", "HIP", "LEG", "FEMUR"),
-    *("KNEE", "PATELLA", "ANKLE", "FOOT", "TOE", "CALCANEUS", "ARM", "HUMERUS", "ELBOW", "FOREARM"),
-    *("WRIST", "HAND", "FINGER", "THUMB", "CSPINE", "LSPINE", "SSPINE", "COCCYX", "EXTREMITY"),
-    *("ABDOMEN", "SHOULDER", "CLAVICLE", "TSPINE", "WHOLEBODY"),
-)
-BODY_PART: Final = "ORAPO_BODY_PART"
-"""Environment variable, for worker processes have it too: ``any`` takes films of all body parts."""
 
 
 class OtherBodyPartError(OrapoError):
-    """A film is of another part of the body, by its header."""
+    """A film is of another part of the body, by its header.
+
+    Attributes:
+        part: Which.
+    """
+
+    def __init__(self, path: Path, part: str) -> None:
+        super().__init__(f"{path}: not a chest radiograph (body part {part})")
+        self.part = part
 
 
 _PLAIN: Final = (*(ExplicitVRLittleEndian, ImplicitVRLittleEndian, DeflatedExplicitVRLittleEndian),)
@@ -67,7 +66,7 @@ _FAMILIES: Final = (
 )
 
 
-def read_dicom(path: Path | str) -> Image.Image:
+def read_dicom(path: Path | str, body_part: BodyPart = "chest") -> Image.Image:
     """Read a radiograph from a DICOM file.
 
     Stored values go through rescale (or the modality table) and the file's first window or VOI
@@ -76,6 +75,7 @@ def read_dicom(path: Path | str) -> Image.Image:
 
     Args:
         path: The file.
+        body_part: ``any`` takes films of other parts than the chest too.
 
     Returns:
         Mode ``L``; bright is dense.
@@ -88,7 +88,7 @@ def read_dicom(path: Path | str) -> Image.Image:
     with careful(path):
         check_bytes(path)
         dataset = pydicom.dcmread(path)
-        check_kind(path, dataset)
+        check_kind(path, dataset, body_part)
         _check_pixels(path, dataset)
         return _film(path, dataset, _stored_values(path, dataset))
 
@@ -146,8 +146,13 @@ def check_bytes(path: Path) -> None:
             raise OrapoError(f"{path}: inflates to more than {MAX_BYTES // 10**6} MB")
 
 
-def check_kind(path: Path, dataset: Dataset) -> None:
+def check_kind(path: Path, dataset: Dataset, body_part: BodyPart = "chest") -> None:
     """Refuse what is no radiograph of a chest, as far as the header tells.
+
+    Args:
+        path: The file, for the message.
+        dataset: Its header.
+        body_part: ``any`` takes films of other parts than the chest too.
 
     Raises:
         OrapoError: Modality or body part are others.
@@ -159,10 +164,11 @@ def check_kind(path: Path, dataset: Dataset) -> None:
         # Not every text that stands there: a header's free text may say anything.
         named = f"Modality {modality}" if modality in _OTHER_MODALITIES else "another modality"
         raise OrapoError(f"{path}: not a chest radiograph ({named})")
-    part = str(dataset.get("BodyPartExamined") or "").upper().strip()
-    plain = re.sub(r"[^A-Z]", "", part)
-    if plain in _OTHER_PARTS and os.environ.get(BODY_PART) != "any":
-        raise OtherBodyPartError(f"{path}: not a chest radiograph (body part {plain})")
+    if body_part == "any":
+        return
+    other = other_part(str(dataset.get("BodyPartExamined") or ""))
+    if other:
+        raise OtherBodyPartError(path, other)
 
 
 def _check_pixels(path: Path, dataset: Dataset) -> None:

@@ -12,6 +12,7 @@ from typing import Final, Literal
 import pydicom
 from pydicom.dataset import Dataset
 
+from orapo.data.body_part import BodyPart
 from orapo.data.dicom.reading import (
     NO_PICTURES,
     OtherBodyPartError,
@@ -66,8 +67,8 @@ class DicomProblem:
 
     file: Path
     sentence: str
-    other_part: bool = False
-    """Whether it is left out because it shows another part of the body."""
+    other_part: str = ""
+    """The other part of the body that it shows, if that is why."""
 
     def __str__(self) -> str:
         return f"{self.file}: {self.sentence}"
@@ -80,8 +81,12 @@ _HEADER_TAGS: Final = [
 ]
 
 
-def header_of(path: Path | str) -> DicomHeader:
+def header_of(path: Path | str, body_part: BodyPart = "chest") -> DicomHeader:
     """Read what groups files into studies, without their pixels.
+
+    Args:
+        path: The file.
+        body_part: ``any`` takes films of other parts than the chest too.
 
     Raises:
         OrapoError: It is no DICOM file, a broken one, or no radiograph of a chest.
@@ -93,7 +98,7 @@ def header_of(path: Path | str) -> DicomHeader:
         dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=_HEADER_TAGS)
         picture = str(dataset.get("Modality") or "") not in NO_PICTURES
         if picture:
-            check_kind(path, dataset)
+            check_kind(path, dataset, body_part)
         sex = str(dataset.get("PatientSex") or "")
         return DicomHeader(
             study_uid=str(dataset.get("StudyInstanceUID") or ""),
@@ -144,11 +149,14 @@ def study_name(study_uid: str) -> str:
     return "dicom-" + hashlib.sha256(study_uid.encode()).hexdigest()[:12]
 
 
-def group_dicom(files: Iterable[Path]) -> tuple[list[Study], list[DicomProblem]]:
+def group_dicom(
+    files: Iterable[Path], body_part: BodyPart = "chest"
+) -> tuple[list[Study], list[DicomProblem]]:
     """Make studies of files, each of those of one StudyInstanceUID, frontal views first.
 
     Args:
         files: DICOM files; those that hold no picture by design are passed over.
+        body_part: ``any`` takes films of other parts than the chest too.
 
     Returns:
         Studies without report, by their first file and named by `study_name`, and the files that are
@@ -159,9 +167,9 @@ def group_dicom(files: Iterable[Path]) -> tuple[list[Study], list[DicomProblem]]
     instances: dict[str, Path] = {}
     for file in files:
         try:
-            header = header_of(file)
+            header = header_of(file, body_part)
         except OrapoError as error:
-            other = isinstance(error, OtherBodyPartError)
+            other = error.part if isinstance(error, OtherBodyPartError) else ""
             problems.append(DicomProblem(file, str(error).removeprefix(f"{file}: "), other))
             continue
         if not header.has_picture:
@@ -197,11 +205,14 @@ def _study(uid: str, members: list[tuple[Path, DicomHeader]]) -> Study:
     )
 
 
-def load_dicom_folder(path: Path) -> tuple[list[Study], list[DicomProblem]]:
+def load_dicom_folder(
+    path: Path, body_part: BodyPart = "chest"
+) -> tuple[list[Study], list[DicomProblem]]:
     """Make studies of all DICOM files below a folder.
 
     Args:
         path: The folder.
+        body_part: ``any`` takes films of other parts than the chest too.
 
     Returns:
         Studies without report, and the files that are in none, with why.
@@ -214,7 +225,7 @@ def load_dicom_folder(path: Path) -> tuple[list[Study], list[DicomProblem]]:
     files = [file for file in find_images([path]) if _may_be_dicom(file)]
     if not files:
         raise OrapoError(f"{path}: no DICOM file in it")
-    return group_dicom(files)
+    return group_dicom(files, body_part)
 
 
 def _may_be_dicom(file: Path) -> bool:
