@@ -109,13 +109,19 @@ def test_a_token_does_not_see_the_tokens_behind_it(batch):
     other = answer.clone()
     other[0, -1] = given["chosen_ids"][0, 1]
     assert other[0, -1] != answer[0, -1]
-    but_the_last = torch.ones_like(answer)
-    but_the_last[0, -1] = 0
-    sums = [
-        trainer._summed_logps(trainer.model, given, [0], ids, but_the_last)
+    fields = select_vision(vision_fields(given), [0], given["prompt_ids"].shape[1], 6)
+    logps = [
+        trainer._get_per_token_logps_and_entropies(
+            trainer.model,
+            torch.cat([given["prompt_ids"][:1], ids], dim=1),
+            torch.cat([given["prompt_mask"][:1], torch.ones_like(ids)], dim=1),
+            6,
+            **fields,
+        )[0]
         for ids in (answer, other)
     ]
-    torch.testing.assert_close(sums[0], sums[1], rtol=0, atol=1e-5)
+    torch.testing.assert_close(logps[0][:, :-1], logps[1][:, :-1], rtol=0, atol=1e-5)
+    assert logps[0][0, -1] != logps[1][0, -1]
 
 
 def test_another_film_changes_the_log_probabilities(batch):
