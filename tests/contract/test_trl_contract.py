@@ -41,6 +41,7 @@ OVERRIDDEN = {
         "image_position_ids"
     ),
     "_tokenize_prompts": "prompts",
+    "save_model": "output_dir, _internal_call",
     "_save_checkpoint": "model, trial",
     "_load_from_checkpoint": "resume_from_checkpoint, model",
     "_load_optimizer_and_scheduler": "checkpoint",
