@@ -40,6 +40,8 @@ OVERRIDDEN = {
         "spatial_shapes, num_tiles, image_sizes, token_type_ids, mm_token_type_ids, "
         "image_position_ids"
     ),
+    "_tokenize_prompts": "prompts",
+    "save_model": "output_dir, _internal_call",
     "_save_checkpoint": "model, trial",
     "_load_from_checkpoint": "resume_from_checkpoint, model",
     "_load_optimizer_and_scheduler": "checkpoint",
@@ -181,6 +183,27 @@ def test_vllm_gets_its_settings_with_every_request():
     assert '"generation_kwargs": self.generation_kwargs' in text  # server
     assert "generation_kwargs.update(self.generation_kwargs)" in text  # in the same process
     assert "self.vllm_generation = VLLMGeneration(" in inspect.getsource(GRPOTrainer.__init__)
+
+
+def test_weights_are_handed_to_vllm_by_one_method():
+    text = source("_generate_single_turn")
+    assert text.count("self.vllm_generation.sync_weights()") == 1
+    merged = inspect.getsource(vllm_generation.VLLMGeneration)
+    assert "model.merge_adapter()" in merged
+    assert "model.unmerge_adapter()" in merged
+
+
+def test_prompts_go_to_a_colocated_vllm_with_their_image_tokens():
+    """Once TRL hands over others, `refuse_colocate` has nothing to refuse (TRL issue 6294)."""
+    assert "prompts=prompt_ids" in source("_generate_single_turn")
+    text = inspect.getsource(vllm_generation.VLLMGeneration.generate)
+    assert 'row["multi_modal_data"]' in text
+
+
+def test_an_answers_tokens_get_the_type_of_a_prompts_text():
+    """PaliGemma takes them for a part of the prefix then; see `causal_answers`."""
+    text = source("_generate_and_score_completions")
+    assert "token_type_ids.new_zeros(completion_ids.shape)" in text
 
 
 def test_rewards_come_gathered_one_row_a_rollout():

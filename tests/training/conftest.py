@@ -32,3 +32,11 @@ def run_settings(tiny_model, tiny_processor, tmp_path):
         "report_to": "none",
         "disable_tqdm": True,
     }
+
+
+@pytest.fixture(scope="session")
+def manifest(tmp_path_factory):
+    """Four studies of one to three films."""
+    from small_runs import write_studies
+
+    return write_studies(tmp_path_factory.mktemp("studies"))

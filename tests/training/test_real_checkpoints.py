@@ -3,108 +3,24 @@
 Each test takes a tiny checkpoint of a class from a folder (`checkpoints.py`), as `orapo train` does.
 """
 
-import importlib
 import json
-from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
 
-from checkpoints import BUILDERS, CORPUS, FILM_TOKENS
-from commands import invoke
+from checkpoints import FILM_TOKENS
 from orapo import OrapoError
 from orapo.data.images import read_image
 from orapo.data.manifest import read_manifest
 from orapo.generation import load_checkpoint
-from orapo.training import OraPOTrainer
-from orapo.training.preparing.dataset import training_dataset
-from orapo.training.preparing.policy import limit_pixels, load_policy
+from orapo.training.preparing.policy import limit_pixels
 from orapo.training.recipe import RunConfig, read_recipe
 from orapo.training.trl_contract import image_tokens
+from small_runs import FILMS, LORA, call, make_trainer, mixed, recipe
 
-KINDS = list(BUILDERS)
-LORA = {"use_peft": True, "lora_r": 2, "lora_dropout": 0.0}
-FILMS = [1, 2, 1, 3]  # views of the four studies
-
-
-@pytest.fixture(scope="session")
-def manifest(tmp_path_factory):
-    """Four studies of one to three films; film and age tell which study it is."""
-    folder = tmp_path_factory.mktemp("studies")
-    rows = []
-    for i, report in enumerate(CORPUS):
-        names = [f"s{i}-{view}.png" for view in range(FILMS[i])]
-        for view, name in enumerate(names):
-            film = Image.linear_gradient("L").resize((20, 18))
-            film.point(lambda v, i=i, view=view: v // 4 + 40 * i + 10 * view).save(folder / name)
-        rows.append({"study_id": f"s{i}", "images": names, "report": report, "age": 40 + i})
-    rows = [{**row, "split": "train"} for row in rows]
-    test = {**rows[3], "study_id": "t3", "split": "test"}
-    file = folder / "manifest.jsonl"
-    file.write_text("".join(json.dumps(row) + "\n" for row in [*rows, test]))
-    return file
-
-
-def recipe(checkpoint, manifest, folder, **fields):
-    """Write a recipe's YAML and return it."""
-    import yaml
-
-    file = folder / "recipe.yaml"
-    settings = {
-        "model": str(checkpoint),
-        "data": str(manifest),
-        "output_dir": str(folder / "run"),
-        "num_generations": 2,
-        "per_device_train_batch_size": 4,
-        "gradient_accumulation_steps": 2,
-        "max_completion_length": 6,
-        "max_steps": 2,
-        "learning_rate": 1e-2,
-        "views": "all",
-        "prompt_fields": ["age"],
-        "use_cpu": True,
-        "bf16": False,
-        "gradient_checkpointing": False,
-        "report_to": "none",
-        "save_strategy": "no",
-        "disable_tqdm": True,
-        "seed": 3,
-        **fields,
-    }
-    file.write_text(yaml.safe_dump(settings))
-    return file
-
-
-def make_trainer(file, reward=None):
-    run, config = read_recipe(["--config", str(file)])
-    model, processor, adapter = load_policy(run, config)
-    studies = [study for study in read_manifest(Path(run.data)) if study.split == "train"]
-    dataset = training_dataset(studies, views=run.views, prompt_fields=run.prompt_fields)
-    trainer = OraPOTrainer(
-        model,
-        reward,
-        config,
-        train_dataset=dataset,
-        processing_class=processor,
-        peft_config=adapter,
-    )
-    generate = trainer._generate_and_score_completions
-
-    def keep(inputs):
-        trainer.generation = generate(inputs)
-        return trainer.generation
-
-    trainer._generate_and_score_completions = keep
-    return trainer
-
-
-def mixed(completions, **_):
-    """A reward that differs within every group, with a zero in it."""
-    return [float(i % 2) for i in range(len(completions))]
-
-
-mixed.__name__ = "facts"
+KINDS = ["qwen2.5-vl", "qwen3-vl", "smolvlm", "demo"]
+"""The others are in test_model_classes.py, in fewer tests."""
 
 
 def moved(trainer, before):
@@ -258,11 +174,6 @@ def test_no_placeholder_is_sampled_even_by_a_model_that_wants_nothing_else(
     ids, mask = trainer.generation["completion_ids"], trainer.generation["completion_mask"]
     assert asked
     assert not torch.isin(ids[mask.bool()], torch.tensor(placeholders)).any()
-
-
-def call(*arguments):
-    module = importlib.import_module(f"orapo.cli.{arguments[0]}")
-    return invoke([module], arguments).output
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -145,6 +145,14 @@ def _show(found: DryRun) -> None:
         table.add_row(part.name, f"{part.bytes / gib:.2f}", part.when)
     table.add_row("at the fullest moment", f"{found.peak / gib:.2f}", "", style="bold")
     console.print(table)
+    # of the machine, not of a GPU: what breaks there is the loading, minutes before the first step
+    console.print(
+        f"Memory of the machine: about {found.host / gib:.0f} GiB while {machine.processes} "
+        f"process{'es load' if machine.processes > 1 else ' loads'} the model.",
+        highlight=False,
+    )
+    for note in found.notes:
+        console.print(f"Note: {note}.", highlight=False, soft_wrap=True)
     verdict = "It should fit" if found.fits else "It will not fit"
     console.print(
         f"{verdict}: {found.peak / gib:.1f} of {machine.gpu / gib:.1f} GiB. This is an estimate.",

@@ -89,6 +89,14 @@ def read_image(path: Path | str, body_part: BodyPart = "chest") -> Image.Image:
     return film
 
 
+def shown(film: Image.Image) -> Image.Image:
+    """Return a film in the mode that models are shown: ``RGB``.
+
+    Not every image processor makes three channels of one (LFM2-VL's does not).
+    """
+    return film.convert("RGB")
+
+
 def _read_dicom(path: Path, body_part: BodyPart) -> Image.Image:
     # Late: only who has DICOM files needs pydicom, which the core does not bring.
     try:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from orapo.errors import MissingExtraError, OrapoError
+from orapo.models.chat_templates import prepare_processor
 from orapo.models.hub import find_model
 from orapo.models.whole import check_intact, file_digest
 
@@ -44,8 +45,8 @@ def load_checkpoint(
 
     Raises:
         MissingExtraError: torch or transformers are not installed.
-        OrapoError: The folder holds no checkpoint, a torn one (`orapo.models.whole`) or that of another
-            model, weights are not finite, or there is neither folder nor model.
+        OrapoError: The folder holds no checkpoint, a torn one (`orapo.models.whole`), that of another model
+            or one without chat template, weights are not finite, or there is neither folder nor model.
     """
     try:
         import torch
@@ -97,7 +98,7 @@ def load_checkpoint(
     broken = not_finite(model)
     if broken is not None:
         raise OrapoError(f"{name}: weights are not finite numbers, for example in {broken}")
-    return model.eval(), processor
+    return model.eval(), prepare_processor(processor, str(name))
 
 
 def is_adapter(folder: Path) -> bool:

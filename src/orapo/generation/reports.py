@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from orapo.data.conversation import REPORT_PROMPT, user_message
+from orapo.data.images import shown
 
 if TYPE_CHECKING:  # it needs torch
     from orapo.generation.streaming import Watch
@@ -86,7 +87,7 @@ def generate_reports(
     """
     asked = [decoding.prompt] * len(studies) if prompts is None else list(prompts)
     for start in range(0, len(studies), decoding.batch_size):
-        films = [list(shown) for shown in studies[start : start + decoding.batch_size]]
+        films = [list(study) for study in studies[start : start + decoding.batch_size]]
         part = slice(start, start + len(films))
         names = [str(place) for place in range(len(studies))[part]]
         for samples in sample_reports(model, processor, films, asked[part], names, decoding):
@@ -145,11 +146,11 @@ def sample_reports(
     try:
         texts = [
             processor.apply_chat_template(
-                user_message(prompt, len(shown)), add_generation_prompt=True
+                user_message(prompt, len(study)), add_generation_prompt=True
             )
-            for prompt, shown in zip(prompts, films, strict=True)
+            for prompt, study in zip(prompts, films, strict=True)
         ]
-        shown_films = [list(shown) for shown in films]
+        shown_films = [[shown(film) for film in study] for study in films]
         inputs = processor(images=shown_films, text=texts, return_tensors="pt", padding=True)
         inputs = inputs.to(model.device)
         with torch.inference_mode():

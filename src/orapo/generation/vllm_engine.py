@@ -14,8 +14,10 @@ from typing import Any
 from PIL import Image
 
 from orapo.data.conversation import user_message
+from orapo.data.images import shown
 from orapo.errors import MissingExtraError, OrapoError
 from orapo.generation.reports import Decoding, Sample, placeholder_tokens
+from orapo.models.chat_templates import begins_twice
 from orapo.models.finite import not_finite_in
 from orapo.models.hub import find_model
 from orapo.models.whole import check_intact
@@ -56,6 +58,7 @@ class VllmWriter:
         if broken is not None:
             raise OrapoError(f"{name}: weights are not finite numbers, for example in {broken}")
         self._processor = AutoProcessor.from_pretrained(name, trust_remote_code=remote_code)
+        self._begins_twice = begins_twice(self._processor)
         self._llm = vllm.LLM(
             model=name,
             trust_remote_code=remote_code,
@@ -75,13 +78,15 @@ class VllmWriter:
         """Return the samples of each study of a batch; see `orapo.generation.sample_reports`."""
         asked: list[dict[str, Any]] = []
         parameters: list[Any] = []
-        for shown, prompt, name in zip(films, prompts, study_ids, strict=True):
+        for study, prompt, name in zip(films, prompts, study_ids, strict=True):
             text = self._processor.apply_chat_template(
-                user_message(prompt, len(shown)), add_generation_prompt=True, tokenize=False
+                user_message(prompt, len(study)), add_generation_prompt=True, tokenize=False
             )
+            if self._begins_twice:
+                text = text.removeprefix(self._processor.tokenizer.bos_token)
             # vLLM's own `n` would make a sample depend on how many there are
             for sample in range(self._decoding.samples):
-                images = [film.convert("RGB") for film in shown]
+                images = [shown(film) for film in study]
                 asked.append({"prompt": text, "multi_modal_data": {"image": images}})
                 parameters.append(self._sampling(name, sample))
         outputs = self._llm.generate(asked, sampling_params=parameters, use_tqdm=False)

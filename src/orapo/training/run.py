@@ -16,7 +16,7 @@ from transformers.integrations import (
     is_deepspeed_zero3_enabled,
 )
 
-from orapo.data.conversation import check_views
+from orapo.data.conversation import check_views, shown_films
 from orapo.data.manifest import read_manifest
 from orapo.data.study import Study
 from orapo.data.target import check_target, study_labels
@@ -33,6 +33,7 @@ from orapo.training.preparing.dataset import supervised_rows, training_dataset
 from orapo.training.preparing.pairs import offline_pairs
 from orapo.training.preparing.policy import load_policy
 from orapo.training.preparing.self_check import self_check
+from orapo.training.preparing.vllm import check_vllm
 from orapo.training.recipe import RunConfig
 from orapo.training.rewards.learned import LearnedReward
 from orapo.training.rewards.terms import Reward, main_reward, reward_engine, reward_terms
@@ -127,6 +128,7 @@ def train(
             f"{manifest}: {len(shown)} studies to train on, fewer than the {together} of one "
             "generation; lower per_device_train_batch_size or gradient_accumulation_steps"
         )
+    check_vllm(run, config, (film for study in studies for film in shown_films(study, views)))
     model, processor, adapter = load_policy(run, config)
     callbacks: list[TrainerCallback] = [LogFile(folder / LOG_FILE)]
     probe = None

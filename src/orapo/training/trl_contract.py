@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from typing import Any, Final
 
 import torch
+import trl
 from torch import Tensor
 from transformers import PreTrainedModel
 from trl import GRPOConfig, GRPOTrainer
@@ -30,11 +31,14 @@ from trl.trainer.utils import (
     use_adapter,
 )
 
+from orapo.errors import OrapoError
+
 __all__ = [
     "TemperatureSwitch",
     "accumulation_steps",
     "as_reference",
     "callable_name",
+    "causal_answers",
     "end_tokens",
     "environments",
     "generation",
@@ -44,11 +48,14 @@ __all__ = [
     "log_metric",
     "mean_loss",
     "pad",
+    "reads_prefix",
     "reference_model",
+    "refuse_colocate",
     "resume_generation",
     "resume_generation_buffer",
     "resume_means",
     "running_means",
+    "samples_with_vllm",
     "select_vision",
     "silence_report_text",
     "silent_reward_log",
@@ -57,6 +64,7 @@ __all__ = [
     "template_options",
     "tokenizer",
     "vision_fields",
+    "wrap_sync",
 ]
 
 # The keyword arguments by which TRL hands the images of a batch to
@@ -199,6 +207,30 @@ def silent_reward_log() -> dict[str, Any]:
     return {"log_metric": lambda name, value: None, "log_extra": lambda column, values: None}
 
 
+def samples_with_vllm(trainer: GRPOTrainer) -> bool:
+    """Say whether vLLM samples."""
+    return bool(trainer.use_vllm)
+
+
+def refuse_colocate() -> None:
+    """Refuse vLLM in the trainer's own process for a vision-language model.
+
+    Raises:
+        OrapoError: Always, with this range of TRL.
+    """
+    raise OrapoError(
+        f"vllm_mode colocate: TRL {trl.__version__} hands vLLM prompts whose image tokens are there already, "
+        "and the films, for which vLLM puts in others: the rollouts would be about nothing (TRL issue 6294); "
+        "use vllm_mode: server, or use_vllm: false"
+    )
+
+
+def wrap_sync(trainer: GRPOTrainer, wrap: Callable[[Callable[[], Any]], Callable[[], Any]]) -> None:
+    """Put something around what hands the policy's weights to vLLM."""
+    engine = trainer.vllm_generation
+    engine.sync_weights = wrap(engine.sync_weights)
+
+
 def suppress_tokens(trainer: GRPOTrainer, tokens: Set[int]) -> None:
     """Keep ``tokens`` from being sampled, beside those that are suppressed already.
 
@@ -249,6 +281,25 @@ def select_vision(
             prompt = picked[name][:, :prompt_width]
             picked[name] = torch.cat([prompt, prompt.new_zeros(len(rows), answer_width)], dim=1)
     return unsplit_pixel_values_by_grid(picked)
+
+
+def reads_prefix(trainer: GRPOTrainer) -> bool:
+    """Say whether a token's type of 0 lets it see all others of that type, as PaliGemma's prefix does."""
+    return bool(trainer.model.config.model_type == "paligemma")
+
+
+def causal_answers(token_type_ids: Tensor, kept: int) -> Tensor:
+    """Return PaliGemma's token types with those of the answers at 1.
+
+    TRL gives an answer's tokens the type 0, which is that of the prefix: each would see the tokens that it
+    is to foretell.
+
+    Args:
+        token_type_ids: (N, P + kept).
+        kept: Tokens of the answers.
+    """
+    prompt = token_type_ids[:, :-kept]
+    return torch.cat([prompt, token_type_ids.new_ones(len(prompt), kept)], dim=1)
 
 
 @contextmanager

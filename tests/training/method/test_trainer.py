@@ -2,9 +2,11 @@
 
 import copy
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
 from transformers import TrainerCallback
 from trl import GRPOTrainer
 from trl.trainer import grpo_trainer
@@ -911,6 +913,10 @@ def test_placeholders_cannot_be_sampled_under_vllm(
     class Engine:
         """Stands for TRL's `VLLMGeneration`, which hands these to vLLM with every request."""
 
+        vllm_client = SimpleNamespace(
+            get_server_info=lambda: {"model_config": {"logprobs_mode": "processed_logprobs"}}
+        )
+
         def __init__(self, generation_kwargs, **settings):
             self.generation_kwargs = generation_kwargs
 
@@ -923,7 +929,7 @@ def test_placeholders_cannot_be_sampled_under_vllm(
         tmp_path,
         generation_kwargs=given,
         use_vllm=True,
-        vllm_mode="colocate",
+        vllm_mode="server",
     )
     tokenizer = tiny_processor.tokenizer
     special = set(tokenizer.all_special_ids) - {tokenizer.eos_token_id}
@@ -962,3 +968,49 @@ def test_a_missing_column_is_said_before_anything_runs(tiny_model, tiny_processo
 def test_a_wrong_setting_is_named(field, value, tmp_path):
     with pytest.raises(OrapoError, match=field):
         OraPOConfig(str(tmp_path), use_cpu=True, bf16=False, **{field: value})
+
+
+def test_a_colocated_vllm_is_refused_for_a_model_that_sees(
+    tiny_model, tiny_processor, tiny_dataset, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(grpo_trainer, "VLLMGeneration", lambda **settings: None)
+    with pytest.raises(OrapoError, match="TRL issue 6294"):
+        make_trainer(
+            tiny_model,
+            tiny_processor,
+            tiny_dataset,
+            tmp_path,
+            use_vllm=True,
+            vllm_mode="colocate",
+        )
+
+
+def test_the_base_is_as_it_was_when_vllm_has_been_given_the_sum(
+    tiny_model, tiny_processor, tiny_dataset, tmp_path, monkeypatch
+):
+    class Engine:
+        vllm_client = SimpleNamespace(
+            get_server_info=lambda: {"model_config": {"logprobs_mode": "processed_logprobs"}}
+        )
+
+        def __init__(self, model, generation_kwargs, **settings):
+            self.model, self.generation_kwargs = model, generation_kwargs
+
+        def sync_weights(self):
+            self.model.merge_adapter()
+            self.model.unmerge_adapter()
+
+    monkeypatch.setattr(grpo_trainer, "VLLMGeneration", Engine)
+    adapter = LoraConfig(r=2, target_modules="all-linear", init_lora_weights=False)
+    trainer = make_trainer(
+        get_peft_model(tiny_model, adapter).to(torch.bfloat16),
+        tiny_processor,
+        tiny_dataset,
+        tmp_path,
+        use_vllm=True,
+        vllm_mode="server",
+    )
+    before = copy.deepcopy(trainer.model.state_dict())
+    trainer.vllm_generation.sync_weights()
+    for name, value in trainer.model.state_dict().items():
+        assert value.equal(before[name]), name

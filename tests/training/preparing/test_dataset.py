@@ -53,7 +53,7 @@ def test_a_film_that_breaks_is_blank_and_marked_only_where_somebody_looks_at_the
     """Pairs are learned from as they are: there it ends the run."""
     gone = str(tmp_path / "gone.png")
     rows = with_films({"image_paths": [[gone]]})
-    assert rows["images"][0][0].getextrema() == (0, 0)
+    assert rows["images"][0][0].getextrema() == ((0, 0),) * 3
     assert gone in rows[FILM_ERROR][0]
     with pytest.raises(OrapoError, match=r"gone\.png"):
         with_films({"image_paths": [[gone]]}, endure=False)

@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 from peft import LoraConfig
+from PIL import Image
 from torch.autograd.graph import saved_tensors_hooks
 from transformers import AutoConfig, Qwen2_5_VLConfig
 
 from checkpoints import BUILDERS, CORPUS
 from orapo import OrapoError
+from orapo.data.conversation import REPORT_PROMPT
 from orapo.data.phantom import PhantomConfig, write_phantom
 from orapo.facts import FactSReward
 from orapo.generation import load_checkpoint
@@ -22,7 +24,7 @@ from orapo.training.preparing.estimate import (
     GIB,
     Engine,
     Load,
-    Part,
+    host_memory,
     memory_parts,
     model_shape,
     peak,
@@ -215,7 +217,7 @@ def test_the_activations_of_text_are_about_what_autograd_keeps(kind):
 
 
 def shape_3b(lora):
-    target = r".*language_model.*\.(q|k|v|o|gate|up|down)_proj"
+    target = r".*(language_model|text_model).*\.(q|k|v|o|gate|up|down)_proj"
     adapter = LoraConfig(r=16, target_modules=target) if lora else None
     return model_shape(QWEN_3B, adapter)
 
@@ -260,14 +262,50 @@ def test_checkpointing_spares_activations_and_eager_attention_costs_them():
 def test_a_server_for_rollouts_leaves_no_sampling_on_the_gpu():
     parts = memory_parts(shape_3b(True), LOAD, Engine(generates="server"))
     assert {part.when for part in parts} == {"always", "learning"}
-    (vllm,) = [
-        part
-        for part in memory_parts(
-            shape_3b(True), LOAD, Engine(generates="colocate", vllm_share=0.3), 24 * GIB
-        )
-        if part.name == "vLLM"
-    ]
-    assert vllm == Part("vLLM", 0.3 * 24 * GIB, "always")
+
+
+def test_vllm_takes_its_share_of_a_gpu_but_never_less_than_the_weights_and_their_cache():
+    """7.2 GiB, a share of 0.3, do not hold 7.0 GiB of weights, a cache and what else there is."""
+    for share, taken in ((0.5, 12.0), (0.3, 8.04)):
+        engine = Engine(generates="colocate", vllm_share=share)
+        parts = memory_parts(shape_3b(True), LOAD, engine, 24 * GIB)
+        (vllm,) = [part for part in parts if part.name == "vLLM"]
+        assert vllm.bytes / GIB == pytest.approx(taken, abs=0.05)
+        assert vllm.when == "always"
+
+
+def test_a_machine_holds_a_model_and_its_copy_for_each_process():
+    shape = shape_3b(False)
+    zero2 = Engine(processes=8, sharded="gradients", master_weights=True, reference=True)
+    alone = Engine()
+    assert host_memory(shape, zero2) / GIB == pytest.approx(8 * (14.0 + 3), abs=0.2)
+    assert host_memory(shape, alone) / GIB == pytest.approx(7.0 + 3, abs=0.1)
+    zero3 = replace(zero2, sharded="weights")
+    assert host_memory(shape, zero3) / GIB == pytest.approx(14.0 + 8 * 3, abs=0.2)
+
+
+def test_a_report_that_is_longer_than_a_rollout_makes_all_rows_longer():
+    short, long = (
+        by_name(memory_parts(shape_3b(True), replace(LOAD, report=tokens), Engine()))
+        for tokens in (40, 800)
+    )
+    assert short == by_name(memory_parts(shape_3b(True), LOAD, Engine()))
+    assert long["activations of text"] == pytest.approx(
+        short["activations of text"] * (100 + 800) / (100 + 50)
+    )
+
+
+def test_reports_that_no_rollout_can_reach_are_counted(checkpoints, phantom, tmp_path):
+    found = look(checkpoints("idefics3"), phantom, tmp_path)
+    assert found.longest_report > 10
+    (note,) = found.notes
+    assert "10 of the 10 longest reports have more tokens" in note
+    assert "max_completion_length 4" in note
+
+
+def test_a_film_that_is_cropped_is_said(checkpoints, phantom, tmp_path):
+    notes = " ".join(look(checkpoints("llava"), phantom, tmp_path).notes)
+    assert "the ends of its longer side are cut off" in notes
 
 
 def look(checkpoint, phantom, tmp_path, machine=None, step_seconds=None, **fields):
@@ -280,7 +318,15 @@ def look(checkpoint, phantom, tmp_path, machine=None, step_seconds=None, **field
 @pytest.mark.parametrize("kind", list(BUILDERS))
 def test_prompts_are_measured_with_the_models_own_processor(kind, checkpoints, phantom, tmp_path):
     found = look(checkpoints(kind), phantom, tmp_path)
-    assert found.image_tokens == 4
+    model, processor = load_checkpoint(checkpoints(kind), device="cpu")
+    film = Image.new("RGB", (32, 32))
+    parts = [{"type": "image"}, {"type": "text", "text": REPORT_PROMPT}]
+    text = processor.apply_chat_template(
+        [{"role": "user", "content": parts}], add_generation_prompt=True
+    )
+    (ids,) = processor(images=[[film]], text=[text], return_tensors="pt")["input_ids"]
+    assert found.image_tokens == (ids == model.config.image_token_id).sum()
+    assert found.prompt_tokens == len(ids)
     assert found.prompt_tokens > found.image_tokens
     assert found.studies == 10
     assert found.fits

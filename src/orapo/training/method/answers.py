@@ -6,14 +6,17 @@ the trainer's business.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
-from trl import apply_chat_template, is_conversational
+from transformers import ProcessorMixin
+from trl import apply_chat_template, is_conversational, prepare_multimodal_messages
 
+from orapo.errors import OrapoError
 from orapo.training import trl_contract
 
 
@@ -38,6 +41,7 @@ class ChosenAnswers:
         self._tokenizer = tokenizer
         self._end_tokens = frozenset(end_tokens)
         self._template_options = dict(template_options)
+        self._checked = False
 
     def tokens(self, prompts: Sequence[Any], reports: Sequence[str]) -> list[list[int]]:
         """Return the token ids of each report, the end token last.
@@ -45,17 +49,30 @@ class ChosenAnswers:
         Args:
             prompts: One for each report; says whether the data is conversational.
             reports: Texts; those that stand several times (once a rollout) are encoded once.
+
+        Raises:
+            OrapoError: At the first call: tokens that do not say what a report says.
         """
         known: dict[str, list[int]] = {}
         for prompt, text in zip(prompts, reports, strict=True):
             if text not in known:
                 known[text] = self._encode(prompt, text)
+        if not self._checked:
+            for text, ids in known.items():
+                check_answer(self._tokenizer, ids, text)
+            self._checked = bool(known)
         return [known[text] for text in reports]
 
     def _encode(self, prompt: Any, text: str) -> list[int]:
         answer = text
         if is_conversational({"prompt": prompt}):
-            example = {"prompt": prompt, "completion": [{"role": "assistant", "content": text}]}
+            completion: list[dict[str, Any]] = [{"role": "assistant", "content": text}]
+            if isinstance(self._processing_class, ProcessorMixin):
+                # Templates of vision-language models look through a list of parts. Of a plain string
+                # some of them make nothing at all (SmolVLM, Idefics3), without an error.
+                prompt = prepare_multimodal_messages(prompt)
+                completion = prepare_multimodal_messages(completion)
+            example = {"prompt": prompt, "completion": completion}
             answer = apply_chat_template(example, self._processing_class, **self._template_options)[
                 "completion"
             ]
@@ -72,6 +89,37 @@ class ChosenAnswers:
             trl_contract.pad(ids, padding_value=self._tokenizer.pad_token_id).to(device),
             trl_contract.pad(mask, padding_value=0).to(device),
         )
+
+
+def check_answer(tokenizer: Any, ids: Sequence[int], text: str) -> None:
+    """Check that the tokens that are learned from say what a report says.
+
+    A chat template that drops the answer raises nothing: the loss falls, and what is learned is to write
+    nothing.
+
+    Args:
+        tokenizer: The model's.
+        ids: Token ids of the answer.
+        text: The report.
+
+    Raises:
+        OrapoError: They say something else.
+    """
+    written = tokenizer.decode(
+        list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
+    )
+    if _plain(written) != _plain(text):
+        words = len(_plain(written).split())
+        raise OrapoError(
+            f"the chat template and the tokenizer make {len(ids)} tokens of a report of "
+            f"{len(text.split())} words, and those say something else ({words} words): nothing could be "
+            "learned from that; does the template render the assistant's message whole?"
+        )
+
+
+def _plain(text: str) -> str:
+    # white space and compatible forms of a letter are the tokenizer's own affair
+    return " ".join(unicodedata.normalize("NFKC", text).split())
 
 
 class ReferenceRewards:

@@ -10,18 +10,23 @@ from __future__ import annotations
 
 import copy
 from dataclasses import fields
-from typing import Any
+from typing import Any, Final
 
 from datasets import Dataset
 from transformers import PreTrainedModel, TrainingArguments
 from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
+from orapo.errors import OrapoError
 from orapo.generation.reports import placeholder_tokens
 from orapo.models.shared_films import encode_films_once
 from orapo.training.config import OraPOConfig
+from orapo.training.method.answers import check_answer
 from orapo.training.method.pace import OwnPace
 from orapo.training.method.placeholders import take_out
 from orapo.training.surviving.resumable import WholeCheckpoints
+
+_IGNORED: Final = -100
+"""A label that no loss is computed for."""
 
 
 class SupervisedTrainer(OwnPace, WholeCheckpoints, SFTTrainer):
@@ -37,7 +42,16 @@ class SupervisedTrainer(OwnPace, WholeCheckpoints, SFTTrainer):
     def __init__(
         self, model: Any, config: OraPOConfig, train_dataset: Dataset, **kwargs: Any
     ) -> None:
+        _refuse_prefix_model(model, "sft")
         super().__init__(model, supervised_config(config), train_dataset=train_dataset, **kwargs)
+        row = train_dataset[0]
+        batch = self.data_collator([dict(row)])
+        answer = batch["labels"][0]
+        check_answer(
+            self.processing_class.tokenizer,
+            answer[answer != _IGNORED].tolist(),
+            row["completion"][0]["content"],
+        )
         self.keep_pace(config)
 
 
@@ -54,12 +68,18 @@ class OfflineTrainer(OwnPace, WholeCheckpoints, DPOTrainer):
     def __init__(
         self, model: Any, config: OraPOConfig, train_dataset: Dataset, **kwargs: Any
     ) -> None:
+        _refuse_prefix_model(model, "dpo")
         adapter = kwargs.get("peft_config") is not None
         in_memory = isinstance(model, PreTrainedModel) and not adapter
         reference = copy.deepcopy(model) if in_memory else None
         super().__init__(
             model, reference, offline_config(config), train_dataset=train_dataset, **kwargs
         )
+        row = train_dataset[0]
+        batch = self.data_collator([dict(row)])
+        for side, name in enumerate(("chosen", "rejected")):
+            answer = batch["input_ids"][side][batch["completion_mask"][side] == 1]
+            check_answer(self.processing_class.tokenizer, answer.tolist(), row[name][0]["content"])
         ends = self.model.generation_config.eos_token_id
         unwanted = placeholder_tokens(ends, self.processing_class.tokenizer)
         for each in (self.model, self.ref_model):
@@ -67,6 +87,19 @@ class OfflineTrainer(OwnPace, WholeCheckpoints, DPOTrainer):
                 take_out(self.accelerator.unwrap_model(each), unwanted)
                 encode_films_once(each)
         self.keep_pace(config)
+
+
+def _refuse_prefix_model(model: Any, method: str) -> None:
+    """Refuse PaliGemma, whose processor takes no answer without a film (transformers 5.23).
+
+    Raises:
+        OrapoError: It is one.
+    """
+    if getattr(getattr(model, "config", None), "model_type", "") == "paligemma":
+        raise OrapoError(
+            f"method {method}: TRL can't prepare answers with PaliGemma's processor, which takes none "
+            "without a film; methods orapo and grpo train it"
+        )
 
 
 def supervised_config(config: OraPOConfig) -> SFTConfig:

@@ -16,7 +16,11 @@ import torch
 from accelerate.utils import is_peft_model
 from datasets import Dataset
 from torch import Tensor
+from transformers import ProcessorMixin
+from transformers.integrations import is_deepspeed_zero3_enabled
 
+from orapo.models.chat_templates import prepare_processor
+from orapo.models.clean_base import clean_after
 from orapo.models.shared_films import encode_films_once
 from orapo.training import trl_contract
 from orapo.training.method.answers import ChosenAnswers, JointReports, fit
@@ -36,6 +40,10 @@ class ScoringTrainer(ResumableTrainer):
 
     def _prepare_scoring(self) -> None:
         """Set up what the methods below need; call it when TRL is set up."""
+        if isinstance(self.processing_class, ProcessorMixin):
+            prepare_processor(self.processing_class, self.model.config.name_or_path or "the model")
+            if trl_contract.samples_with_vllm(self) and self.args.vllm_mode == "colocate":
+                trl_contract.refuse_colocate()
         tokenizer, end_tokens = trl_contract.tokenizer(self), trl_contract.end_tokens(self)
         # TRL suppresses the image token alone, and not even that under vLLM; any placeholder (image,
         # video, role marks) in a rollout would break the match of image tokens and image features,
@@ -47,6 +55,10 @@ class ScoringTrainer(ResumableTrainer):
                 take_out(self.accelerator.unwrap_model(each), placeholders - end_tokens)
                 if self.args.share_films:
                     encode_films_once(each)
+        if trl_contract.samples_with_vllm(self) and is_peft_model(self.model):
+            whole = not (self.is_fsdp_enabled or is_deepspeed_zero3_enabled())
+            policy = self.accelerator.unwrap_model(self.model)
+            trl_contract.wrap_sync(self, lambda sync: clean_after(sync, policy, sharded=not whole))
         self._pad_id = tokenizer.pad_token_id
         head = ("log_probs", "entropy")
         policy = self.model.get_base_model() if is_peft_model(self.model) else self.model
@@ -129,6 +141,30 @@ class ScoringTrainer(ResumableTrainer):
             )
         return (logps * mask).sum(dim=1)[:count]
 
+    def _tokenize_prompts(self, prompts: list[Any]) -> tuple[Any, Any, dict[str, Any]]:
+        """As TRL's; prompts of PaliGemma one by one, and without its processor's ``labels``.
+
+        The processor makes labels of every prompt, which fails for several of different lengths.
+        """
+        tokenize = super()._tokenize_prompts
+        if not trl_contract.reads_prefix(self):
+            return tokenize(prompts)
+        ids: list[Any] = []
+        images: list[Any] = []
+        fields: dict[str, Any] = {}
+        for prompt in prompts:
+            own_ids, own_images, own_fields = tokenize([prompt])
+            ids.extend(own_ids)
+            images.extend(own_images or [None])
+            for name, value in own_fields.items():
+                if name != "labels":
+                    fields.setdefault(name, []).extend(value)
+        stacked = {
+            name: torch.stack(value) if isinstance(value[0], Tensor) else value
+            for name, value in fields.items()
+        }
+        return ids, images if any(images) else None, stacked
+
     def _temperature_off(self) -> ExitStack:
         stack = ExitStack()
         for switch in self._switches:
@@ -146,6 +182,7 @@ class ScoringTrainer(ResumableTrainer):
     ) -> tuple[Tensor, Tensor | None, Tensor | None]:
         """As TRL's; inside `_compute_loss` the reference reports join the rollouts' pass."""
         scoring = super()._get_per_token_logps_and_entropies
+        kwargs.pop("labels", None)  # of PaliGemma's processor, which TRL hands on
         joint, self._joint = self._joint, None
         count, kept = len(input_ids), logits_to_keep
         if joint is not None:
@@ -153,6 +190,8 @@ class ScoringTrainer(ResumableTrainer):
                 input_ids, attention_mask, kept, kwargs, self._pad_id
             )
             kwargs = {**kwargs, **fields}
+        if trl_contract.reads_prefix(self):
+            kwargs["token_type_ids"] = trl_contract.causal_answers(kwargs["token_type_ids"], kept)
         logps, entropies, aux_loss = scoring(
             model, input_ids, attention_mask, kept, *args, **kwargs
         )

@@ -16,7 +16,7 @@ from orapo.data.conversation import (
     study_prompt,
     user_message,
 )
-from orapo.data.images import read_image
+from orapo.data.images import read_image, shown
 from orapo.data.study import Study
 from orapo.data.target import Target, study_labels, target_text
 from orapo.errors import OrapoError
@@ -106,11 +106,11 @@ def with_films(batch: dict[str, list[Any]], endure: bool = True) -> dict[str, li
     errors: dict[str, str] = {}
     for path in dict.fromkeys(path for row in paths for path in row):
         try:
-            films[path] = read_image(path)
+            films[path] = shown(read_image(path))
         except OrapoError as error:
             if not endure:
                 raise
-            films[path] = Image.new("L", (_BLANK_SIDE, _BLANK_SIDE))
+            films[path] = Image.new("RGB", (_BLANK_SIDE, _BLANK_SIDE))
             errors[path] = str(error)
     batch["images"] = [[films[path] for path in row] for row in paths]
     if endure:

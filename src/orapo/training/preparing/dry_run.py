@@ -6,14 +6,14 @@ through the model's own processor, so that image tokens are counted and not gues
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import torch
 
-from orapo.data.conversation import check_views, user_message
+from orapo.data.conversation import check_views, shown_films, user_message
 from orapo.data.study import Study
 from orapo.data.target import check_target, target_text
 from orapo.errors import OrapoError
@@ -27,12 +27,14 @@ from orapo.training.preparing.estimate import (
     Engine,
     Load,
     Part,
+    host_memory,
     memory_parts,
     model_shape,
     peak,
 )
 from orapo.training.preparing.policy import load_config, load_processor, lora_config
 from orapo.training.preparing.self_check import SelfCheck, self_check
+from orapo.training.preparing.vllm import check_vllm
 from orapo.training.recipe import RunConfig
 from orapo.training.surviving.films import SetAside, readable_studies
 
@@ -40,6 +42,8 @@ A10: Final = 22.0
 """GiB that a card sold with 24 GB leaves."""
 _SAMPLED: Final = 16
 """Studies whose prompts are put through the processor."""
+_TOKENISED: Final = 2000
+"""Reports, the longest, whose tokens are counted."""
 _CHARACTERS: Final = 4.0
 """Characters of a token of a judge, in English text and JSON; a rule of thumb."""
 _FACT_TOKENS: Final = 70
@@ -151,7 +155,14 @@ def schedule(config: OraPOConfig, studies: int, processes: int) -> Schedule:
 
 @dataclass(frozen=True)
 class DryRun:
-    """What a recipe would do; ``shown``: studies of an epoch, repeated ones counted as often."""
+    """What a recipe would do.
+
+    Attributes:
+        shown: Studies of an epoch, repeated ones counted as often.
+        host: Bytes of the machine's own memory while the model is loaded.
+        longest_report: Tokens of the longest report of those that were looked at.
+        notes: What is allowed, and should be known.
+    """
 
     studies: int
     shown: int
@@ -165,6 +176,9 @@ class DryRun:
     schedule: Schedule
     hardware: Hardware
     parts: tuple[Part, ...]
+    host: float
+    longest_report: int
+    notes: tuple[str, ...]
     hours: float | None
     judge_calls: int
     judge_tokens: tuple[int, int]
@@ -214,8 +228,12 @@ def dry_run(
     )
     shown = shown_rows(readable, target, run.repeat_rare, run.studies_seed)
     plan = schedule(config, len(shown), machine.processes)
+    check_vllm(run, config, (path for study in readable for path in shown_films(study, views)))
     model_config = load_config(run)
-    prompt, images, patches = _longest_prompt(run, model_config, dataset)
+    processor = load_processor(run)
+    prompt, images, patches = _longest_prompt(processor, model_config, dataset)
+    reports = [target_text(study, target) for study in readable]
+    lengths = _report_lengths(processor, reports)
     shape = model_shape(model_config, lora_config(run))
     engine = _engine(run, config, model_config, machine)
     rows = config.per_device_train_batch_size
@@ -229,10 +247,11 @@ def dry_run(
         prompt=prompt,
         answer=config.max_completion_length,
         patches=patches,
-        films_shared=config.share_films,
+        films_shared=config.share_films and shape.films_shareable,
         group=config.num_generations,
+        report=max(lengths),
     )
-    calls, tokens, cost = _judge(run, plan, [target_text(study, target) for study in readable])
+    calls, tokens, cost = _judge(run, plan, reports)
     return DryRun(
         studies=len(readable),
         shown=len(shown),
@@ -246,6 +265,9 @@ def dry_run(
         schedule=plan,
         hardware=machine,
         parts=tuple(memory_parts(shape, load, engine, machine.gpu)),
+        host=host_memory(shape, engine),
+        longest_report=max(lengths),
+        notes=tuple(_notes(config, load, lengths, processor)),
         hours=None if step_seconds is None else plan.steps * step_seconds / 3600,
         judge_calls=calls,
         judge_tokens=tokens,
@@ -287,9 +309,34 @@ def checkpointing(config: Any) -> bool:
     return False
 
 
-def _longest_prompt(run: RunConfig, model_config: Any, dataset: Any) -> tuple[int, int, int]:
+def _report_lengths(processor: Any, reports: Sequence[str]) -> list[int]:
+    """Return the tokens of reports, the end token among them; of many, those of the longest texts."""
+    longest = sorted(reports, key=len)[-_TOKENISED:]
+    return [len(ids) + 1 for ids in processor.tokenizer(longest)["input_ids"]]
+
+
+def _notes(
+    config: OraPOConfig, load: Load, lengths: Sequence[int], processor: Any
+) -> Iterator[str]:
+    most = config.max_completion_length
+    cut = sum(length > most for length in lengths)
+    if cut:
+        yield (
+            f"{cut} of the {len(lengths)} longest reports have more tokens (up to {max(lengths)}) than "
+            f"max_completion_length {most}: no rollout can be as long as what it is compared with"
+        )
+    if config.share_films and not load.films_shared:
+        yield "Films are encoded once a rollout: how this model encodes them is not known"
+    images = processor.image_processor
+    if getattr(images, "do_center_crop", False) and not hasattr(images, "image_grid_pinpoints"):
+        yield (
+            f"{type(images).__name__} shows the middle of a film alone, a square; the ends of its longer side "
+            "are cut off"
+        )
+
+
+def _longest_prompt(processor: Any, model_config: Any, dataset: Any) -> tuple[int, int, int]:
     """Return tokens, image tokens and patches of the longest of some prompts."""
-    processor = load_processor(run)
     image = getattr(model_config, "image_token_id", None)
     vision = model_config.vision_config
     longest = (0, 0, 0)
@@ -300,11 +347,16 @@ def _longest_prompt(run: RunConfig, model_config: Any, dataset: Any) -> tuple[in
         )
         inputs = processor(images=[row["images"]], text=[text], return_tensors="pt")
         ids = inputs["input_ids"][0]
+        pixels = inputs["pixel_values"]
         if "image_grid_thw" in inputs:
             patches = int(inputs["image_grid_thw"].prod(dim=-1).sum())
+        elif pixels.ndim == 3:  # LFM2-VL: patches of each tile, padded
+            patches = pixels.shape[0] * pixels.shape[1]
         else:
-            films = inputs["pixel_values"].flatten(0, -4)
-            patches = len(films) * (films.shape[-1] // vision.patch_size) ** 2
+            films = pixels.flatten(0, -4)
+            side = vision.patch_size  # InternVL's has two
+            height, width = (side, side) if isinstance(side, int) else side
+            patches = len(films) * (films.shape[-2] // height) * (films.shape[-1] // width)
         longest = max(longest, (len(ids), int((ids == image).sum()), patches))
     return longest
 

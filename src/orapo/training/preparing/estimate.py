@@ -15,6 +15,7 @@ from typing import Any, Final
 import torch
 
 from orapo.errors import OrapoError
+from orapo.models.shared_films import film_encoder
 
 GIB: Final = 2**30
 CONTEXT: Final = 0.8 * GIB
@@ -25,6 +26,10 @@ _QUANTISED: Final = {4: 0.5 + 4 / 64, 8: 1.0}
 """Bytes a weight of bitsandbytes; in 4 bits with a scale of 4 bytes for each 64."""
 _STATES: Final = {"adamw": 2.0, "adam": 2.0, "adafactor": 0.05, "sgd": 0.0, "lion": 1.0}
 """Values that an optimiser keeps of each parameter, by the beginning of its name."""
+_PROCESS: Final = 3.0 * GIB
+"""Of the host's memory, what a process takes without a model."""
+_VLLM_SPACE: Final = 1.0 * GIB
+"""What vLLM needs on a GPU beside weights and KV cache: CUDA graphs, activations. An assumption."""
 _TILE: Final = (4096, 32768)
 """Tokens, and words of the vocabulary, that TRL's fused head looks at in one go (TRL 1.16)."""
 
@@ -72,6 +77,8 @@ class ModelShape:
     vision_trainable: bool
     head_trainable: bool
     vocabulary: int
+    films_shareable: bool
+    """Whether equal films can be encoded once; by the class alone, no film is looked at."""
 
 
 def meta_model(config: Any, adapter: Any = None) -> Any:
@@ -124,6 +131,7 @@ def model_shape(config: Any, adapter: Any = None) -> ModelShape:
             vision_trainable=any(p.requires_grad for p in vision),
             head_trainable=any(p.requires_grad for p in head.parameters()),
             vocabulary=text_config.vocab_size,
+            films_shareable=film_encoder(model) is not None,
         )
     except AttributeError as error:
         raise OrapoError(
@@ -160,6 +168,7 @@ class Load:
         patches: Patches that the vision tower sees of one row's films.
         films_shared: Whether equal films of a micro-batch are encoded once.
         group: K, the rollouts of a study.
+        report: Tokens of the longest radiologist's report, which rides along whole.
     """
 
     rows: int
@@ -170,6 +179,7 @@ class Load:
     patches: int
     films_shared: bool
     group: int
+    report: int = 0
 
 
 @dataclass(frozen=True)
@@ -284,16 +294,17 @@ def _sampling(shape: ModelShape, load: Load, engine: Engine, gpu: float) -> list
     if engine.generates == "server":
         return []
     if engine.generates == "colocate":
-        # vLLM holds what it has taken through the learning, too, unless it sleeps.
-        return [Part("vLLM", engine.vllm_share * gpu, "always")]
+        # vLLM holds what it has taken through the learning, too, unless it sleeps: its share of the GPU, or
+        # what it can't do without. A share that is smaller is an error when it starts.
+        least = shape.parameters * engine.compute_size + _cache(shape, load, engine) + _VLLM_SPACE
+        return [Part("vLLM", max(engine.vllm_share * gpu, least), "always")]
     size, text = engine.compute_size, shape.text
     tokens = load.generated * load.prompt
-    cache = 2 * text.layers * text.keys * size * load.generated * (load.prompt + load.answer)
     widest = max(2 * text.intermediate, 3 * text.queries) + 3 * text.hidden
     vision = load.generated * load.patches * size
     vision *= max(2 * shape.vision.intermediate, 3 * shape.vision.queries) + 3 * shape.vision.hidden
     return [
-        Part("KV cache", cache, "sampling"),
+        Part("KV cache", _cache(shape, load, engine), "sampling"),
         # float32 logits of the last position, sorted and filtered in copies
         Part("logits of sampling", 3 * 4 * load.generated * shape.vocabulary, "sampling"),
         # the prompts' and films' forward pass; text and vision take turns
@@ -301,10 +312,33 @@ def _sampling(shape: ModelShape, load: Load, engine: Engine, gpu: float) -> list
     ]
 
 
+def _cache(shape: ModelShape, load: Load, engine: Engine) -> float:
+    """Return the bytes of the keys and values of all that is sampled at a time."""
+    a_token = 2 * shape.text.layers * shape.text.keys * engine.compute_size
+    return float(a_token * load.generated * (load.prompt + load.answer))
+
+
+def host_memory(shape: ModelShape, engine: Engine) -> float:
+    """Return the bytes of this machine's memory while its processes load, without the films.
+
+    Each process loads the whole model, and copies it for the reference, before a part of it goes to its
+    GPU; under DeepSpeed's ZeRO-3 it loads its part alone. The library and its CUDA context take 3 GiB more
+    of each, an assumption.
+    """
+    size = engine.reference_size or engine.weight_size
+    copies = 2 if engine.reference else 1
+    model = float(shape.parameters * size * copies)
+    if engine.sharded == "weights" and engine.master_weights:
+        model /= engine.processes
+    return engine.processes * (model + _PROCESS)
+
+
 def _learning(shape: ModelShape, load: Load, engine: Engine) -> list[Part]:
     size, text, vision = engine.compute_size, shape.text, shape.vision
     rows = load.rows + load.reports
-    length = load.prompt + load.answer
+    # all rows of a pass are padded to the longest, and a report is not cut
+    answer = max(load.answer, load.report) if load.reports else load.answer
+    length = load.prompt + answer
     tokens = rows * length
     kept = _kept(text, tokens, engine)
     if engine.eager:  # scores and probabilities of every pair of tokens
@@ -321,7 +355,7 @@ def _learning(shape: ModelShape, load: Load, engine: Engine) -> list[Part]:
         inputs = 5 * text.hidden + text.queries + text.intermediate
         adapter = 2 * size * inputs * tokens * (1 if engine.checkpointing else text.layers)
     # TRL's fused head computes logits tile by tile, again in the backward pass
-    answers = rows * load.answer
+    answers = rows * answer
     logits = size * min(answers, _TILE[0]) * min(shape.vocabulary, _TILE[1])
     logits += answers * text.hidden * (4 + size)
     if shape.head_trainable:

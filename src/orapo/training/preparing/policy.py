@@ -13,6 +13,7 @@ from trl import get_peft_config, get_quantization_config
 from orapo.errors import MissingExtraError, OrapoError
 from orapo.generation import load_checkpoint
 from orapo.generation.model import is_adapter
+from orapo.models.chat_templates import prepare_processor
 from orapo.training.config import OraPOConfig
 from orapo.training.recipe import RunConfig
 
@@ -73,16 +74,21 @@ def load_config(run: RunConfig) -> Any:
     return _read(AutoConfig, run)
 
 
-def load_processor(run: RunConfig) -> Any:
-    """Load the model's processor alone, with the recipe's film size.
+def load_processor(run: RunConfig, limited: bool = True) -> Any:
+    """Load the model's processor alone.
+
+    Args:
+        run: Names the model.
+        limited: Whether with the recipe's film size.
 
     Raises:
-        OrapoError: There is none.
+        OrapoError: There is none, or it takes no film size.
     """
     from transformers import AutoProcessor
 
-    processor = _read(AutoProcessor, run)
-    limit_pixels(processor, run.min_pixels, run.max_pixels)
+    processor = prepare_processor(_read(AutoProcessor, run), run.model)
+    if limited:
+        limit_pixels(processor, run.min_pixels, run.max_pixels)
     return processor
 
 
@@ -102,6 +108,35 @@ def lora_config(run: RunConfig) -> Any:
     if adapter is not None and not (run.lora_target_modules or run.lora_target_parameters):
         adapter.target_modules = "all-linear"  # PEFT knows no other default of these models
     return adapter
+
+
+def _offered(images: Any) -> str:
+    """Say what an image processor has in the place of a film's least and most pixels."""
+    size = dict(images.size)
+    square = f"{size.get('width')} x {size.get('height')}"
+    where = "in the checkpoint's preprocessor_config.json (or processor_config.json)"
+    if hasattr(images, "max_image_tokens"):  # LFM2-VL
+        return (
+            f"it makes at most {images.max_image_tokens} tokens of a film, or of each of at most "
+            f"{images.max_tiles} tiles of {images.tile_size} pixels; set max_image_tokens, max_tiles or "
+            f"do_image_splitting {where}"
+        )
+    if hasattr(images, "max_patches"):  # InternVL
+        return (
+            f"it cuts a film into {images.min_patches} to {images.max_patches} tiles of {square} pixels; set "
+            f"max_patches {where}"
+        )
+    if hasattr(images, "image_grid_pinpoints"):  # LLaVA-Next
+        return (
+            f"it brings a film to one of the sizes {images.image_grid_pinpoints}; set image_grid_pinpoints "
+            f"{where} and in config.json"
+        )
+    if size.get("height") and size.get("width"):  # Gemma 3, PaliGemma
+        return f"every film becomes {square} pixels, whatever its size, and has as many tokens; leave it out"
+    crop = dict(getattr(images, "crop_size", None) or {})
+    if crop.get("height"):  # LLaVA
+        return f"of every film the middle of {crop['width']} x {crop['height']} pixels is shown; leave it out"
+    return f"its sizes are {', '.join(sorted(key for key, value in size.items() if value))}"
 
 
 def limit_pixels(processor: Any, fewest: int = 0, most: int = 0) -> None:
@@ -130,7 +165,6 @@ def limit_pixels(processor: Any, fewest: int = 0, most: int = 0) -> None:
         size = {"longest_edge": math.isqrt(most)}
     else:
         raise OrapoError(
-            f"{type(images).__name__} takes no min_pixels or max_pixels; its sizes are "
-            f"{', '.join(sorted(given))}"
+            f"{type(images).__name__} takes no {'max_pixels' if most else 'min_pixels'}: {_offered(images)}"
         )
     images.size = type(images.size)(**size) if not isinstance(images.size, dict) else size

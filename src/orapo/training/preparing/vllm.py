@@ -1,0 +1,74 @@
+"""Which models can sample with vLLM beside TRL, and with which films: what would be garbage is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import trl
+from PIL import Image
+
+from orapo.data.images import read_image
+from orapo.errors import OrapoError
+from orapo.training.config import OraPOConfig
+from orapo.training.preparing.policy import load_processor
+from orapo.training.recipe import RunConfig
+from orapo.training.trl_contract import refuse_colocate
+
+
+def check_vllm(run: RunConfig, config: OraPOConfig, films: Iterable[Path]) -> None:
+    """Refuse a recipe whose rollouts vLLM would write about something else than the films.
+
+    Args:
+        run: The model, and the recipe's film size.
+        config: Whether and how vLLM samples.
+        films: All that are shown.
+
+    Raises:
+        OrapoError: The mode, the model's processor or a film's size can't be used with vLLM.
+    """
+    if not config.use_vllm:
+        return
+    if config.vllm_mode == "colocate":
+        refuse_colocate()
+    images = load_processor(run).image_processor
+    if hasattr(images, "do_image_splitting"):
+        raise OrapoError(
+            f"use_vllm: {type(images).__name__} lays a film out as tiles with marks between them, which TRL "
+            f"{trl.__version__} can't match with what a vLLM server makes of it; use_vllm: false samples "
+            "with transformers"
+        )
+    if run.load_in_4bit or run.load_in_8bit:
+        raise OrapoError(
+            "use_vllm with load_in_4bit or load_in_8bit: TRL merges the adapter into the quantised weights "
+            "and back for every step, which changes them; load them whole, or sample without vLLM"
+        )
+    if run.min_pixels or run.max_pixels:
+        _check_sizes(run, images, films)
+
+
+def _check_sizes(run: RunConfig, limited: Any, films: Iterable[Path]) -> None:
+    """Check that the server, which does not know min_pixels and max_pixels, sees films alike.
+
+    Raises:
+        OrapoError: It would make more or fewer image tokens of one.
+    """
+    plain = load_processor(run, limited=False).image_processor
+    known: set[tuple[int, int]] = set()
+    for path in films:
+        size = read_image(path).size
+        if size in known:
+            continue
+        known.add(size)
+        blank = Image.new("RGB", size)
+        ours, theirs = (
+            images([[blank]], return_tensors="pt")["pixel_values"].shape
+            for images in (limited, plain)
+        )
+        if ours != theirs:
+            raise OrapoError(
+                f"{path}: a film of {size[0]} x {size[1]} pixels; the vLLM server does not know the recipe's "
+                f"min_pixels {run.min_pixels} and max_pixels {run.max_pixels} and would see it at another "
+                "size; bring the films to theirs first (orapo data convert --image-size)"
+            )

@@ -1,0 +1,36 @@
+"""A checkpoint has a chat template, and its prompts begin once."""
+
+import pytest
+from PIL import Image
+
+from orapo import OrapoError
+from orapo.data.conversation import user_message
+from orapo.generation import load_checkpoint
+from orapo.models.chat_templates import begins_twice, prepare_processor
+
+
+@pytest.mark.parametrize("kind", ["gemma3", "idefics3", "lfm2-vl", "llava", "smolvlm"])
+def test_a_prompt_has_one_begin_token_at_most(kind, checkpoints):
+    """Gemma's and Llama 3's template and tokenizer each put one there."""
+    _, processor = load_checkpoint(checkpoints(kind), device="cpu")
+    text = processor.apply_chat_template(user_message("Report.", 1), add_generation_prompt=True)
+    begin = processor.tokenizer.bos_token_id
+    assert begins_twice(processor) == (kind in ("gemma3", "idefics3", "lfm2-vl"))
+    if begin is not None:
+        assert processor.tokenizer(text)["input_ids"].count(begin) == 1 + begins_twice(processor)
+    film = Image.new("RGB", (20, 18))
+    ids = processor(images=[[film]], text=[text], return_tensors="pt")["input_ids"][0].tolist()
+    assert ids.count(begin) == (begin is not None)
+
+
+def test_what_is_set_is_not_saved_with_the_checkpoint(checkpoints, tmp_path):
+    _, processor = load_checkpoint(checkpoints("gemma3"), device="cpu")
+    processor.save_pretrained(tmp_path)
+    assert "add_special_tokens" not in (tmp_path / "processor_config.json").read_text()
+
+
+def test_a_checkpoint_without_a_template_is_refused_by_name(checkpoints):
+    _, processor = load_checkpoint(checkpoints("paligemma2"), device="cpu")
+    processor.chat_template = processor.tokenizer.chat_template = None
+    with pytest.raises(OrapoError, match=r"pali: has no chat template.*docs/recipes\.md"):
+        prepare_processor(processor, "pali")
