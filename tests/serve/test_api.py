@@ -31,7 +31,8 @@ def test_a_film_gives_a_report_with_its_facts_and_origin(client):
     body = answer.json()
     assert body["report"] == REPORTS[0]
     assert body["facts"] == report_as_json(label_report(REPORTS[0])) | {
-        "sentences": body["facts"]["sentences"]
+        "sentences": body["facts"]["sentences"],
+        "fields": [],
     }
     assert body["samples"] == [{"report": REPORTS[0], "log_likelihood": -1.0, "cut": False}]
     assert (body["model"], body["revision"], body["notice"]) == ("tiny", "sha256:0", NOTICE)
@@ -116,7 +117,7 @@ def test_a_large_film_is_made_smaller_for_the_page(client):
 
 def test_facts_are_those_of_the_command_line(client):
     answer = client.post("/v1/facts", json={"text": TEXT}).json()
-    assert answer == json.loads(json.dumps(report_as_json(label_report(TEXT))))
+    assert answer == json.loads(json.dumps(report_as_json(label_report(TEXT)))) | {"fields": []}
     assert list(answer["labels"]) == list(LABELS)
 
 

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable
 from concurrent.futures import Executor
 from contextlib import aclosing
+from dataclasses import asdict
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from fastapi import APIRouter, HTTPException, Request, Response
@@ -21,10 +23,12 @@ from orapo.serve.forms import GONE, described_form, files_of, no_fields, read_fo
 from orapo.serve.inference import ModelWorker, Order, Progress
 from orapo.serve.limits import Limits, Places
 from orapo.serve.schemas import Fault, FilmForm, ReportAnswer, ReportForm, StreamEvent
-from orapo.serve.uploads import as_png, kept_for_now
+from orapo.serve.uploads import film_for_page, kept_for_now
 from orapo.writing import json_text
 
 _Answer = TypeVar("_Answer")
+
+FILM_HEADER: Final = "Orapo-Film"
 
 _BUSY: Final[dict[int | str, dict[str, Any]]] = {
     408: {"model": Fault, "description": "The request took too long to arrive."},
@@ -61,7 +65,19 @@ def report_routes(
         "/v1/films",
         response_class=Response,
         openapi_extra=described_form(FilmForm),
-        responses={200: {"content": {"image/png": {}}}, **_BUSY},
+        responses={
+            200: {
+                "content": {"image/png": {}},
+                "headers": {
+                    FILM_HEADER: {
+                        "description": "JSON: `digest` of the file, and names made of its study's "
+                        "and its patient's ids, `position` and `date`, each empty if not said.",
+                        "schema": {"type": "string"},
+                    }
+                },
+            },
+            **_BUSY,
+        },
     )
     async def film(request: Request) -> Response:
         """Return a film as the model gets it: grey, 8 bits, upright; as PNG."""
@@ -73,12 +89,12 @@ def report_routes(
             with film_places.take():
                 async with kept_for_now(files) as uploads:
                     loop = asyncio.get_running_loop()
-                    png = await loop.run_in_executor(
-                        films, apart, limits.film_seconds, as_png, uploads[0], limits.film_side
-                    )
+                    work = partial(apart, limits.film_seconds, film_for_page, uploads[0])
+                    png, facts = await loop.run_in_executor(films, work, limits.film_side)
         finally:
             await form.close()
-        return Response(png, media_type="image/png")
+        headers = {FILM_HEADER: json_text(asdict(facts))}
+        return Response(png, media_type="image/png", headers=headers)
 
     async def written(request: Request) -> AsyncGenerator[Progress, None]:
         """Take the upload, then a place, then the model; give all back in the end."""

@@ -63,12 +63,20 @@ class Label(BaseModel):
     evidence: list[int] = Field(description="Which facts it was read from, from 0.")
 
 
+class FieldAnswer(BaseModel):
+    """A field of a template and its answer."""
+
+    field: str = Field(examples=["Pneumothorax"])
+    answer: str = Field(description="As it stands there; empty if none does.", examples=["No"])
+
+
 class FactsAnswer(BaseModel):
     """What FactS reads from a report."""
 
     sentences: list[Sentence]
     facts: list[Fact]
     labels: dict[str, Label]
+    fields: list[FieldAnswer] = Field(description="What was read as a template's.")
 
 
 class FactsRequest(BaseModel):
@@ -133,11 +141,40 @@ class Score(BaseModel):
     sentences: list[SentenceScore]
 
 
+class MarkedFact(BaseModel):
+    """One finding, and what became of it."""
+
+    verdict: Literal["right", "partly right", "false", "missed", "contradicted"]
+    sign: str = Field(description="Of the verdict.", examples=["✓"])
+    finding: str
+    words: str = Field(description="What is wrong.", examples=["wrong location: right for left"])
+    quote: str = Field(description="Its sentence; the reference's for what is missed.")
+
+
+class VerdictCount(BaseModel):
+    """How many findings have a verdict."""
+
+    verdict: Literal["right", "partly right", "false", "missed", "contradicted"]
+    sign: str
+    count: int
+
+
+class Graded(BaseModel):
+    """The graded score, and each fact marked as it counts it."""
+
+    score: float = Field(description="From -1 to 1.")
+    counts: list[VerdictCount]
+    marks: list[MarkedFact]
+
+
 class ScoreAnswer(BaseModel):
     """The score; null with a reason where there is nothing to score."""
 
     score: Score | None
     reason: str = ""
+    graded: Graded | None = Field(
+        default=None, description="Null where a text can't be read or there is no reference text."
+    )
     labels: dict[str, Literal[1, 0, -1] | None] = Field(description="Those of the reference.")
 
 
@@ -152,6 +189,9 @@ class ExportRequest(BaseModel):
     source: Literal["model", "edited", "own"] = Field(
         default="own",
         description="The text is this server's model's, the same edited, or no model's.",
+    )
+    films: list[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", max_length=64)]] = Field(
+        default=[], max_length=64, description="SHA-256 of the films' files; goes into JSON."
     )
 
 
