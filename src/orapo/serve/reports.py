@@ -7,7 +7,6 @@ from collections.abc import AsyncGenerator, Awaitable
 from concurrent.futures import Executor
 from contextlib import aclosing
 from dataclasses import asdict
-from functools import partial
 from typing import Any, Final, TypeVar
 
 from fastapi import APIRouter, HTTPException, Request, Response
@@ -89,8 +88,10 @@ def report_routes(
             with film_places.take():
                 async with kept_for_now(files) as uploads:
                     loop = asyncio.get_running_loop()
-                    work = partial(apart, limits.film_seconds, film_for_page, uploads[0])
-                    png, facts = await loop.run_in_executor(films, work, limits.film_side)
+                    seconds, side = limits.film_seconds, limits.film_side
+                    png, facts = await loop.run_in_executor(
+                        films, apart, seconds, film_for_page, uploads[0], side
+                    )
         finally:
             await form.close()
         headers = {FILM_HEADER: json_text(asdict(facts))}

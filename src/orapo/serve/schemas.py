@@ -26,6 +26,7 @@ def _encodable(text: str) -> str:
 
 
 Text = Annotated[str, AfterValidator(_encodable)]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", max_length=64)]
 
 
 def _no_truth(value: Any) -> Any:
@@ -190,7 +191,7 @@ class ExportRequest(BaseModel):
         default="own",
         description="The text is this server's model's, the same edited, or no model's.",
     )
-    films: list[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", max_length=64)]] = Field(
+    films: list[Digest] = Field(
         default=[], max_length=64, description="SHA-256 of the films' files; goes into JSON."
     )
 
@@ -272,6 +273,55 @@ class Rater(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     rater: RaterName
+
+
+StudyName = Annotated[
+    Text,
+    Field(description="Made of its StudyInstanceUID or films.", min_length=1, max_length=200),
+]
+
+
+class OpenedStudy(BaseModel):
+    """A reader opens a study."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    rater: RaterName
+    study: StudyName
+
+
+class KeepText(BaseModel):
+    """A reader's text of a study, to be kept."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    rater: RaterName
+    study: StudyName
+    name: Text = Field(default="", max_length=200)
+    state: Text = Field(max_length=40, examples=["edited"])
+    report: Text
+    draft: Text | None = Field(default=None, description="The model's, if there is one.")
+    films: list[Digest] = Field(default=[], max_length=64)
+    page: Text = Field(description="What the page needs to go on with it.", max_length=500_000)
+
+
+class OtherReader(BaseModel):
+    """Somebody else who is or was at a study."""
+
+    reader: str
+    here: bool = Field(description="Whether they are at it now.")
+    at: str | None = Field(description="When they kept a text last, UTC; null if none.")
+    state: str
+    report: str
+
+
+class SharedStudy(BaseModel):
+    """A study of the store."""
+
+    study: str
+    mine: str | None = Field(description="What this reader's page kept last.")
+    theirs: str | None = Field(description="Another's, where this reader has none.")
+    readers: list[str] = Field(description="Who has kept a text of it.")
 
 
 class PairFilm(BaseModel):
@@ -364,6 +414,7 @@ class About(BaseModel):
     upload_bytes: int
     judging: bool = Field(description="Whether pairs are judged here, at /judge.")
     logs_edits: bool = Field(description="Whether edits of drafts are logged.")
+    store: bool = Field(description="Whether the worklist is kept here, for several readers.")
     notice: str
 
 

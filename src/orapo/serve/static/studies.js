@@ -27,7 +27,8 @@ export class Study {
     this.beside = kept.beside ?? []; // digests of others beside which it was edited
     this.removed = kept.removed ?? false; // whether the reader took films away
     this.log = kept.log ?? null;
-    this.exported = null; // the text that was
+    this.exported = kept.exported ?? null; // the text that was
+    this.of = kept.of ?? ""; // its name in a store
     this.past = [];
     this.future = [];
     this.stepped = 0;
@@ -174,10 +175,10 @@ export class Study {
 
   toJSON() {
     const {
-      id, name, named, logName, key, patient, text, reference, answer, bound, beside, removed, log,
+      id, name, named, logName, key, patient, text, reference, answer, bound, beside, removed, log, exported, of,
     } = this;
     return {
-      id, name, named, logName, key, patient, text, reference, answer, bound, beside, removed, log,
+      id, name, named, logName, key, patient, text, reference, answer, bound, beside, removed, log, exported, of,
     };
   }
 }

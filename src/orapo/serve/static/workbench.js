@@ -9,6 +9,7 @@ import { viewerOf } from "./film.js";
 import { takeFiles } from "./intake.js";
 import { forget, forgetAll, keep, onKeptElsewhere } from "./kept.js";
 import { make, showFields, showLabels, showMarks, showScore, showSentences } from "./reading.js";
+import { look, openShared, share } from "./shared.js";
 import { ready } from "./start.js";
 import { showWorklist } from "./worklist.js";
 import "./theme.js";
@@ -31,6 +32,7 @@ bench.show = async (study, film = 0) => {
     $("exported").textContent = "";
     $("film-status").textContent = "";
     stopReading();
+    look();
   }
   $("reference").value = study.reference;
   $("log-study").value = study.logName;
@@ -40,6 +42,7 @@ bench.show = async (study, film = 0) => {
 
 bench.follow = (study) => {
   if (!keep(study)) fault("film-faults", new Fault("This browser has no room to keep what you type."));
+  share(study);
   showText(list.current); // of another it shows the state in the list, and whether one can be written
 };
 
@@ -441,7 +444,9 @@ async function start() {
   const about = await ready();
   $("model").textContent = about.model ? `Model: ${about.model}` : "No model";
   for (const id of ["logged", "log-row"]) $(id).hidden = !about.logs_edits;
-  $("nothing-stays").hidden = about.logs_edits;
+  $("nothing-stays").hidden = about.logs_edits || about.store;
+  $("stored").hidden = !about.store;
+  $("logged").hidden ||= about.store;
   $("judge-link").hidden = !about.judging;
   if (!about.model) {
     list.current.said ||= "This server has no model: type or paste a report to have it read.";
@@ -455,7 +460,9 @@ async function start() {
     return button;
   }));
   showLabels($("labels"), null, about.labels, null, 1);
+  if (about.store) await openShared();
   await bench.show(list.current);
+  look();
 }
 
 start().catch((error) => fault("report-faults", error));
