@@ -308,6 +308,58 @@ def test_what_was_read_of_a_template_is_shown(page):
     expect(page.locator("#field-list dd")).to_have_text(["No", "enlarged"])
 
 
+@pytest.fixture
+def knowing(browser, naming):
+    """A page whose model was trained with the study before."""
+    served = ServedModel(naming, Provenance("tiny", ""), "frontal", True, True)
+    with listening(create_app(served)) as address:
+        yield from opened_page(browser, address)
+
+
+def test_the_study_before_stands_beside_and_a_draft_that_knew_it_goes_stale_without_it(knowing):
+    page = knowing
+    choose(page, ("old.png", picture("A", 1)))
+    expect(page.locator("#film-label")).to_have_text("old.png")
+    page.fill("#report", "Small left effusion.")
+    page.fill("#name", "before")
+    choose(page, ("new.png", picture("A", 2)))
+    expect(page.locator("#film-label")).to_have_text("new.png")
+    page.select_option("#prior", label="before")
+    expect(page.locator("#prior-canvas")).to_be_visible()
+    expect(page.locator("#prior-label")).to_have_text("Earlier · old.png")
+    expect(page.locator("#prior-text")).to_have_text("Small left effusion.")
+    expect(page.locator("#prior-told")).to_contain_text("given its report and film")
+    page.click("#write")
+    expect(page.locator("#status")).to_contain_text("given the earlier report and film")
+    assert exported(page)["films"] == [digest(picture("A", 2))]
+    page.select_option("#prior", label="none")
+    expect(page.locator("#stale")).to_contain_text("Stale")
+    expect(page.locator("#formats button").first).to_be_disabled()
+
+
+@pytest.mark.filterwarnings("ignore")  # pydicom, of what it is told to write
+def test_another_patients_study_is_none_before(knowing, tmp_path):
+    page = knowing
+    for seed, patient in enumerate("AB"):
+        headers = {"PatientID": patient, "StudyInstanceUID": f"1.2.{seed}"}
+        choose(page, (f"{patient}.dcm", dicom_film(tmp_path, seed=seed, **headers)))
+        expect(page.locator("#film-label")).to_contain_text(f"{patient}.dcm")
+    page.select_option("#prior", index=1)
+    expect(page.locator("#film-faults")).to_contain_text("is of another patient")
+    expect(page.locator("#prior-part")).to_be_hidden()
+
+
+def test_words_that_compare_with_a_film_that_the_model_never_saw_are_marked(browser):
+    served = ServedModel(FakeWriter(["The effusion is unchanged."]), Provenance("tiny", ""))
+    with listening(create_app(served)) as address:
+        for page in opened_page(browser, address):
+            choose(page, ("a.png", picture("A", 1)))
+            draft(page)
+            expect(page.locator("#sentences")).to_contain_text(
+                "! compares with a film that the model"
+            )
+
+
 # --- any order ---------------------------------------------------------------------------------
 
 MODEL = """async ({ seeds, steps }) => {

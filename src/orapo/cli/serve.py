@@ -105,6 +105,19 @@ def serve(
     views: Annotated[
         str, typer.Option(metavar="frontal|all", help="Films of a study: one or all.")
     ] = "frontal",
+    previous_reports: Annotated[
+        bool,
+        typer.Option(
+            "--previous-reports",
+            help="The model was trained with the report of the study before (--prompt-fields previous).",
+        ),
+    ] = False,
+    previous_films: Annotated[
+        bool,
+        typer.Option(
+            "--previous-films", help="The model was trained with a film of the study before."
+        ),
+    ] = False,
     max_new_tokens: Annotated[
         int, typer.Option(min=1, metavar="N", help="Longest report.", rich_help_panel=LIMITS)
     ] = 256,
@@ -199,7 +212,13 @@ def serve(
             from orapo.models.whole import intact
             from orapo.serve.inference import load_served
 
-            served = load_served(str(intact(model)), views=shown, remote_code=trust_remote_code)
+            served = load_served(
+                str(intact(model)),
+                views=shown,
+                earlier_reports=previous_reports,
+                earlier_films=previous_films,
+                remote_code=trust_remote_code,
+            )
         names = [*(allow_name or []), *_name_of(host)]
         application = create_app(
             served,

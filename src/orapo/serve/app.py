@@ -157,6 +157,7 @@ def create_app(
             upload_bytes=limits.upload_bytes,
             judging=judging is not None,
             logs_edits=logs_edits,
+            earlier=[] if model is None else model.earlier,
             store=store is not None,
             notice=NOTICE,
         )

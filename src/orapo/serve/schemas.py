@@ -217,6 +217,7 @@ class ReportAnswer(BaseModel):
     invented_comparisons: list[str] = Field(
         description="Words that compare with an earlier film, which the model never saw."
     )
+    earlier: str = Field(description="What it was given of the study before: report, film, both.")
     films_shown: list[int] = Field(description="Which uploads the model was shown, from 0.")
     prompt: str
     model: str
@@ -234,6 +235,9 @@ class ReportSettings(BaseModel):
     # what every reader of JSON holds exactly
     seed: int = Field(default=0, ge=0, le=2**53 - 1)
     select: Selection = Selection.CONSENSUS
+    previous_report: Text = Field(
+        default="", max_length=20_000, description="Of the same patient's study before."
+    )
 
 
 class ReportForm(ReportSettings):
@@ -243,6 +247,11 @@ class ReportForm(ReportSettings):
         min_length=1,
         description="PNG, JPEG, TIFF, BMP, WEBP or DICOM; several are views of one study.",
         json_schema_extra={"items": {"type": "string", "format": "binary"}},
+    )
+    previous_image: bytes = Field(
+        default=b"",
+        description="A film of the same patient's study before.",
+        json_schema_extra={"format": "binary"},
     )
 
 
@@ -414,6 +423,9 @@ class About(BaseModel):
     upload_bytes: int
     judging: bool = Field(description="Whether pairs are judged here, at /judge.")
     logs_edits: bool = Field(description="Whether edits of drafts are logged.")
+    earlier: list[Literal["report", "film"]] = Field(
+        description="What of the study before the model was trained with."
+    )
     store: bool = Field(description="Whether the worklist is kept here, for several readers.")
     notice: str
 

@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from orapo.errors import OrapoError, RunFailedError
 from orapo.serve.appended import AppendedLines
+from orapo.writing import json_text
 
 _APPLICATION: Final = 0x6F726170
 """SQLite's application_id: "orap"."""
@@ -254,7 +255,7 @@ def _text(row: tuple[Any, ...]) -> KeptText:
 
 
 def _insert(change: sqlite3.Connection, kind: str, tag: str, record: Mapping[str, Any]) -> None:
-    line = json.dumps(record, ensure_ascii=False)
+    line = json_text(record, ensure_ascii=False)
     change.execute("insert into lines (kind, tag, record) values (?, ?, ?)", (kind, tag, line))
 
 

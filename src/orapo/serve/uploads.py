@@ -94,6 +94,34 @@ def read_films(uploads: Sequence[Upload], views: Views) -> list[tuple[int, Image
     return [(places[path], films[path]) for path in shown_films(study, views)]
 
 
+def read_earlier(earlier: Upload, uploads: Sequence[Upload]) -> Image.Image:
+    """Read a film of the study before.
+
+    Args:
+        earlier: The film.
+        uploads: Those of this study.
+
+    Raises:
+        OrapoError: It can't be read, or is of another patient or of this very study.
+    """
+    film = read_film(earlier)
+    if earlier.digest in {one.digest for one in uploads}:
+        raise OrapoError(f"{earlier.name} is one of this study's")
+    if is_dicom(earlier.path):
+        from orapo.data.dicom import header_of
+
+        before = header_of(earlier.path)
+        for one in uploads:
+            if not is_dicom(one.path):
+                continue
+            now = header_of(one.path)
+            if before.patient_id and now.patient_id and before.patient_id != now.patient_id:
+                raise OrapoError(f"{earlier.name} is of another patient")
+            if before.study_uid and before.study_uid == now.study_uid:
+                raise OrapoError(f"{earlier.name} is one of this study's")
+    return film
+
+
 def _dicom_study(uploads: Sequence[Upload]) -> Study:
     from orapo.data.dicom import group_dicom
 

@@ -12,6 +12,7 @@ export async function write(study) {
   }
   const stopper = new AbortController();
   const films = [...study.films];
+  const { about, prior } = study;
   const samples = +$("samples").value;
   bench.writing = { study, stopper };
   study.growing = "";
@@ -21,6 +22,10 @@ export async function write(study) {
   const form = new FormData();
   for (const { file } of films) form.append("images", file);
   form.append("samples", samples);
+  // only what the model was trained with
+  const takes = (what) => prior && bench.about.earlier.includes(what);
+  if (takes("film") && prior.films.length) form.append("previous_image", prior.films[0].file);
+  if (takes("report") && prior.text) form.append("previous_report", prior.text);
   let answer = null;
   let failed = null;
   try {
@@ -37,7 +42,7 @@ export async function write(study) {
   bench.writing = null;
   study.growing = null;
   if (answer) {
-    study.draft(answer, films.map((film) => film.digest));
+    study.draft(answer, about);
     study.said = finished(answer, films.length);
   } else {
     study.said = failed.name === "AbortError" ? "Stopped." : "";
@@ -68,6 +73,7 @@ function finished(answer, films) {
     const shown = answer.films_shown.map((place) => place + 1).join(", ");
     said.push(`The model was shown view ${shown} alone.`);
   }
+  if (answer.earlier) said.push(`It was given the earlier ${answer.earlier}.`);
   if (answer.cut) said.push("It was cut off at the limit.");
   if (answer.invented_comparisons.length) {
     said.push(`It compares with a film that the model never saw (“${answer.invented_comparisons.join("”, “")}”).`);

@@ -45,7 +45,8 @@ function markChip(mark) {
 
 // Spans count code points, JavaScript's strings UTF-16 units.
 // `compared`: the answer of /v1/score, where there is a reference.
-export function showSentences(list, text, facts, labels, compared) {
+// `invented`: words of the model's draft that compare with a film it never saw.
+export function showSentences(list, text, facts, labels, compared, invented = []) {
   const characters = Array.from(text);
   const slice = (start, end) => characters.slice(start, end).join("");
   const verdicts = new Map(
@@ -73,6 +74,10 @@ export function showSentences(list, text, facts, labels, compared) {
     });
     const marked = marks.filter((mark) => mark.quote === sentence.text);
     chips.push(...marked.map(markChip));
+    if (invented.some((words) => sentence.text.toLowerCase().includes(words.toLowerCase()))) {
+      chips.push(make("span", { class: "chip mark contradicted" },
+        "! compares with a film that the model never saw"));
+    }
     // what the marks say is said once: a sentence that names the label may have its side wrong
     const verdict = marked.length ? null : VERDICTS[verdicts.get(sentence.span[0])];
     if (verdict) chips.push(make("span", { class: "chip verdict" }, verdict));

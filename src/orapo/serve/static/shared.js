@@ -15,7 +15,7 @@ let sending = Promise.resolve();
 
 // The same for every reader of the study: made of its UID, else of its first film.
 function nameOf(study) {
-  const first = study.bound?.[0] ?? study.digests[0];
+  const first = study.ownBound[0] ?? study.digests[0];
   study.of ||= study.key || (first ? `film-${first.slice(0, 32)}` : "");
   return study.of || `page-${study.id}`;
 }
@@ -33,6 +33,7 @@ export async function openShared() {
     const opened = list.open(mine ? kept : begun(kept));
     opened.of = study.startsWith("page-") ? "" : study;
   }
+  list.link(shared.filter(({ mine }) => mine).map(({ mine }) => JSON.parse(mine)));
   const blank = list.studies.find((study) => study.isBlank && !study.of);
   if (blank && list.studies.length > 1) list.remove(blank);
   setInterval(() => {
@@ -66,7 +67,7 @@ export function share(study) {
     state: study.state,
     report: study.text,
     draft: study.answer?.report ?? null,
-    films: study.bound ?? study.digests,
+    films: study.bound ? study.ownBound : study.digests,
     page: JSON.stringify({ ...study.toJSON(), log: null }),
   };
   const text = JSON.stringify(body);

@@ -8,6 +8,7 @@ function randomName() {
   return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
+const PRIOR = "prior ";
 const alike = (one, other) => one.length === other.length && one.every((each) => other.includes(each));
 
 export class Study {
@@ -26,6 +27,7 @@ export class Study {
     this.bound = kept.bound ?? null; // digests of the films that the text is about
     this.beside = kept.beside ?? []; // digests of others beside which it was edited
     this.removed = kept.removed ?? false; // whether the reader took films away
+    this.prior = null; // the study before, of the same patient
     this.log = kept.log ?? null;
     this.exported = kept.exported ?? null; // the text that was
     this.of = kept.of ?? ""; // its name in a store
@@ -40,25 +42,38 @@ export class Study {
     return this.films.map((film) => film.digest);
   }
 
+  // What the text is about: its films, and the earlier study that is shown beside them.
+  get about() {
+    const { prior } = this;
+    if (!prior) return this.digests;
+    const films = prior.digests.length ? prior.digests : [prior.id];
+    return [...this.digests, ...films.map((one) => PRIOR + one)];
+  }
+
+  // Digests of its own films that the text is about, as exports name them.
+  get ownBound() {
+    return (this.bound ?? []).filter((one) => !one.startsWith(PRIOR));
+  }
+
   get isBlank() {
     return !this.films.length && !this.text && !this.reference && this.growing === null;
   }
 
   // After a reload the films are not here: nothing is shown beside the text, so it is not stale.
   get isAwaitingFilms() {
-    return Boolean(this.bound?.length) && !this.films.length && !this.removed;
+    return this.ownBound.length > 0 && !this.films.length && !this.removed;
   }
 
   get isStale() {
     if (!this.text) return false;
     if (this.beside.length) return true;
-    return !this.isAwaitingFilms && !alike(this.bound ?? [], this.digests);
+    return !this.isAwaitingFilms && !alike(this.bound ?? [], this.about);
   }
 
   // Only where no film was taken away may the reader say that the text holds.
   get canBeAffirmed() {
     const about = [...(this.bound ?? []), ...this.beside];
-    return this.isStale && about.every((digest) => this.digests.includes(digest));
+    return this.isStale && about.every((digest) => this.about.includes(digest));
   }
 
   get isEdited() {
@@ -82,7 +97,7 @@ export class Study {
 
   affirm() {
     if (!this.canBeAffirmed) return;
-    this.bound = this.digests;
+    this.bound = this.about;
     this.beside = [];
   }
 
@@ -164,10 +179,10 @@ export class Study {
       this.beside = [];
     } else if (this.bound !== null) {
       // what is typed now is about what is shown now
-      const others = this.films.length && !alike(this.bound, this.digests);
-      if (others) this.beside = [...new Set([...this.beside, ...this.digests])];
+      const others = this.films.length && !alike(this.bound, this.about);
+      if (others) this.beside = [...new Set([...this.beside, ...this.about])];
     } else {
-      this.bound = this.digests;
+      this.bound = this.about;
       // written anew about other films, it is not the model's text any more
       if (this.answer && !alike(this.answer.films, this.bound)) this.answer = null;
     }
@@ -178,6 +193,7 @@ export class Study {
       id, name, named, logName, key, patient, text, reference, answer, bound, beside, removed, log, exported, of,
     } = this;
     return {
+      prior: this.prior?.id ?? null,
       id, name, named, logName, key, patient, text, reference, answer, bound, beside, removed, log, exported, of,
     };
   }
@@ -190,6 +206,25 @@ export class Worklist {
     for (const each of kept) this.open(each);
     if (!this.studies.length) this.open();
     this.current = this.studies[0];
+    this.link(kept);
+  }
+
+  link(kept) {
+    for (const { id, prior } of kept) {
+      const find = (wanted) => this.studies.find((study) => study.id === wanted);
+      if (prior && find(id)) find(id).prior = find(prior) ?? null;
+    }
+  }
+
+  // Another study as the one before; returns why not.
+  setPrior(study, prior) {
+    if (prior?.patient && study.patient && prior.patient !== study.patient) {
+      return `${prior.name} is of another patient.`;
+    }
+    const dates = [prior?.films[0]?.date, study.films[0]?.date];
+    if (dates[0] && dates[1] && dates[0] > dates[1]) return `${prior.name} was taken later.`;
+    study.prior = prior;
+    return "";
   }
 
   open(kept) {
@@ -203,6 +238,7 @@ export class Worklist {
   remove(study) {
     const place = this.studies.indexOf(study);
     this.studies.splice(place, 1);
+    for (const other of this.studies) if (other.prior === study) other.prior = null;
     if (!this.studies.length) this.open();
     if (this.current === study) {
       this.current = this.studies[Math.min(place, this.studies.length - 1)];

@@ -17,6 +17,10 @@ import "./theme.js";
 const READ_AFTER = 250; // milliseconds without a key
 const { list } = bench;
 const viewer = viewerOf($);
+const unseen = {}; // controls that the earlier film does without
+const priorViewer = viewerOf((id) =>
+  id === "canvas" ? $("prior-canvas") : (unseen[id] ??= document.createElement("input")));
+let shownPrior = null;
 let shownFilm = 0;
 
 // --- the study that is shown ------------------------------------------------------------------
@@ -66,10 +70,44 @@ function showText(study) {
   $("origin").textContent = busy || !study.answer ? ""
     : study.isEdited ? "Edited by hand." : "As the model wrote it.";
   showStale(study, busy);
+  showPrior(study);
   showSamples(study);
   showWorklist();
   readSoon(study);
 }
+
+// The study before, beside: its film, and its text.
+function showPrior(study) {
+  const others = list.studies.filter((other) => other !== study && !other.isBlank);
+  const wanted = [["", "none"], ...others.map((other) => [other.id, other.name])];
+  const select = $("prior");
+  if (JSON.stringify(wanted) !== select.dataset.shown) {
+    select.dataset.shown = JSON.stringify(wanted);
+    select.replaceChildren(...wanted.map(([value, name]) => make("option", { value }, name)));
+  }
+  const { prior } = study;
+  select.value = prior?.id ?? "";
+  $("prior-row").hidden = !others.length;
+  $("prior-part").hidden = !prior;
+  $("prior-text").textContent = prior?.text ?? "";
+  const takes = bench.about?.earlier ?? [];
+  $("prior-told").textContent = !prior || !bench.about?.model ? "" : takes.length
+    ? `The model is given its ${takes.join(" and ")}.` : "The model was not trained with it and is not given it.";
+  const film = prior?.films[0] ?? null;
+  $("prior-film").hidden = !film;
+  if (film === shownPrior) return;
+  shownPrior = film;
+  $("prior-label").textContent = film
+    ? ["Earlier", film.position, film.date, film.name].filter(Boolean).join(" · ") : "";
+  if (!film) priorViewer.clear();
+  else shown(priorViewer.show(film.png));
+}
+$("prior").addEventListener("change", () => {
+  const prior = list.studies.find((study) => study.id === $("prior").value) ?? null;
+  const why = list.setPrior(list.current, prior);
+  bench.follow(list.current);
+  fault("film-faults", why ? new Fault(why) : null);
+});
 
 function showStale(study, busy) {
   const stale = !busy && study.isStale;
@@ -358,7 +396,7 @@ async function read(wanted) {
 
 function show(facts, score, text, answer) {
   const { labels } = bench.about;
-  showSentences($("sentences"), text, facts, labels, score);
+  showSentences($("sentences"), text, facts, labels, score, answer?.invented_comparisons);
   $("no-sentences").hidden = facts.sentences.length > 0;
   showMarks($("counts"), $("missed"), score?.graded);
   showFields($("fields"), $("field-list"), facts.fields);
@@ -382,7 +420,7 @@ async function exportAs(format) {
     format,
     study_id: study.name || "report",
     source: !study.answer ? "own" : study.isEdited ? "edited" : "model",
-    films: study.bound ?? [],
+    films: study.ownBound,
   };
   try {
     const answer = await post("/v1/export", body);
