@@ -15,7 +15,7 @@ from orapo.serve.app import create_app
 from orapo.serve.inference import ServedModel
 
 pytest.importorskip("playwright", reason="playwright is not installed")
-from chromium import opened_page, skip_without_chromium
+from chromium import opened_page, serious, skip_without_chromium
 from playwright.sync_api import expect
 
 pytestmark = skip_without_chromium
@@ -358,6 +358,38 @@ def test_words_that_compare_with_a_film_that_the_model_never_saw_are_marked(brow
             expect(page.locator("#sentences")).to_contain_text(
                 "! compares with a film that the model"
             )
+
+
+@pytest.mark.parametrize("width", [390, 1200])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_in_stale_texts_earlier_studies_errors_and_questions(
+    browser, scheme, width
+):
+    settings = {"viewport": {"width": width, "height": 844}, "color_scheme": scheme}
+    with listening(create_app(ServedModel(FakeWriter(), Provenance("tiny", "")))) as address:
+        # axe is injected as a script, which the page's own policy would refuse
+        context = browser.new_context(**settings, bypass_csp=True)
+        page = context.new_page()
+        page.set_default_timeout(20_000)
+        page.goto(address)
+        choose(page, ("old.png", picture("A", 1)))
+        expect(page.locator("#film-label")).to_have_text("old.png")
+        choose(page, ("new.png", picture("A", 2)))
+        expect(page.locator("#film-label")).to_have_text("new.png")
+        page.fill("#report", "Pneumothorax: No\nLarge left effusion.")
+        page.fill("#reference", "Small right effusion. Pneumonia.")
+        expect(page.locator("#missed")).to_contain_text("missed: pneumonia")
+        page.select_option("#prior", index=1)
+        expect(page.locator("#stale")).to_contain_text("Stale")
+        choose(page, ("no.png", b"no picture"))
+        expect(page.locator("#film-faults")).to_contain_text("no.png")
+        found = serious(page)
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        page.click("#affirm")
+        expect(page.locator("#ask-dialog")).to_be_visible()
+        found += serious(page)
+        context.close()
+    assert found == []
 
 
 # --- any order ---------------------------------------------------------------------------------

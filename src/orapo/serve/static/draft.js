@@ -25,7 +25,7 @@ export async function write(study) {
   // only what the model was trained with
   const takes = (what) => prior && bench.about.earlier.includes(what);
   if (takes("film") && prior.films.length) form.append("previous_image", prior.films[0].file);
-  if (takes("report") && prior.text) form.append("previous_report", prior.text);
+  if (takes("report") && prior.text && !prior.isStale) form.append("previous_report", prior.text);
   let answer = null;
   let failed = null;
   try {

@@ -89,7 +89,8 @@ function showPrior(study) {
   select.value = prior?.id ?? "";
   $("prior-row").hidden = !others.length;
   $("prior-part").hidden = !prior;
-  $("prior-text").textContent = prior?.text ?? "";
+  $("prior-text").textContent = !prior ? ""
+    : prior.isStale ? "Its text is stale, and not shown." : prior.text;
   const takes = bench.about?.earlier ?? [];
   $("prior-told").textContent = !prior || !bench.about?.model ? "" : takes.length
     ? `The model is given its ${takes.join(" and ")}.` : "The model was not trained with it and is not given it.";
