@@ -110,7 +110,7 @@ def listening(app, bounds=None):
     server = Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [port]}, daemon=True)
     thread.start()
-    assert started.wait(30)
+    assert started.wait(60)
     try:
         yield f"http://127.0.0.1:{port.getsockname()[1]}"
     finally:
