@@ -98,26 +98,6 @@ def graded_view(
     score = graded_score(report, truth, context, reader.tables)
     if score is None:
         return None
-    """Mark the facts of a report; None where one of the texts can't be read.
-
-    Args:
-        text: The report.
-<<<<<<< HEAD
-        reference: The radiologist's.
-        age: Of the patient, in years, where known.
-        indication: Why the film was asked for, where known.
-    """
-    (score,) = GradedFactSReward().explain([text], [reference], [age], [indication])
-=======
-        reference: What the radiologist says.
-        reader: Another than the one that all of this process share, which keeps what it has read.
-    """
-    reader = reader or default_reader()
-    report, truth = reader.read(text), reader.read(reference)
-    context = study_context(None, None, reader.tables, reference)
-    score = graded_score(report, truth, context, reader.tables)
->>>>>>> b4bdcd6 (The workbench thinks in studies: a film of another study opens another one, a text stays with its films; worklist, undo, example, each fact marked)
-    if score is None:
         return None
     matched = _matched(score, report)
     marks = [*matched, *_rest(score, report, truth)]
