@@ -98,7 +98,6 @@ def graded_view(
     score = graded_score(report, truth, context, reader.tables)
     if score is None:
         return None
-        return None
     matched = _matched(score, report)
     marks = [*matched, *_rest(score, report, truth)]
     counts = tuple((each, sum(mark.verdict is each for mark in marks)) for each in FactVerdict)
