@@ -40,6 +40,8 @@ SLOW = (
     "tests/serve/test_description.py::test_schemathesis",
     "tests/serve/test_edits_page.py",
     "tests/serve/test_judging_page.py",
+    "tests/serve/test_store_page.py",
+    "tests/serve/test_studies_page.py",
     "tests/serve/test_workbench.py",
     "tests/test_examples.py::test_it_runs_and_says_so[archive_on_a_cluster.py]",
     "tests/test_network.py",

@@ -49,10 +49,13 @@ def test_a_model_that_is_not_there_is_said(tmp_path):
     assert "no checkpoint" in refused("--port", "0", "--model", str(tmp_path))
 
 
-def test_pairs_and_judgements_go_together_and_are_read_before_a_model_is_loaded(tmp_path):
+def test_pairs_and_where_their_judgements_go_are_read_before_a_model_is_loaded(tmp_path):
     sheet, out = str(tmp_path / "sheet.jsonl"), str(tmp_path / "out.jsonl")
-    assert "go together" in refused("--pairs", sheet)
-    assert "go together" in refused("--judgements", out)
+    assert "needs --judgements (a file to write) or --store" in refused("--pairs", sheet)
+    assert "needs --pairs" in refused("--judgements", out)
+    no_store = tmp_path / "sheet.sqlite"
+    no_store.write_text("something else, which is not a data base")
+    assert "sheet.sqlite: is no store" in refused("--store", str(no_store))
     model = ("--port", "0", "--model", "/no/such/folder")
     assert "sheet.jsonl: no such file" in refused("--pairs", sheet, "--judgements", out, *model)
     # the folder that orapo preferences make wrote will do
@@ -113,3 +116,24 @@ def test_judgements_and_edits_come_into_the_files_that_were_named(
     assert about["judging"] is about["logs_edits"] is True
     assert json.loads(judged.read_text())["choice"] == "tie"
     assert json.loads(edited.read_text())["final"] == "Effusion."
+
+
+def test_a_store_takes_over_what_files_hold_and_is_one_file(tmp_path):
+    (tmp_path / "sheet").mkdir()
+    write_sheet(tmp_path / "sheet" / "sheet.jsonl", [Pair("p1", "s1", (), "Clear.", "Effusion.")])
+    judged, store = tmp_path / "judged.jsonl", tmp_path / "work.sqlite"
+    judged.write_text(json.dumps({"pair": "p1", "rater": "r", "choice": "tie"}) + "\n")
+    files = ("--pairs", tmp_path / "sheet", "--judgements", judged, "--store", store)
+    with started(*files) as (address, _):
+        assert httpx2.get(f"{address}/v1/about", timeout=60).json()["store"] is True
+        state = httpx2.post(f"{address}/v1/judging", json={"rater": "r"}).json()
+        text = {"rater": "r", "study": "s", "state": "own text", "report": "Clear.", "page": "{}"}
+        assert httpx2.post(f"{address}/v1/worklist/texts", json=text).is_success
+        lines = httpx2.get(f"{address}/v1/store").text.splitlines()
+    assert state["judged"] == 1
+    assert [json.loads(line)["kind"] for line in lines] == ["text", "judgement"]
+    assert sorted(one.name for one in tmp_path.iterdir()) == [
+        "judged.jsonl",
+        "sheet",
+        "work.sqlite",
+    ]

@@ -68,13 +68,13 @@ def film(size=(40, 48), seed=0, kind="PNG", mode="L"):
     return stream.getvalue()
 
 
-def dicom_film(tmp_path, name="film.dcm", *, seed=0, **headers):
+def dicom_film(tmp_path, name="film.dcm", *, seed=0, size=(40, 48), **headers):
     """A DICOM file's bytes; headers are set as they are named."""
     pydicom = pytest.importorskip("pydicom")
     from orapo.data.dicom import write_dicom
 
     path = tmp_path / name
-    values = np.random.default_rng(seed).integers(0, 255, (48, 40), dtype=np.uint8)
+    values = np.random.default_rng(seed).integers(0, 255, size[::-1], dtype=np.uint8)
     uids = {"study_uid": "s", "series_uid": "x", "instance_uid": str(seed)}
     write_dicom(Image.fromarray(values), path, patient_id="p", **uids)
     dataset = pydicom.dcmread(path)
@@ -110,7 +110,7 @@ def listening(app, bounds=None):
     server = Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [port]}, daemon=True)
     thread.start()
-    assert started.wait(30)
+    assert started.wait(60)
     try:
         yield f"http://127.0.0.1:{port.getsockname()[1]}"
     finally:

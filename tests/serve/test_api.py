@@ -1,6 +1,7 @@
 """The HTTP API: what it answers when all is well."""
 
 import csv
+import hashlib
 import io
 import json
 
@@ -10,6 +11,8 @@ from fake_server import REPORTS, dicom_film, film
 from PIL import Image
 from starlette.testclient import TestClient
 
+from orapo.data.conversation import EARLIER_FILM, REPORT_PROMPT
+from orapo.data.phantom import PhantomConfig, draw_study
 from orapo.export.draft import NOTICE
 from orapo.facts import label_report, score_report
 from orapo.facts.fact import report_as_json
@@ -31,7 +34,8 @@ def test_a_film_gives_a_report_with_its_facts_and_origin(client):
     body = answer.json()
     assert body["report"] == REPORTS[0]
     assert body["facts"] == report_as_json(label_report(REPORTS[0])) | {
-        "sentences": body["facts"]["sentences"]
+        "sentences": body["facts"]["sentences"],
+        "fields": [],
     }
     assert body["samples"] == [{"report": REPORTS[0], "log_likelihood": -1.0, "cut": False}]
     assert (body["model"], body["revision"], body["notice"]) == ("tiny", "sha256:0", NOTICE)
@@ -98,6 +102,114 @@ def test_dicom_files_of_two_studies_are_refused(client, tmp_path):
     assert "2 studies" in answer.json()["detail"]
 
 
+def knowing_the_earlier_study(model):
+    known = type(model)(model.write, model.provenance, "frontal", True, True)
+    return TestClient(create_app(known), base_url="http://localhost")
+
+
+def test_a_model_that_was_trained_with_the_study_before_is_given_film_and_report(model, writer):
+    writer.reports = ("The effusion is unchanged.",)
+    before = {"previous_report": "Small left pleural effusion."}
+    files = [("images", film((40, 48))), ("previous_image", film((60, 50), seed=1))]
+    with knowing_the_earlier_study(model) as client:
+        assert client.get("/v1/about").json()["earlier"] == ["report", "film"]
+        answer = client.post("/v1/reports", files=files, data=before).json()
+        alone = client.post("/v1/reports", files=files[:1]).json()
+    assert writer.shown[0][0] == [(40, 48), (60, 50)]
+    assert answer["prompt"].splitlines() == [
+        REPORT_PROMPT,
+        EARLIER_FILM,
+        "Previous: Small left pleural effusion.",
+    ]
+    assert answer["earlier"] == "report and film"
+    assert answer["films_shown"] == [0]
+    assert answer["invented_comparisons"] == []
+    assert (alone["prompt"], alone["earlier"]) == (REPORT_PROMPT, "")
+    assert alone["invented_comparisons"] == ["unchanged"]
+    assert alone["study_id"] == answer["study_id"]
+
+
+def test_a_model_that_was_not_trained_with_the_study_before_is_not_given_it(client):
+    files = [("images", film())]
+    told = client.post("/v1/reports", files=files, data={"previous_report": "Effusion."})
+    assert (told.status_code, "--previous-reports" in told.json()["detail"]) == (422, True)
+    shown = client.post("/v1/reports", files=[*files, ("previous_image", film(seed=1))])
+    assert (shown.status_code, "--previous-films" in shown.json()["detail"]) == (422, True)
+
+
+def test_an_earlier_film_of_another_patient_or_of_the_same_study_is_refused(model, tmp_path):
+    def dicom(seed, patient, study):
+        uids = {"StudyInstanceUID": study, "SOPInstanceUID": f"1.9.{seed}"}
+        return dicom_film(tmp_path, seed=seed, PatientID=patient, **uids)
+
+    now = dicom(1, "a", "1.2.1")
+    with knowing_the_earlier_study(model) as client:
+        for before, reason in (
+            (dicom(2, "b", "1.2.2"), "the earlier film is of another patient"),
+            (dicom(3, "a", "1.2.1"), "the earlier film is one of this study's"),
+            (now, "the earlier film is one of this study's"),
+            (b"no film", "the earlier film: "),
+        ):
+            files = [("images", now), ("previous_image", before)]
+            answer = client.post("/v1/reports", files=files)
+            assert answer.status_code == 422
+            assert reason in answer.json()["detail"]
+        files = [("images", now), ("previous_image", dicom(4, "a", "1.2.4"))]
+        assert client.post("/v1/reports", files=files).json()["earlier"] == "film"
+
+
+def test_dicom_films_of_two_patients_are_refused_with_a_picture_beside_them_too(client, tmp_path):
+    for study in ("1.2.3", "1.2.4"):
+        one = dicom_film(tmp_path, seed=1, PatientID="a", StudyInstanceUID="1.2.3")
+        other = dicom_film(tmp_path, seed=2, PatientID="b", StudyInstanceUID=study)
+        files = [("images", one), ("images", film()), ("images", other)]
+        answer = client.post("/v1/reports", files=files)
+        assert answer.status_code == 422
+        assert "patient" in answer.json()["detail"]
+
+
+def test_a_film_comes_with_what_keeps_it_with_its_study_and_no_id_of_the_patient(client, tmp_path):
+    headers = {"PatientID": "Zebedee", "StudyInstanceUID": "1.2.3", "StudyDate": "20261129"}
+    content = dicom_film(tmp_path, **headers)
+    said = client.post("/v1/films", files={"image": content}).headers["orapo-film"]
+    facts = json.loads(said)
+    assert facts["digest"] == hashlib.sha256(content).hexdigest()
+    assert (facts["position"], facts["date"]) == ("PA", "2026-11-29")
+    assert facts["study"].startswith("dicom-")
+    assert facts["patient"]
+    assert "Zebedee" not in said
+    assert "1.2.3" not in said
+    picture = json.loads(client.post("/v1/films", files={"image": film()}).headers["orapo-film"])
+    assert (picture["study"], picture["patient"]) == ("", "")
+
+
+def test_each_fact_is_marked_and_a_wrong_side_is_not_right(client):
+    body = {"report": "Large right pneumothorax.", "reference": "Tiny left pneumothorax."}
+    graded = client.post("/v1/score", json=body).json()["graded"]
+    (mark,) = graded["marks"]
+    assert mark["verdict"] == "partly right"
+    assert "wrong location: right for left" in mark["words"]
+    assert {one["verdict"]: one["count"] for one in graded["counts"]}["right"] == 0
+    labels = {"report": TEXT, "labels": {"Edema": 1}}
+    assert client.post("/v1/score", json=labels).json()["graded"] is None
+
+
+def test_what_was_read_of_a_template_is_told(client):
+    text = "Pneumothorax: No\nHeart: enlarged"
+    fields = client.post("/v1/facts", json={"text": text}).json()["fields"]
+    assert fields == [
+        {"field": "Pneumothorax", "answer": "No"},
+        {"field": "Heart", "answer": "enlarged"},
+    ]
+
+
+def test_the_example_is_a_phantom_that_can_be_drawn_again(client):
+    told = client.get("/static/example.json").json()
+    drawn = draw_study(told["drawn"]["seed"], told["drawn"]["index"], PhantomConfig(size=32))
+    assert told["report"] == drawn.study.report
+    assert client.get("/static/example.jpg").headers["content-type"] == "image/jpeg"
+
+
 def test_a_film_comes_back_as_the_model_gets_it(client, tmp_path):
     deep = io.BytesIO()
     values = np.arange(40 * 48, dtype=np.uint16).reshape(48, 40) * 2
@@ -116,7 +228,7 @@ def test_a_large_film_is_made_smaller_for_the_page(client):
 
 def test_facts_are_those_of_the_command_line(client):
     answer = client.post("/v1/facts", json={"text": TEXT}).json()
-    assert answer == json.loads(json.dumps(report_as_json(label_report(TEXT))))
+    assert answer == json.loads(json.dumps(report_as_json(label_report(TEXT)))) | {"fields": []}
     assert list(answer["labels"]) == list(LABELS)
 
 
@@ -247,7 +359,9 @@ def test_the_description_names_every_route_and_no_page_fetches_scripts_from_else
     }
     form = described["paths"]["/v1/reports"]["post"]["requestBody"]["content"]
     fields = form["multipart/form-data"]["schema"]["properties"]
-    assert set(fields) == {"images", "samples", "seed", "select"}
+    assert set(fields) == {
+        *("images", "samples", "seed", "select", "previous_image", "previous_report")
+    }
     assert fields["images"]["items"] == {"type": "string", "format": "binary"}
     assert "$ref" not in json.dumps(form)
     assert client.get("/docs").status_code == 404

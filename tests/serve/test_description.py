@@ -12,6 +12,7 @@ from fake_server import film, listening
 from orapo.serve.app import create_app
 from orapo.serve.appended import AppendedLines
 from orapo.serve.judging import load_judging
+from orapo.serve.store import Store
 
 COMMAND = "import sys; from schemathesis.cli import schemathesis; sys.exit(schemathesis())"
 
@@ -23,7 +24,8 @@ def test_schemathesis_finds_nothing(model, tmp_path):
     (tmp_path / "sheet.jsonl").write_text(json.dumps(pair) + "\n")
     judging = load_judging(tmp_path / "sheet.jsonl", tmp_path / "judgements.jsonl")
     edits = AppendedLines(tmp_path / "edits.jsonl")
-    with listening(create_app(model, judging=judging, edits=edits)) as address:
+    store = Store(tmp_path / "store.sqlite")
+    with listening(create_app(model, judging=judging, edits=edits, store=store)) as address:
         tried = subprocess.run(
             [
                 *(sys.executable, "-c", COMMAND),
@@ -39,5 +41,6 @@ def test_schemathesis_finds_nothing(model, tmp_path):
         )
     judging.close()
     edits.close()
+    store.close()
     assert tried.returncode == 0, tried.stdout[-8000:] + tried.stderr[-2000:]
-    assert "13 selected" in tried.stdout
+    assert "17 selected" in tried.stdout

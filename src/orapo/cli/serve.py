@@ -8,12 +8,16 @@ import socket
 import warnings
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from orapo.errors import MissingExtraError, OrapoError
+
+if TYPE_CHECKING:
+    from orapo.serve.appended import Lines
+    from orapo.serve.judging import Judging
 
 ACCESS = "Who may ask"
 JUDGING = "Judging pairs"
@@ -90,9 +94,30 @@ def serve(
             help="Log drafts, what readers make of them, and their time; the page says so.",
         ),
     ] = None,
+    store: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Keep worklist, drafts, edits and judgements of all readers in this SQLite file; "
+            "what --judgements and --log-edits hold is read into it once.",
+        ),
+    ] = None,
     views: Annotated[
         str, typer.Option(metavar="frontal|all", help="Films of a study: one or all.")
     ] = "frontal",
+    previous_reports: Annotated[
+        bool,
+        typer.Option(
+            "--previous-reports",
+            help="The model was trained with the report of the study before (--prompt-fields previous).",
+        ),
+    ] = False,
+    previous_films: Annotated[
+        bool,
+        typer.Option(
+            "--previous-films", help="The model was trained with a film of the study before."
+        ),
+    ] = False,
     max_new_tokens: Annotated[
         int, typer.Option(min=1, metavar="N", help="Longest report.", rich_help_panel=LIMITS)
     ] = 256,
@@ -132,7 +157,7 @@ def serve(
     """Serve the workbench page and the HTTP API. For research, not for diagnosis.
 
     Listens on this machine alone unless --host says otherwise. Nothing that is sent is kept, but
-    for --judgements and --log-edits. The log says which route was asked for, the status and the
+    for --store, --judgements and --log-edits. The log says which route was asked for, the status and the
     time, and no more.
     """
     try:
@@ -143,6 +168,7 @@ def serve(
         from orapo.serve.connections import BoundedProtocol, Bounds, OnceAMinute, that_fit
         from orapo.serve.judging import load_judging
         from orapo.serve.limits import Limits
+        from orapo.serve.store import Store
     except ModuleNotFoundError as error:
         raise MissingExtraError("serving", "serve") from error
     from orapo.data.conversation import check_views
@@ -157,28 +183,51 @@ def serve(
         queue=queue,
         arriving=4 * (queue + 1),
     )
-    if (pairs is None) != (judgements is None):
-        raise OrapoError("--pairs and --judgements (a file to write) go together")
+    if pairs is None and judgements is not None:
+        raise OrapoError("--judgements needs --pairs, the sheet of what is judged")
+    if pairs is not None and judgements is None and store is None:
+        raise OrapoError("--pairs needs --judgements (a file to write) or --store")
     if log_edits is not None and model is None:
         raise OrapoError("--log-edits needs --model: what is logged are edits of its drafts")
     listening = _listen(host, port)
     console = Console(stderr=True)
-    judging = edits = None
+    judging: Judging | None = None
+    edits: Lines | None = None
+    kept: Store | None = None
     try:
+        if store is not None:
+            kept = Store(store)
         if log_edits is not None:
-            edits = AppendedLines(log_edits)
-        if pairs is not None and judgements is not None:
+            edits = file = AppendedLines(log_edits)
+            if kept is not None:
+                kept.read_in(file, "edit")
+                file.close()
+        if kept is not None:
+            edits = kept.lines("edit")
+        if pairs is not None:
             sheet = pairs / SHEET if pairs.is_dir() else pairs
-            judging = load_judging(sheet, judgements)
+            judging = load_judging(sheet, judgements, kept)
         served = None
         if model is not None:
             from orapo.models.whole import intact
             from orapo.serve.inference import load_served
 
-            served = load_served(str(intact(model)), views=shown, remote_code=trust_remote_code)
+            served = load_served(
+                str(intact(model)),
+                views=shown,
+                earlier_reports=previous_reports,
+                earlier_films=previous_films,
+                remote_code=trust_remote_code,
+            )
         names = [*(allow_name or []), *_name_of(host)]
         application = create_app(
-            served, limits=limits, token=token, names=names, judging=judging, edits=edits
+            served,
+            limits=limits,
+            token=token,
+            names=names,
+            judging=judging,
+            edits=edits,
+            store=kept,
         )
         logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
         logging.getLogger("orapo.serve").setLevel(logging.INFO)
@@ -211,16 +260,19 @@ def serve(
         )
         if judging is not None:
             console.print("orapo: pairs are judged at /judge")
-        if edits is not None:
+        if kept is not None:
+            what = "worklist, drafts, edits and judgements are kept"
+            console.print(f"orapo: {what} in {store}", markup=False, soft_wrap=True)
+        elif edits is not None:
             console.print(f"orapo: edits are logged in {log_edits}", markup=False, soft_wrap=True)
         if served is None:
             console.print("orapo: without --model it reads and scores reports, and writes none")
         uvicorn.Server(config).run(sockets=[listening])
     finally:
         listening.close()
-        for file in (judging, edits):
-            if file is not None:
-                file.close()
+        for open_file in (judging, edits, kept):
+            if open_file is not None:
+                open_file.close()
 
 
 def _checked_token(host: str, token: str | None, without_token: bool) -> str | None:

@@ -12,7 +12,9 @@ from typing import Final, NamedTuple
 
 from orapo.evaluation.verdicts import Piece, ReferenceVerdict
 from orapo.facts import Verdict
-from orapo.facts.graded import Category, GradedError, GradedFactSReward, GradedReport, read_graded
+from orapo.facts.graded import Category, GradedError, GradedReader, GradedReport, graded_score
+from orapo.facts.graded.reading import default_reader
+from orapo.facts.graded.reward import study_context
 from orapo.facts.graded.score import GradedScore
 
 
@@ -75,7 +77,11 @@ class GradedView(NamedTuple):
 
 
 def graded_view(
-    text: str, reference: str, age: float | None = None, indication: str = ""
+    text: str,
+    reference: str,
+    age: float | None = None,
+    indication: str = "",
+    reader: GradedReader | None = None,
 ) -> GradedView | None:
     """Mark the facts of a report; None where one of the texts can't be read.
 
@@ -84,11 +90,14 @@ def graded_view(
         reference: The radiologist's.
         age: Of the patient, in years, where known.
         indication: Why the film was asked for, where known.
+        reader: Another than the one that all of this process share, which keeps what it has read.
     """
-    (score,) = GradedFactSReward().explain([text], [reference], [age], [indication])
+    reader = reader or default_reader()
+    report, truth = reader.read(text), reader.read(reference)
+    context = study_context(age, indication, reader.tables, reference)
+    score = graded_score(report, truth, context, reader.tables)
     if score is None:
         return None
-    report, truth = read_graded([text, reference])
     matched = _matched(score, report)
     marks = [*matched, *_rest(score, report, truth)]
     counts = tuple((each, sum(mark.verdict is each for mark in marks)) for each in FactVerdict)

@@ -7,8 +7,9 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Final, Protocol
 
-from orapo.facts.fact import Details, Fact, Polarity, ReportFacts, Sentence
+from orapo.facts.fact import Details, Fact, FieldAnswer, Polarity, ReportFacts, Sentence
 from orapo.facts.fields import FieldReader, Passage
+from orapo.facts.forms.items import Place
 from orapo.facts.forms.layout import Layout
 from orapo.facts.forms.plain import is_plain
 from orapo.facts.forms.sentences import Span, split_sentences
@@ -167,6 +168,22 @@ class RulesEngine:
         source = Source(text, self._vocabulary.words, self._vocabulary.answers)
         return [
             source.sentence(passage.start, passage.end) for passage in self._passages(source.text)
+        ]
+
+    def fields(self, text: str) -> list[FieldAnswer]:
+        """Return what of a report was taken for a field with its answer, as templates have them."""
+        lowered = text.lower()
+        if is_plain(text, lowered) or not is_english(lowered, self._vocabulary):
+            return []
+        source = Source(text, self._vocabulary.words, self._vocabulary.answers)
+
+        def as_written(place: Place | None) -> str:
+            return "" if place is None else text[slice(*source.origin(*place))]
+
+        return [
+            FieldAnswer(as_written(item.field), as_written(item.answer))
+            for item in self._layout.items(source.text)
+            if item.field is not None
         ]
 
     def _passages(self, text: str) -> list[Passage]:

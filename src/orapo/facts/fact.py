@@ -51,6 +51,18 @@ class Fact(NamedTuple):
     severity: str | None = None
 
 
+class FieldAnswer(NamedTuple):
+    """A field of a template and its answer, as they stand in the report.
+
+    Attributes:
+        field: Its name: ``"Pneumothorax"``.
+        answer: What stands for it: ``"No"``; empty if nothing does.
+    """
+
+    field: str
+    answer: str
+
+
 class Details(NamedTuple):
     """Where a report's labels come from: what is worked out only when it is looked at."""
 

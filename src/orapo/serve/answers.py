@@ -11,16 +11,19 @@ from typing import Any, Final
 
 from orapo.data.table_writing import write_rows
 from orapo.errors import OrapoError
+from orapo.evaluation.graded_marks import TITLES, FactVerdict, graded_view
 from orapo.export.draft import Draft, FileNames
 from orapo.export.files import CSV_COLUMNS, csv_row, file_content
 from orapo.export.formats import ENDINGS, Format
 from orapo.facts import RulesEngine, score_report
 from orapo.facts.fact import report_as_json
+from orapo.facts.graded import GradedReader
 from orapo.generation.rows import Provenance
 from orapo.labels import CHEXPERT, LABELS
 from orapo.serve.schemas import (
     ExportRequest,
     FactsAnswer,
+    Graded,
     Score,
     ScoreAnswer,
     ScoreRequest,
@@ -55,6 +58,12 @@ def reader() -> RulesEngine:
     return RulesEngine(cached_sentences=0)
 
 
+@lru_cache(maxsize=1)
+def graded_reader() -> GradedReader:
+    """Return what reads reports for the graded score here; it keeps nothing either."""
+    return GradedReader(cached=0)
+
+
 def exported_formats() -> list[Format]:
     """Return the formats whose libraries are installed."""
     return [
@@ -68,11 +77,37 @@ def warm_up() -> None:
     """Compile the lexicon and import what formats need, so that no request waits for that."""
     for kind in exported_formats():
         exported(ExportRequest(report="No effusion.", format=kind), None)
+    graded_of("No effusion.", "No effusion.")
 
 
 def facts_of(text: str) -> FactsAnswer:
     """Read a report."""
-    return FactsAnswer.model_validate(report_as_json(reader().read(text)))
+    read = report_as_json(reader().read(text))
+    fields = [answer._asdict() for answer in reader().fields(text)]
+    return FactsAnswer.model_validate(read | {"fields": fields})
+
+
+def graded_of(report: str, reference: str) -> Graded | None:
+    """Mark each fact of a report; None where one of the texts can't be read."""
+    view = graded_view(report, reference, reader=graded_reader())
+    if view is None:
+        return None
+
+    def titled(verdict: FactVerdict) -> dict[str, str]:
+        sign, title = TITLES[verdict]
+        return {"verdict": title, "sign": sign}
+
+    return Graded.model_validate(
+        {
+            "score": view.score,
+            "counts": [titled(verdict) | {"count": count} for verdict, count in view.counts],
+            "marks": [
+                titled(mark.verdict)
+                | {"finding": mark.finding, "words": mark.words, "quote": mark.quote}
+                for mark in view.marks
+            ],
+        }
+    )
 
 
 def score_of(asked: ScoreRequest) -> ScoreAnswer:
@@ -83,6 +118,7 @@ def score_of(asked: ScoreRequest) -> ScoreAnswer:
     """
     if (asked.reference is None) == (asked.labels is None):
         raise OrapoError("give the reference's text or its labels, one of the two")
+    graded = None
     labels: Any  # mypy takes no int for a Literal of ints; pydantic looks at the values
     if asked.labels is not None:
         try:
@@ -90,6 +126,7 @@ def score_of(asked: ScoreRequest) -> ScoreAnswer:
         except ValueError:
             raise OrapoError(f"a label is unknown; known are {', '.join(LABELS)}") from None
     else:
+        graded = graded_of(asked.report, asked.reference or "")
         reference = reader().read(asked.reference or "")
         labels = reference.labels
         if not reference.readable:
@@ -104,10 +141,11 @@ def score_of(asked: ScoreRequest) -> ScoreAnswer:
     )
     if score is None or score.explanation is None:
         reason = "all that the reference says is uncertain, which is ignored"
-        return ScoreAnswer(score=None, reason=reason, labels=labels)
+        return ScoreAnswer(score=None, reason=reason, labels=labels, graded=graded)
     why = score.explanation
     return ScoreAnswer(
         labels=labels,
+        graded=graded,
         score=Score(
             **{
                 name: getattr(score, name)
@@ -152,7 +190,8 @@ def exported(asked: ExportRequest, provenance: Provenance | None) -> tuple[str, 
         model=model,
         revision=revision,
         record={"study_id": asked.study_id, "report": asked.report, **origin}
-        | {"facts": report_as_json(read)["facts"], "labels": dict(read.labels)},
+        | {"facts": report_as_json(read)["facts"], "labels": dict(read.labels)}
+        | ({"films": asked.films} if asked.films else {}),
     )
     name = FileNames().of(asked.study_id) + ENDINGS[asked.format]
     if asked.format is Format.CSV:

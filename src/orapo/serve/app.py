@@ -29,7 +29,7 @@ from orapo.serve.answers import (
     score_of,
     warm_up,
 )
-from orapo.serve.appended import AppendedLines
+from orapo.serve.appended import Lines
 from orapo.serve.edits import edit_routes
 from orapo.serve.faults import add_faults
 from orapo.serve.guard import Guard
@@ -48,6 +48,8 @@ from orapo.serve.schemas import (
     ScoreAnswer,
     ScoreRequest,
 )
+from orapo.serve.store import Store
+from orapo.serve.worklist import worklist_routes
 
 STATIC: Final = Path(__file__).parent / "static"
 NOTE_HEADER: Final = "Orapo-Note"
@@ -60,7 +62,8 @@ def create_app(
     token: str | None = None,
     names: Collection[str] = (),
     judging: Judging | None = None,
-    edits: AppendedLines | None = None,
+    edits: Lines | None = None,
+    store: Store | None = None,
 ) -> FastAPI:
     """Make the server's application.
 
@@ -71,6 +74,7 @@ def create_app(
         names: Host names by which it may be asked for, besides addresses and ``localhost``.
         judging: The pairs that are judged at ``/judge``; without them there is no such page.
         edits: Where edits of drafts are logged; without it none are.
+        store: Where readers' worklist and texts are kept; without it they are not.
 
     Returns:
         An ASGI application, to be run in one process.
@@ -153,6 +157,8 @@ def create_app(
             upload_bytes=limits.upload_bytes,
             judging=judging is not None,
             logs_edits=logs_edits,
+            earlier=[] if model is None else model.earlier,
+            store=store is not None,
             notice=NOTICE,
         )
 
@@ -202,6 +208,8 @@ def create_app(
     app.include_router(report_routes(worker, places, films, film_places, limits))
     if edits is not None and model is not None:
         app.include_router(edit_routes(edits, model.provenance, whole))
+    if store is not None:
+        app.include_router(worklist_routes(store, whole))
     if judging is not None:
         app.include_router(judging_routes(judging, films, film_places, limits))
 

@@ -8,7 +8,7 @@ import os
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from orapo.errors import OrapoError, RunFailedError
 from orapo.writing import json_text
@@ -19,6 +19,24 @@ except ModuleNotFoundError:  # Windows: there nothing keeps a second server from
     fcntl = None  # type: ignore[assignment]
 
 _OWNER_ALONE: Final = 0o600
+
+
+class Lines(Protocol):
+    """Records that only grow: a file of lines, or a part of a store.
+
+    Attributes:
+        path: The file they are in.
+        records: Number and content of those that were there when it was opened.
+    """
+
+    path: Path
+    records: list[tuple[int, dict[str, Any]]]
+
+    def append(self, record: Mapping[str, Any]) -> None:
+        """Keep a record; when this returns it is on the disk."""
+
+    def close(self) -> None:
+        """Let others write it."""
 
 
 class AppendedLines:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Response
 
 from orapo.generation.rows import Provenance
-from orapo.serve.appended import AppendedLines
+from orapo.serve.appended import Lines
 from orapo.serve.schemas import EditedDraft, Fault
 
 _NOT_KEPT: Final[dict[int | str, dict[str, Any]]] = {
@@ -18,7 +18,7 @@ _NOT_KEPT: Final[dict[int | str, dict[str, Any]]] = {
 
 
 def edit_routes(
-    file: AppendedLines, provenance: Provenance, whole: Callable[[str | None], None]
+    file: Lines, provenance: Provenance, whole: Callable[[str | None], None]
 ) -> APIRouter:
     """Return the route that logs what became of a draft.
 

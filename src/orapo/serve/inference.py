@@ -9,12 +9,13 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from PIL import Image
 
 from orapo import __version__
-from orapo.data.conversation import REPORT_PROMPT, Views
+from orapo.data.conversation import Views, study_prompt
+from orapo.data.study import Study
 from orapo.errors import OrapoError, RunFailedError
 from orapo.export.draft import Draft
 from orapo.facts.comparison import comparisons
@@ -24,7 +25,7 @@ from orapo.generation.rows import Provenance
 from orapo.serve.answers import reader
 from orapo.serve.decoding import apart
 from orapo.serve.schemas import WrittenSample
-from orapo.serve.uploads import Upload, described, read_films
+from orapo.serve.uploads import Upload, described, read_earlier, read_films
 
 if TYPE_CHECKING:  # it needs torch
     from orapo.generation.streaming import Watch
@@ -55,15 +56,31 @@ class ServedModel:
         write: Writes with it.
         provenance: Its name, weights and software.
         views: Which films of a study it is shown, as it was trained.
+        earlier_reports: Whether it was trained with the report of the study before.
+        earlier_films: Whether it was trained with a film of the study before.
     """
 
     write: Writer
     provenance: Provenance
     views: Views = "frontal"
+    earlier_reports: bool = False
+    earlier_films: bool = False
+
+    @property
+    def earlier(self) -> list[Literal["report", "film"]]:
+        """What of the study before it was trained with."""
+        reports: list[Literal["report", "film"]] = ["report"] if self.earlier_reports else []
+        return [*reports, "film"] if self.earlier_films else reports
 
 
 def load_served(
-    name: str, *, views: Views, device: str | None = None, remote_code: bool = False
+    name: str,
+    *,
+    views: Views,
+    earlier_reports: bool = False,
+    earlier_films: bool = False,
+    device: str | None = None,
+    remote_code: bool = False,
 ) -> ServedModel:
     """Load a checkpoint for serving; see `orapo.generation.load_checkpoint`.
 
@@ -87,7 +104,8 @@ def load_served(
     write = partial(sample_reports, model, processor)
     # Its folder's name alone: where that lies is nothing that clients need know.
     shown = Draft(study_id="", text="", labels={}, model=name).model_name
-    return ServedModel(write, Provenance(shown, revision, software), views)
+    provenance = Provenance(shown, revision, software)
+    return ServedModel(write, provenance, views, earlier_reports, earlier_films)
 
 
 @dataclass(frozen=True)
@@ -98,11 +116,31 @@ class Order:
         uploads: The films; read when the model is free, so that waiting costs no memory.
         decoding: How.
         selection: Which sample becomes the report.
+        earlier_film: Of the study before, if the model is to be shown it.
+        earlier_report: Of the study before, if the model is to be told it.
     """
 
     uploads: tuple[Upload, ...]
     decoding: Decoding
     selection: Selection = Selection.CONSENSUS
+    earlier_film: Upload | None = None
+    earlier_report: str = ""
+
+    @property
+    def prompt(self) -> str:
+        """What the model is asked and told."""
+        return study_prompt(
+            Study(study_id="upload"),
+            ("previous",) if self.earlier_report else (),
+            previous=Study(study_id="earlier", report=self.earlier_report),
+            earlier_film=self.earlier_film is not None,
+        )
+
+    @property
+    def earlier(self) -> str:
+        """What it is given of the study before, in words."""
+        given = (("report", self.earlier_report.strip()), ("film", self.earlier_film))
+        return " and ".join(name for name, there in given if there)
 
 
 @dataclass
@@ -182,6 +220,9 @@ class ModelWorker:
         started = time.monotonic()
         job.tell(("started", None))
         shown = apart(self._film_seconds, read_films, job.order.uploads, self.model.views)
+        films = [film for _, film in shown]
+        if (earlier := job.order.earlier_film) is not None:
+            films.append(apart(self._film_seconds, read_earlier, earlier, job.order.uploads))
         study_id = described(job.order.uploads)
 
         last = ""
@@ -194,7 +235,7 @@ class ModelWorker:
             late = time.monotonic() - started > self._seconds
             return late or job.cancelled.is_set() or self._closing.is_set()
 
-        samples = self._samples([film for _, film in shown], study_id, job.order.decoding, watch)
+        samples = self._samples(films, study_id, job.order, watch)
         if job.cancelled.is_set() or self._closing.is_set():
             raise GoneError
         took = time.monotonic() - started
@@ -204,10 +245,10 @@ class ModelWorker:
         return self._answer(job.order, study_id, samples, [place for place, _ in shown])
 
     def _samples(
-        self, films: list[Image.Image], study_id: str, decoding: Decoding, watch: Watch
+        self, films: list[Image.Image], study_id: str, order: Order, watch: Watch
     ) -> list[Sample]:
         try:
-            return self.model.write([films], [REPORT_PROMPT], [study_id], decoding, watch)[0]
+            return self.model.write([films], [order.prompt], [study_id], order.decoding, watch)[0]
         except ValueError as error:
             # Processors refuse films of odd shapes; their words speak of shapes alone.
             reason = (str(error).strip().splitlines() or [""])[0][:200]
@@ -233,9 +274,10 @@ class ModelWorker:
             ],
             "chosen": chosen,
             "cut": samples[chosen].cut,
-            "invented_comparisons": comparisons(samples[chosen].text),
+            "invented_comparisons": [] if order.earlier else comparisons(samples[chosen].text),
+            "earlier": order.earlier,
             "films_shown": shown,
-            "prompt": REPORT_PROMPT,
+            "prompt": order.prompt,
             "model": provenance.model,
             "revision": provenance.revision,
             "decoding": {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import threading
 from collections.abc import Mapping
 from concurrent.futures import Executor
@@ -14,7 +15,7 @@ from fastapi import APIRouter, HTTPException, Response
 
 from orapo.errors import OrapoError
 from orapo.preferences.records import CHOICES, Pair, read_sheet
-from orapo.serve.appended import AppendedLines
+from orapo.serve.appended import AppendedLines, Lines
 from orapo.serve.decoding import apart
 from orapo.serve.limits import Limits, Places
 from orapo.serve.schemas import (
@@ -26,6 +27,7 @@ from orapo.serve.schemas import (
     Rater,
     ShownPair,
 )
+from orapo.serve.store import Store
 from orapo.serve.uploads import Upload, as_png
 
 _NO_PAIR: Final[dict[int | str, dict[str, Any]]] = {
@@ -49,7 +51,7 @@ class Judging:
         OrapoError: The file holds judgements of another sheet, or lines that are none.
     """
 
-    def __init__(self, pairs: Mapping[str, Pair], file: AppendedLines) -> None:
+    def __init__(self, pairs: Mapping[str, Pair], file: Lines) -> None:
         self._pairs, self._file = pairs, file
         self._lock = threading.Lock()
         # Of each rater pair to judgement, the one given last at the end.
@@ -134,8 +136,13 @@ class Judging:
         )
 
 
-def load_judging(sheet: Path, judgements: Path) -> Judging:
-    """Read a sheet and open the file of its judgements.
+def load_judging(sheet: Path, judgements: Path | None, store: Store | None = None) -> Judging:
+    """Read a sheet and open what holds its judgements.
+
+    Args:
+        sheet: The pairs.
+        judgements: The file; with a store what it holds is read in once, and it is not written.
+        store: Where they are kept instead.
 
     Raises:
         OrapoError: The sheet is broken, a film of it is not there, or the file can't be used.
@@ -143,15 +150,25 @@ def load_judging(sheet: Path, judgements: Path) -> Judging:
     pairs = read_sheet(sheet)
     if not pairs:
         raise OrapoError(f"{sheet}: holds no pair")
-    if sheet.resolve() == judgements.resolve():
+    if judgements is not None and sheet.resolve() == judgements.resolve():
         raise OrapoError(f"{judgements}: is the sheet; give another file to --judgements")
     for pair in pairs.values():
         for film in pair.images:
             if not film.is_file():
                 raise OrapoError(f"{sheet}: pair {pair.pair}: {film} is not there")
+    # two sheets may both have a pair "p1"
+    tag = hashlib.sha256(sheet.read_bytes()).hexdigest()[:16]
+    if judgements is None:
+        assert store is not None
+        return Judging(pairs, store.lines("judgement", tag))
     file = AppendedLines(judgements)
     try:
-        return Judging(pairs, file)
+        judging = Judging(pairs, file)
+        if store is None:
+            return judging
+        store.read_in(file, "judgement", tag)
+        file.close()
+        return Judging(pairs, store.lines("judgement", tag))
     except BaseException:
         file.close()
         raise

@@ -6,25 +6,37 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable
 from concurrent.futures import Executor
 from contextlib import aclosing
+from dataclasses import asdict, replace
 from typing import Any, Final, TypeVar
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from orapo.errors import OrapoError
 from orapo.export.draft import NOTICE
 from orapo.generation.reports import Decoding
 from orapo.serve.answers import facts_of
 from orapo.serve.decoding import apart
 from orapo.serve.faults import fault_of
-from orapo.serve.forms import GONE, described_form, files_of, no_fields, read_form, settings_of
+from orapo.serve.forms import (
+    GONE,
+    described_form,
+    earlier_film_of,
+    files_of,
+    no_fields,
+    read_form,
+    settings_of,
+)
 from orapo.serve.inference import ModelWorker, Order, Progress
 from orapo.serve.limits import Limits, Places
 from orapo.serve.schemas import Fault, FilmForm, ReportAnswer, ReportForm, StreamEvent
-from orapo.serve.uploads import as_png, kept_for_now
+from orapo.serve.uploads import film_for_page, kept_for_now
 from orapo.writing import json_text
 
 _Answer = TypeVar("_Answer")
+
+FILM_HEADER: Final = "Orapo-Film"
 
 _BUSY: Final[dict[int | str, dict[str, Any]]] = {
     408: {"model": Fault, "description": "The request took too long to arrive."},
@@ -61,7 +73,19 @@ def report_routes(
         "/v1/films",
         response_class=Response,
         openapi_extra=described_form(FilmForm),
-        responses={200: {"content": {"image/png": {}}}, **_BUSY},
+        responses={
+            200: {
+                "content": {"image/png": {}},
+                "headers": {
+                    FILM_HEADER: {
+                        "description": "JSON: `digest` of the file, and names made of its study's "
+                        "and its patient's ids, `position` and `date`, each empty if not said.",
+                        "schema": {"type": "string"},
+                    }
+                },
+            },
+            **_BUSY,
+        },
     )
     async def film(request: Request) -> Response:
         """Return a film as the model gets it: grey, 8 bits, upright; as PNG."""
@@ -73,22 +97,31 @@ def report_routes(
             with film_places.take():
                 async with kept_for_now(files) as uploads:
                     loop = asyncio.get_running_loop()
-                    png = await loop.run_in_executor(
-                        films, apart, limits.film_seconds, as_png, uploads[0], limits.film_side
+                    seconds, side = limits.film_seconds, limits.film_side
+                    png, facts = await loop.run_in_executor(
+                        films, apart, seconds, film_for_page, uploads[0], side
                     )
         finally:
             await form.close()
-        return Response(png, media_type="image/png")
+        headers = {FILM_HEADER: json_text(asdict(facts))}
+        return Response(png, media_type="image/png", headers=headers)
 
     async def written(request: Request) -> AsyncGenerator[Progress, None]:
         """Take the upload, then a place, then the model; give all back in the end."""
         if worker is None:
             raise HTTPException(501, "this server has no model; it is started with --model")
         places.check(worker.seconds_each)
-        form = await read_form(request, limits.films)
+        form = await read_form(request, limits.films + 1)
         try:
-            order_files = files_of(form, "images", limits.films)
+            order_files = files_of(form, "images", limits.films, beside="previous_image")
+            earlier = earlier_film_of(form, "previous_image")
             asked = settings_of(form, limits)
+            if earlier is not None and not worker.model.earlier_films:
+                raise OrapoError("this model was not trained with earlier films: --previous-films")
+            if asked.previous_report and not worker.model.earlier_reports:
+                raise OrapoError(
+                    "this model was not trained with earlier reports: --previous-reports"
+                )
             decoding = Decoding(
                 max_new_tokens=limits.new_tokens,
                 temperature=0.0 if asked.samples == 1 else 1.0,
@@ -96,9 +129,11 @@ def report_routes(
                 samples=asked.samples,
             )
             with places.take(worker.seconds_each):
-                async with kept_for_now(order_files) as uploads:
+                async with kept_for_now([*order_files, *([earlier] if earlier else [])]) as kept:
                     yield "waiting", places.taken - 1
-                    order = Order(uploads, decoding, asked.select)
+                    uploads, rest = kept[: len(order_files)], kept[len(order_files) :]
+                    before = replace(rest[0], name="the earlier film") if rest else None
+                    order = Order(uploads, decoding, asked.select, before, asked.previous_report)
                     async with aclosing(worker.write(order)) as progress:
                         async for event, data in progress:
                             if event == "report":

@@ -26,6 +26,7 @@ def _encodable(text: str) -> str:
 
 
 Text = Annotated[str, AfterValidator(_encodable)]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", max_length=64)]
 
 
 def _no_truth(value: Any) -> Any:
@@ -63,12 +64,20 @@ class Label(BaseModel):
     evidence: list[int] = Field(description="Which facts it was read from, from 0.")
 
 
+class FieldAnswer(BaseModel):
+    """A field of a template and its answer."""
+
+    field: str = Field(examples=["Pneumothorax"])
+    answer: str = Field(description="As it stands there; empty if none does.", examples=["No"])
+
+
 class FactsAnswer(BaseModel):
     """What FactS reads from a report."""
 
     sentences: list[Sentence]
     facts: list[Fact]
     labels: dict[str, Label]
+    fields: list[FieldAnswer] = Field(description="What was read as a template's.")
 
 
 class FactsRequest(BaseModel):
@@ -133,11 +142,40 @@ class Score(BaseModel):
     sentences: list[SentenceScore]
 
 
+class MarkedFact(BaseModel):
+    """One finding, and what became of it."""
+
+    verdict: Literal["right", "partly right", "false", "missed", "contradicted"]
+    sign: str = Field(description="Of the verdict.", examples=["✓"])
+    finding: str
+    words: str = Field(description="What is wrong.", examples=["wrong location: right for left"])
+    quote: str = Field(description="Its sentence; the reference's for what is missed.")
+
+
+class VerdictCount(BaseModel):
+    """How many findings have a verdict."""
+
+    verdict: Literal["right", "partly right", "false", "missed", "contradicted"]
+    sign: str
+    count: int
+
+
+class Graded(BaseModel):
+    """The graded score, and each fact marked as it counts it."""
+
+    score: float = Field(description="From -1 to 1.")
+    counts: list[VerdictCount]
+    marks: list[MarkedFact]
+
+
 class ScoreAnswer(BaseModel):
     """The score; null with a reason where there is nothing to score."""
 
     score: Score | None
     reason: str = ""
+    graded: Graded | None = Field(
+        default=None, description="Null where a text can't be read or there is no reference text."
+    )
     labels: dict[str, Literal[1, 0, -1] | None] = Field(description="Those of the reference.")
 
 
@@ -152,6 +190,9 @@ class ExportRequest(BaseModel):
     source: Literal["model", "edited", "own"] = Field(
         default="own",
         description="The text is this server's model's, the same edited, or no model's.",
+    )
+    films: list[Digest] = Field(
+        default=[], max_length=64, description="SHA-256 of the films' files; goes into JSON."
     )
 
 
@@ -176,6 +217,7 @@ class ReportAnswer(BaseModel):
     invented_comparisons: list[str] = Field(
         description="Words that compare with an earlier film, which the model never saw."
     )
+    earlier: str = Field(description="What it was given of the study before: report, film, both.")
     films_shown: list[int] = Field(description="Which uploads the model was shown, from 0.")
     prompt: str
     model: str
@@ -193,6 +235,9 @@ class ReportSettings(BaseModel):
     # what every reader of JSON holds exactly
     seed: int = Field(default=0, ge=0, le=2**53 - 1)
     select: Selection = Selection.CONSENSUS
+    previous_report: Text = Field(
+        default="", max_length=20_000, description="Of the same patient's study before."
+    )
 
 
 class ReportForm(ReportSettings):
@@ -202,6 +247,11 @@ class ReportForm(ReportSettings):
         min_length=1,
         description="PNG, JPEG, TIFF, BMP, WEBP or DICOM; several are views of one study.",
         json_schema_extra={"items": {"type": "string", "format": "binary"}},
+    )
+    previous_image: bytes = Field(
+        default=b"",
+        description="A film of the same patient's study before.",
+        json_schema_extra={"format": "binary"},
     )
 
 
@@ -232,6 +282,55 @@ class Rater(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     rater: RaterName
+
+
+StudyName = Annotated[
+    Text,
+    Field(description="Made of its StudyInstanceUID or films.", min_length=1, max_length=200),
+]
+
+
+class OpenedStudy(BaseModel):
+    """A reader opens a study."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    rater: RaterName
+    study: StudyName
+
+
+class KeepText(BaseModel):
+    """A reader's text of a study, to be kept."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    rater: RaterName
+    study: StudyName
+    name: Text = Field(default="", max_length=200)
+    state: Text = Field(max_length=40, examples=["edited"])
+    report: Text
+    draft: Text | None = Field(default=None, description="The model's, if there is one.")
+    films: list[Digest] = Field(default=[], max_length=64)
+    page: Text = Field(description="What the page needs to go on with it.", max_length=500_000)
+
+
+class OtherReader(BaseModel):
+    """Somebody else who is or was at a study."""
+
+    reader: str
+    here: bool = Field(description="Whether they are at it now.")
+    at: str | None = Field(description="When they kept a text last, UTC; null if none.")
+    state: str
+    report: str
+
+
+class SharedStudy(BaseModel):
+    """A study of the store."""
+
+    study: str
+    mine: str | None = Field(description="What this reader's page kept last.")
+    theirs: str | None = Field(description="Another's, where this reader has none.")
+    readers: list[str] = Field(description="Who has kept a text of it.")
 
 
 class PairFilm(BaseModel):
@@ -324,6 +423,10 @@ class About(BaseModel):
     upload_bytes: int
     judging: bool = Field(description="Whether pairs are judged here, at /judge.")
     logs_edits: bool = Field(description="Whether edits of drafts are logged.")
+    earlier: list[Literal["report", "film"]] = Field(
+        description="What of the study before the model was trained with."
+    )
+    store: bool = Field(description="Whether the worklist is kept here, for several readers.")
     notice: str
 
 

@@ -86,10 +86,40 @@ def read_films(uploads: Sequence[Upload], views: Views) -> list[tuple[int, Image
     """
     films = {one.path: read_film(one) for one in uploads}
     study = Study(study_id="upload", images=tuple(films))
-    if all(is_dicom(path) for path in films):
-        study = _dicom_study(uploads)
+    dicom = [one for one in uploads if is_dicom(one.path)]
+    if dicom:  # pictures beside them say nothing of whose they are
+        of_one = _dicom_study(dicom)
+        study = of_one if len(dicom) == len(uploads) else study
     places = {one.path: place for place, one in enumerate(uploads)}
     return [(places[path], films[path]) for path in shown_films(study, views)]
+
+
+def read_earlier(earlier: Upload, uploads: Sequence[Upload]) -> Image.Image:
+    """Read a film of the study before.
+
+    Args:
+        earlier: The film.
+        uploads: Those of this study.
+
+    Raises:
+        OrapoError: It can't be read, or is of another patient or of this very study.
+    """
+    film = read_film(earlier)
+    if earlier.digest in {one.digest for one in uploads}:
+        raise OrapoError(f"{earlier.name} is one of this study's")
+    if is_dicom(earlier.path):
+        from orapo.data.dicom import header_of
+
+        before = header_of(earlier.path)
+        for one in uploads:
+            if not is_dicom(one.path):
+                continue
+            now = header_of(one.path)
+            if before.patient_id and now.patient_id and before.patient_id != now.patient_id:
+                raise OrapoError(f"{earlier.name} is of another patient")
+            if before.study_uid and before.study_uid == now.study_uid:
+                raise OrapoError(f"{earlier.name} is one of this study's")
+    return film
 
 
 def _dicom_study(uploads: Sequence[Upload]) -> Study:
@@ -102,6 +132,8 @@ def _dicom_study(uploads: Sequence[Upload]) -> Study:
     names = {one.path: one.name for one in uploads}
     if problems:
         raise OrapoError(_renamed(f"{names[problems[0].file]}: {problems[0].sentence}", uploads))
+    if len({study.patient_id for study in studies}) > 1:
+        raise OrapoError(f"the DICOM files are of {len(studies)} patients; send one at a time")
     if len(studies) != 1:
         raise OrapoError(f"the DICOM files are of {len(studies)} studies; send one at a time")
     return studies[0]
@@ -126,6 +158,49 @@ def _renamed(message: str, uploads: Sequence[Upload]) -> str:
     for one in uploads:
         message = message.replace(str(one.path), one.name).replace(one.path.name, one.name)
     return message
+
+
+@dataclass(frozen=True)
+class FilmFacts:
+    """What a page must know of a film to keep it with the right study.
+
+    Attributes:
+        digest: SHA-256 of the file, in hex.
+        study: The study's name by its StudyInstanceUID; empty where the file has none.
+        patient: A name made of PatientID, to compare with others'; empty where the file has none.
+        position: ``PA``, ``AP``, ``LAT`` or empty.
+        date: When it was taken, as 2026-11-29; empty where the file does not say.
+    """
+
+    digest: str
+    study: str = ""
+    patient: str = ""
+    position: str = ""
+    date: str = ""
+
+
+def film_for_page(upload: Upload, longest_side: int) -> tuple[bytes, FilmFacts]:
+    """Return a film as `as_png` does, and whose it is.
+
+    Raises:
+        OrapoError: It can't be read.
+    """
+    png = as_png(upload, longest_side)
+    digest = upload.digest.hex()
+    if not is_dicom(upload.path):
+        return png, FilmFacts(digest)
+    from orapo.data.dicom import header_of, study_name
+
+    header = header_of(upload.path)
+    day = header.taken[:8]
+    patient = hashlib.sha256(f"patient {header.patient_id}".encode()).hexdigest()[:16]
+    return png, FilmFacts(
+        digest,
+        study=study_name(header.study_uid) if header.study_uid else "",
+        patient=patient if header.patient_id else "",
+        position=header.position,
+        date=f"{day[:4]}-{day[4:6]}-{day[6:]}" if day else "",
+    )
 
 
 def as_png(upload: Upload, longest_side: int) -> bytes:

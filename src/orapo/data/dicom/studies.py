@@ -43,6 +43,7 @@ class DicomHeader:
         sex: ``F``, ``M`` or empty.
         has_picture: False for structured reports, presentation states and the like.
         taken: StudyDate and StudyTime, which sort as texts; empty where there is no date.
+        position: How readers call the view: ``PA``, ``AP``, ``LAT`` or nothing.
     """
 
     study_uid: str = field(repr=False)
@@ -54,6 +55,7 @@ class DicomHeader:
     sex: Literal["F", "M", ""] = field(repr=False)
     has_picture: bool
     taken: str = field(default="", repr=False)
+    position: Literal["PA", "AP", "LAT", ""] = ""
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,17 @@ def header_of(path: Path | str, body_part: BodyPart = "chest") -> DicomHeader:
             sex="F" if sex == "F" else "M" if sex == "M" else "",
             has_picture=picture,
             taken=_taken(dataset),
+            position=_position(dataset),
         )
+
+
+def _position(dataset: Dataset) -> Literal["PA", "AP", "LAT", ""]:
+    said = str(dataset.get("ViewPosition") or "").upper()
+    if said.startswith("PA"):
+        return "PA"
+    if said.startswith("AP"):
+        return "AP"
+    return "LAT" if _view(dataset) == "lateral" else ""
 
 
 def _view(dataset: Dataset) -> View:

@@ -97,7 +97,10 @@ class GradedReader:
 
     def __init__(self, *, cached: int = CACHED) -> None:
         self.tables: Tables = load_tables()
-        self._engine = RulesEngine(Path(str(FOLDER / FINDINGS_FILE)))
+        findings = Path(str(FOLDER / FINDINGS_FILE))
+        self._engine = (
+            RulesEngine(findings) if cached else RulesEngine(findings, cached_sentences=0)
+        )
         self._cached = cached
         self._sentences: dict[tuple[str, tuple[str, ...], int], tuple[tuple[_Read, ...], ...]] = {}
         self._reports: dict[str, GradedReport] = {}

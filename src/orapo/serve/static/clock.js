@@ -8,10 +8,14 @@ export class VisibleClock {
     document.addEventListener("visibilitychange", () => this.#follow());
   }
 
-  restart() {
-    this.before = 0;
+  restart(before = 0) {
+    this.before = before;
     this.since = null;
-    this.running = true;
+    this.run(true);
+  }
+
+  run(running) {
+    this.running = running;
     this.#follow();
   }
 

@@ -1,39 +1,34 @@
-// The log of edits, where the server was started with it: what became of a draft, and when.
+// The log of edits of one draft, where the server was started with it: what became of it, and when.
 
 import { post } from "./api.js";
 import { VisibleClock } from "./clock.js";
 
 const WITHOUT_PAGE = 60_000; // bytes that a browser still sends for a page that is closed
 
-const now = () => performance.now() / 1000;
+const now = () => Date.now() / 1000; // goes on while the page is away
 
 export class EditLog {
-  constructor(study, failed) {
+  constructor(study, failed, draft, kept = null) {
     this.study = study; // returns its name, or nothing
     this.failed = failed;
-    this.clock = new VisibleClock();
-    this.open = null;
-    this.sending = Promise.resolve();
-  }
-
-  begin(draft) {
     const bytes = crypto.getRandomValues(new Uint8Array(16));
     const log = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-    this.open = { log, draft, edits: [], since: now() };
-    this.clock.restart();
+    this.open = kept?.open ?? { log, draft, edits: [], since: now() };
+    this.sending = Promise.resolve();
+    this.clock = new VisibleClock();
+    this.clock.restart((kept?.seconds ?? 0) * 1000);
   }
 
   edit() {
-    if (this.open && this.open.edits.length < 20_000) this.open.edits.push(now() - this.open.since);
+    if (this.open.edits.length < 20_000) this.open.edits.push(Math.max(0, now() - this.open.since));
   }
 
   // What the draft has become by now; whoever reads the log takes the last line of each.
   send(final) {
-    if (!this.open) return;
     const { log, draft, edits, since } = this.open;
     const body = {
       log, study: this.study(), draft, final, edits: [...edits],
-      age: now() - since, seconds: this.clock.seconds,
+      age: Math.max(0, now() - since), seconds: this.clock.seconds,
     };
     const options = { keepalive: JSON.stringify(body).length * 3 < WITHOUT_PAGE };
     const go = () => post("/v1/edits", body, options);
@@ -42,8 +37,7 @@ export class EditLog {
     this.sending = gone.then(() => this.failed(), (error) => this.failed(error));
   }
 
-  end(final) {
-    this.send(final);
-    this.open = null;
+  toJSON() {
+    return { open: this.open, seconds: this.clock.seconds };
   }
 }

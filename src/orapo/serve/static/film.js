@@ -8,6 +8,7 @@ export class FilmViewer {
     this.controls = controls;
     this.context = canvas.getContext("2d");
     this.grey = null;
+    this.turn = 0;
     this.seen = new OffscreenCanvas(1, 1);
     this.reset();
     new ResizeObserver(() => this.draw()).observe(canvas);
@@ -18,7 +19,12 @@ export class FilmViewer {
     // at once: who zooms before the film is there keeps that zoom
     this.zoom = 1;
     this.x = this.y = 0;
+    // no film of another study stays in sight while this one is decoded, nor comes in after it
+    const turn = ++this.turn;
+    this.grey = null;
+    this.draw();
     const bitmap = await createImageBitmap(blob);
+    if (turn !== this.turn) return;
     const { width, height } = bitmap;
     const work = new OffscreenCanvas(width, height);
     const context = work.getContext("2d", { willReadFrequently: true });
@@ -32,6 +38,7 @@ export class FilmViewer {
   }
 
   clear() {
+    this.turn += 1;
     this.grey = null;
     this.reset();
   }

@@ -36,11 +36,22 @@ function colour(element, fact, labels) {
   element.style.setProperty("--hue", hueOf(label, labels));
 }
 
+// A finding and what became of it: sign and word, the colour is not needed.
+function markChip(mark) {
+  const words = mark.words ? `, ${mark.words}` : "";
+  return make("span", { class: `chip mark ${mark.verdict.replaceAll(" ", "-")}` },
+    `${mark.sign} ${mark.verdict}: ${mark.finding}${words}`);
+}
+
 // Spans count code points, JavaScript's strings UTF-16 units.
-export function showSentences(list, text, facts, labels, score) {
+// `compared`: the answer of /v1/score, where there is a reference.
+// `invented`: words of the model's draft that compare with a film it never saw.
+export function showSentences(list, text, facts, labels, compared, invented = []) {
   const characters = Array.from(text);
   const slice = (start, end) => characters.slice(start, end).join("");
-  const verdicts = new Map((score?.sentences ?? []).map((one) => [one.span[0], one.verdict]));
+  const verdicts = new Map(
+    (compared?.score?.sentences ?? []).map((one) => [one.span[0], one.verdict]));
+  const marks = (compared?.graded?.marks ?? []).filter((mark) => mark.verdict !== "missed");
   list.replaceChildren(...facts.sentences.map((sentence, index) => {
     const own = facts.facts.filter((fact) => fact.sentence === index);
     const line = make("p");
@@ -61,7 +72,14 @@ export function showSentences(list, text, facts, labels, score) {
       colour(chip, fact, labels);
       return chip;
     });
-    const verdict = VERDICTS[verdicts.get(sentence.span[0])];
+    const marked = marks.filter((mark) => mark.quote === sentence.text);
+    chips.push(...marked.map(markChip));
+    if (invented.some((words) => sentence.text.toLowerCase().includes(words.toLowerCase()))) {
+      chips.push(make("span", { class: "chip mark contradicted" },
+        "! compares with a film that the model never saw"));
+    }
+    // what the marks say is said once: a sentence that names the label may have its side wrong
+    const verdict = marked.length ? null : VERDICTS[verdicts.get(sentence.span[0])];
     if (verdict) chips.push(make("span", { class: "chip verdict" }, verdict));
     if (chips.length) item.append(make("div", { class: "chips" }, ...chips));
     // the bar is that of what weighs most: what is there, then what may be
@@ -73,6 +91,22 @@ export function showSentences(list, text, facts, labels, score) {
     }
     return item;
   }));
+}
+
+// How many facts are right, and what the report lacks.
+export function showMarks(counts, missed, graded) {
+  counts.replaceChildren(...(graded?.counts ?? []).map(({ verdict, sign: shown, count }) =>
+    make("li", { class: `chip mark ${verdict.replaceAll(" ", "-")}` }, `${shown} ${count} ${verdict}`)));
+  const lacking = (graded?.marks ?? []).filter((mark) => mark.verdict === "missed");
+  missed.replaceChildren(...lacking.map((mark) => make("p", {}, markChip(mark),
+    make("span", { class: "quiet" }, ` “${mark.quote}”`))));
+}
+
+// What of a template was read, and as what: the field's name, and its answer.
+export function showFields(box, list, fields) {
+  box.hidden = !fields?.length;
+  list.replaceChildren(...(fields ?? []).flatMap(({ field, answer }) =>
+    [make("dt", {}, field), make("dd", {}, answer || "no answer")]));
 }
 
 export function showLabels(body, facts, labels, votes, samples) {
@@ -118,6 +152,7 @@ export function showScore(box, answer) {
   const part = (name, value) => [make("dt", {}, name), make("dd", {}, value)];
   const names = (list) => list.join(", ") || "none";
   box.replaceChildren(make("dl", {},
+    ...(answer.graded ? part("Graded", `${answer.graded.score.toFixed(2)} (from -1 to 1)`) : []),
     ...part("FactS", `${score.reward.toFixed(2)} (precision ${score.precision.toFixed(2)}, recall ${score.recall.toFixed(2)})`),
     ...part("✓ Agrees", names(score.entailed)),
     ...part("✗ False alarms", names(score.false_alarms)),

@@ -1,267 +1,427 @@
-// The workbench: films in, draft out, and what is read from it while it is edited.
+// The workbench: films in, draft out, and what is read from it while it is edited; study by study.
 
-import { Fault, events, post, request } from "./api.js";
+import { Fault, post } from "./api.js";
+import { $, bench, fault } from "./bench.js";
+import { agreed } from "./dialogs.js";
+import { write } from "./draft.js";
 import { EditLog } from "./edits.js";
 import { viewerOf } from "./film.js";
-import { make, showLabels, showScore, showSentences } from "./reading.js";
+import { takeFiles } from "./intake.js";
+import { forget, forgetAll, keep, onKeptElsewhere } from "./kept.js";
+import { make, showFields, showLabels, showMarks, showScore, showSentences } from "./reading.js";
+import { look, openShared, share } from "./shared.js";
+import { ready } from "./start.js";
+import { showWorklist } from "./worklist.js";
 import "./theme.js";
 
-const $ = (id) => document.getElementById(id);
 const READ_AFTER = 250; // milliseconds without a key
-
-const state = { about: null, films: [], answer: null, facts: null, score: null, writing: null };
+const { list } = bench;
 const viewer = viewerOf($);
-const log = new EditLog(() => $("log-study").value.trim(), (error) => say("log-faults", error));
+const unseen = {}; // controls that the earlier film does without
+const priorViewer = viewerOf((id) =>
+  id === "canvas" ? $("prior-canvas") : (unseen[id] ??= document.createElement("input")));
+let shownPrior = null;
+let shownFilm = 0;
 
-function say(id, error) {
-  if (error?.name === "AbortError") return;
-  if (error && !(error instanceof Fault)) console.error(error.name);
-  $(id).textContent = !error ? "" : error instanceof Fault ? error.message : "This failed here.";
+// --- the study that is shown ------------------------------------------------------------------
+
+bench.show = async (study, film = 0) => {
+  if (study !== list.current) {
+    logOf(list.current)?.send(list.current.text);
+    logOf(list.current)?.clock.run(false);
+    list.current = study;
+    logOf(study)?.clock.run(true);
+    // what was said and read of another study goes with it
+    for (const id of ["film-faults", "report-faults", "export-faults"]) fault(id);
+    $("exported").textContent = "";
+    $("film-status").textContent = "";
+    stopReading();
+    look();
+  }
+  $("reference").value = study.reference;
+  $("log-study").value = study.logName;
+  showText(study);
+  await showFilm(film);
+};
+
+bench.follow = (study) => {
+  if (!keep(study)) fault("film-faults", new Fault("This browser has no room to keep what you type."));
+  share(study);
+  showText(list.current); // of another it shows the state in the list, and whether one can be written
+};
+
+function showText(study) {
+  const report = $("report");
+  const busy = study.growing !== null;
+  const text = study.growing ?? study.text;
+  if (report.value !== text) report.value = text;
+  report.readOnly = busy;
+  if (busy) report.setAttribute("aria-busy", "true");
+  else report.removeAttribute("aria-busy");
+  if (document.activeElement !== $("name")) $("name").value = study.name;
+  $("of-study").textContent = `Of ${study.name}.`;
+  const said = study.isStale && !busy ? "" : study.said;
+  if ($("status").textContent !== said) $("status").textContent = said;
+  $("write").disabled = !study.films.length || !bench.about?.model || Boolean(bench.writing);
+  $("stop").hidden = bench.writing?.study !== study;
+  $("undo").disabled = busy || !study.past.length;
+  $("redo").disabled = busy || !study.future.length;
+  $("restore").hidden = busy || !study.isEdited;
+  $("origin").textContent = busy || !study.answer ? ""
+    : study.isEdited ? "Edited by hand." : "As the model wrote it.";
+  showStale(study, busy);
+  showPrior(study);
+  showSamples(study);
+  showWorklist();
+  readSoon(study);
 }
 
-// --- films ---------------------------------------------------------------------------------
-
-async function addFilms(files) {
-  say("film-faults");
-  await started; // films may be chosen before the server has said what it takes
-  const faults = [];
-  const before = state.films.length;
-  for (const file of files) {
-    if (state.films.length >= state.about.films) {
-      faults.push(`No more than ${state.about.films} films.`);
-      break;
-    }
-    const form = new FormData();
-    form.append("image", file);
-    try {
-      const png = await (await post("/v1/films", form)).blob();
-      state.films.push({ file, png });
-    } catch (error) {
-      if (!(error instanceof Fault)) throw error;
-      faults.push(`${file.name}: ${error.message.replace(/^image 1: /i, "")}`);
-    }
+// The study before, beside: its film, and its text.
+function showPrior(study) {
+  const others = list.studies.filter((other) => other !== study && !other.isBlank);
+  const wanted = [["", "none"], ...others.map((other) => [other.id, other.name])];
+  const select = $("prior");
+  if (JSON.stringify(wanted) !== select.dataset.shown) {
+    select.dataset.shown = JSON.stringify(wanted);
+    select.replaceChildren(...wanted.map(([value, name]) => make("option", { value }, name)));
   }
-  $("film-faults").textContent = faults.join("\n");
-  await showFilm(Math.min(before, state.films.length - 1));
+  const { prior } = study;
+  select.value = prior?.id ?? "";
+  $("prior-row").hidden = !others.length;
+  $("prior-part").hidden = !prior;
+  $("prior-text").textContent = !prior ? ""
+    : prior.isStale ? "Its text is stale, and not shown." : prior.text;
+  const takes = bench.about?.earlier ?? [];
+  $("prior-told").textContent = !prior || !bench.about?.model ? "" : takes.length
+    ? `The model is given its ${takes.join(" and ")}.` : "The model was not trained with it and is not given it.";
+  const film = prior?.films[0] ?? null;
+  $("prior-film").hidden = !film;
+  if (film === shownPrior) return;
+  shownPrior = film;
+  $("prior-label").textContent = film
+    ? ["Earlier", film.position, film.date, film.name].filter(Boolean).join(" · ") : "";
+  if (!film) priorViewer.clear();
+  else shown(priorViewer.show(film.png));
+}
+$("prior").addEventListener("change", () => {
+  const prior = list.studies.find((study) => study.id === $("prior").value) ?? null;
+  const why = list.setPrior(list.current, prior);
+  bench.follow(list.current);
+  fault("film-faults", why ? new Fault(why) : null);
+});
+
+function showStale(study, busy) {
+  const stale = !busy && study.isStale;
+  const missing = !busy && study.text && study.isAwaitingFilms;
+  $("report-part").classList.toggle("stale", stale);
+  const said = stale
+    ? "Stale: the films have changed since this text was written. Write a new draft, bring the films "
+      + "back, undo, or clear the text."
+    : missing ? "The films of this text are not here: choose them again to see them beside it." : "";
+  if ($("stale").textContent !== said) $("stale").textContent = said;
+  $("stale-row").hidden = !(stale && study.canBeAffirmed);
+  $("export-why").hidden = !stale;
+  for (const button of $("formats").children) button.disabled = stale || busy;
 }
 
 async function showFilm(index) {
-  const films = state.films;
-  $("viewer").hidden = !films.length;
-  $("write").disabled = !films.length || !state.about.model || Boolean(state.writing);
-  $("views").replaceChildren(...(films.length < 2 ? [] : films.map((_, place) => {
-    const button = make("button", { type: "button", "aria-pressed": String(place === index) },
-      `View ${place + 1}`);
+  const { films } = list.current;
+  shownFilm = Math.max(0, Math.min(index, films.length - 1));
+  $("film-part").hidden = !films.length;
+  $("views").replaceChildren(...(films.length < 2 ? [] : films.map((film, place) => {
+    const name = film.position ? `View ${place + 1}: ${film.position}` : `View ${place + 1}`;
+    const button = make("button", { type: "button", "aria-pressed": String(place === shownFilm), title: film.name }, name);
     button.addEventListener("click", async () => {
       await showFilm(place);
       $("views").children[place].focus();
     });
     return button;
   })));
+  $("remove-view").hidden = films.length < 2;
   if (!films.length) {
     viewer.clear();
     return;
   }
-  $("canvas").setAttribute("aria-label", `Film, view ${index + 1} of ${films.length}`);
-  await viewer.show(films[index].png);
+  const film = films[shownFilm];
+  $("canvas").setAttribute("aria-label", `Film, view ${shownFilm + 1} of ${films.length}`);
+  $("film-label").textContent = [film.position, film.date, film.name].filter(Boolean).join(" · ");
+  await viewer.show(film.png);
 }
 
-function takeFiles(files) {
-  const list = [...files];
-  if (list.length) addFilms(list).catch((error) => say("film-faults", error));
+function showSamples({ answer }) {
+  const samples = answer?.samples ?? [];
+  $("all-samples").hidden = samples.length < 2;
+  $("sample-list").replaceChildren(...samples.map((sample, place) =>
+    make("li", {}, place === answer.chosen ? make("strong", {}, "chosen: ") : "", sample.report)));
 }
 
-$("files").addEventListener("change", () => {
-  takeFiles($("files").files);
-  $("files").value = "";
-});
+// --- films -------------------------------------------------------------------------------------
+
+const shown = (work) => work.catch((error) => fault("film-faults", error));
+
+for (const [id, beside] of [["files", () => null], ["folder", () => null], ["more", () => list.current]]) {
+  $(id).addEventListener("change", () => {
+    const files = [...$(id).files];
+    $(id).value = "";
+    shown(takeFiles(files, beside()));
+  });
+}
 for (const name of ["dragover", "dragleave", "drop"]) {
   document.addEventListener(name, (event) => {
     if (!event.dataTransfer?.types.includes("Files")) return;
     event.preventDefault();
-    $("film-part").classList.toggle("over", name === "dragover");
-    if (name === "drop") takeFiles(event.dataTransfer.files);
+    $("worklist-part").classList.toggle("over", name === "dragover");
+    if (name === "drop") shown(takeFiles(event.dataTransfer.files));
   });
 }
+
+function filmsRemoved(study) {
+  logOf(study)?.send(study.text);
+  fault("film-faults");
+  bench.follow(study);
+}
 $("remove").addEventListener("click", () => {
-  state.films = [];
-  log.send($("report").value);
-  say("film-faults");
-  showFilm(-1);
+  const study = list.current;
+  while (study.films.length) study.removeFilm(0);
+  filmsRemoved(study);
+  showFilm(0);
   $("files").focus();
 });
-
-// --- the draft -----------------------------------------------------------------------------
-
-const isEdited = () => state.answer !== null && $("report").value !== state.answer.report;
-
-async function write() {
-  if (isEdited() && !confirm("The edited report will be replaced. Go on?")) return;
-  const report = $("report");
-  const before = { text: report.value, answer: state.answer };
-  log.end(before.text);
-  const stopper = new AbortController();
-  state.writing = stopper;
-  state.answer = null;
-  report.readOnly = true;
-  report.value = "";
-  $("write").disabled = true;
-  $("stop").hidden = false;
-  say("report-faults");
-  $("status").textContent = "Sending the films.";
-  $("report").setAttribute("aria-busy", "true");
-  changed();
-  const form = new FormData();
-  for (const { file } of state.films) form.append("images", file);
-  form.append("samples", $("samples").value);
-  let written = null;
-  try {
-    const answer = await post("/v1/reports/stream", form, { signal: stopper.signal });
-    for await (const { event, data } of events(answer)) follow(event, data);
-    if (!state.answer) throw new Fault("The answer broke off.");
-    written = state.answer;
-  } catch (error) {
-    Object.assign(state, { answer: before.answer });
-    report.value = before.text;
-    $("status").textContent = error.name === "AbortError" ? "Stopped." : "";
-    say("report-faults", error);
-  } finally {
-    state.writing = null;
-    report.readOnly = false;
-    report.removeAttribute("aria-busy");
-    $("stop").hidden = true;
-    $("write").disabled = !state.films.length;
-    // said only now that it can be edited
-    if (written) {
-      $("status").textContent = finished(written);
-      if (state.about.logs_edits) log.begin(written.report);
-    }
-    changed();
-  }
-}
-
-function follow(event, data) {
-  const samples = +$("samples").value;
-  const first = samples > 1 ? `Writing; shown is the first of ${samples} samples.` : "Writing.";
-  if (event === "waiting") $("status").textContent = data ? `${data} before this one.` : "Waiting.";
-  else if (event === "started") $("status").textContent = first;
-  else if (event === "fault") throw new Fault(data.detail);
-  else if (event === "text") {
-    $("report").value = data;
-    changed();
-  } else if (event === "report") {
-    state.answer = data;
-    state.facts = data.facts;
-    $("report").value = data.report;
-    $("name").value = data.study_id;
-    showSamples(data);
-  }
-}
-
-function finished(answer) {
-  const said = [];
-  if (answer.samples.length > 1) {
-    said.push(`Sample ${answer.chosen + 1} of ${answer.samples.length}, which agrees best with the others.`);
-  } else said.push("Draft written.");
-  if (answer.films_shown.length < state.films.length) {
-    const shown = answer.films_shown.map((place) => place + 1).join(", ");
-    said.push(`The model was shown view ${shown} alone.`);
-  }
-  if (answer.cut) said.push("It was cut off at the limit.");
-  if (answer.invented_comparisons.length) {
-    said.push(`It compares with a film that the model never saw (“${answer.invented_comparisons.join("”, “")}”).`);
-  }
-  return said.join(" ");
-}
-
-function showSamples(answer) {
-  $("all-samples").hidden = answer.samples.length < 2;
-  $("sample-list").replaceChildren(...answer.samples.map((sample, place) =>
-    make("li", {}, place === answer.chosen ? make("strong", {}, "chosen: ") : "", sample.report)));
-}
-
-$("write").addEventListener("click", write);
-$("stop").addEventListener("click", () => {
-  state.writing?.abort();
-  $("write").focus();
+$("remove-view").addEventListener("click", () => {
+  const study = list.current;
+  study.removeFilm(shownFilm);
+  filmsRemoved(study);
+  shown(showFilm(shownFilm));
+  $("canvas").focus();
 });
-$("restore").addEventListener("click", () => {
-  $("report").value = state.answer.report;
-  log.edit();
-  changed();
+$("new-text").addEventListener("click", () => {
+  bench.show(list.studies.find((study) => study.isBlank) ?? list.open());
   $("report").focus();
 });
+$("close-study").addEventListener("click", async () => {
+  const study = list.current;
+  const lost = study.text && study.text !== study.exported;
+  if (lost && !(await agreed(`The text of ${study.name} was not exported and will be lost. Go on?`))) {
+    return;
+  }
+  leave(study);
+  list.remove(study);
+  bench.show(list.current);
+  $("previous").focus();
+});
 
-// --- reading it ------------------------------------------------------------------------------
-
-let reading = null;
-let timer = 0;
-let unread = false; // whether the fault that is shown is that a text could not be read
-
-function changed() {
-  const text = $("report").value;
-  $("restore").hidden = !isEdited();
-  $("origin").textContent = !state.answer ? "" : isEdited() ? "Edited by hand." : "As the model wrote it.";
-  clearTimeout(timer);
-  if (!state.writing || !reading) timer = setTimeout(() => read(text), state.writing ? 0 : READ_AFTER);
+function leave(study) {
+  if (bench.writing?.study === study) bench.writing.stopper.abort();
+  logOf(study)?.send(study.text);
+  forget(study);
 }
 
-async function read(text) {
-  reading?.abort();
-  const mine = new AbortController();
+$("example").addEventListener("click", async () => {
+  fault("film-faults");
+  try {
+    const [film, told] = await Promise.all(["example.jpg", "example.json"].map((name) =>
+      fetch(`/static/${name}`)));
+    if (!film.ok || !told.ok) throw new Fault("The example is not here.");
+    const example = await told.json();
+    await takeFiles([new File([await film.blob()], "phantom.jpg", { type: "image/jpeg" })]);
+    const study = list.current;
+    if (study.text || study.reference) return;
+    study.name = "phantom-example";
+    study.named = true;
+    study.reference = example.report;
+    if (!bench.about.model) {
+      study.step(true);
+      study.type(example.text);
+    }
+    study.said = "A phantom, drawn by orapo, with its own report as reference. No patient.";
+    keep(study);
+    bench.show(study);
+  } catch (error) {
+    fault("film-faults", error);
+  }
+});
+
+// --- the text ------------------------------------------------------------------------------------
+
+function logOf(study) {
+  if (!bench.about?.logs_edits || !study.log) return null;
+  if (!(study.log instanceof EditLog)) study.log = newLog(study, "", study.log);
+  return study.log;
+}
+
+const newLog = (study, draft, kept) =>
+  new EditLog(() => study.logName.trim(), (error) => fault("log-faults", error), draft, kept);
+
+$("write").addEventListener("click", async () => {
+  const study = list.current;
+  const before = study.text;
+  const answer = await write(study);
+  if (!answer || !bench.about.logs_edits) return;
+  logOf(study)?.send(before);
+  study.log = newLog(study, answer.report);
+  study.log.clock.run(study === list.current);
+  keep(study);
+});
+$("stop").addEventListener("click", () => {
+  bench.writing?.stopper.abort();
+  $("write").focus();
+});
+
+function edited(study) {
+  logOf(study)?.edit();
+  fault("report-faults");
+  $("exported").textContent = "";
+  bench.follow(study);
+}
+$("report").addEventListener("input", (event) => {
+  const study = list.current;
+  if (study.growing !== null) return;
+  study.step(["insertFromPaste", "insertFromDrop", "deleteByCut"].includes(event.inputType));
+  study.type($("report").value);
+  edited(study);
+});
+
+function stepBack(go) {
+  const study = list.current;
+  if (study.growing !== null || !go(study)) return;
+  edited(study);
+}
+const undo = () => stepBack((study) => study.undo());
+const redo = () => stepBack((study) => study.redo());
+$("undo").addEventListener("click", undo);
+$("redo").addEventListener("click", redo);
+// the field's own undo knows one text alone, and would bring another study's back
+$("report").addEventListener("beforeinput", (event) => {
+  if (!event.inputType.startsWith("history")) return;
+  event.preventDefault();
+  if (event.inputType === "historyUndo") undo();
+  else redo();
+});
+$("report").addEventListener("keydown", (event) => {
+  const key = event.key.toLowerCase();
+  if (!(event.ctrlKey || event.metaKey) || event.altKey || (key !== "z" && key !== "y")) return;
+  event.preventDefault();
+  if (key === "y" || event.shiftKey) redo();
+  else undo();
+});
+$("restore").addEventListener("click", () => {
+  list.current.restore();
+  edited(list.current);
+  $("report").focus();
+});
+$("affirm").addEventListener("click", async () => {
+  const study = list.current;
+  if (!(await agreed(`Is the text of ${study.name} about all of these films, as one study of one patient?`,
+    "It is"))) return;
+  study.affirm();
+  bench.follow(study);
+  $("report").focus();
+});
+$("reference").addEventListener("input", () => {
+  list.current.reference = $("reference").value;
+  bench.follow(list.current);
+});
+$("name").addEventListener("input", () => {
+  list.current.name = $("name").value;
+  list.current.named = true;
+  bench.follow(list.current);
+});
+$("log-study").addEventListener("input", () => {
+  list.current.logName = $("log-study").value;
+  keep(list.current);
+});
+document.addEventListener("visibilitychange", () => {
+  if (document.visibilityState === "hidden") logOf(list.current)?.send(list.current.text);
+});
+
+// --- reading it ------------------------------------------------------------------------------------
+
+let reading = null; // { study, text, reference, stopper }
+let timer = 0;
+let last = null; // what is shown as read
+let unread = false; // whether the fault that is shown is that a text could not be read
+
+function stopReading() {
+  clearTimeout(timer);
+  reading?.stopper.abort();
+  reading = null;
+  if (last) show({ sentences: [], facts: [], labels: {}, fields: [] }, null, "", null);
+  last = null;
+}
+
+const same = (one, other) => one && ["study", "text", "reference", "answer"]
+  .every((name) => one[name] === other[name]);
+
+function readSoon(study) {
+  if (!bench.about) return;
+  const wanted = { study, text: study.growing ?? study.text, reference: study.reference.trim(),
+    answer: study.answer };
+  if (same(reading, wanted) || (!reading && same(last, wanted))) return;
+  clearTimeout(timer);
+  if (study.growing === null || !reading) {
+    timer = setTimeout(() => read(wanted), study.growing === null ? READ_AFTER : 0);
+  }
+}
+
+async function read(wanted) {
+  const { study, text, reference } = wanted;
+  reading?.stopper.abort();
+  const mine = { ...wanted, stopper: new AbortController() };
+  const options = { signal: mine.stopper.signal };
   reading = mine;
-  const reference = $("reference").value.trim();
   try {
     const [facts, score] = await Promise.all([
-      post("/v1/facts", { text }, mine).then((answer) => answer.json()),
+      post("/v1/facts", { text }, options).then((answer) => answer.json()),
       reference
-        ? post("/v1/score", { report: text, reference }, mine).then((answer) => answer.json())
+        ? post("/v1/score", { report: text, reference }, options).then((answer) => answer.json())
         : null,
     ]);
-    Object.assign(state, { facts, score });
+    if (reading !== mine || study !== list.current) return;
     // a fault of the writing stays, until that is tried again
-    if (unread) say("report-faults");
+    if (unread) fault("report-faults");
     unread = false;
-    show(text);
+    last = wanted;
+    show(facts, score, text, study.answer);
   } catch (error) {
-    unread ||= error.name !== "AbortError";
-    say("report-faults", error);
+    if (reading === mine) {
+      unread ||= error.name !== "AbortError";
+      fault("report-faults", error);
+    }
   } finally {
     if (reading === mine) reading = null;
   }
   // the text went on while this was read
-  if (!mine.signal.aborted && $("report").value !== text) changed();
+  const gone = last === wanted || (study.growing ?? study.text) !== text;
+  if (study === list.current && gone) readSoon(study);
 }
 
-function show(text) {
-  const { facts, score, answer, about } = state;
-  showSentences($("sentences"), text, facts, about.labels, score?.score);
+function show(facts, score, text, answer) {
+  const { labels } = bench.about;
+  showSentences($("sentences"), text, facts, labels, score, answer?.invented_comparisons);
   $("no-sentences").hidden = facts.sentences.length > 0;
-  showLabels($("labels"), facts, about.labels, answer?.votes, answer?.samples.length ?? 1);
+  showMarks($("counts"), $("missed"), score?.graded);
+  showFields($("fields"), $("field-list"), facts.fields);
+  showLabels($("labels"), facts, labels, answer?.votes, answer?.samples.length ?? 1);
   showScore($("score"), score);
 }
-
-$("report").addEventListener("input", () => {
-  log.edit();
-  changed();
-});
-document.addEventListener("visibilitychange", () => {
-  if (document.visibilityState === "hidden") log.send($("report").value);
-});
-$("reference").addEventListener("input", changed);
 
 // --- export ----------------------------------------------------------------------------------
 
 const FORMATS = { text: "Text", json: "JSON", csv: "CSV", "dicom-sr": "DICOM SR", fhir: "FHIR" };
 
 async function exportAs(format) {
+  const study = list.current;
+  if (study.isStale || study.growing !== null) return; // its button is off; none may get by
   $("exported").textContent = "";
-  log.send($("report").value);
+  fault("export-faults");
+  logOf(study)?.send(study.text);
+  const { text } = study;
   const body = {
-    report: $("report").value,
+    report: text,
     format,
-    study_id: $("name").value || "report",
-    source: !state.answer ? "own" : isEdited() ? "edited" : "model",
+    study_id: study.name || "report",
+    source: !study.answer ? "own" : study.isEdited ? "edited" : "model",
+    films: study.ownBound,
   };
   try {
     const answer = await post("/v1/export", body);
@@ -270,24 +430,65 @@ async function exportAs(format) {
     link.href = URL.createObjectURL(await answer.blob());
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+    study.exported = text;
+    bench.follow(study);
+    if (study !== list.current) return;
     const note = answer.headers.get("Orapo-Note");
     $("exported").textContent = `Saved as ${name}.${note ? ` ${note}.` : ""}`;
   } catch (error) {
-    say("exported", error);
+    fault("export-faults", error);
   }
 }
+
+// --- what is kept in this browser ------------------------------------------------------------
+
+$("forget").addEventListener("click", async () => {
+  const typed = list.studies.filter((study) => study.text && study.text !== study.exported).length;
+  const question = typed
+    ? `${typed === 1 ? "1 text was" : `${typed} texts were`} not exported and will be lost. Go on?`
+    : "The worklist of this page will be emptied. Go on?";
+  if (!(await agreed(question, "Forget all"))) return;
+  for (const study of [...list.studies]) {
+    leave(study);
+    list.remove(study);
+  }
+  forgetAll();
+  bench.show(list.current);
+  $("film-status").textContent = "All is forgotten.";
+  $("files").focus();
+});
+// another tab of this browser: both show the same text
+onKeptElsewhere((id, kept) => {
+  const study = list.studies.find((each) => each.id === id);
+  if (!kept) {
+    if (study && study !== list.current && !study.films.length) {
+      list.remove(study);
+      showWorklist();
+    }
+    return;
+  }
+  if (!study) list.open(kept);
+  else {
+    study.step(true);
+    const { text, reference, answer, bound, beside, name, named } = kept;
+    Object.assign(study, { text, reference, answer, bound, beside, name, named });
+  }
+  if (study === list.current) bench.show(study);
+  else showWorklist();
+});
 
 // --- start -------------------------------------------------------------------------------------
 
 async function start() {
-  const about = await (await request("/v1/about")).json();
-  state.about = about;
+  const about = await ready();
   $("model").textContent = about.model ? `Model: ${about.model}` : "No model";
   for (const id of ["logged", "log-row"]) $(id).hidden = !about.logs_edits;
-  $("nothing-stays").hidden = about.logs_edits;
+  $("nothing-stays").hidden = about.logs_edits || about.store;
+  $("stored").hidden = !about.store;
+  $("logged").hidden ||= about.store;
   $("judge-link").hidden = !about.judging;
   if (!about.model) {
-    $("status").textContent = "This server has no model: type or paste a report to have it read.";
+    list.current.said ||= "This server has no model: type or paste a report to have it read.";
   }
   for (const option of [...$("samples").options]) {
     if (+option.value > about.samples) option.remove();
@@ -297,10 +498,10 @@ async function start() {
     button.addEventListener("click", () => exportAs(format));
     return button;
   }));
-
   showLabels($("labels"), null, about.labels, null, 1);
-  changed(); // a reloaded page may keep its text
+  if (about.store) await openShared();
+  await bench.show(list.current);
+  look();
 }
 
-const started = start();
-started.catch((error) => say("report-faults", error));
+start().catch((error) => fault("report-faults", error));

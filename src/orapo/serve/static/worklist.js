@@ -1,0 +1,42 @@
+// The list of studies and their state; Alt and an arrow go from one to the next.
+
+import { $, bench } from "./bench.js";
+import { make } from "./reading.js";
+
+export function showWorklist() {
+  const { list } = bench;
+  const focused = document.activeElement?.closest?.("#studies button");
+  const place = focused ? [...$("studies").querySelectorAll("button")].indexOf(focused) : -1;
+  $("studies").replaceChildren(...list.studies.map((study) => {
+    const films = study.films.length;
+    const shown = films === 1 ? "1 film" : films ? `${films} films` : "no film";
+    const { state } = study;
+    const button = make("button", { type: "button", "aria-current": String(study === list.current) },
+      make("span", { class: "name" }, study.name), make("span", { class: "quiet" }, shown),
+      make("span", { class: `state ${state.replaceAll(" ", "-")}` }, state));
+    button.addEventListener("click", () => bench.show(study));
+    return make("li", {}, button);
+  }));
+  if (place >= 0) $("studies").querySelectorAll("button")[place]?.focus({ preventScroll: true });
+  $("studies").querySelector("[aria-current=true]").scrollIntoView?.({ block: "nearest" });
+  $("previous").disabled = !list.neighbour(-1);
+  $("next").disabled = !list.neighbour(1);
+}
+
+function go(step) {
+  const study = bench.list.neighbour(step);
+  if (!study) return;
+  bench.show(study);
+  // said to who can't see it
+  $("film-status").textContent = `${study.name}: ${study.state}.`;
+}
+
+$("previous").addEventListener("click", () => go(-1));
+$("next").addEventListener("click", () => go(1));
+document.addEventListener("keydown", (event) => {
+  const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+  if (!step || !event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  if (event.target.closest("select, dialog") || document.querySelector("dialog[open]")) return;
+  event.preventDefault();
+  go(step);
+});
