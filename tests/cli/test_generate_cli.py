@@ -589,7 +589,9 @@ def test_a_judge_that_fails_too_often_stops_the_run_with_a_checkpoint(
     judge = FakeJudge(lambda text, attempt: "wrong schema")
     with judge.serving() as url:
         options = ("--engine", "llm", "--judge_model", "judge", "--judge_url", url)
-        with pytest.raises(RunFailedError, match="100% of the last rewards are unknown"):
+        with pytest.raises(
+            RunFailedError, match=r"100% of the last values of reward .facts. are unknown"
+        ):
             orapo("train", "--quiet", "--config", recipe, *options, "--judge_retries", 0)
     (checkpoint,) = (tmp_path / "run").glob("checkpoint-*")
     assert (checkpoint / "oracle_state.json").is_file()

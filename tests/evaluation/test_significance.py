@@ -78,6 +78,7 @@ def test_the_result_says_how_it_was_made():
     ]
     wins = result.pop("wins")
     assert [(pair["a"], pair["b"]) for pair in wins] == [("a", "b"), ("a", "c"), ("b", "c")]
+    assert result.pop("beside").keys() == {"r2gen_macro"}  # what a figure may stand beside
     assert result == {
         "studies": 6,
         "patients": 3,

@@ -30,6 +30,7 @@ PURPOSES: Final = {
     "language": "evaluate: language metrics",
     "preferences": "preferences: Krippendorff's alpha, BLEU as second reward",
     "radeval": "evaluate: RadEval",
+    "cluster": "orapo data check and convert on a Dask cluster (examples/archive_on_a_cluster.py)",
     "deepspeed": "ZeRO (recipes/accelerate/zero2.yaml, zero3.yaml)",
     "excel": "tables in Excel files (.xlsx)",
     "docs": "mkdocs build: the documentation as a site",

@@ -72,7 +72,9 @@ def check_adapter(model: PeftModel, folder: Path) -> None:
         # Left to itself PEFT asks the hub about the base, to find out whether embeddings were saved.
         own = get_peft_model_state_dict(model, adapter_name=name, save_embedding_layers=False)
         if saved.keys() - own.keys():
-            own = get_peft_model_state_dict(model, adapter_name=name, save_embedding_layers=True)
+            whole = get_peft_model_state_dict(model, adapter_name=name, save_embedding_layers=True)
+            if saved.keys() & (whole.keys() - own.keys()):
+                own = whole
         wrong = saved.keys() ^ own.keys()
         wrong |= {
             key

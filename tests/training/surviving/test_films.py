@@ -301,7 +301,7 @@ def test_there_are_as_many_placeholders_as_films_with_mixed_studies(
 def test_the_frontal_film_comes_first(studies):
     row = training_dataset(studies, views="all")[0]
     with Image.open(studies[0].images[1]) as frontal:
-        assert np.array_equal(np.asarray(row["images"][0]), np.asarray(frontal))
+        assert np.array_equal(np.asarray(row["images"][0]), np.asarray(frontal.convert("RGB")))
 
 
 def test_prompts_tell_what_was_asked_for_and_the_study_before(studies):

@@ -29,6 +29,8 @@ class SectionKind(StrEnum):
     HISTORY = "history"
     COMPARISON = "comparison"
     TECHNIQUE = "technique"
+    LATER = "later"
+    """A reading beside the report: a wet read before it, an addendum behind it."""
     NOTICE = "notice"
     """What is not seen on the film: recommendations, calls, signatures."""
 
