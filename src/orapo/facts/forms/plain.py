@@ -15,50 +15,39 @@ _HINTS: Final = (
     *(f" {answer}{mark}" for answer in ("no", "none") for mark in ".,;"),
 )
 """A text of simple characters in which none of these and of the next stands is sentences alone."""
-_PERHAPS: Final = (
-    *(
-        " one",
-        "the left ",
-        "the right ",
-        "1.",
-        "1)",
-        "2.",
-        "2)",
-        "1-",
-        "2-",
-        " and no",
-        " none on",
-        " none at",
-        " none in",
-        " but no",
-        "findings ",
-    ),
-    *(
-        "except",
-        "other than",
-        "apart from",
-        "aside from",
-        "besides",
-        "save for",
-        ", small ",
-        ", trace ",
-    ),
-    *(", no left", ", no right", " only ", " just ", "and a ", "but a "),
-    *(", tiny ", ", minimal ", ", mild ", ", moderate ", ", large ", "; small ", "; trace "),
-    *("impression", "indication", "history ", "comparison ", "technique ", "conclusion "),
-)
-_LOOKED_INTO: Final = re.compile(
-    r"\b[Tt]he (?:left|right) (?:persist|remain|is |has )|1[.)](?=[A-Za-z])|\b[12]-(?=[A-Z])"
-    r"|2[.)](?:(?<=[a-z]2.)|(?<=[a-z] 2.))| one (?:on|in|at|is|remains|persists|has)\b| one[.,;]"
-    r"| (?:and|but) (?:no|not) (?:left|right)"
-    r"|(?:[Ee]xcept|other than|besides|apart from|aside from|save)(?: for)?,? (?:an? |the )?"
-    r"(?:trace|tiny|small|minimal|mild|moderate|large|area|focus|pocket|patch|at|on|in)\b"
-    r"|(?:left|right)(?:[- ]sided)?, (?:no|not) (?:left|right)"
-    r"|(?:and|but|,) none (?:on|at|in)"
-    r"|\b(?:and|but) (?:only |just )?(?:an? )?(?:trace|tiny|small|minimal|mild|moderate|large) (?:at|on|in)\b"
-    r"|[,;] (?:only |just )?(?:an? )?(?:trace|tiny|small|minimal|mild|moderate|large) (?:at|on|in)\b|"
-    + BARE_HEADING.pattern
-)
+_SIZED: Final = r"(?:trace|tiny|small|minimal|mild|moderate|large)"
+_EXCEPT: Final = ("except", "other than", "apart from", "aside from", "besides", "save for")
+_PERHAPS: Final = tuple(
+    (hints, re.compile(pattern))
+    for hints, pattern in (
+        (("the left ", "the right "), r"\b[Tt]he (?:left|right) (?:persist|remain|is |has )"),
+        (("1.", "1)", "1-", "2-"), r"1[.)](?=[A-Za-z])|\b[12]-(?=[A-Z])"),
+        (("2.", "2)"), r"2[.)](?:(?<=[a-z]2.)|(?<=[a-z] 2.))"),
+        ((" one",), r" one (?:on|in|at|is|remains|persists|has)\b| one[.,;]"),
+        ((" and no", " but no"), r" (?:and|but) (?:no|not) (?:left|right)"),
+        ((", no left", ", no right"), r"(?:left|right)(?:[- ]sided)?, no (?:left|right)"),
+        ((" none on", " none at", " none in"), r"(?:and|but|,) none (?:on|at|in)"),
+        (
+            _EXCEPT,
+            rf"(?:[Ee]xcept|other than|besides|apart from|aside from|save)(?: for)?,? (?:an? |the )?"
+            rf"(?:{_SIZED}|area|focus|pocket|patch|at|on|in)\b",
+        ),
+        (
+            ("and a ", "but a ", "and only ", "but only ", "and just ", "but just "),
+            rf"\b(?:and|but) (?:only |just )?(?:an? )?{_SIZED} (?:at|on|in)\b",
+        ),
+        (
+            (", small ", ", trace ", ", tiny ", ", minimal ", ", mild ", ", moderate ", ", large ",
+             "; small ", "; trace ", ", only ", ", just ", ", a "),
+            rf"[,;] (?:only |just )?(?:an? )?{_SIZED} (?:at|on|in)\b",
+        ),
+        (
+            ("findings ", "impression", "indication", "history ", "comparison ", "technique ", "conclusion "),
+            BARE_HEADING.pattern,
+        ),
+    )
+)  # fmt: skip
+"""What may be more than a sentence where one of some words stands, and how that is told."""
 _LAST_ANSWER: Final = (" no", " yes", " none", " nil", " true", " false")
 
 
@@ -71,12 +60,15 @@ def is_plain(text: str, lowered: str) -> bool:
         text: The report.
         lowered: The same in lower case.
     """
-    if _SIMPLE.match(text) is None or ZERO.search(text):
+    if _SIMPLE.match(text) is None or ("0" in text and ZERO.search(text)):
         return False
     for hint in _HINTS:
         if hint in lowered:
             return False
-    for hint in _PERHAPS:
-        if hint in lowered and _LOOKED_INTO.search(text):
-            return False
+    for hints, pattern in _PERHAPS:
+        for hint in hints:
+            if hint in lowered:
+                if pattern.search(text):
+                    return False
+                break
     return not lowered.endswith(_LAST_ANSWER)

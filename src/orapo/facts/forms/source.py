@@ -62,7 +62,7 @@ class Source:
         if "\\" in self.text and WRITTEN.search(self.text):
             self._layers.append(shown(self.text))
             self.text = self._layers[-1].text
-        if ZERO.search(self.text):
+        if "0" in self.text and ZERO.search(self.text):
             read = _WITH_ZERO.sub(lambda word: _without_zero(word.group(), known), self.text)
             self.disguised = self.disguised or read != self.text
             self.text = read

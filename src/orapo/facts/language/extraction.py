@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from orapo.facts.fact import Polarity
 from orapo.facts.labelling import stronger
 from orapo.facts.language.english import is_english
+from orapo.facts.language.phrases import WITH
 from orapo.facts.language.reader import SentenceReader
 from orapo.facts.language.schema import TOKEN, Kind
 from orapo.facts.language.states import Draft
@@ -43,10 +44,10 @@ STATED: Final = How.STATED
 ABSENT: Final = How.ABSENT
 NOTHING: Final = How.NOTHING
 _NORMAL: Final = How.NORMAL
+_UNREAD: Final = How.UNREAD
+_NEW_STATEMENT: Final = Kind.NEW_STATEMENT
 
 
-_TURNS: Final = frozenset((Kind.NEW_STATEMENT, Kind.WITH))
-"""Behind these a sentence may say something else than before."""
 _EXCEPTING: Final = frozenset(
     ("except", "excepting", "exception", "apart", "aside", "other", "besides", "save")
 )
@@ -190,12 +191,8 @@ def read_sentence(text: str, vocabulary: Vocabulary, how: How = How.STATED) -> R
     Returns:
         What it states.
     """
-    if not vocabulary.foreign.isdisjoint(TOKEN.findall(text.lower())) and not is_english(
-        text.lower(), vocabulary
-    ):
-        return Reading(text, vocabulary, (), False, How.UNREAD, unread=True)
     parts = _read(text, vocabulary, how)
-    unread = how is How.UNREAD
+    unread = how is _UNREAD or parts.foreign
     reading = Reading(
         text,
         vocabulary,
@@ -206,7 +203,7 @@ def read_sentence(text: str, vocabulary: Vocabulary, how: How = How.STATED) -> R
         denies_previous=parts.denies,
         denies_all=parts.denies_all,
     )
-    if how is STATED and not (parts.doubts or parts.denies or parts.denies_all):
+    if how is STATED and not (parts.foreign or parts.doubts or parts.denies or parts.denies_all):
         if reading.silent:
             reading.unread = not vocabulary.harmless(parts.tokens)
         else:
@@ -219,10 +216,12 @@ def _adds(reading: Reading, parts: _Parts, vocabulary: Vocabulary) -> bool:
 
     Only where nothing positive was read of it: a finding rules out No Finding anyhow.
     """
+    turns = [item for item in parts.items if item.kind is _NEW_STATEMENT or item.kind is WITH]
+    if not turns:
+        return False
     beside = vocabulary.label_set.beside
     if reading.abnormal or any(v and name not in beside for name, v in reading.stated.items()):
         return False
-    turns = [item for item in parts.items if item.kind in _TURNS]
     ends = [*(item.first for item in turns), len(parts.tokens)]
     for turn, end in zip(turns, ends[1:], strict=True):
         begin = turn.last + 1
@@ -244,11 +243,15 @@ class _Parts(NamedTuple):
     doubts: bool
     denies: bool
     denies_all: bool = False
+    foreign: bool = False
 
 
 def _read(text: str, vocabulary: Vocabulary, how: How, but: frozenset[str] = frozenset()) -> _Parts:
-    tokens = vocabulary.canonical_forms(TOKEN.findall(lower(text)))
-    if how is NOTHING or how is How.UNREAD:
+    words = TOKEN.findall(lower(text))
+    tokens = vocabulary.canonical_forms(words)
+    if not vocabulary.foreign.isdisjoint(words) and not is_english(text.lower(), vocabulary):
+        return _Parts(tokens, (), (), False, False, foreign=True)
+    if how is NOTHING or how is _UNREAD:
         return _Parts(tokens, (), (), False, False)
     if how is _NORMAL and vocabulary.normal_finding is not None:
         normal = Draft(vocabulary.normal_finding, Polarity.ABSENT, 0, len(tokens) - 1, -1)
