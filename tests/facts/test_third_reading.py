@@ -26,6 +26,9 @@ DENIED = [
     ("It would be wrong to say that there is a fracture.", {FX: 0}),
     ("Pneumonia was considered and rejected.", {PN: 0}),
     ("Evidence of edema is lacking.", {ED: 0}),
+    ("There is zero edema.", {ED: 0}),
+    ("I wouldn't call this edema.", {ED: 0}),
+    ("Edema was suspected but is not confirmed.", {ED: 0}),
     ("The effusion is gone.", {EF: 0}),
     ("Disappearance of the left effusion.", {EF: 0}),
     ("The left chest tube has been pulled.", {SD: 0}),
@@ -113,6 +116,15 @@ LAYOUT = [
     ("Edema: +ve\nFracture: -ve", {ED: 1, FX: 0}),
     ("Edema: -\nFracture: +", {ED: 0, FX: 1}),
     ("Edema -, fracture +", {ED: 0, FX: 1}),
+    ("(-) edema\n(+) fracture", {ED: 0, FX: 1}),
+    ("+ Edema\n- Fracture", {ED: 1, FX: 0}),
+    ("Edema: A\nFracture: P", {ED: 0, FX: 1}),
+    ("Edema: F\nFracture: T", {ED: 0, FX: 1}),
+    ("Edema 0\nFracture 1", {ED: 0, FX: 1}),
+    ("Edema [no]\nFracture [yes]", {ED: 0, FX: 1}),
+    ("Is there edema? The answer is no. Is there a fracture? The answer is yes.", {ED: 0, FX: 1}),
+    ("[('Edema', False), ('Fracture', True)]", {ED: 0, FX: 1}),
+    ("label,value\nEdema,0\nEffusion,0", {ED: 0, EF: 0, NF: 1}),
     ("LungOpacity: yes\nPleuralEffusion: no", {LO: 1, EF: 0}),
     ("Effusion: L small, R none", {EF: 1}),
     ("Effusion: left: none; right: none", {EF: 0}),
@@ -126,6 +138,7 @@ CHARACTERS = [
     ("Pulmonary œdema.", {ED: 1}),
     ("There isnâ€™t a pneumothorax.", {PT: 0}),
     ("N0 effusion.", {EF: 0}),
+    ("N o effusion.", {EF: 0}),
     ("Kein Pneumothorax. No effusion.", {PT: None, EF: 0, NF: None}),
     ("The heart is normal. Pas de pneumothorax.", {CM: 0, PT: None, NF: None}),
     ("Non displaced fracture.", {FX: 1}),
@@ -133,6 +146,8 @@ CHARACTERS = [
 UNREAD = [
     ("Lungs clear with a big black hole.", {NF: None}),
     ("No effusion, but a weird thing sits in the left lung.", {EF: 0, NF: None}),
+    ("The lungs are clear. Tracheal narrowing.", {NF: None}),
+    ("The lungs are clear. No tracheal narrowing.", {NF: 1}),
     ("Normal chest apart from something that needs a CT.", {NF: None}),
     ("Stable pacemaker with another lead in the expected position.", {NF: 1}),
 ]
@@ -150,6 +165,21 @@ def test_it_is_read_as_it_was_meant(text, expected):
 def test_answers_for_two_sides_are_no_contradiction():
     (reward,) = FactSReward()(["Effusion: L small, R none\nEdema: no"], labels=[{EF: 1, ED: 0}])
     assert reward == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "truth", "reward"),
+    [
+        ("Pleural fluid. No effusion.", {EF: 1}, 0),
+        ("Enlarged heart. No cardiomegaly.", {CM: 1}, 0),
+        ("Infiltrate. No opacity.", {LO: 1}, 0),
+        ("Clavicle fracture. No rib fracture.", {FX: 1}, 1),
+        ("Nodule. No mass.", {LL: 1}, 1),
+        ("Pulmonary vascular congestion. No edema.", {ED: 1}, 1),
+    ],
+)
+def test_a_denial_in_other_words_takes_back_what_was_claimed(text, truth, reward):
+    assert FactSReward()([text], labels=[truth]) == [reward]
 
 
 def test_a_zero_for_a_letter_is_a_disguise():

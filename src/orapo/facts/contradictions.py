@@ -22,11 +22,16 @@ _GENERIC: Final = frozenset(
     ("pleural", "pulmonary", "the", "a", "of", "in", "lung", "lungs", "cardiac", "heart", "size", "normal", "is", "are", "silhouette", "mediastinum", "mediastinal", "contour", "contours", "within", "limits", "unremarkable", "fluid", "sided", "side", "left", "right", "collection", "airspace", "not", "enlarged", "cardiomediastinal", "and", "appears")
 ) - {"focal"}  # fmt: skip
 """Words that add nothing to the name of what is denied."""
-_ANOTHER_TIME: Final = re.compile(
+_HEADS: Final = frozenset(
+    ("effusion", "fluid", "hydrothorax", "cardiomegaly", "enlargement", "opacity", "opacitie", "opacification", "infiltrate", "density", "haziness", "fracture", "pneumothorax", "ptx")
+)  # fmt: skip
+"""Other names of what is claimed narrow nothing: "Pleural fluid. No effusion." """
+ANOTHER_TIME: Final = re.compile(
     r"\b(?:resol\w+|clear(?:ed|ing|ance)|remov\w+|longer|gone|previous\w*|prior|earlier|yesterday|interval"
     r"|extubat\w+|disappeared|withdrawn|discontinued)\b",
     re.IGNORECASE,
 )
+"""Of a denial: it was so on another day, or is no longer."""
 _EXCEPTION: Final = re.compile(
     r"\b(?:except\w*|exception|other than|besides|aside|apart|otherwise|save for)\b",
     re.IGNORECASE,
@@ -64,14 +69,14 @@ def _covers(report: ReportFacts, denial: Fact, claim: Fact) -> bool:
         return False
     denied_in = report.sentences[denial.sentence].text
     claimed_in = report.sentences[claim.sentence].text
-    if _ANOTHER_TIME.search(denied_in) or _ANOTHER_TIME.search(claimed_in):
+    if ANOTHER_TIME.search(denied_in) or ANOTHER_TIME.search(claimed_in):
         return False
     if denial.sentence == claim.sentence and _EXCEPTION.search(denied_in):
         return False
     if _EXCEPTION.match(claimed_in):
         return False
     said = _words(report, claim)
-    if _words(report, denial) - said - _GENERIC:
+    if _words(report, denial) - said - _GENERIC - _HEADS:
         return False
     ahead = report.text[report.sentences[denial.sentence].start : denial.start].lower()
     return not (set(_WORD.findall(ahead)[-4:]) & _NARROW - said)

@@ -21,6 +21,13 @@ class Answer(Enum):
 _TRIM: Final = " \t\r\n.,;:!\"'*`"
 _BARE: Final = frozenset(("yes", "no", "none", "true", "false", "y", "n", "nil"))
 """Answers that need no separator before them at the end of a line ("effusion no")."""
+_LETTERS: Final = {
+    "p": Answer.AFFIRMED,
+    "t": Answer.AFFIRMED,
+    "a": Answer.DENIED,
+    "f": Answer.DENIED,
+}
+"""Present and absent, true and false: alone they answer, in a sentence they are words."""
 _NUMBER: Final = re.compile(r"(?:0?\.\d+|\d+(?:\.\d+)?\s?%)\Z")
 """A probability states nothing."""
 
@@ -39,13 +46,17 @@ class AnswerWords:
         longest_first = sorted(self._kinds, key=len, reverse=True)
         written = "|".join(re.escape(word).replace(r"\ ", r"\s+") for word in longest_first)
         self._leading = re.compile(
-            rf"[\s\"'*(]*({written})(?![\w\]])" if written else r"(?!)", re.IGNORECASE
+            rf"[\s\"'*(]*(?:(?:the|my) answer is:?\s+)?({written})(?![\w\]])"
+            if written
+            else r"(?!)",
+            re.IGNORECASE,
         )
 
     def pure(self, text: str) -> Answer | None:
         """Return what a text says that is an answer and no more; None if it is none."""
         stripped = text.strip(_TRIM).lower()
         known = self._kinds.get(" ".join(stripped.split())) or self._kinds.get(text.strip().lower())
+        known = known or _LETTERS.get(stripped)
         if known is None and _NUMBER.match(stripped):
             return Answer.BLANK
         return known

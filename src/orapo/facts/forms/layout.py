@@ -32,6 +32,7 @@ _ENDS_OPEN: Final = re.compile(
 )
 """What a line that goes on in the next one ends with."""
 _WORD: Final = re.compile(r"[a-z']+")
+_ANSWER_IS: Final = re.compile(r"(?:the |my )?answer(?: is)?", re.IGNORECASE)
 _WORDS_IN_NAME: Final = 6
 _NEAR: Final = 4
 """Words on each side of a line's end in which a phrase is looked for."""
@@ -219,7 +220,10 @@ class Layout:
         while rest:
             item = rest.pop()
             following = rest[-1] if rest else None
-            answer = None if following is None or following.field is not None else following.answer
+            answer = None if following is None else following.answer
+            named = None if following is None else following.field
+            if named is not None and _ANSWER_IS.fullmatch(text[slice(*named)]) is None:
+                answer = None
             if not item.asked or item.answer is None or following is None or answer is None:
                 done.append(item)
                 continue

@@ -13,6 +13,7 @@ from orapo.facts.forms.rewriting import Rewriter, Rewritten
 
 MARKED: Final = re.compile(
     r"[{}\[|*`~#\\>]|\"[,;\t]\"|__(?=[A-Za-z])|---|===|___\n"
+    r"|(?i:(?:finding|label|observation|name|condition|disease|pathology|abnormality)s?[,;\t]\w)"
     r"|\n[ \t]*(?:-?[01](?:\.0)?|[Yy]es|[Nn]o|[Tt]rue|[Ff]alse)[ \t]*[,;\t]"
 )
 """A text in which this finds nothing is plain."""
@@ -113,7 +114,9 @@ class _Lines:
                 edges.append(len(line))
         elif _QUOTED.fullmatch(line):
             edges = [-1, *(m.start() + 1 for m in re.finditer(r'"[,;\t]', line)), len(line)]
-        elif _DELIMITED.fullmatch(line) and (header or self._names_and_values(line, following)):
+        elif _DELIMITED.fullmatch(line) and (
+            header or self._names_and_values(line, following) or self._titles(line, following)
+        ):
             # names in one line, and below them a line of nothing but answers
             edges = [-1, *(i for i, char in enumerate(line) if char in ",;\t"), len(line)]
             if header and len(edges) != len(header) + 1:
@@ -137,6 +140,15 @@ class _Lines:
             len(names) == len(values) > 1
             and all(self._words.pure(value) for value in values)
             and not any(self._words.pure(name) for name in names)
+        )
+
+    def _titles(self, line: str, following: str) -> bool:
+        """Whether a line is "label,value" above "Edema,0"."""
+        titles, values = (re.split(r"[,;\t]", each) for each in (line, following))
+        return (
+            len(titles) == len(values) > 1
+            and _HEADER_CELL.match(titles[0].strip()) is not None
+            and self._words.pure(values[-1]) is not None
         )
 
     def _heads(self, cells: list[Place], line: str, following: str) -> bool:

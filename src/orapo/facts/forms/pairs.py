@@ -11,7 +11,7 @@ from orapo.facts.forms.answers import AnswerWords
 from orapo.facts.forms.items import SIDE, Item, Place, stripped
 
 _UNMARKED: Final = re.compile(
-    r"[-–—\t]|  |[,;](?:[01]|true|false|yes|no|present|absent|positive|negative)[ \t]*(?:\n|\Z)|\b(?:no|yes|none|true|false|y|n|nil)[\s.,;]*(?:[;,]|\Z)",
+    r"[-–—\t]|  |[,;](?:[01]|0?\.\d+|true|false|yes|no|present|absent|positive|negative)[ \t]*(?:\n|\Z)|\b(?:no|yes|none|true|false|y|n|nil)[\s.,;]*(?:[;,]|\Z)",
     re.IGNORECASE,
 )
 """A line in which this finds nothing has no answer without a colon."""

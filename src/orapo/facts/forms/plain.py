@@ -23,6 +23,7 @@ _PERHAPS: Final = tuple(
         (("the left ", "the right "), r"\b[Tt]he (?:left|right) (?:persist|remain|is |has )"),
         (("1.", "1)", "1-", "2-"), r"1[.)](?=[A-Za-z])|\b[12]-(?=[A-Z])"),
         (("2.", "2)"), r"2[.)](?:(?<=[a-z]2.)|(?<=[a-z] 2.))"),
+        (("n o ",), r"\b[Nn] o "),
         ((" one",), r" one (?:on|in|at|is|remains|persists|has)\b| one[.,;]"),
         ((" and no", " but no"), r" (?:and|but) (?:no|not) (?:left|right)"),
         ((", no left", ", no right"), r"(?:left|right)(?:[- ]sided)?, no (?:left|right)"),

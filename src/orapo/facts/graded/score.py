@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from orapo.facts.contradictions import ANOTHER_TIME
 from orapo.facts.fact import Polarity
 from orapo.facts.graded.lesions import (
     RANK,
@@ -206,9 +207,11 @@ def _taken_back(
     What the reference says and denies too ("no pneumonia ... early pneumonia") is left alone.
     """
     denied = [
-        (fact.concept, fact.get("side"))
+        (fact.concept, fact.get("side"), fact.get("zone"))
         for fact in report.facts
-        if fact.polarity is Polarity.ABSENT and not fact.qualified
+        if fact.polarity is Polarity.ABSENT
+        and not fact.qualified
+        and not ANOTHER_TIME.search(report.sentences[fact.sentence].text)
     ]
     if not denied:
         return list(lesions), []
@@ -219,13 +222,22 @@ def _taken_back(
     unsaid: list[Lesion] = []
     for lesion in lesions:
         contradicted = any(
-            concept in lesion.certain
+            concept in lesion.names
             and concept not in both
             and (not sides or sides[0] == lesion.side)
-            for concept, sides in denied
+            and _within(zones, lesion)
+            for concept, sides, zones in denied
         )
         (unsaid if contradicted else said).append(lesion)
     return said, unsaid
+
+
+def _within(zones: Sequence[str], lesion: Lesion) -> bool:
+    """Whether a denial for some zones, or for all of them, denies a lesion."""
+    if not zones:
+        return True
+    denied = [zone.partition(":") for zone in zones]
+    return all(zone in lesion.zones.get(row, ()) for row, _, zone in denied)
 
 
 def _missed(

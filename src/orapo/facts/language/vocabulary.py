@@ -18,7 +18,24 @@ from orapo.labels import LabelSet, LabelValue
 
 _DENIES: Final = frozenset((Kind.DENY_NEXT, Kind.DENY_EITHER))
 _DISQUIETING: Final = frozenset(
-    ("abnormal", "bad", "worrisome", "alarming", "horrible", "bulky", "twice", "something")
+    (
+        "abnormal",
+        "bad",
+        "worrisome",
+        "alarming",
+        "horrible",
+        "bulky",
+        "twice",
+        "something",
+        "lytic",
+        "destruction",
+        "destructive",
+        "sclerotic",
+        "narrowing",
+        "stenosis",
+        "dilatation",
+        "perforation",
+    )
 )
 """Words that no sentence has that asserts nothing."""
 MIN_FUZZY: Final = 8
@@ -156,7 +173,7 @@ class Vocabulary:
         """
         known, frames = self._harmless, self._frames
         if not _DISQUIETING.isdisjoint(tokens):
-            return False
+            return self._begins_with_denial(tokens)
         strange = False
         for token in tokens:
             if token in frames:
@@ -173,6 +190,9 @@ class Vocabulary:
             }
             denied = any(kind in _DENIES for kind, _ in kinds)
             return not (denied and (Kind.STATE, "normal") in kinds)
+        return self._begins_with_denial(tokens)
+
+    def _begins_with_denial(self, tokens: list[str]) -> bool:
         items = self.find(tokens)
         return bool(items) and items[0].first <= 1 and items[0].kind in _DENIES
 
