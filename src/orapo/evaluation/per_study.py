@@ -6,6 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Final
 
+from orapo.data.spreadsheet import no_formula
 from orapo.data.table_writing import write_rows
 from orapo.evaluation.metrics import Evaluation
 from orapo.evaluation.verdicts import label_outcome
@@ -50,8 +51,8 @@ def write_per_study(
             )
             named = (outcome.found, outcome.missed, outcome.false_alarms, outcome.contradicted)
             row: dict[str, Any] = {
-                "study_id": study,
-                "patient_id": reference.patient_id,
+                "study_id": no_formula(study),
+                "patient_id": no_formula(reference.patient_id),
                 "prediction": "missing"
                 if study in missing
                 else "given"
@@ -66,7 +67,10 @@ def write_per_study(
                 **{f"generated {name}": format_label(labels.get(name)) for name in LABELS},
             }
             if texts:
-                row |= {"reference_report": reference.report, "generated_report": report}
+                row |= {
+                    "reference_report": no_formula(reference.report),
+                    "generated_report": no_formula(report),
+                }
             write(row)
 
 

@@ -105,17 +105,18 @@ def report_figures(
             name for name in LABELS if name != NO_FINDING and report.labels.get(name) in (1, -1)
         ]
         # a reference of which nothing is known is not a normal one, a report that was not read not good
-        normal = any_known(labels) and report.english
+        known = any_known(labels)
+        normal = known and report.readable
         normal = normal and not any(labels.get(n) in (1, -1) for n in LABELS if n != NO_FINDING)
         sides, severities = _agreement(report, text)
         compares = EARLIER_FILMS.search(report.text) is not None
         for name, value in (
-            ("facts_reward", score.reward if score and any_known(labels) else np.nan),
-            ("hallucinated", score.fp - score.contradictions if score else np.nan),
-            ("missed", score.fn if score else np.nan),
-            ("contradicted", score.contradictions if score else np.nan),
+            ("facts_reward", score.reward if score and known else np.nan),
+            ("hallucinated", score.fp - score.contradictions if score and known else np.nan),
+            ("missed", score.fn if score and known else np.nan),
+            ("contradicted", score.contradictions if score and known else np.nan),
             ("unreadable", not report.readable),
-            ("repetition", -repeated([report.text])[0] if report.facts else np.nan),
+            ("repetition", abs(repeated([report.text])[0]) if report.facts else np.nan),
             ("words", len(report.text.split())),
             ("normal_false_alarm", bool(claims) if normal else np.nan),
             ("side_agreement", sides),
