@@ -88,7 +88,9 @@ def make_trainer(file, reward=None):
 
 
 def mixed(completions, **_):
-    """A reward that differs within every group, with a zero in it."""
+    """A reward that differs within every group, with a zero in it; 1 for a report alone, y+."""
+    if len(completions) == 1:
+        return [1.0]
     return [float(i % 2) for i in range(len(completions))]
 
 

@@ -29,6 +29,8 @@ MARK_FILE: Final = "whole.json"
 _NAME: Final = re.compile(r"checkpoint-(\d+)")  # transformers'
 _VERSION: Final = 2
 _EDITED: Final = "adapter_config.json"
+_CARD: Final = "README.md"
+"""Written after the model, and edited by people: no part of what is loaded."""
 _PLACE_OF_BASE: Final = "base_model_name_or_path"
 logger = logging.getLogger(__name__)
 
@@ -64,7 +66,7 @@ def mark_whole(folder: Path, names: Iterable[str] | None = None) -> None:
         files = [path for path in folder.rglob("*") if path.is_file() and path.name != MARK_FILE]
         names = [path.relative_to(folder).as_posix() for path in files]
     sizes, digests = {}, {}
-    for name in sorted(names):
+    for name in sorted(name for name in names if Path(name).name != _CARD):
         path = folder / name
         _to_disk(path)
         sizes[name], digests[name] = path.stat().st_size, _digest_of(path)
