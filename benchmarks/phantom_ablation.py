@@ -37,7 +37,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--difficulty", choices=list(DIFFICULTIES), default="easy")
     parser.add_argument("--steps", type=int, default=1250)
-    parser.add_argument("--tau", type=float, default=1.0, help="dpo_tau")
+    parser.add_argument("--tau", type=float, default=2.0, help="dpo_tau")
     parser.add_argument("--sight", type=float, default=0.0, help="share of true pairs of the base")
     parser.add_argument("--phantom", type=int, default=SEED, help="seed of the phantom")
     parser.add_argument("--studies", type=int, default=_STUDIES["train"], help="to train on")

@@ -44,7 +44,7 @@ class OraPOConfig(GRPOConfig):
         w_min: Smallest weight of the DPO term.
         w_max: Largest weight of the DPO term.
         zrr_gamma: The paper's g: exponent of the zero-reward rate in the weight.
-        dpo_tau: tau, temperature of the preference. Not known from the paper; 1 is ours.
+        dpo_tau: tau, temperature of the preference. Not known from the paper; 2 is ours.
         loss_length: Tokens that L_GRPO of a rollout is divided by (``loss_type: dr_grpo``), where TRL takes
             ``max_completion_length``; None: the mean length of the reports trained on, as DPO's |y| is on
             average. The mix of the two then does not move with a limit of the sampling.
@@ -92,7 +92,7 @@ class OraPOConfig(GRPOConfig):
     zrr_first: str = field(
         default="running", metadata={"help": "a first visit is smoothed with: running or own"}
     )
-    dpo_tau: float = field(default=1.0, metadata={"help": "temperature of the preference (tau)"})
+    dpo_tau: float = field(default=2.0, metadata={"help": "temperature of the preference (tau)"})
     loss_length: float | None = field(
         default=None, metadata={"help": "tokens that L_GRPO is divided by; by default a report's"}
     )
