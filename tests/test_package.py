@@ -14,6 +14,7 @@ import orapo
 PACKAGE = Path(orapo.__file__).parent
 ROOT = Path(__file__).parents[1]
 KINDS = {".py", ".toml", ".j2", ".html", ".js", ".css", ".svg", ".typed"}
+KINDS |= {".jpg", ".json"}  # the example of the workbench
 
 
 @pytest.fixture(scope="module")

@@ -162,7 +162,7 @@ class Store:
                 "values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     *(text.at, text.study, text.reader, text.name, text.state, text.report),
-                    *(text.draft, json.dumps(text.films), text.page),
+                    *(text.draft, json_text(text.films), text.page),
                 ),
             )
 
@@ -201,8 +201,8 @@ class Store:
         digest = hashlib.sha256(f"{kind} {tag}\n".encode() + file.path.read_bytes()).hexdigest()
         if self._rows("select 1 from files where digest = ?", digest):
             return 0
-        there = {json.dumps(record, sort_keys=True) for _, record in self.records(kind, tag)}
-        new = [r for _, r in file.records if json.dumps(r, sort_keys=True) not in there]
+        there = {json_text(record, sort_keys=True) for _, record in self.records(kind, tag)}
+        new = [r for _, r in file.records if json_text(r, sort_keys=True) not in there]
         with self._change() as change:
             for record in new:
                 _insert(change, kind, tag, record)
@@ -221,7 +221,7 @@ class Store:
             for row in rows:
                 text = _text(row[1:])
                 record = {key: value for key, value in vars(text).items() if key != "page"}
-                yield json.dumps({"kind": "text", **record}, ensure_ascii=False) + "\n"
+                yield json_text({"kind": "text", **record}, ensure_ascii=False) + "\n"
         last = 0
         while rows := self._rows(
             "select id, kind, tag, record from lines where id > ? order by id limit 100", last
@@ -229,7 +229,7 @@ class Store:
             last = rows[-1][0]
             for _, kind, tag, record in rows:
                 named = {"sheet": tag} if tag else {}
-                yield json.dumps({"kind": kind, **named, **json.loads(record)}) + "\n"
+                yield json_text({"kind": kind, **named, **json.loads(record)}) + "\n"
 
 
 class StoreLines:
