@@ -32,7 +32,7 @@ COMMANDS: Final = {
     "data": "Make and look after data sets.",
     "train": "Train with OraPO or another method.",
     "generate": "Write a report for each study.",
-    "evaluate": "Score generated reports beside rows that know nothing.",
+    "evaluate": "Score generated reports beside trivial baselines.",
     "compare": "Compare systems on the same studies.",
     "preferences": "Blinded pairs of reports, judged by experts.",
     "reward_model": "Learn a reward from experts' judgements.",

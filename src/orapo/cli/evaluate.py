@@ -132,7 +132,7 @@ def evaluate(
     reference_id_column: tables.ReferenceIdColumn = None,
     reference_text_column: tables.ReferenceTextColumn = None,
 ) -> None:
-    """Score generated reports beside rows that know nothing.
+    """Score generated reports beside trivial baselines.
 
     Writes tables, plots, metrics.json and report.html.
 

@@ -42,8 +42,8 @@ from orapo.writing import json_text, write_text
 UNCERTAIN = DEFAULT_UNCERTAIN
 """The demo's convention in reward and table alike; every result names it."""
 TOO_SHORT = (
-    "A short demo: too few steps for any method to learn much, so scores below those of the rows that "
-    "never look are expected."
+    "A short demo: too few steps for any method to learn much, so scores below those of the trivial "
+    "baselines are expected."
 )
 RARE = ("Lung Lesion", "Fracture")
 DECODING = Decoding(max_new_tokens=96, batch_size=64)

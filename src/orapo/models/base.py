@@ -269,7 +269,7 @@ def _open_eyes(
     vision = model.model.vision_model
     classifier = torch.nn.Linear(recipe.size.vision_width, CLASSES)
     groups = [([*vision.parameters(), *classifier.parameters()], recipe.patch_learning_rate)]
-    for _ in _steps(groups, recipe.patch_steps, "Opening the eyes", progress):
+    for _ in _steps(groups, recipe.patch_steps, "Pretraining the vision tower", progress):
         rows = torch.from_numpy(rng.integers(0, len(pixels), size=recipe.patch_batch))
         features = vision(pixels[rows, 0]).last_hidden_state
         logits = classifier(features).flatten(0, 1)

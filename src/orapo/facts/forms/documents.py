@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from orapo.facts.forms.rewriting import Rewriter, Rewritten
+from orapo.facts.forms.rewriting import Rewriter, Rewritten, substituted
 
 WRITTEN: Final = re.compile(r"\\(?:r?\\n|n(?![a-z])|begin\{|item\b|(?:sub)*section\b|rtf\d|\\)")
 """A text in which this finds nothing is no such document."""
@@ -48,11 +48,7 @@ def shown(text: str) -> Rewritten:
         return _rtf(text)
     if "\\begin{" in text or "\\item" in text or "section" in text:
         return _latex(text)
-    writer = Rewriter(text)
-    for match in _ESCAPED.finditer(text):
-        writer.keep_to(match.start())
-        writer.put("\n", match.end())
-    return writer.finish()
+    return substituted(text, _ESCAPED, lambda match: "\n")
 
 
 def _latex(text: str) -> Rewritten:

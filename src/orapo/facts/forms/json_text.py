@@ -10,6 +10,7 @@ from typing import Final
 
 from orapo.facts.forms.items import ANSWERING, NAMING
 from orapo.facts.forms.rewriting import Rewriter
+from orapo.facts.forms.shorthand import HUMP
 
 JSON: Final = re.compile(r"[{\[]\s*(?=[\"'{\[}]|$)")
 """Where JSON may begin."""
@@ -22,7 +23,6 @@ _TOKEN: Final = re.compile(
 )
 _ESCAPED: Final = re.compile(r"\\(?:u[0-9a-fA-F]{4}|.)", re.DOTALL)
 _ESCAPES: Final = {"n": "\n", "t": " ", "r": "\n", "b": " ", "f": "\n"}
-_CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _CODED: Final = re.compile(r"(?:text|code|display|concept|description|type)\Z", re.IGNORECASE)
 _SCORED: Final = re.compile(r"(?:score|probability|prob)\Z", re.IGNORECASE)
 """Members that name a finding, and that answer, where no other one does."""
@@ -134,7 +134,7 @@ def _about(tokens: list[Token], start: int) -> tuple[Token, Token] | None:
             coded = coded or _coded(tokens, index + 2)  # {"code": {"text": "edema"}}
         if value.lastgroup in ("open", "close", "comma"):
             continue
-        word = " ".join(_CAMEL.sub(" ", _plain(token)).split())
+        word = " ".join(HUMP.sub(" ", _plain(token)).split())
         if name is None and NAMING.match(word) and value.lastgroup != "word":
             name = value
         elif answer is None and ANSWERING.match(word):
@@ -203,7 +203,7 @@ def _put_value(writer: Rewriter, token: Token, *, key: bool = False) -> None:
     if token.lastgroup == "word" and token.group() == "None":
         writer.put("null", end)
     elif key and " " not in text[start:end]:
-        for hump in _CAMEL.finditer(text, start, end):
+        for hump in HUMP.finditer(text, start, end):
             writer.keep_to(hump.start())
             writer.put(" ", hump.start())
     else:

@@ -5,7 +5,9 @@ Reading works on a clean copy of a report; facts and sentences point into the re
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
+from collections.abc import Callable
 from typing import Self
 
 
@@ -108,3 +110,14 @@ class Rewriter:
         if not self._at:
             return Rewritten("", [0], [(0, 0)], [False])
         return Rewritten("".join(self._parts), self._at, self._spans, self._kept)
+
+
+def substituted(
+    text: str, pattern: re.Pattern[str], written: Callable[[re.Match[str]], str]
+) -> Rewritten:
+    """Return a text with something else in place of every match, as `re.sub` does."""
+    rewriter = Rewriter(text)
+    for match in pattern.finditer(text):
+        rewriter.keep_to(match.start())
+        rewriter.put(written(match), match.end())
+    return rewriter.finish()

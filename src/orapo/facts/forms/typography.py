@@ -15,7 +15,7 @@ from collections.abc import Container
 from typing import Final
 
 from orapo.facts.forms.items import ANSWERING, NAMING
-from orapo.facts.forms.rewriting import Rewriter, Rewritten
+from orapo.facts.forms.rewriting import Rewriter, Rewritten, substituted
 
 PLAIN: Final = re.compile(r"[^\x20-\x25\x27-\x3b\x3d-\x7e\n]|-[ \t]*\n|\[THINK\]")
 """A text in which this finds nothing is clean as it stands."""
@@ -141,11 +141,7 @@ def clean(text: str, known: Container[str]) -> tuple[Rewritten, bool]:
 
 def ungarbled(text: str) -> Rewritten:
     """Return a text with the characters that a wrong code page made of others."""
-    writer = Rewriter(text)
-    for match in GARBLED.finditer(text):
-        writer.keep_to(match.start())
-        writer.put(_MEANT[match[1]] if match[1] else "", match.end())
-    return writer.finish()
+    return substituted(text, GARBLED, lambda match: _MEANT[match[1]] if match[1] else "")
 
 
 def _compatible(char: str) -> str:

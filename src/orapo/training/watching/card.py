@@ -226,7 +226,7 @@ def _figures(
     ]
     return f"""Greedy reports of {len(probe.labels):,} studies of the split `{run.probe_split}`, which
 the training did not learn from but may have been tuned on. Uncertain counts as {probe.uncertain}; macro
-over the labels with support; 95 % bootstrap over patients. Trivial rows never look at a film.
+over the labels with support; 95 % bootstrap over patients. Trivial baselines do not use the film.
 
 | | macro-F1 | 95 % interval |
 |---|---|---|

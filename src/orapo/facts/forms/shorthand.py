@@ -1,0 +1,86 @@
+"""Short ways of writing an answer, spelled out: signs, letters in brackets, names in one word.
+
+"Edema -, effusion +", "(-) edema", "Effusion [no]", "Effusion 0", "('Edema', False)", "LungOpacity: yes". Each
+rule is tried where its mark stands in the text, in this order.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from orapo.facts.forms.rewriting import Rewritten, substituted
+
+HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
+"""Where the next word of a name in one word begins."""
+_BEGINS: Final = r"(?:(?<![^\n])|(?<=[,;] ))[ \t]*"
+"""A line, or an entry of a list within one."""
+_COUNTED: Final = re.compile(r"(?<![^\n])([A-Za-z][A-Za-z /-]{2,40}) ([01])(?=[ \t]*(?:\n|\Z))")
+_SIGN_BEHIND: Final = re.compile(
+    r"(?<=[A-Za-z)])([ \t]*[:=]?[ \t]*)(\+{1,3}|[-–—])(?=[ \t]*(?:[,;.|\n]|\Z))"
+)
+_SIGN_AHEAD: Final = re.compile(_BEGINS + r"()\(?(\+|[-–])\)?[ \t]*(?=[A-Za-z])")
+
+_RULES: Final[
+    tuple[tuple[tuple[str, ...], re.Pattern[str], Callable[[re.Match[str]], str]], ...]
+] = (
+    (  # "LungOpacity: yes"
+        (":", "=", "|", "->"),
+        re.compile(r"\b(?:[A-Z][a-z]{2,}){2,}(?=[\"']?[ \t]*(?:[:=|]|->))"),
+        lambda match: HUMP.sub(" ", match[0]),
+    ),
+    (  # "('Edema', False)"
+        ("('", '("', "( "),
+        re.compile(r"\(\s*['\"]([^'\"\n]{2,60})['\"]\s*[,:]\s*['\"]?([\w.-]+)['\"]?\s*\),?"),
+        lambda match: f"\n{match[1]}: {match[2]}\n",
+    ),
+    (  # "[Effusion: no] [Edema: yes]", each on a line
+        ("[",),
+        re.compile(r"\[([A-Za-z][^\[\]{}\"\n:]{1,60}:[^\[\]{}\"\n]{1,60})\]"),
+        lambda match: f"\n{match[1]}\n",
+    ),
+    (  # "Effusion [no]"
+        ("[",),
+        re.compile(
+            r"(?<=[A-Za-z] )\[(yes|no|present|absent|positive|negative|true|false|y|n)\]",
+            re.IGNORECASE,
+        ),
+        lambda match: f"({match[1]})",
+    ),
+    (  # "(-) edema"
+        ("(+)", "(-)"),
+        re.compile(_BEGINS + r"\(([+-])\)[ \t]*(?=[A-Za-z])"),
+        lambda match: f"[{match[1]}] ",
+    ),
+)
+
+
+def spelled_out(text: str) -> Iterator[Rewritten]:
+    """Yield a text in its steps, from shorthand to fields with answers; nothing where there is none.
+
+    Args:
+        text: With typography resolved.
+    """
+    for marks, pattern, written in _RULES:
+        if any(mark in text for mark in marks) and pattern.search(text):
+            yield (step := substituted(text, pattern, written))
+            text = step.text
+    if len(_COUNTED.findall(text)) > 1:  # one such line may be prose ("Compared with film 1")
+        yield (step := substituted(text, _COUNTED, lambda match: f"{match[1]}: {match[2]}"))
+        text = step.text
+    if "+" not in text:
+        return
+    # a minus is an answer only where a plus is one; else it may begin an entry, or mean an empty cell
+    for pattern, form in ((_SIGN_BEHIND, "{}({})"), (_SIGN_AHEAD, "{}[{}] ")):
+        if {_sign(match) for match in pattern.finditer(text)} == {"+", "-"}:
+            yield (step := _signed(text, pattern, form))
+            text = step.text
+
+
+def _sign(match: re.Match[str]) -> str:
+    return "+" if match[2][0] == "+" else "-"
+
+
+def _signed(text: str, pattern: re.Pattern[str], form: str) -> Rewritten:
+    return substituted(text, pattern, lambda match: form.format(match[1], _sign(match)))
