@@ -332,8 +332,9 @@ def test_reward_reads_the_references_labels_where_there_are_none(orapo, tmp_path
 @pytest.mark.parametrize(
     ("ids", "message"),
     [
-        (["a"], "lacks 1 studies, the first is b"),
-        (["a", "b", "c"], r"r\.csv: lacks study c of .*p\.csv"),
+        (["a"], r"1 of 2 \(50.0 %\) studies of .*r\.csv without a prediction, such as b"),
+        (["a", "b", "c"], r"1 of 3 \(33.3 %\) of .*p\.csv without a reference, such as c"),
+        (["A", "B"], "2 more would match if case did not count"),
         (["a", "b", "a"], "line 4: study_id a stands twice"),
     ],
 )

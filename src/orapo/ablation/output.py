@@ -285,7 +285,7 @@ def _page(found: Ablation, made: Sequence[ResultTable], plots: Mapping[str, Path
     settings = found.settings
     notes = [
         "FactS is reward and yardstick at once unless another labeler reads the reports "
-        "(--labeler); every table has the trivial baselines, which do not use the film."
+        "(--labeler); every table has the trivial baselines."
     ]
     notes += [
         f"{title_of(name)}: left out, it needs {needed}."

@@ -68,6 +68,9 @@ def facts(
 
 def _show(report: ReportFacts, console: Console) -> None:
     """Print a fact a row, and the labels that they entail."""
+    if not report.english:
+        console.print("This text is not English: it is not read.", style="yellow")
+        return
     if not report.facts:
         console.print("No fact could be read from this text.", style="yellow")
         return

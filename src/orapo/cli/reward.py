@@ -412,23 +412,19 @@ def _joined(
     Raises:
         OrapoError: A study is on one side only, or stands twice.
     """
-    seen: set[str] = set()
     columns = report_columns(predictions, wanted)
     columns.needs_text(predictions)
+    seen: set[str] = set()
     for row in read_rows(predictions, columns.required, only=columns.names, say=wanted.say):
         study_id = id_cell(predictions, row, columns.study_id)
         if study_id in seen:
             raise OrapoError(f"{predictions}, line {row.line}: study_id {study_id} stands twice")
-        if study_id not in truth:
-            from orapo.evaluation.matching import likely_reason
-
-            hint = likely_reason([study_id], truth.keys())
-            raise OrapoError(
-                f"{references}: lacks study {study_id} of {predictions}{f'; {hint}' if hint else ''}"
-            )
         seen.add(study_id)
-        text = columns.report(predictions, row)
-        yield study_id, text, truth[study_id], beside.get(study_id)
-    missing = [study_id for study_id in truth if study_id not in seen]
-    if missing:
-        raise OrapoError(f"{predictions}: lacks {len(missing)} studies, the first is {missing[0]}")
+    if seen != truth.keys():  # before anything is scored: a judge may cost money
+        from orapo.evaluation.matching import unmatched_studies
+
+        words = unmatched_studies(seen, truth).in_words(str(predictions), str(references))
+        raise OrapoError(f"the tables have different studies: {words}")
+    for row in read_rows(predictions, columns.required, only=columns.names):
+        study_id = id_cell(predictions, row, columns.study_id)
+        yield study_id, columns.report(predictions, row), truth[study_id], beside.get(study_id)

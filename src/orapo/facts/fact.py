@@ -179,6 +179,7 @@ def _restored(
 def report_as_json(report: ReportFacts) -> dict[str, Any]:
     """Return what was read as plain JSON values; spans count characters of the report."""
     return {
+        "english": report.english,
         "sentences": [
             {"text": sentence.text, "span": [sentence.start, sentence.end]}
             for sentence in report.sentences

@@ -74,6 +74,7 @@ class FieldAnswer(BaseModel):
 class FactsAnswer(BaseModel):
     """What FactS reads from a report."""
 
+    english: bool = Field(description="Nothing is read of a report in another language.")
     sentences: list[Sentence]
     facts: list[Fact]
     labels: dict[str, Label]
