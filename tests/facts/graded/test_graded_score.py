@@ -51,6 +51,25 @@ def test_said_and_denied_is_neither():
     assert both < of("No pleural effusion.", "Left effusion.") == 0
 
 
+@pytest.mark.parametrize(
+    ("report", "score"),
+    [
+        ("Left lower lobe pneumonia. No left upper lobe pneumonia.", 1.0),
+        ("Left lower lobe pneumonia. No left lower lobe pneumonia.", -0.5),
+        ("Left lower lobe pneumonia. No pneumonia.", -0.5),
+        ("Left lower lobe pneumonia. No pneumonia yesterday.", 1.0),
+        ("Possible left lower lobe pneumonia. No pneumonia.", -0.4),
+    ],
+)
+def test_a_denial_of_another_place_or_day_takes_nothing_back(report, score):
+    (got,) = GRADED([report], report=["Left lower lobe pneumonia."])
+    assert got == pytest.approx(score, abs=0.1)
+
+
+def test_a_denied_rib_takes_no_clavicle_back():
+    assert GRADED(["Clavicle fracture. No rib fracture."], report=["Clavicle fracture."]) == [1]
+
+
 def test_the_side_is_left_out_for_less_than_it_is_wrong():
     right, none, wrong = (of(f"{s} effusion.", "Left effusion.") for s in ("Left", "", "Right"))
     assert right > none > wrong > 0

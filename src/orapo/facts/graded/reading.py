@@ -182,8 +182,10 @@ class GradedReader:
                 )
             )  # fmt: skip
         attributes = (
-            [()] * len(group)  # of what is denied no more than the side is asked
+            [()] * len(group)  # of what is denied no more than side and place are asked
             if all(mention.denied for mention in mentions)
+            and not any(fact.location for fact in group)
+            and not any(mention.kind == "bone" for mention in mentions)
             else read_attributes(low, mentions, tables)
         )
         read = []

@@ -264,7 +264,8 @@ def _denies(denial: GradedFact, lesion: Lesion) -> bool:
     if denial.polarity is not Polarity.ABSENT:
         return False
     sides = denial.get("side")
-    return not denial.qualified and (not sides or lesion.side in (None, *sides))
+    sided = not sides or lesion.side in (None, *sides)
+    return not denial.qualified and sided and _within(denial.get("zone"), lesion)
 
 
 def _false(

@@ -33,7 +33,7 @@ export class Study {
     this.of = kept.of ?? ""; // its name in a store
     this.past = [];
     this.future = [];
-    this.stepped = 0;
+    this.stepped = -Infinity;
     this.growing = null; // the text of a draft that is being written
     this.said = ""; // of its draft
   }
@@ -146,7 +146,7 @@ export class Study {
       this.stepped = now;
       return;
     }
-    this.stepped = now;
+    this.stepped = always ? -Infinity : now; // keys never join what was not typed
     this.past.push(this.#snapshot());
     if (this.past.length > MOST_STEPS) this.past.shift();
     this.future = [];
@@ -164,7 +164,7 @@ export class Study {
     if (!from.length) return false;
     to.push(this.#snapshot());
     Object.assign(this, from.pop());
-    this.stepped = 0;
+    this.stepped = -Infinity;
     return true;
   }
 
