@@ -74,6 +74,9 @@ class FakeJudge:
         self.hold = threading.Event()  # answers wait for it
         self.hold.set()
         self.longest_hold = 5
+        self.release_at = (
+            None  # calls at once at which the hold ends, with some time for more to come
+        )
         self.lock = threading.Lock()
         self.closing = threading.Event()
         self.hung_up = threading.Event()
@@ -133,6 +136,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.judge.arrivals.setdefault(user, []).append(time.monotonic())
             self.judge.at_once += 1
             self.judge.most_at_once = max(self.judge.most_at_once, self.judge.at_once)
+            if self.judge.at_once == self.judge.release_at:
+                threading.Timer(0.3, self.judge.hold.set).start()
             self.judge.requests.append(body)
             fault = self.judge.fault(user, attempt)
             if fault:

@@ -295,9 +295,9 @@ def test_retry_after_is_waited_for():
 def test_no_more_calls_at_a_time_than_allowed():
     judge = FakeJudge()
     judge.hold.clear()
-    threading.Timer(0.5, judge.hold.set).start()
+    judge.longest_hold, judge.release_at = 60, 3
     with judge.serving() as url:
-        list(LlmEngine(settings(url, concurrency=3, timeout=5)).read_many(reports(20)))
+        list(LlmEngine(settings(url, concurrency=3, timeout=30)).read_many(reports(20)))
     assert judge.most_at_once == 3
 
 

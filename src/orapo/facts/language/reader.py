@@ -55,6 +55,15 @@ _SCOPES: Final = {
     Kind.HEDGE_EITHER: HEDGED,
 }
 _WHERE: Final = QUALIFIERS | {STRUCTURE}
+_DEFINITE: Final = frozenset(("the", "these", "those"))
+_LISTS: Final = frozenset((",", ";", "or", "nor"))
+_NO_GOVERNOR: Final = frozenset((",", "and", "&", "or", "nor", "that", "all", "any", "either"))
+"""Before an article, these say that it stands in a list or is denied itself."""
+_NEGATIVE: Final = ["negative"]
+_DEVICES: Final = ["support", "device"]
+_MOVED: Final = frozenset(
+    ("changed", "grown", "increased", "decreased", "worsened", "improved", "progressed", "resolved", "cleared")
+)  # fmt: skip
 
 
 class SentenceReader(PhraseRow):
@@ -77,8 +86,10 @@ class SentenceReader(PhraseRow):
         self.boundary = -1  # the item that began this statement
         self.some_dropped = False
         self.unchanged = False  # "no change in A or B" says both
+        self.neither = False  # ... and so is what "neither ... has resolved" says
         self.chosen = False  # an "or" was read in this scope
         self.of_no_film = False
+        self.opener: Item | None = None  # the cue that opened the scope
 
     def run(self) -> None:
         """Read all items."""
@@ -100,6 +111,8 @@ class SentenceReader(PhraseRow):
         """Read "Normal." and "Unremarkable." as of all that is on the film."""
         finding = self.vocabulary.normal_finding
         last = self.prestates[-1] if self.prestates else None
+        if finding is not None and self.tokens == _NEGATIVE:
+            self.states.append(Draft(finding, _ABSENT, 0, 0, -1))
         if last is None or finding is None or last[0].data != "normal" or last[1] is not None:
             return
         first = self.prestates[0][0].first
@@ -188,8 +201,12 @@ class SentenceReader(PhraseRow):
         scope = _SCOPES.get(item.kind, NOT_STATED)
         if self.scope is not None and not self._ends_scope(index, scope):
             return
+        if self.tokens[item.first] == "neither" and not _MOVED.isdisjoint(self.tokens):
+            self.unchanged = self.neither = True  # "neither effusion has changed"
+            return
         self._place_qualifiers()
         self._open(scope)
+        self.opener = item
         self.after_verb = False
 
     def _ends_scope(self, index: int, new: Scope) -> bool:
@@ -221,7 +238,7 @@ class SentenceReader(PhraseRow):
     def _cue_back(self, index: int, item: Item) -> None:
         for draft in self._list_before():
             if item.kind in (Kind.DENY_PREVIOUS, Kind.DENY_EITHER):
-                if not self._of_the_other_side(draft):
+                if not (self.neither or self._of_the_other_side(draft)):
                     draft.polarity = _ABSENT
             elif item.kind is Kind.NOT_STATED_PREVIOUS:
                 draft.dropped = self.some_dropped = True
@@ -265,7 +282,8 @@ class SentenceReader(PhraseRow):
 
     def _finding(self, index: int, item: Item) -> None:
         if (self.used and (self.link is WITH or (self.closed and self.link is not OR))) or (
-            self.scope is DENIED and self.used and self._says_its_own(index, item)
+            self.scope is DENIED
+            and ((self.used and self._says_its_own(index, item)) or self._presupposed(item))
         ):
             self._open(None)
         if self.after_verb and self.subject.structures and not self.subject.states:
@@ -312,8 +330,28 @@ class SentenceReader(PhraseRow):
         if not own and item.last > item.first:
             own = self.tokens[item.last] in self.grammar.predicates
         if not own and link is COMMA:
-            own = self.chosen or self._device_behind_disease(item)
+            own = (
+                self.chosen or self._device_behind_disease(index, item) or self._denied_anew(index)
+            )
         return own and not self.or_follows(index)
+
+    def _presupposed(self, item: Item) -> bool:
+        """Whether what is denied is something about this finding: "no callus around the fracture".
+
+        Then the article stands before it, and what is denied before that; "no evidence of the" and
+        "without the" deny the finding itself.
+        """
+        opener = self.opener
+        if opener is None:
+            return False
+        tokens = self.tokens
+        for at in range(item.first - 1, max(opener.last + 1, item.first - WINDOW), -1):
+            token = tokens[at]
+            if token in _DEFINITE:
+                return tokens[at - 1] not in _NO_GOVERNOR
+            if token in _LISTS or token in self.grammar.prepositions:
+                return False
+        return False
 
     def _stands_alone(self, index: int) -> bool:
         """Whether one finding was denied, and this one has a verb of its own: "no A, B is seen"."""
@@ -329,9 +367,18 @@ class SentenceReader(PhraseRow):
             and _WHERE.issuperset(behind[:-1])
         )
 
-    def _device_behind_disease(self, item: Item) -> bool:
+    def _denied_anew(self, index: int) -> bool:
+        """Whether "no" stands again behind this one, which says where: "no A, bibasilar B, no C"."""
+        behind = [item.kind for item in self.items[index + 1 : index + 3]]
+        return behind == [COMMA, Kind.DENY_NEXT] and any(
+            item.place is not None and item.place.side is not None for item in self.qualifiers
+        )
+
+    def _device_behind_disease(self, index: int, item: Item) -> bool:
         if not self.vocabulary.is_device(item.data):
             return False
+        if index + 1 == len(self.items) and self.tokens[item.first : item.last + 1] == _DEVICES:
+            return False  # "no edema, support devices": all of a kind is denied, as one is not
         last = self.drafts[-1:]
         return not (last and self.vocabulary.is_device(self.vocabulary.findings[last[0].finding]))
 
@@ -420,6 +467,7 @@ class SentenceReader(PhraseRow):
         if not self.subject.structures:
             self.prestates.append((item, scope))
         else:
+            self.used = self.used or scope is DENIED
             self.subject.states.append((item, scope))
             self.subject.modifiers += [q for q in self.qualifiers if q.kind is not STRUCTURE]
             self.qualifiers = []
