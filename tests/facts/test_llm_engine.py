@@ -2,7 +2,6 @@
 
 import json
 import stat
-import threading
 import time
 
 import pytest
