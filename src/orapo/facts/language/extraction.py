@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import Enum
-from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from orapo.facts.fact import Polarity
@@ -14,8 +13,8 @@ from orapo.facts.language.phrases import WITH
 from orapo.facts.language.reader import SentenceReader
 from orapo.facts.language.schema import TOKEN, Kind
 from orapo.facts.language.states import Draft
-from orapo.facts.language.vocabulary import Item, Place, Vocabulary
-from orapo.labels import NEGATIVE, LabelValue
+from orapo.facts.language.vocabulary import Item, Place, Says, Vocabulary
+from orapo.labels import LabelValue
 
 
 class How(Enum):
@@ -118,33 +117,12 @@ class Reading:
         self._mentions: tuple[Mention, ...] | None = None
         self.doubts_previous = doubts_previous
         self.silent = not drafts
-        self.abnormal = False
-        self.stated: Mapping[str, LabelValue] = _NO_LABELS
-        self.weakly: Mapping[str, LabelValue] = _NO_LABELS
-        denied: list[str] = []
-        no_finding = vocabulary.label_set.no_finding
-        speaks = False
-        said: dict[str, LabelValue] = {}
-        weakly: dict[str, LabelValue] = {}
-        for draft in drafts:
-            weak = vocabulary.findings[draft.finding].weak
-            effects = vocabulary.effects[draft.finding, draft.polarity]
-            if not speaks:
-                speaks = (draft.finding, draft.polarity) not in vocabulary.no_device
-            for label, value in effects.items():
-                if label == no_finding:
-                    self.abnormal = True
-                    continue
-                if value == NEGATIVE:
-                    denied.append(label)
-                where = weakly if label in weak else said
-                where[label] = stronger(where[label], value) if label in where else value
-        self.speaks = speaks
-        self.denied: tuple[str, ...] = tuple(denied)
-        if said:
-            self.stated = said
-        if weakly:
-            self.weakly = weakly
+        # what one statement says is shared, and never changed; most sentences have one
+        self.speaks, self.abnormal, self.stated, self.weakly, self.denied = (
+            vocabulary.says[drafts[0].finding, drafts[0].polarity]
+            if len(drafts) == 1
+            else _all_said(vocabulary, drafts)
+        )
 
     @property
     def mentions(self) -> tuple[Mention, ...]:
@@ -169,7 +147,25 @@ class Reading:
         return Reading(self._text, self._vocabulary, parts.drafts, parts.doubts, self._how, labels)
 
 
-_NO_LABELS: Final[Mapping[str, LabelValue]] = MappingProxyType({})
+def _all_said(vocabulary: Vocabulary, drafts: Sequence[Draft]) -> Says:
+    if not drafts:
+        return _NOTHING_SAID
+    speaks = abnormal = False
+    denied: tuple[str, ...] = ()
+    stated: dict[str, LabelValue] = {}
+    weakly: dict[str, LabelValue] = {}
+    for draft in drafts:
+        said = vocabulary.says[draft.finding, draft.polarity]
+        speaks, abnormal = speaks or said.speaks, abnormal or said.abnormal
+        denied += said.denied
+        for label, value in said.stated.items():
+            stated[label] = stronger(stated[label], value) if label in stated else value
+        for label, value in said.weakly.items():
+            weakly[label] = stronger(weakly[label], value) if label in weakly else value
+    return Says(speaks, abnormal, stated, weakly, denied)
+
+
+_NOTHING_SAID: Final = Says(False, False, {}, {}, ())
 
 
 def lower(text: str) -> str:
@@ -206,7 +202,7 @@ def read_sentence(text: str, vocabulary: Vocabulary, how: How = How.STATED) -> R
     if how is STATED and not (parts.foreign or parts.doubts or parts.denies or parts.denies_all):
         if reading.silent:
             reading.unread = not vocabulary.harmless(parts.tokens)
-        else:
+        elif parts.turns:
             reading.unread = _adds(reading, parts, vocabulary)
     return reading
 
@@ -216,12 +212,10 @@ def _adds(reading: Reading, parts: _Parts, vocabulary: Vocabulary) -> bool:
 
     Only where nothing positive was read of it: a finding rules out No Finding anyhow.
     """
-    turns = [item for item in parts.items if item.kind is _NEW_STATEMENT or item.kind is WITH]
-    if not turns:
-        return False
     beside = vocabulary.label_set.beside
     if reading.abnormal or any(v and name not in beside for name, v in reading.stated.items()):
         return False
+    turns = [item for item in parts.items if item.kind is _NEW_STATEMENT or item.kind is WITH]
     ends = [*(item.first for item in turns), len(parts.tokens)]
     for turn, end in zip(turns, ends[1:], strict=True):
         begin = turn.last + 1
@@ -235,7 +229,7 @@ def _adds(reading: Reading, parts: _Parts, vocabulary: Vocabulary) -> bool:
 
 
 class _Parts(NamedTuple):
-    """What is made of a sentence; the last three: what it says of the ones before it."""
+    """What is made of a sentence; ``doubts`` to ``denies_all``: what it says of the ones before it."""
 
     tokens: list[str]
     items: Sequence[Item]
@@ -244,6 +238,7 @@ class _Parts(NamedTuple):
     denies: bool
     denies_all: bool = False
     foreign: bool = False
+    turns: bool = False  # it goes on behind "but", "with" ...
 
 
 def _read(text: str, vocabulary: Vocabulary, how: How, but: frozenset[str] = frozenset()) -> _Parts:
@@ -281,7 +276,7 @@ def _read(text: str, vocabulary: Vocabulary, how: How, but: frozenset[str] = fro
             if not (said := effects[draft.finding, draft.polarity]) or not but.issuperset(said)
         ]
     if drafts:
-        return _Parts(tokens, items, drafts, False, False)
+        return _Parts(tokens, items, drafts, False, False, turns=reader.turns)
     return _Parts(
         tokens,
         items,

@@ -89,6 +89,7 @@ class SentenceReader(PhraseRow):
         self.neither = False  # ... and so is what "neither ... has resolved" says
         self.chosen = False  # an "or" was read in this scope
         self.of_no_film = False
+        self.turns = False  # "but", "with" ... were read
         self.opener: Item | None = None  # the cue that opened the scope
 
     def run(self) -> None:
@@ -147,6 +148,8 @@ class SentenceReader(PhraseRow):
         self.link = item.kind
         if item.kind is OR:
             self.chosen = True
+        elif item.kind is WITH:
+            self.turns = True
 
     def _whole_sentence(self, index: int, item: Item) -> None:
         self.of_no_film = True
@@ -162,6 +165,7 @@ class SentenceReader(PhraseRow):
     def _boundary(self, index: int, item: Item) -> None:
         self._place_qualifiers()
         self._open(None)
+        self.turns = True
         self.boundary = index
         self.link = None
         self.prestates = []

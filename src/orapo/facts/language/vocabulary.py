@@ -6,6 +6,7 @@ The words themselves are data in ``lexicon/*.toml``; `orapo.facts.language.schem
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import InitVar, dataclass, field
 from typing import Any, Final, NamedTuple, cast
 
@@ -14,7 +15,7 @@ from orapo.facts.forms.answers import AnswerWords
 from orapo.facts.forms.sections import HeadingNames
 from orapo.facts.language.schema import Finding, Grammar, Kind
 from orapo.facts.spelling import deletions, one_letter_wrong
-from orapo.labels import LabelSet, LabelValue
+from orapo.labels import NEGATIVE, LabelSet, LabelValue
 
 _DENIES: Final = frozenset((Kind.DENY_NEXT, Kind.DENY_EITHER))
 _DISQUIETING: Final = frozenset(
@@ -77,6 +78,16 @@ class Item:
         self.first, self.last = first, last
 
 
+class Says(NamedTuple):
+    """What a statement says; see `orapo.facts.language.extraction.Reading`."""
+
+    speaks: bool
+    abnormal: bool
+    stated: Mapping[str, LabelValue]
+    weakly: Mapping[str, LabelValue]
+    denied: tuple[str, ...]
+
+
 Trie = dict[str | None, Any]
 
 
@@ -94,7 +105,7 @@ class Vocabulary:
         normal_finding: The finding whose absence that means.
         words: All its words.
         foreign: Words of other languages that English does not have.
-        no_device: Findings and polarities that say no more than that there is no device.
+        says: For each finding's name and polarity, what a statement of it makes of a sentence.
         label_set: The labels that the findings bear on.
     """
 
@@ -117,11 +128,21 @@ class Vocabulary:
 
     def __post_init__(self, root: Trie) -> None:
         self._nodes = _nodes(root, {}, {})
-        beside = self.label_set.beside
-        self.no_device = frozenset(
-            key
-            for key, effects in self.effects.items()
-            if effects and all(not value and label in beside for label, value in effects.items())
+        self.says = {key: self._says(*key) for key in self.effects}
+
+    def _says(self, name: str, polarity: Polarity) -> Says:
+        beside, no_finding = self.label_set.beside, self.label_set.no_finding
+        effects, weak = self.effects[name, polarity], self.findings[name].weak
+        no_device = bool(effects) and all(
+            not value and label in beside for label, value in effects.items()
+        )
+        said = {label: value for label, value in effects.items() if label != no_finding}
+        return Says(
+            speaks=not no_device,
+            abnormal=no_finding in effects,
+            stated={label: value for label, value in said.items() if label not in weak},
+            weakly={label: value for label, value in said.items() if label in weak},
+            denied=tuple(label for label, value in said.items() if value == NEGATIVE),
         )
 
     def canonical_forms(self, tokens: list[str]) -> list[str]:
