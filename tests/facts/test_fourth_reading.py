@@ -115,3 +115,25 @@ def test_what_is_not_of_the_film_says_nothing(text, labels):
 @pytest.mark.parametrize("tube", ["ETT", "OGT", "UVC", "UAC"])
 def test_a_short_name_of_a_device_is_no_word_of_another_language(tube):
     assert label_report(f"{tube} in place.").labels[SD] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "labels"),
+    [
+        ("Lungs show edema; otherwise neg.", {ED: 1}),
+        ("Fracture present. Rest negative.", {FX: 1}),
+        ("No fracture is identified but small fractures may be occult.", {FX: 0}),
+        ("Findings atypical for edema.", {ED: -1}),
+        ("The heart looks larger than normal.", {CM: 1}),
+        ("The heart is no larger than normal.", {CM: 0}),
+        ("There is no fluid or air around the lungs.", {EF: 0, PT: 0}),
+        ("Given the clinical history, findings are consistent with edema.", {ED: 1}),
+        ("The left apex is not included, so a pneumothorax cannot be excluded.", {PT: -1}),
+        ("The bases are not well seen, effusion not excluded.", {EF: -1}),
+        ("Compared with 7 May the effusion is smaller.", {EF: 1}),
+        ("A fracture cannot be ruled in or out.", {FX: -1}),
+        ("S/p ETT removal.", {SD: 0}),
+    ],
+)
+def test_what_stands_beside_a_statement_does_not_turn_it(text, labels):
+    assert {label: label_report(text).labels[label] for label in labels} == labels

@@ -205,13 +205,20 @@ class SentenceReader(PhraseRow):
         scope = _SCOPES.get(item.kind, NOT_STATED)
         if self.scope is not None and not self._ends_scope(index, scope):
             return
-        if self.tokens[item.first] == "neither" and not _MOVED.isdisjoint(self.tokens):
+        word = self.tokens[item.first]
+        if word == "may" and self._is_date(item):
+            return
+        if word == "neither" and not _MOVED.isdisjoint(self.tokens):
             self.unchanged = self.neither = True  # "neither effusion has changed"
             return
         self._place_qualifiers()
         self._open(scope)
         self.opener = item
         self.after_verb = False
+
+    def _is_date(self, item: Item) -> bool:
+        beside = (*self.tokens[max(0, item.first - 1) : item.first], *self.tokens[item.last + 1 :][:1])
+        return item.first == item.last and any(token.isdecimal() for token in beside)
 
     def _ends_scope(self, index: int, new: Scope) -> bool:
         old = self.scope
