@@ -133,6 +133,8 @@ def test_a_short_name_of_a_device_is_no_word_of_another_language(tube):
         ("Compared with 7 May the effusion is smaller.", {EF: 1}),
         ("A fracture cannot be ruled in or out.", {FX: -1}),
         ("S/p ETT removal.", {SD: 0}),
+        ("Otherwise negative for edema or fracture.", {ED: 0, FX: 0}),
+        ("The nodule is not well seen today.", {LL: 0}),
     ],
 )
 def test_what_stands_beside_a_statement_does_not_turn_it(text, labels):
