@@ -170,7 +170,11 @@ def test_a_missing_prediction_counts_as_an_empty_report_unless_allowed(orapo, da
         1,
     )
     assert strict["missing_rule"] == "counted as empty reports"
-    orapo(*EVALUATE, "--out", "out", "--allow-missing", "--partial")
+    code, _, err = orapo(*EVALUATE, "--out", "out", "--allow-missing")
+    assert (code, "1 of 3 (33.3 %) of p.jsonl without a reference, such as x" in err) == (2, True)
+    predictions(data / "p.jsonl", {"t1": "Edema.", "t2": ""})
+    code, _, err = orapo(*EVALUATE, "--out", "out", "--allow-missing")
+    assert (code, "1 of 3 (33.3 %) studies of" in err) == (0, True)
     lenient = metrics_of(data)
     assert (lenient["studies"], lenient["missing_predictions"]) == (2, 0)
     assert lenient["model"]["macro_f1"] > strict["model"]["macro_f1"]

@@ -22,7 +22,7 @@ from orapo.writing import json_text, write_text
 
 def add_to(app: typer.Typer) -> None:
     """Add ``compare`` to the command line."""
-    app.command()(alone(compare))
+    app.command()(alone(compare, stdout=True))
 
 
 def compare(

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from orapo.data.study import Study
 
 data = typer.Typer(help="Make and look after data sets.", no_args_is_help=True)
-for _command in (check, sample, convert):
+for _command in (check, convert):
     data.command()(alone(_command))
+data.command()(alone(sample, stdout=True))
 
 _DEFAULT_STUDIES: Final = 640
 _SHEET_FILMS: Final = 24
@@ -63,7 +64,6 @@ def _group() -> None:
     """Make and look after data sets."""
 
 
-@data.command()
 def phantom(
     out: Annotated[Path, typer.Option(help="Folder of the data set.", file_okay=False)],
     studies: Annotated[
@@ -123,6 +123,9 @@ def phantom(
     if sheet is not None:
         _write_sheet(sheet, studies_written, seed, config)
     _report(written, studies_written, sheet, as_json)
+
+
+data.command()(alone(phantom))
 
 
 def _split(studies: int | None, parts: Mapping[str, int | None]) -> dict[str, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
@@ -22,7 +21,7 @@ from orapo.cli.alone import alone
 from orapo.data.columns import ReportColumns, Wanted
 from orapo.data.resumable import ResumableRows, file_identity
 from orapo.data.spreadsheet import for_a_spreadsheet
-from orapo.data.standard_streams import from_input, is_dash, scratch_folder
+from orapo.data.standard_streams import digest, from_input, is_dash, scratch_folder
 from orapo.data.table_writing import not_an_input, write_rows
 from orapo.data.tables import id_cell, read_rows, report_columns, table_format
 from orapo.errors import OrapoError
@@ -41,7 +40,7 @@ Outcome = tuple[list[LabelValue], int]
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("label")(alone(label))
+    app.command("label")(alone(label, stdout=True))
 
 
 def label(
@@ -145,8 +144,7 @@ def _identity(named: Path, source: Path) -> Any:
     """Return what tells the table from another one; of standard input its content."""
     if not is_dash(named):
         return file_identity(source)
-    with source.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return digest(source)
 
 
 def _lexicon_identity(lexicon: Path) -> Any:

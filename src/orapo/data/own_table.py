@@ -11,6 +11,7 @@ from orapo.data.columns import Wanted, find_columns, find_id
 from orapo.data.loaded import Loaded, LoadOptions, Place, ViewImage
 from orapo.data.loading import Loading, sex_of, view_of
 from orapo.data.records import Say, lacking
+from orapo.data.standard_streams import folder_of
 from orapo.data.tables import columns_of, table_format
 from orapo.errors import OrapoError
 from orapo.labels import LABELS
@@ -41,7 +42,7 @@ def load_table(path: Path, options: LoadOptions) -> Loaded:
         OrapoError: The table can't be read at all, or lacks a column.
     """
     loading = Loading(SOURCE, options)
-    root = (options.images or path.parent).absolute()
+    root = (options.images or folder_of(path)).absolute()
     found: list[str] = []
     columns = _columns(path, options, found.append)
     for sentence in found:

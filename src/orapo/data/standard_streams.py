@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import hashlib
 import json
 import shutil
 import sys
@@ -57,6 +58,27 @@ def from_input(path: Path) -> Path:
         raise OrapoError(f"{spooled}: can't be written ({error.strerror})") from None
     _Spooled.source, _Spooled.path = sys.stdin, spooled
     return spooled
+
+
+def digest(path: Path) -> str:
+    """Return what tells the content of a file from another's."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def folder_of(path: Path) -> Path:
+    """Return where the relative paths in a table start: its folder, or the working one if it is piped."""
+    return Path.cwd() if path == _Spooled.path else path.parent
+
+
+def not_standard_output(out: Path) -> None:
+    """Refuse ``-`` where a folder is written, or a file that an interrupted run goes on with.
+
+    Raises:
+        OrapoError: It is ``-``.
+    """
+    if is_dash(out):
+        raise OrapoError("--out -: this can't go to standard output; give a file or a folder")
 
 
 def in_words(text: str) -> str:
