@@ -22,6 +22,8 @@ def found(path, have, **wanted):
         (["id", "prediction"], Side.GENERATED, "id", "prediction"),
         (["id", "reference", "prediction"], Side.GENERATED, "id", "prediction"),
         (["id", "reference", "prediction"], Side.REFERENCE, "id", "reference"),
+        (["image_id", "gt_report", "gen_report"], Side.GENERATED, "image_id", "gen_report"),
+        (["image_id", "gt_report", "gen_report"], Side.REFERENCE, "image_id", "gt_report"),
         (["subject_id", "study_id", "report"], Side.ANY, "study_id", "report"),
         (["subject_id", "text"], Side.ANY, "subject_id", "text"),
     ],
@@ -41,6 +43,7 @@ def test_names_that_leave_no_doubt_are_found_and_said(tmp_path, have, side, stud
         # the reference's own text, taken for the prediction, would be a perfect score
         (["study_id", "report", "prediction"], Side.GENERATED, "could each be the report"),
         (["study_id", "report", "ground_truth"], Side.REFERENCE, "could each be the report"),
+        (["id", "gt_report", "gen_report"], Side.ANY, "could each be the report"),
         (["film", "report"], Side.ANY, r"lacks the column\(s\) study_id; .*--id-column"),
     ],
 )

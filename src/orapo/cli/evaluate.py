@@ -162,9 +162,10 @@ def evaluate(
     absent: list[str] = []
     if out.exists() and not out.is_dir():
         raise OrapoError(f"{out}: expected a folder, this is a file")
-    predictions, references, train, reference_labels, prediction_labels = (
+    predictions, references = from_input(predictions), from_input(references)
+    train, reference_labels, prediction_labels = (
         None if path is None else from_input(path)
-        for path in (predictions, references, train, reference_labels, prediction_labels)
+        for path in (train, reference_labels, prediction_labels)
     )
     say = tables.Said()
     names = tables.both_sides(

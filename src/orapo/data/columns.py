@@ -36,11 +36,25 @@ _GENERATED: Final = (
     *("prediction", "predictions", "predicted", "predictedreport", "reportpredicted", "pred"),
     *("generated", "generatedreport", "reportgenerated", "generatedtext", "generation"),
     *("modelprediction", "modeloutput", "modelreport", "output", "hypothesis", "hyp", "candidate"),
-    *("candidatereport", "completion", "response"),
+    *("candidatereport", "completion", "response", "gen", "genreport", "genreports", "predreport"),
+    *("predreports", "predictedreports", "generatedreports", "modelpredictions", "modeloutputs"),
+    *("outputs", "hypotheses", "candidates", "responses"),
 )
 _REFERENCES: Final = (
     *("reference", "referencereport", "reportreference", "ref", "groundtruth", "groundtruthreport"),
-    *("gt", "gtreport", "target", "targetreport", "truth", "gold", "goldreport", "originalreport"),
+    *(
+        "gt",
+        "gtreport",
+        "gtreports",
+        "references",
+        "refreport",
+        "target",
+        "targetreport",
+        "truth",
+        "gold",
+        "goldreport",
+        "originalreport",
+    ),
 )
 _TEXTS: Final = (
     *(
@@ -66,6 +80,7 @@ def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.casefold())
 
 
+_ALL_IDS: Final = frozenset((_plain(ID), *_IDS, *_PEOPLE))
 _KNOWN: Final = frozenset(
     (
         *(_plain(name) for name in (ID, REPORT, *LABELS)),
@@ -77,6 +92,27 @@ _KNOWN: Final = frozenset(
 def is_known(name: str) -> bool:
     """Whether tables of reports have columns of that name."""
     return _plain(name) in _KNOWN
+
+
+def header_row(rows: Sequence[Sequence[Any]]) -> int:
+    """Return which of a table's first rows is its header: the first, or a later one below a title.
+
+    A later one only if it names an id and something else that tables of reports have, each once, and
+    the rows above it fill fewer cells, as titles and merged headings do.
+    """
+    filled = [sum(cell not in (None, "") for cell in row) for row in rows]
+    first = next((index for index, count in enumerate(filled) if count), 0)
+    for index, row in enumerate(rows):
+        if _surely(row):
+            return index if max(filled[:index], default=0) < filled[index] else first
+    return first
+
+
+def _surely(row: Sequence[Any]) -> bool:
+    names = [_plain(cell) for cell in row if isinstance(cell, str) and cell.strip()]
+    ids = [name for name in names if name in _ALL_IDS]
+    others = [name for name in names if name in _KNOWN and name not in _ALL_IDS]
+    return bool(ids and others) and len(set(names)) == len(names)
 
 
 @dataclass(frozen=True, slots=True)

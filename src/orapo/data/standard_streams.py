@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+from orapo.data.text_encoding import by_mark
 from orapo.errors import OrapoError
 
 DASH: Final = Path("-")
@@ -118,6 +119,8 @@ def _suffix(first: bytes) -> str:
         import zlib
 
         first, packed = zlib.decompressobj(31).decompress(first, 4096), ".gz"
+    if marked := by_mark(first):
+        first = first.decode(marked, "ignore").encode()
     begins = first.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
     if begins == b"[":
         return f".json{packed}"

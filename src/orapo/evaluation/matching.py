@@ -34,6 +34,7 @@ _IGNORING: Final[Mapping[str, Callable[[str], str]]] = {
     "leading zeros": lambda name: re.sub(r"(?<!\d)0+(?=\d)", "", name),
     "a decimal .0": lambda name: re.sub(r"\.0+$", "", name),
     "a letter before the number": lambda name: re.sub(r"^[A-Za-z]{1,2}(?=\d+$)", "", name),
+    "quotation marks": lambda name: name.lstrip("=").strip("\"'"),
     "hyphens and underscores": lambda name: re.sub(r"[-_]", "", name),
 }
 
