@@ -205,7 +205,7 @@ def test_labels_of_somebody_else_can_stand_on_either_side(orapo, data):
     table("few.csv", {"t1": "Fracture"})
     code, _, err = orapo(*EVALUATE, "--out", "out", "--reference-labels", "few.csv")
     assert code == 2
-    assert "few.csv: lacks 2 of the references' studies, the first is t2" in " ".join(err.split())
+    assert "few.csv: lacks 2 of the 3 references' studies, the first is t2" in " ".join(err.split())
 
 
 def test_every_figure_has_an_interval_and_the_lift_over_the_best_trivial_row(orapo, data):

@@ -74,6 +74,15 @@ def test_findings_and_impression_are_joined_with_the_end_of_a_sentence(tmp_path)
     assert report(tmp_path, nested) == "Edema. CHF."
 
 
+def test_a_whole_report_stands_in_where_both_sections_are_empty(tmp_path):
+    row = {"id": "1", "Findings": "", "IMPRESSION": "None", "Report Text": "Edema."}
+    columns, said = found(tmp_path / "t.csv", list(row))
+    assert columns.report(tmp_path / "t.csv", Row(2, row)) == "Edema."
+    assert "'Findings' and 'IMPRESSION', where they are empty from 'Report Text'" in said
+    assert report(tmp_path, {**row, "Findings": "Clear."}) == "Clear."
+    assert report(tmp_path, {**row, "text": "Effusion."}) == ""  # which of the two, nobody knows
+
+
 @pytest.mark.parametrize("value", [3, ["Edema."], {"text": "Edema."}, {"findings": 3}])
 def test_what_is_no_text_is_refused(tmp_path, value):
     with pytest.raises(OrapoError, match="line 2: report must be text"):

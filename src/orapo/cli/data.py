@@ -18,6 +18,7 @@ from orapo.cli.data_check import check
 from orapo.cli.data_convert import convert
 from orapo.cli.data_sample import sample
 from orapo.cli.progress import bars, saying_what_is_kept
+from orapo.data.standard_streams import not_standard_output
 from orapo.errors import OrapoError
 from orapo.labels import LABELS, POSITIVE, UNCERTAIN
 from orapo.writing import json_text
@@ -64,6 +65,7 @@ def _group() -> None:
     """Make and look after data sets."""
 
 
+@data.command()
 def phantom(
     out: Annotated[Path, typer.Option(help="Folder of the data set.", file_okay=False)],
     studies: Annotated[
@@ -102,6 +104,7 @@ def phantom(
     from orapo.data.phantom import DIFFICULTIES, PhantomConfig, write_phantom
     from orapo.data.phantom.layouts import write_layout
 
+    not_standard_output(out)
     config = PhantomConfig(size=size, difficulty=DIFFICULTIES[difficulty.value])
     counts = _split(studies, {"train": train, "validate": validate, "test": test})
     if sheet is not None and sheet.suffix.lower() != ".png":
@@ -123,9 +126,6 @@ def phantom(
     if sheet is not None:
         _write_sheet(sheet, studies_written, seed, config)
     _report(written, studies_written, sheet, as_json)
-
-
-data.command()(alone(phantom))
 
 
 def _split(studies: int | None, parts: Mapping[str, int | None]) -> dict[str, int]:

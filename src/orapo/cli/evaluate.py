@@ -142,7 +142,8 @@ def evaluate(
     """
     # Imported here: scikit-learn and matplotlib would slow down every other command's start.
     from orapo.data.standard_streams import from_input
-    from orapo.evaluation.inputs import read_earlier_given, read_labels, with_labels
+    from orapo.evaluation.inputs import read_earlier_given, read_labels
+    from orapo.evaluation.matching import with_labels
     from orapo.evaluation.metrics import (
         Evaluation,
         evaluation_metrics,
@@ -296,11 +297,9 @@ def _given(
     missing: Collection[str],
 ) -> list[Mapping[str, LabelValue]]:
     """Return another labeler's labels of the generated reports."""
-    lacking = [study for study in reports if study not in labels and study not in missing]
-    if lacking:
-        raise OrapoError(
-            f"{path}: lacks {len(lacking)} of the predicted studies, the first is {lacking[0]}"
-        )
+    from orapo.evaluation.matching import refuse_lacking
+
+    refuse_lacking([study for study in reports if study not in missing], labels, path, "predicted")
     return [labels.get(study, {}) for study in reports]
 
 

@@ -152,6 +152,7 @@ class ReportColumns:
         findings: Column of the findings, if there is one.
         impression: Column of the impression, likewise.
         have: All columns of the table.
+        otherwise: Column of the whole report, for records whose sections are empty.
     """
 
     study_id: str
@@ -159,6 +160,7 @@ class ReportColumns:
     findings: str | None = None
     impression: str | None = None
     have: tuple[str, ...] = ()
+    otherwise: str | None = None
 
     def needs_text(self, path: Path, or_else: str = "") -> None:
         """Refuse a table without a report.
@@ -179,7 +181,7 @@ class ReportColumns:
     @property
     def names(self) -> tuple[str, ...]:
         """All of them."""
-        named = (self.study_id, self.text, self.findings, self.impression)
+        named = (self.study_id, self.text, self.findings, self.impression, self.otherwise)
         return tuple(name for name in named if name)
 
     @property
@@ -200,9 +202,10 @@ class ReportColumns:
         text = "" if self.text is None else _cell(path, row, self.text)
         if text.strip() or not (self.findings or self.impression):
             return text
-        return _joined(
+        joined = _joined(
             *(self._section(path, row, name) for name in (self.findings, self.impression))
         )
+        return joined if joined or self.otherwise is None else _cell(path, row, self.otherwise)
 
     def sections(self, path: Path, row: Row) -> tuple[str, str]:
         """Return the findings and the impression of a record's report, where it has sections.
@@ -338,10 +341,13 @@ def _found_text(path: Path, columns: Sequence[str], wanted: Wanted) -> ReportCol
     text = _only(path, columns, (_plain(REPORT), *mine), "the report", "--text-column")
     both = [name for name in (findings, impression) if name]
     if text is None and both:
-        if not {"findings", "impression"}.issuperset(both):
+        whole = [name for name in columns if _plain(name) in _TEXTS]
+        otherwise = whole[0] if len(whole) == 1 else None
+        if otherwise or not {"findings", "impression"}.issuperset(both):
             named = " and ".join(map(repr, both))
-            wanted.say(f"{path}: the report is read from {named} (--text-column)")
-        return ReportColumns(ID, None, findings, impression)
+            more = f", where they are empty from {otherwise!r}" if otherwise else ""
+            wanted.say(f"{path}: the report is read from {named}{more} (--text-column)")
+        return ReportColumns(ID, None, findings, impression, otherwise=otherwise)
     theirs = (*_GENERATED, *_REFERENCES) if wanted.side is Side.ANY else ()
     for names in (_TEXTS, theirs):
         text = text or _only(path, columns, names, "the report", "--text-column")

@@ -15,6 +15,8 @@ LONGEST_LINE: Final = 1 << 24
 """Characters of a line, a cell or a JSON element; no report comes near it, and a file of zeros is
 one line."""
 
+_EXACT: Final = 1 << 53
+"""Above it a float does not hold each whole number."""
 NO_TEXT: Final = "holds a zero byte; it is no text, or UTF-16 without its mark"
 """What is said of a header or a line of JSON with one."""
 
@@ -42,8 +44,8 @@ def identifier(value: object) -> str | None:
     """
     if isinstance(value, str):
         return value.strip() or None
-    if isinstance(value, float | Decimal) and abs(value) <= 1 << 53 and value == int(value):
-        return str(int(value))  # above that a float does not hold each whole number
+    if isinstance(value, float | Decimal) and -_EXACT <= value <= _EXACT and value == int(value):
+        return str(int(value))
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -156,25 +156,6 @@ def ids_of_other_splits(path: Path, split: str | None) -> frozenset[str]:
     return frozenset(
         id_cell(path, row, "study_id") for row in rows if row.values.get("split") != split
     )
-
-
-def with_labels(
-    truth: Mapping[str, Reference], labels: Mapping[str, Mapping[str, LabelValue]], path: Path
-) -> dict[str, Reference]:
-    """Give the references somebody else's labels.
-
-    Raises:
-        OrapoError: A study has none.
-    """
-    lacking = [study for study in truth if study not in labels]
-    if lacking:
-        raise OrapoError(
-            f"{path}: lacks {len(lacking)} of the references' studies, the first is {lacking[0]}"
-        )
-    return {
-        study: replace(reference, labels=labels[study], origin="given")
-        for study, reference in truth.items()
-    }
 
 
 def read_training(path: Path, wanted: Wanted | None = None) -> dict[str, Reference]:

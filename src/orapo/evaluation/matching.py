@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
-from pathlib import PurePosixPath
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from orapo.errors import OrapoError
 from orapo.evaluation.inputs import Reference
+from orapo.labels import LabelValue
 
 SAID_ABOVE: Final = 0.02
 """Share of a side without a counterpart above which nobody may overlook it."""
@@ -211,6 +212,44 @@ def refuse_unmatched(share: float, words: str, partial: bool) -> None:
     """
     if share > REFUSED_ABOVE and not partial:
         raise OrapoError(f"too many ids don't match: {words} (--partial goes on all the same)")
+
+
+def with_labels(
+    truth: Mapping[str, Reference], labels: Mapping[str, Mapping[str, LabelValue]], path: Path
+) -> dict[str, Reference]:
+    """Give the references somebody else's labels.
+
+    Raises:
+        OrapoError: A study has none.
+    """
+    refuse_lacking(truth, labels, path, "references'")
+    return {
+        study: replace(reference, labels=labels[study], origin="given")
+        for study, reference in truth.items()
+    }
+
+
+def refuse_lacking(
+    studies: Collection[str], labels: Collection[str], path: Path, whose: str
+) -> None:
+    """Refuse a table of labels that lacks studies.
+
+    Args:
+        studies: Those that need labels.
+        labels: Those that have some.
+        path: The table.
+        whose: The studies, for the message.
+
+    Raises:
+        OrapoError: Some are lacking; it says what their ids differ in, if that is known.
+    """
+    lacking = [study for study in studies if study not in labels]
+    if lacking:
+        hint = likely_reason(lacking, set(labels) - set(studies))
+        raise OrapoError(
+            f"{path}: lacks {len(lacking):,} of the {len(studies):,} {whose} studies, the first is "
+            f"{lacking[0]}{f'; {hint}' if hint else ''}"
+        )
 
 
 def likely_reason(some: Collection[str], others: Collection[str]) -> str:
