@@ -206,6 +206,13 @@ def test_labels_of_somebody_else_can_stand_on_either_side(orapo, data):
     code, _, err = orapo(*EVALUATE, "--out", "out", "--reference-labels", "few.csv")
     assert code == 2
     assert "few.csv: lacks 2 of the 3 references' studies, the first is t2" in " ".join(err.split())
+    table("excel.csv", dict.fromkeys(("T1", "T2", "T3"), "Fracture"))
+    for option in ("--reference-labels", "--prediction-labels"):
+        code, _, err = orapo(*EVALUATE, "--out", "out", option, "excel.csv")
+        assert (code, "3 more would match if case did not count" in " ".join(err.split())) == (
+            2,
+            True,
+        )
 
 
 def test_every_figure_has_an_interval_and_the_lift_over_the_best_trivial_row(orapo, data):
@@ -420,6 +427,19 @@ def test_compare_says_in_words_which_system_is_better(orapo, data):
     assert 0 < pair["p"] <= pair["p_holm"] <= 1
     code, _, err = orapo("compare", "p.jsonl", *options)
     assert (code, "two systems or more" in err) == (2, True)
+
+
+def test_compare_says_how_many_reports_are_not_english(orapo, data):
+    predictions(
+        data / "q.jsonl", dict.fromkeys(("t1", "t2", "t3"), "Kein Erguss und kein Infarkt.")
+    )
+    options = ("--references", "manifest.jsonl", "--split", "test", "--resamples", "100")
+    code, _, err = orapo("compare", "q.jsonl", "p.jsonl", *options, "--out", "c.html")
+    assert (code, "q: 3 of 3 reports are not English, not read" in " ".join(err.split())) == (
+        0,
+        True,
+    )
+    assert "q: 3 of 3 reports are not English" in (data / "c.html").read_text()
 
 
 def test_compare_counts_the_predictions_that_are_missing(orapo, data):

@@ -219,6 +219,16 @@ def test_a_table_that_is_wrong_as_a_whole_is_one_sentence(folder, content, messa
         load(folder, content)
 
 
+@pytest.mark.parametrize("name", ["t.csv", "t.jsonl", "t.parquet"])
+def test_reports_alone_are_a_table_where_nobody_asks_for_films(tmp_path, name):
+    with write_rows(tmp_path / name, ("id", "text")) as write:
+        write({"id": "1", "text": TEXT})
+    options = LoadOptions(check_files=False)
+    loaded = load_dataset("table", tmp_path / name, options)
+    assert [(one.study_id, one.report, one.images) for one in loaded.studies] == [("1", TEXT, ())]
+    assert {problem.kind for problem in loaded.problems} == {"guessed"}
+
+
 def test_another_encoding_can_be_named(folder):
     content = f"{HEADER}\n1,a.png,\xc9panchement: {TEXT}\n".encode("latin-1")
     loaded = load(folder, content, encoding="latin-1")
