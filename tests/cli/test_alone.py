@@ -55,6 +55,13 @@ def test_a_second_command_on_an_output_is_told_so_and_changes_nothing(tmp_path):
     assert len(list(read_rows(out))) == 1
 
 
+def test_two_pipes_are_in_nobodys_way(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in.csv").write_text("study_id,report\na,Edema.\n")
+    with locked(Path("-")):
+        assert invoke([label], ["label", "in.csv", "--out", "-"]).stdout.startswith("study_id,")
+
+
 def test_two_processes_lose_no_table(tmp_path):
     table, out = tmp_path / "in.csv", tmp_path / "out.csv"
     table.write_text("study_id,report\na,Left effusion.\nb,Edema.\n")

@@ -170,7 +170,11 @@ def test_a_missing_prediction_counts_as_an_empty_report_unless_allowed(orapo, da
         1,
     )
     assert strict["missing_rule"] == "counted as empty reports"
-    orapo(*EVALUATE, "--out", "out", "--allow-missing", "--partial")
+    code, _, err = orapo(*EVALUATE, "--out", "out", "--allow-missing")
+    assert (code, "1 of 3 (33.3 %) of p.jsonl without a reference, such as x" in err) == (2, True)
+    predictions(data / "p.jsonl", {"t1": "Edema.", "t2": ""})
+    code, _, err = orapo(*EVALUATE, "--out", "out", "--allow-missing")
+    assert (code, "1 of 3 (33.3 %) studies of" in err) == (0, True)
     lenient = metrics_of(data)
     assert (lenient["studies"], lenient["missing_predictions"]) == (2, 0)
     assert lenient["model"]["macro_f1"] > strict["model"]["macro_f1"]
@@ -201,7 +205,14 @@ def test_labels_of_somebody_else_can_stand_on_either_side(orapo, data):
     table("few.csv", {"t1": "Fracture"})
     code, _, err = orapo(*EVALUATE, "--out", "out", "--reference-labels", "few.csv")
     assert code == 2
-    assert "few.csv: lacks 2 of the references' studies, the first is t2" in " ".join(err.split())
+    assert "few.csv: lacks 2 of the 3 references' studies, the first is t2" in " ".join(err.split())
+    table("excel.csv", dict.fromkeys(("T1", "T2", "T3"), "Fracture"))
+    for option in ("--reference-labels", "--prediction-labels"):
+        code, _, err = orapo(*EVALUATE, "--out", "out", option, "excel.csv")
+        assert (code, "3 more would match if case did not count" in " ".join(err.split())) == (
+            2,
+            True,
+        )
 
 
 def test_every_figure_has_an_interval_and_the_lift_over_the_best_trivial_row(orapo, data):
@@ -382,8 +393,9 @@ def test_what_radeval_scored_stands_in_every_output(orapo, data, monkeypatch):
     code, out, _ = orapo(*EVALUATE, "--radeval", "radgraph,bertscore", "--out", "out")
     assert code == 0
     figures = metrics_of(data)["detail"]["radeval"]["figures"]
-    assert figures["radgraph_simple"] == {"value": 0.25, "low": 0.25, "high": 0.25}
-    assert figures["bertscore"] == {"value": None, "low": None, "high": None}
+    quarter = {"value": 0.25, "low": 0.25, "high": 0.25}
+    assert figures["radgraph_simple"] == {**quarter, "unit": "1 at best"}
+    assert figures["bertscore"]["value"] is None
     assert "radgraph simple" in out
     assert "By RadEval 2.2.1" in (data / "out/report.html").read_text()
     code, out, _ = orapo(*EVALUATE, "--radeval", "green,radgraph", "--out", "out")
@@ -416,6 +428,19 @@ def test_compare_says_in_words_which_system_is_better(orapo, data):
     assert 0 < pair["p"] <= pair["p_holm"] <= 1
     code, _, err = orapo("compare", "p.jsonl", *options)
     assert (code, "two systems or more" in err) == (2, True)
+
+
+def test_compare_says_how_many_reports_are_not_english(orapo, data):
+    predictions(
+        data / "q.jsonl", dict.fromkeys(("t1", "t2", "t3"), "Kein Erguss und kein Infarkt.")
+    )
+    options = ("--references", "manifest.jsonl", "--split", "test", "--resamples", "100")
+    code, _, err = orapo("compare", "q.jsonl", "p.jsonl", *options, "--out", "c.html")
+    assert (code, "q: 3 of 3 reports are not English, not read" in " ".join(err.split())) == (
+        0,
+        True,
+    )
+    assert "q: 3 of 3 reports are not English" in (data / "c.html").read_text()
 
 
 def test_compare_counts_the_predictions_that_are_missing(orapo, data):

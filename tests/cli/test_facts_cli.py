@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from commands import invoke
 from fake_judge import FakeJudge
-from orapo.cli import cache, facts, label, reward
+from orapo.cli import cache, evaluate, facts, label, reward
 from orapo.data.resumable import ResumableRows
 from orapo.data.table_writing import write_rows
 from orapo.data.tables import read_rows
@@ -350,6 +350,34 @@ def test_reward_wants_the_same_studies_once_on_both_sides(orapo, tmp_path, ids, 
             *("reward", "--predictions", predictions, "--references", references),
             *("--out", tmp_path / "o.csv"),
         )
+
+
+def test_reward_treats_ids_that_do_not_match_as_evaluate_does(orapo, tmp_path):
+    references = table(
+        tmp_path / "r.csv", [{"study_id": f"s{n}", "report": "Edema."} for n in range(40)]
+    )
+    predictions = table(
+        tmp_path / "p.csv", [{"study_id": f"s{n}", "report": "Edema."} for n in range(2, 41)]
+    )
+    out = tmp_path / "o.csv"
+    words = ("--predictions", predictions, "--references", references)
+    done = invoke((reward,), ("reward", *words, "--out", out, "--json"))
+    assert "WARNING: Ids that don't match: 2 of 40 (5.0 %) studies of" in done.stderr
+    summary = json.loads(done.stdout)
+    assert (summary["missing_predictions"], summary["predictions_without_reference"]) == (2, 1)
+    assert summary["unmatched"]["prediction_ids"] == ["s40"]
+    assert summary["mean_reward"] == 38 / 40
+    rewards = {row.values["study_id"]: row.values["reward"] for row in read_rows(out)}
+    assert (rewards["s0"], rewards["s2"], rewards["s40"], len(rewards)) == ("0.0", "1.0", "", 41)
+    words_of = ("--references", references, "--out", tmp_path / "page", "--resamples", 10)
+    invoke((evaluate,), ("evaluate", predictions, *words_of, "--no-language"))
+    metrics = json.loads((tmp_path / "page/metrics.json").read_text())
+    assert metrics["detail"]["reports"]["facts_reward"]["value"] == summary["mean_reward"]
+    few = table(tmp_path / "few.csv", [{"study_id": "s3", "report": "Edema."}])
+    words = ("--predictions", few, "--references", references, "--out", out)
+    with pytest.raises(OrapoError, match=r"39 of 40 \(97.5 %\) .*--partial goes on all the same"):
+        orapo("reward", *words)
+    assert json.loads(orapo("reward", *words, "--partial", "--json"))["mean_reward"] == 1 / 40
 
 
 def test_reward_of_a_judge_that_failed_is_empty_and_not_zero(orapo, tmp_path):

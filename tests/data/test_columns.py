@@ -22,6 +22,8 @@ def found(path, have, **wanted):
         (["id", "prediction"], Side.GENERATED, "id", "prediction"),
         (["id", "reference", "prediction"], Side.GENERATED, "id", "prediction"),
         (["id", "reference", "prediction"], Side.REFERENCE, "id", "reference"),
+        (["image_id", "gt_report", "gen_report"], Side.GENERATED, "image_id", "gen_report"),
+        (["image_id", "gt_report", "gen_report"], Side.REFERENCE, "image_id", "gt_report"),
         (["subject_id", "study_id", "report"], Side.ANY, "study_id", "report"),
         (["subject_id", "text"], Side.ANY, "subject_id", "text"),
     ],
@@ -41,6 +43,7 @@ def test_names_that_leave_no_doubt_are_found_and_said(tmp_path, have, side, stud
         # the reference's own text, taken for the prediction, would be a perfect score
         (["study_id", "report", "prediction"], Side.GENERATED, "could each be the report"),
         (["study_id", "report", "ground_truth"], Side.REFERENCE, "could each be the report"),
+        (["id", "gt_report", "gen_report"], Side.ANY, "could each be the report"),
         (["film", "report"], Side.ANY, r"lacks the column\(s\) study_id; .*--id-column"),
     ],
 )
@@ -69,6 +72,15 @@ def test_findings_and_impression_are_joined_with_the_end_of_a_sentence(tmp_path)
         assert report(tmp_path, {**row, "impression": empty}) == "Heart normal"
     nested = {"study_id": "1", "report": {"Findings": "Edema.", "IMPRESSION": "CHF."}}
     assert report(tmp_path, nested) == "Edema. CHF."
+
+
+def test_a_whole_report_stands_in_where_both_sections_are_empty(tmp_path):
+    row = {"id": "1", "Findings": "", "IMPRESSION": "None", "Report Text": "Edema."}
+    columns, said = found(tmp_path / "t.csv", list(row))
+    assert columns.report(tmp_path / "t.csv", Row(2, row)) == "Edema."
+    assert "'Findings' and 'IMPRESSION', where they are empty from 'Report Text'" in said
+    assert report(tmp_path, {**row, "Findings": "Clear."}) == "Clear."
+    assert report(tmp_path, {**row, "text": "Effusion."}) == ""  # which of the two, nobody knows
 
 
 @pytest.mark.parametrize("value", [3, ["Edema."], {"text": "Edema."}, {"findings": 3}])

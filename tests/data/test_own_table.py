@@ -110,7 +110,7 @@ def test_several_views_stand_in_one_cell_or_in_a_list(folder):
         ("1,nowhere.png,x.", "image nowhere.png: no such file"),
         ("1,a.png\0,x.", "image path holds a null byte"),
         ("1,,x.", "image_path names no image"),
-        (" ,a.png,x.", "study_id must be a string or a whole number"),
+        (" ,a.png,x.", "study_id must be a string or a whole number, it is empty"),
         ("1,a.png,  ", "has no report text; the study is left out"),
         ("1,a.png,nan", "has no report text; the study is left out"),
         ("1,a.png,x.,more", "4 fields, expected 3 as in the header"),
@@ -187,10 +187,10 @@ def test_wrong_types_in_json_lines_are_all_named(folder):
     content = "\n".join(json.dumps(line) for line in lines) + '\n{"study_id"\n[]\n'
     loaded = load(folder, content, "t.jsonl")
     assert [(p.place.line, p.sentence) for p in loaded.problems] == [
-        (1, "study_id must be a string or a whole number"),
+        (1, "study_id must be a string or a whole number, not float"),
         (1, "report must be a string, not list"),
         (1, "labels must be an object of CheXpert label names to 1, 0, -1 or null"),
-        (2, "study_id must be a string or a whole number"),
+        (2, "study_id must be a string or a whole number, not bool"),
         (2, "has no image path"),
         (3, "column Edema: label value True is not one of 1, 0, -1 or blank"),
         (4, "holds half a character (a surrogate without its pair)"),
@@ -217,6 +217,16 @@ def test_wrong_types_in_json_lines_are_all_named(folder):
 def test_a_table_that_is_wrong_as_a_whole_is_one_sentence(folder, content, message):
     with pytest.raises(OrapoError, match=message):
         load(folder, content)
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.jsonl", "t.parquet"])
+def test_reports_alone_are_a_table_where_nobody_asks_for_films(tmp_path, name):
+    with write_rows(tmp_path / name, ("id", "text")) as write:
+        write({"id": "1", "text": TEXT})
+    options = LoadOptions(check_files=False)
+    loaded = load_dataset("table", tmp_path / name, options)
+    assert [(one.study_id, one.report, one.images) for one in loaded.studies] == [("1", TEXT, ())]
+    assert {problem.kind for problem in loaded.problems} == {"guessed"}
 
 
 def test_another_encoding_can_be_named(folder):

@@ -1,5 +1,6 @@
 """The same table in every format, and what hostile ones do."""
 
+import gzip
 import json
 import resource
 import subprocess
@@ -59,6 +60,66 @@ def test_a_quotation_mark_in_a_tsv_swallows_no_row(tmp_path):
         read(path)
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.jsonl", "t.json"])
+def test_a_byte_order_mark_says_the_encoding(tmp_path, encoding, name):
+    """Excel's "Unicode Text" is UTF-16."""
+    content = {
+        "t.csv": "study_id;report\n1;Pleuraerguß.\n",
+        "t.csv.gz": "study_id;report\n1;Pleuraerguß.\n",
+        "t.jsonl": '{"study_id": "1", "report": "Pleuraerguß."}\n',
+        "t.json": '[{"study_id": "1", "report": "Pleuraerguß."}]',
+    }[name]
+    written = ("" if encoding in ("utf-16", "utf-32") else "\ufeff") + content
+    packed = gzip.compress(written.encode(encoding)) if name.endswith(".gz") else None
+    (tmp_path / name).write_bytes(packed or written.encode(encoding))
+    rows, said = read(tmp_path / name)
+    assert rows == [{"study_id": "1", "report": "Pleuraerguß."}]
+    assert f"read as {encoding[:6].upper()}, as its first bytes say" in said
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.jsonl"])
+def test_utf_16_without_its_mark_is_an_error_and_not_an_empty_report(tmp_path, name):
+    text = "study_id,report\n1,Edema.\n" if name == "t.csv" else '{"study_id": "1"}\n'
+    (tmp_path / name).write_bytes(text.encode("utf-16-le"))
+    with pytest.raises(OrapoError, match="line 1: holds a zero byte; it is no text, or UTF-16"):
+        read(tmp_path / name)
+
+
+def test_excels_line_that_names_the_delimiter_is_no_header(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("sep=^\nstudy_id^report\n1^Edema, effusion; no more.\n")
+    assert read(path)[0] == [{"study_id": "1", "report": "Edema, effusion; no more."}]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("above", ["Ward 7, March; 2026\n", "# exported\n\n", "\n", "\ufeffWard\n"])
+def test_a_title_above_the_header_is_passed_over_and_said(tmp_path, delimiter, above):
+    path = tmp_path / "t.csv"
+    cells = ("study_id", "date", "report"), ("1", "2026", "Edema.")
+    path.write_text(above + "".join(delimiter.join(row) + "\n" for row in cells))
+    rows, said = read(path)
+    assert rows == [{"study_id": "1", "date": "2026", "report": "Edema."}]
+    assert f"its header is line {above.count(chr(10)) + 1}; what stands above" in said
+
+
+def test_a_first_line_that_may_be_a_header_stays_one(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("film,words\n1,Edema.\ncase,text\n")
+    assert columns_of(path) == ["film", "words"]
+    path.write_text("name\n1,Edema.\n")
+    with pytest.raises(OrapoError, match="line 2: 2 fields, expected 1 as in the header"):
+        read(path)
+    sheet = workbook(tmp_path / "t.xlsx", [["film", "words"], ["1", "Edema."], ["case", "text"]])
+    assert columns_of(sheet) == ["film", "words"]
+
+
+def test_rows_of_empty_cells_are_blank_lines(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("study_id,report\n1,Edema.\n,\n,\n")
+    assert read(path)[0] == [{"study_id": "1", "report": "Edema."}]
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -96,7 +157,11 @@ def test_json_in_every_form_is_the_same_table(tmp_path, monkeypatch, content, ch
         ),
         ('{\n"study_id": "1",\n"report": "x"}', "is one JSON object, one record"),
         ('[{"a": "\\ud800"}]', "line 1: holds half a character"),
-        ('{"train": [1],\n"val": []}', "expected a JSON object under 'train'"),
+        ('{"train": [1],\n"val": []}', "with a list under 'train'; expected the list of records"),
+        ('{"data": [{"study_id": "1"}]}', "with a list under 'data'; expected the list of records"),
+        ('{"version": 1, "data": [{"study_id": "1"}]}', "with no record under 'version'"),
+        ('{"study_id": ["1", "2"], "report": ["x", "y"]}', "with a list under 'study_id'"),
+        ('{"study_id": {"0": "1"}, "report": {"0": "x"}}', "one record or its columns"),
     ],
 )
 def test_broken_json_is_one_sentence(tmp_path, content, message):
@@ -156,6 +221,20 @@ def test_a_sheet_is_a_table(tmp_path):
         {"study_id": 12345, "report": None, "age": 3.5},
     ]
     assert [(row.line, row.number) for row in rows] == [(3, 1), (5, 2)]
+
+
+def test_a_merged_title_above_the_header_of_a_sheet_is_passed_over(tmp_path):
+    path = workbook(
+        tmp_path / "t.xlsx",
+        [["Study", None, "Model"], [], ["study_id", "date", "report"], ["1", "=1+1", "Edema."]],
+    )
+    book = openpyxl.load_workbook(path)
+    book.active.merge_cells("A1:B1")
+    book.save(path)
+    rows, said = read(path)
+    assert rows == [{"study_id": "1", "date": "=1+1", "report": "Edema."}]
+    assert "its header is line 3; what stands above it is passed over" in said
+    assert "1 cells hold a formula" in said
 
 
 def test_formulas_stay_text_and_are_said(tmp_path):

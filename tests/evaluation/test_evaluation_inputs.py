@@ -1,13 +1,16 @@
 """What `orapo evaluate` reads: predictions, references, training studies."""
 
 import json
+import math
 
 import pytest
 
 from orapo.data.manifest import write_manifest
 from orapo.data.study import Study
+from orapo.data.table_writing import write_rows
 from orapo.errors import OrapoError
 from orapo.evaluation.inputs import read_predictions, read_references, read_training
+from orapo.evaluation.matching import likely_reason
 from orapo.labels import LABELS
 
 
@@ -125,3 +128,45 @@ def test_a_submission_to_rexrank_holds_both_sides(tmp_path):
     path.write_text(json.dumps({"1": {**one, "report": "Findings: Edema Impression: CHF."}}))
     with pytest.raises(OrapoError, match="model_prediction, report could each be the report"):
         read_predictions(path)
+
+
+@pytest.mark.parametrize("value", [12, 12.0, "12", " 12 "])
+@pytest.mark.parametrize("name", ["p.jsonl", "p.parquet"])
+def test_an_id_that_a_program_made_a_number_is_the_same_study(tmp_path, name, value):
+    """Pandas writes 12.0 where another row has no id, Excel where a cell is a number."""
+    with write_rows(tmp_path / name, ("study_id", "report")) as write:
+        write({"study_id": value, "report": "Edema."})
+    assert read_predictions(tmp_path / name) == {"12": "Edema."}
+
+
+@pytest.mark.parametrize(
+    ("value", "what"),
+    [(1.5, "not float"), (1e300, "not float"), (True, "not bool"), (None, "it is empty")],
+)
+def test_what_is_no_id_is_said(tmp_path, value, what):
+    path = tmp_path / "p.jsonl"
+    path.write_text(json.dumps({"study_id": value, "report": "x"}) + "\n")
+    with pytest.raises(OrapoError, match=f"must be a text or a whole number, {what}"):
+        read_predictions(path)
+
+
+def test_what_pandas_calls_nan_is_neither_an_age_nor_one_patient_of_all(tmp_path):
+    path = tmp_path / "r.jsonl"
+    rows = [
+        {"study_id": "1", "report": "x", "patient_id": 7.0, "age": 66.0, "sex": "F"},
+        {"study_id": "2", "report": "x", "patient_id": math.nan, "age": math.nan, "sex": math.nan},
+        {"study_id": "3", "report": "x", "patient_id": "nan", "age": "nan", "sex": "None"},
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    first, *others = read_references(path).values()
+    assert (first.patient_id, first.age, first.groups["age"]) == ("7", 66, "65 to 79")
+    for one in others:
+        assert (one.patient_id, one.age, one.groups["sex"], one.groups["age"]) == ("", None, "", "")
+
+
+@pytest.mark.parametrize("form", ['="{}"', "'{}", '"{}"'])
+def test_quotation_marks_around_ids_are_hinted_at(form):
+    names = {str(number) for number in range(5)}
+    assert "if quotation marks did not count" in likely_reason(
+        {form.format(n) for n in names}, names
+    )

@@ -133,9 +133,14 @@ def test_reports_that_can_not_be_read_have_no_repetition_and_zero_facts(tmp_path
     assert reports["facts_reward"]["value"] == 0  # the model's failure, not the judge's
     assert reports["repetition"]["value"] is None
     assert reports["repetition"]["reason"] == "no fact could be read from any report"
+    assert reports["graded_score"]["value"] == 0
+    assert reports["graded_missed_finding"]["reason"] == "no fact could be read from any report"
     _, screen = shown(metrics, tmp_path, capsys)
     (line,) = [line for line in screen.splitlines() if line.strip().startswith("repetition")]
     assert line.split()[1:3] == ["-", "no"]
+    unread = evaluated([("There is edema.", "xyz")])["detail"]["reports"]
+    for name in ("graded_score", "graded_missed_finding"):
+        assert unread[name]["reason"] == "no study has a reference text that can be read"
 
 
 def test_counts_and_shares_have_their_units(tmp_path, capsys):
@@ -146,6 +151,15 @@ def test_counts_and_shares_have_their_units(tmp_path, capsys):
     assert " ".join(lines["hallucinated"][-3:]) == "labels a report"
     assert lines["unreadable"][1:3] == ["50.0", "%"]
     assert "<td>labels a report</td>" in page
+    for name, unit in (
+        ("bleu1", "from 0 to 1"),
+        ("rouge", "from 0 to 1"),
+        ("cider", "from 0 to 10"),
+    ):
+        assert " ".join(lines[name]).endswith(unit)
+    for name in ("cider", "R2Gen cider"):
+        row = next(row for row in page.split("<tr>") if f'scope="row">{name}</th>' in row)
+        assert "<td>from 0 to 10</td>" in row
 
 
 def test_one_patient_can_not_tell_chance_from_skill():

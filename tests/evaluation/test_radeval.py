@@ -75,7 +75,7 @@ def test_figures_of_each_report_get_an_interval_and_those_of_the_set_none(fake, 
     simple = detail["figures"]["radgraph_simple"]
     assert simple["value"] == pytest.approx(np.mean(lengths))
     assert simple["low"] < simple["value"] < simple["high"]
-    chexbert = {"value": 0.5, "low": None, "high": None}
+    chexbert = {"value": 0.5, "low": None, "high": None, "unit": "1 at best"}
     assert detail["figures"]["f1chexbert_5_micro_f1"] == chexbert
     assert (detail["version"], detail["studies"], said) == ("2.2.1", 3, [])
 
@@ -128,7 +128,12 @@ def test_what_is_no_number_is_none_and_its_study_does_not_count(fake, resampler)
     }
     detail, _ = radeval_detail(result, ["bertscore"], resampler)
     assert detail["figures"]["bertscore"]["value"] == 0.75
-    assert detail["figures"]["whole"] == {"value": None, "low": None, "high": None}
+    assert detail["figures"]["whole"] == {
+        "value": None,
+        "low": None,
+        "high": None,
+        "unit": "1 at best",
+    }
 
 
 def test_files_that_a_metric_writes_do_not_stay(fake, tmp_path, monkeypatch):

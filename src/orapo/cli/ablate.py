@@ -13,6 +13,7 @@ from rich.table import Table
 
 from orapo.cli.alone import said_if_full
 from orapo.cli.progress import AGAIN, saying_what_is_kept
+from orapo.data.standard_streams import not_standard_output
 from orapo.errors import MissingExtraError, OrapoError
 from orapo.locking import locked
 from orapo.models.hub import find_model
@@ -76,6 +77,7 @@ def ablate(
         from orapo.training.run import quiet_libraries
     except ModuleNotFoundError as error:
         raise MissingExtraError("an ablation", "train") from error
+    not_standard_output(out)
     if budget not in [one.value for one in Budget]:
         raise OrapoError(f"--budget must be rollouts, samples or minutes, not {budget!r}")
     quiet_libraries()

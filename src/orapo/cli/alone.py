@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from orapo import signals
+from orapo.data.standard_streams import is_dash, not_standard_output
 from orapo.errors import RunFailedError
 from orapo.locking import locked
 from orapo.writing import remove_leftovers
@@ -66,11 +67,12 @@ def _state(out: Path) -> object:
     return [(one.st_ino, one.st_size, one.st_mtime_ns) for one in inside]
 
 
-def alone(command: _Command) -> _Command:
+def alone(command: _Command, *, stdout: bool = False) -> _Command:
     """Hold what a command's ``out`` names while it runs, against other processes.
 
     Args:
         command: Takes a file or a folder, or None, as ``out``.
+        stdout: Whether it may be ``-`` too.
 
     Returns:
         The command; another process that writes there is an `OrapoError`.
@@ -80,7 +82,9 @@ def alone(command: _Command) -> _Command:
     def held(*given: Any, **named: Any) -> Any:
         out = named.get("out")
         with ExitStack() as stack:
-            if isinstance(out, Path):
+            if isinstance(out, Path) and not stdout:
+                not_standard_output(out)
+            if isinstance(out, Path) and not is_dash(out):  # two pipes are in nobody's way
                 stack.enter_context(said_if_full(out))
                 # of several processes of one command (torchrun) the first holds it for all
                 if os.environ.get("RANK", "0") == "0":

@@ -22,7 +22,7 @@ from orapo.writing import json_text, write_text
 
 def add_to(app: typer.Typer) -> None:
     """Add ``compare`` to the command line."""
-    app.command()(alone(compare))
+    app.command()(alone(compare, stdout=True))
 
 
 def compare(
@@ -107,6 +107,12 @@ def compare(
             language=language,
             step=step,
         )
+        warnings += [
+            f"{name}: {count:,} of {len(truth):,} reports are not English, not read, and count as "
+            "saying nothing (orapo evaluate gives them no FactS)."
+            for name, count in result["not_english"].items()
+            if count
+        ]
         result |= {"missing_predictions": missing, "unmatched": unmatched}
         if out is not None and out.suffix.lower() in (".html", ".htm"):
             from orapo.evaluation.comparison_page import write_comparison

@@ -18,6 +18,7 @@ from orapo.cli.data_check import check
 from orapo.cli.data_convert import convert
 from orapo.cli.data_sample import sample
 from orapo.cli.progress import bars, saying_what_is_kept
+from orapo.data.standard_streams import not_standard_output
 from orapo.errors import OrapoError
 from orapo.labels import LABELS, POSITIVE, UNCERTAIN
 from orapo.writing import json_text
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
     from orapo.data.study import Study
 
 data = typer.Typer(help="Make and look after data sets.", no_args_is_help=True)
-for _command in (check, sample, convert):
+for _command in (check, convert):
     data.command()(alone(_command))
+data.command()(alone(sample, stdout=True))
 
 _DEFAULT_STUDIES: Final = 640
 _SHEET_FILMS: Final = 24
@@ -102,6 +104,7 @@ def phantom(
     from orapo.data.phantom import DIFFICULTIES, PhantomConfig, write_phantom
     from orapo.data.phantom.layouts import write_layout
 
+    not_standard_output(out)
     config = PhantomConfig(size=size, difficulty=DIFFICULTIES[difficulty.value])
     counts = _split(studies, {"train": train, "validate": validate, "test": test})
     if sheet is not None and sheet.suffix.lower() != ".png":

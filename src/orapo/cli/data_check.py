@@ -51,12 +51,13 @@ def check(
     """
     from orapo.data.image_check import check_images
     from orapo.data.profile import problem_record, problems_of_the_whole, profile
-    from orapo.data.standard_streams import from_input
+    from orapo.data.standard_streams import from_input, in_words
 
     named = shared.named_columns(id_column, text_column, findings_column, impression_column)
     options = shared.load_options(
         image_root, reports, columns, encoding, labels_from, images, named, body_part
     )
+    shared.check_source(dataset, path)
     path = from_input(path)
     keep = None if out is None else out / "images"
     with saying_what_is_kept(lambda: _kept(keep)), bars() as shown:
@@ -92,7 +93,7 @@ def check(
             Console().print(str(page), markup=False, highlight=False, soft_wrap=True)
     if figures["fatal_problems"]:
         Console(stderr=True).print(
-            f"orapo: {path}: {figures['fatal_problems']:,} problem(s) would stop a training",
+            f"orapo: {in_words(str(path))}: {figures['fatal_problems']:,} problem(s) would stop a training",
             style="red",
             markup=False,
             soft_wrap=True,

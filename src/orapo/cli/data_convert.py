@@ -50,9 +50,13 @@ def convert(
     """
     from orapo.data.convert import convert as convert_loaded
     from orapo.data.convert import require_datasets, write_hugging_face
+    from orapo.data.standard_streams import digest, from_input, is_dash
 
     if hf:
         require_datasets()
+    piped = is_dash(path)
+    shared.check_source(dataset, path)
+    path = from_input(path)
     named = shared.named_columns(id_column, text_column, findings_column, impression_column)
     options = shared.load_options(
         image_root, reports, columns, encoding, labels_from, True, named, body_part
@@ -66,7 +70,13 @@ def convert(
                 "with --skip-bad"
             )
         bar = shown.add_task("copying images", total=None)
-        made_from = [dataset.value, path.resolve(), image_root, dict(options.columns), labels_from]
+        made_from = [
+            dataset.value,
+            digest(path) if piped else path.resolve(),
+            image_root,
+            dict(options.columns),
+            labels_from,
+        ]
         made_from += [] if options.body_part == "chest" else [options.body_part]
         done = convert_loaded(
             loaded,

@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from orapo.data.standard_streams import in_words, is_dash
 from orapo.errors import OrapoError
 
 if TYPE_CHECKING:
@@ -44,7 +45,11 @@ class BodyPartName(StrEnum):
 
 
 Source = Annotated[
-    Path, typer.Argument(metavar="PATH", help="Folder or table of the data set (docs/data.md).")
+    Path,
+    typer.Argument(
+        metavar="PATH",
+        help="Folder or table of the data set (docs/data.md); - is a table or manifest on stdin.",
+    ),
 ]
 Dataset = Annotated[DatasetName, typer.Option(help="How it lies on disk.")]
 ImageRoot = Annotated[
@@ -113,6 +118,18 @@ def load_options(
     )
 
 
+def check_source(dataset: DatasetName, path: Path) -> None:
+    """Refuse ``-`` for a data set that is a folder.
+
+    Raises:
+        OrapoError: So it is.
+    """
+    if is_dash(path) and dataset not in (DatasetName.TABLE, DatasetName.MANIFEST):
+        raise OrapoError(
+            f"-: --dataset {dataset.value} is a folder; table and manifest can be piped"
+        )
+
+
 def named_columns(
     id_column: str | None,
     text_column: str | None,
@@ -162,7 +179,9 @@ def say_problems(problems: Sequence[Problem]) -> None:
     console = Console(stderr=True)
     for problem in problems[:_MOST_SAID]:
         word, style = ("error", "red") if problem.fatal else ("warning", "yellow")
-        console.print(f"{word}: {problem}", style=style, markup=False, soft_wrap=True)
+        console.print(
+            f"{word}: {in_words(str(problem))}", style=style, markup=False, soft_wrap=True
+        )
     if len(problems) > _MOST_SAID:
         console.print(
             f"... and {len(problems) - _MOST_SAID:,} more; orapo data check --out DIR writes all "

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
 
 def sample(
-    manifest: Annotated[Path, typer.Argument(metavar="MANIFEST", help="A manifest (JSONL).")],
-    out: Annotated[Path, typer.Option(help="Manifest of the sample.", dir_okay=False)],
+    manifest: Annotated[
+        Path, typer.Argument(metavar="MANIFEST", help="A manifest (JSONL); - is stdin.")
+    ],
+    out: Annotated[Path, typer.Option(help="Manifest of the sample; - is stdout.", dir_okay=False)],
     size: Annotated[int, typer.Option(min=1, help="How many studies.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Another seed draws another sample.")] = 0,
     stratified: Annotated[
@@ -43,9 +45,13 @@ def sample(
     from orapo.data.loaded import LoadOptions
     from orapo.data.manifest import write_manifest
     from orapo.data.sampling import sample_studies
+    from orapo.data.standard_streams import from_input, is_dash
     from orapo.data.table_writing import not_an_input
 
     not_an_input(out, manifest)
+    if is_dash(out) and as_json:
+        raise OrapoError("--out - and --json: give one of the two; both are standard output")
+    manifest = from_input(manifest)
     with bars() as shown:
         options = LoadOptions(check_files=False)
         loaded = shared.load(shown, shared.DatasetName.MANIFEST, manifest, options)
@@ -86,7 +92,7 @@ def sample(
             f"{count['sample']} ({count['sample'] / len(drawn):.1%})",
             f"{count['source']} ({count['source'] / len(source):.1%})",
         )
-    console = Console()
+    console = Console(stderr=is_dash(out))
     console.print(table)
     console.print(str(out), markup=False, highlight=False, soft_wrap=True)
 

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from orapo.cli.alone import said_if_full
 from orapo.cli.progress import AGAIN, saying_what_is_kept
+from orapo.data.standard_streams import not_standard_output
 from orapo.errors import MissingExtraError
 from orapo.locking import locked
 from orapo.writing import json_text
@@ -35,6 +36,7 @@ def demo(
         from orapo.demo import TOO_SHORT, DemoPlan, run_demo
     except ModuleNotFoundError as error:
         raise MissingExtraError("the demo", "train") from error
+    not_standard_output(out)
     plan = DemoPlan.quick(seed) if quick else DemoPlan(seed=seed)
     with (
         said_if_full(out),

@@ -136,13 +136,14 @@ def evaluate(
 
     Writes tables, plots, metrics.json and report.html.
 
-    A study without a prediction counts as an empty report; ids that don't match are said, and above
-    20 % of a side are refused without --partial. Intervals are 95 % bootstrap intervals
+    A study without a prediction counts as an empty report, or is left out with --allow-missing; ids
+    that don't match are said, and above 20 % of a side are refused without --partial. Intervals are 95 % bootstrap intervals
     over patients. Exit code 1 if a metric of --radeval could not be had; the rest is written.
     """
     # Imported here: scikit-learn and matplotlib would slow down every other command's start.
-    from orapo.data.standard_streams import from_input, is_dash
-    from orapo.evaluation.inputs import read_earlier_given, read_labels, with_labels
+    from orapo.data.standard_streams import from_input
+    from orapo.evaluation.inputs import read_earlier_given, read_labels
+    from orapo.evaluation.matching import with_labels
     from orapo.evaluation.metrics import (
         Evaluation,
         evaluation_metrics,
@@ -160,11 +161,13 @@ def evaluate(
     if radeval:
         asked = follow.asked(radeval) if follow else radeval_metrics(radeval)
     absent: list[str] = []
-    if is_dash(out):
-        raise OrapoError("--out -: expected a folder; --json prints metrics.json")
     if out.exists() and not out.is_dir():
         raise OrapoError(f"{out}: expected a folder, this is a file")
     predictions, references = from_input(predictions), from_input(references)
+    train, reference_labels, prediction_labels = (
+        None if path is None else from_input(path)
+        for path in (train, reference_labels, prediction_labels)
+    )
     say = tables.Said()
     names = tables.both_sides(
         [predictions], references, id_column, text_column, findings_column, impression_column,
@@ -294,11 +297,9 @@ def _given(
     missing: Collection[str],
 ) -> list[Mapping[str, LabelValue]]:
     """Return another labeler's labels of the generated reports."""
-    lacking = [study for study in reports if study not in labels and study not in missing]
-    if lacking:
-        raise OrapoError(
-            f"{path}: lacks {len(lacking)} of the predicted studies, the first is {lacking[0]}"
-        )
+    from orapo.evaluation.matching import refuse_lacking
+
+    refuse_lacking([study for study in reports if study not in missing], labels, path, "predicted")
     return [labels.get(study, {}) for study in reports]
 
 

@@ -153,7 +153,7 @@ def _report_table(detail: Mapping[str, Any]) -> Table:
             if prefix == "ReXrank " and figure["value"] is None:
                 continue  # which of its metrics want weights is one of the notes
             interval = "" if figure["low"] is None else between(figure)
-            unit = figure.get("reason", "")
+            unit = figure.get("reason") or figure["unit"]
             table.add_row(prefix + name.replace("_", " "), number(figure["value"]), interval, unit)
     return table
 

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from orapo.cli.alone import alone
-from orapo.data.standard_streams import from_input
+from orapo.data.standard_streams import from_input, is_dash, not_standard_output
 from orapo.errors import MissingExtraError, OrapoError
 from orapo.export.formats import ENDINGS, Format
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("export")(alone(export))
+    app.command("export")(alone(export, stdout=True))
 
 
 def export(
@@ -29,7 +29,9 @@ def export(
         Path,
         typer.Argument(help="What `orapo generate` wrote, or any study_id and report; - is stdin."),
     ],
-    out: Annotated[Path, typer.Option(help="Folder, a file a study; for csv the table's name.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder, a file a study; for csv the table's name, - is stdout.")
+    ],
     kind: Annotated[
         Format, typer.Option("--format", help="csv: one table; others: a file a study.")
     ],
@@ -66,8 +68,9 @@ def export(
         not_an_input(out, predictions)
         written, failed = _write_csv(drafts(), out), 0
     else:
+        not_standard_output(out)
         written, failed = _write_files(drafts(), kind, out, with_patient, console)
-    typer.echo(f"{written} reports: {out}")
+    typer.echo(f"{written} reports: {out}", err=is_dash(out))
     if left_out:
         console.print(
             f"orapo: {len(left_out)} studies have an error and no report; left out", markup=False
@@ -128,7 +131,7 @@ def _write_csv(drafts: Iterator[Draft], out: Path) -> int:
     from orapo.data.tables import table_format
     from orapo.export.files import CSV_COLUMNS, csv_row
 
-    if table_format(out) != ".csv":
+    if table_format(out, written=True) != ".csv":
         raise OrapoError(f"{out}: expected a file name ending in .csv")
     written = 0
     with write_rows(out, CSV_COLUMNS) as write:

@@ -56,7 +56,9 @@ def generate(
             help="Image files or folders of them, a study each; DICOM files by their study."
         ),
     ] = None,
-    data: Annotated[Path | None, typer.Option(help="Manifest (JSONL) instead of images.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Manifest (JSONL) instead of images; - is stdin.")
+    ] = None,
     split: Annotated[str, typer.Option(help="Split of the manifest; empty for all.")] = "test",
     out: Annotated[Path, typer.Option(help="Predictions: .jsonl, .csv or .parquet.")] = Path(
         "predictions.jsonl"
@@ -137,6 +139,7 @@ def generate(
     spreads it over processes. Exit code 1: there are error rows.
     """
     from orapo.data.resumable import make_folder_of
+    from orapo.data.standard_streams import from_input
     from orapo.data.table_writing import not_an_input
     from orapo.data.tables import table_format
     from orapo.generation import Decoding
@@ -148,6 +151,8 @@ def generate(
     table_format(out)
     not_an_input(out, data)
     make_folder_of(out)
+    if data is not None:
+        data = from_input(data)
     if temperature is None:
         temperature = 0.0 if samples == 1 else 1.0
     if samples > 1 and temperature == 0:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
@@ -12,17 +11,17 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from orapo import __version__
 from orapo.cli import reading
 from orapo.cli import table_options as tables
 from orapo.cli.alone import alone
+from orapo.cli.progress import bars
 from orapo.data.columns import ReportColumns, Wanted
 from orapo.data.resumable import ResumableRows, file_identity
 from orapo.data.spreadsheet import for_a_spreadsheet
-from orapo.data.standard_streams import from_input, is_dash, scratch_folder
+from orapo.data.standard_streams import digest, from_input, is_dash, scratch_folder
 from orapo.data.table_writing import not_an_input, write_rows
 from orapo.data.tables import id_cell, read_rows, report_columns, table_format
 from orapo.errors import OrapoError
@@ -41,7 +40,7 @@ Outcome = tuple[list[LabelValue], int]
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("label")(alone(label))
+    app.command("label")(alone(label, stdout=True))
 
 
 def label(
@@ -112,8 +111,8 @@ def label(
     made_from = [_identity(named, source), lexicon and _lexicon_identity(lexicon), *how]
     kept = ResumableRows(scratch_folder() / "rows" if is_dash(out) else out, made_from)
     try:
-        with _progress() as progress:
-            task = progress.add_task("Labelling", completed=kept.done, total=None)
+        with bars() as progress:
+            task = progress.add_task("reports labelled", completed=kept.done, total=None)
             rest = islice(texts, kept.done, None)
             rows = _judged(judge, rest) if judge is not None else _read(lexicon, rest, workers)
             for number, row in enumerate(rows, start=kept.done + 1):
@@ -145,8 +144,7 @@ def _identity(named: Path, source: Path) -> Any:
     """Return what tells the table from another one; of standard input its content."""
     if not is_dash(named):
         return file_identity(source)
-    with source.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return digest(source)
 
 
 def _lexicon_identity(lexicon: Path) -> Any:
@@ -293,15 +291,3 @@ def _show(summary: dict[str, Any], as_json: bool, console: Console) -> None:
             markup=False,
             highlight=False,
         )
-
-
-def _progress() -> Progress:
-    console = Console(stderr=True)
-    return Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}: {task.completed} reports"),
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )

@@ -94,7 +94,7 @@ def make(
     """
     from orapo.data.standard_streams import from_input
     from orapo.evaluation.inputs import ids_of_other_splits, read_references
-    from orapo.evaluation.matching import REFUSED_ABOVE, SAID_ABOVE, unmatched_studies
+    from orapo.evaluation.matching import refuse_unmatched, unmatched_studies
     from orapo.preferences.candidates import (
         RADIOLOGIST,
         candidates,
@@ -126,12 +126,10 @@ def make(
         if not reports[name].keys() & truth.keys():
             raise OrapoError(f"{path} and {references}: have no study_id in common{hint}")
         # a sheet is of some studies: that others have no report is no fault
-        share = len(found.predictions) / max(1, found.of_predictions)
-        words = replace(found, references=()).in_words(str(path), str(references))
-        if share > REFUSED_ABOVE and not partial:
-            raise OrapoError(f"too many ids don't match: {words} (--partial goes on all the same)")
-        if share > SAID_ABOVE:
-            tables.warn(f"Ids that don't match: {words}.")
+        found = replace(found, references=())
+        refuse_unmatched(found.share, found.in_words(str(path), str(references)), partial)
+        if warning := found.warning(str(path), str(references)):
+            tables.warn(warning)
     if with_radiologist:
         if RADIOLOGIST in reports:
             raise OrapoError("--with-radiologist: a system can't be named radiologist too")

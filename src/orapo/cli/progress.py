@@ -39,6 +39,15 @@ class _Rate(ProgressColumn):
         return Text(f"{speed:,.0f}/s" if speed >= 10 else f"{speed:.1f}/s", "progress.data.speed")
 
 
+class _Done(MofNCompleteColumn):
+    """How much of how much is done; nothing where nothing is counted, in place of rich's "0/?"."""
+
+    def render(self, task: Task) -> Text:
+        if task.total is None:
+            return Text(f"{task.completed:,.0f}" if task.completed else "", "progress.download")
+        return super().render(task)
+
+
 def bars() -> Progress:
     """Return bars for stderr, shown where that is a terminal: done, rate, time, time left."""
     console = Console(stderr=True)
@@ -46,7 +55,7 @@ def bars() -> Progress:
         SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
+        _Done(),
         _Rate(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),

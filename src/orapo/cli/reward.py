@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from itertools import tee
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,26 +18,28 @@ from rich.table import Table
 from orapo.cli import reading
 from orapo.cli import table_options as tables
 from orapo.cli.alone import alone
-from orapo.cli.graded_column import COLUMN, NOT_GRADED, Beside, GradedCell, grade, read_beside
+from orapo.cli.graded_column import COLUMN, NOT_GRADED, GradedCell, grade, read_beside
 from orapo.cli.progress import saying_what_is_kept
-from orapo.data.columns import ReportColumns, Wanted
+from orapo.cli.reward_sides import (
+    Item,
+    Labels,
+    compare_ids,
+    joined_items,
+    reference_labels_by_study,
+)
 from orapo.data.spreadsheet import no_formula
 from orapo.data.standard_streams import from_input, is_dash
 from orapo.data.table_writing import not_an_input, write_rows
-from orapo.data.tables import id_cell, label_cells, read_rows, report_columns, table_format
+from orapo.data.tables import table_format
 from orapo.errors import OrapoError
-from orapo.labels import DEFAULT_UNCERTAIN, LabelSet, LabelValue, UncertainPolicy, any_known
+from orapo.labels import DEFAULT_UNCERTAIN, UncertainPolicy
 from orapo.writing import json_text
 
 if TYPE_CHECKING:
+    from orapo.evaluation.matching import Unmatched
     from orapo.facts import ContradictionRule, FactsEngine, FactsScore, ReportFacts
 
 FIGURES = ("reward", "precision", "recall", "tp", "fp", "fn", "contradictions", "readable")
-
-Labels = tuple[LabelValue, ...]
-"""A study's labels in the set's order; empty if none is known."""
-_Item = tuple[str, str, Labels, Beside | None]
-"""Study id, predicted report, the reference's labels, and its text where the table has it."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class _Scoring:
         )[0]
 
 
-def _score_text(scoring: _Scoring, item: _Item) -> _Scored:
+def _score_text(scoring: _Scoring, item: Item) -> _Scored:
     from orapo.facts.parallel import rules_engine
 
     study_id, text, truth, beside = item
@@ -94,7 +96,7 @@ class _Scored:
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("reward")(alone(reward))
+    app.command("reward")(alone(reward, stdout=True))
 
 
 def reward(
@@ -141,6 +143,7 @@ def reward(
     no_schema: reading.NoSchema = False,
     spreadsheet: reading.Spreadsheet = False,
     as_json: Annotated[bool, typer.Option("--json", help="Summary as JSON on stdout.")] = False,
+    partial: tables.Partial = False,
     id_column: tables.IdColumn = None,
     text_column: tables.TextColumn = None,
     findings_column: tables.FindingsColumn = None,
@@ -150,7 +153,9 @@ def reward(
 ) -> None:
     """Score predicted reports against references with FactS.
 
-    A report that a judge failed on has an empty reward, never 0, and the exit code is then 1.
+    A report that a judge failed on has an empty reward, never 0, and the exit code is then 1. A study
+    without a prediction counts as an empty report, a prediction without a reference has no reward;
+    ids that don't match are said, and above 20 % of a side are refused without --partial.
     """
     from orapo.facts import ContradictionRule
     from orapo.facts.parallel import rules_engine
@@ -182,18 +187,22 @@ def reward(
         [predictions], references, id_column, text_column, findings_column, impression_column,
         reference_id_column, reference_text_column, tables.Said(),
     )  # fmt: skip
-    truth, unread_references = _read_references(references, reader, names[1])
+    unmatched = compare_ids(predictions, references, names, partial)
+    if warning := unmatched.warning(str(predictions), str(references)):
+        tables.warn(warning)
+    truth, unread_references = reference_labels_by_study(references, reader, names[1])
     beside = read_beside(references, names[1])
     more = (COLUMN,) if beside else ()
-    items = _joined(predictions, references, truth, names[0], beside)
+    items = joined_items(predictions, names[0], truth, beside, unmatched.references)
+    total = len(truth) + len(unmatched.predictions)
     if judge is not None:
         scored = _judged(judge, scoring, items)
     else:
         from orapo.facts.parallel import map_reports
 
-        scored = map_reports(partial(_score_text, scoring), items, workers)
+        scored = map_reports(functools.partial(_score_text, scoring), items, workers)
     console = Console(stderr=True)
-    summary = _Summary(unread_references)
+    summary = _Summary(unread_references, unmatched)
     with ExitStack() as stack:
         stack.enter_context(saying_what_is_kept(lambda: f"nothing was written to {out}"))
         write = stack.enter_context(write_rows(out, ("study_id", *FIGURES, *more)))
@@ -201,7 +210,7 @@ def reward(
         if explain is not None:
             tell = stack.enter_context(write_rows(explain, ("study_id", *EXPLAINED, *more)))
         for one in track(
-            scored, "Scoring", len(truth), console=console, disable=not console.is_terminal
+            scored, "Scoring", total, console=console, disable=not console.is_terminal
         ):
             # Nothing to score, or nothing known, is an empty row and not a zero.
             figures = {} if one.score is None else {f: getattr(one.score, f) for f in FIGURES}
@@ -222,7 +231,7 @@ def reward(
     if judge is not None:
         result["judge"] = reading.spent(judge)
     if as_json:
-        typer.echo(json_text(result, indent=1))
+        typer.echo(json_text({**result, "unmatched": unmatched.as_dict()}, indent=1))
     else:
         table = Table("", "value", title="FactS reward")
         for name, value in result.items():
@@ -235,7 +244,7 @@ def reward(
         raise typer.Exit(1)
 
 
-def _judged(judge: Any, scoring: _Scoring, items: Iterable[_Item]) -> Iterator[_Scored]:
+def _judged(judge: Any, scoring: _Scoring, items: Iterable[Item]) -> Iterator[_Scored]:
     from orapo.facts.llm import JudgeFailure
 
     known, asked = tee(items)  # tee keeps no more than what is under way
@@ -284,8 +293,9 @@ def _explained(one: _Scored) -> dict[str, Any]:
 
 
 class _Summary:
-    def __init__(self, references_not_english: int) -> None:
+    def __init__(self, references_not_english: int, unmatched: Unmatched) -> None:
         self.references_not_english = references_not_english
+        self.unmatched = unmatched
         self.studies = self.scored = self.zeros = self.unreadable = self.contradictions = 0
         self.failed = self.graded = self.not_english = self.disguised = self.nothing_to_score = 0
         self.total = self.graded_total = 0.0
@@ -310,6 +320,10 @@ class _Summary:
     def notes(self) -> list[str]:
         """Say what was left out, and why."""
         notes = []
+        if missing := len(self.unmatched.references):
+            notes.append(f"Studies without a prediction, counted as empty reports: {missing}.")
+        if alone := len(self.unmatched.predictions):
+            notes.append(f"Predictions without a reference, which have no reward: {alone}.")
         if self.not_english:
             share = f"{self.not_english} of {self.studies}, {self.not_english / self.studies:.0%}"
             notes.append(f"Reports that are not English, not read and without a reward: {share}.")
@@ -346,85 +360,6 @@ class _Summary:
             "contradictions": self.contradictions,
             "graded_studies": self.graded,
             "mean_graded": self.graded_total / self.graded if self.graded else None,
+            "missing_predictions": len(self.unmatched.references),
+            "predictions_without_reference": len(self.unmatched.predictions),
         }
-
-
-def _read_references(
-    path: Path, reader: FactsEngine, wanted: Wanted
-) -> tuple[dict[str, Labels], int]:
-    """Labels by study, from the label columns where the table has them, else from its reports.
-
-    Texts are not kept here: of each study only its id and its labels.
-
-    Returns:
-        The labels, and how many references could not be read because they are not English.
-    """
-    from orapo.facts import reference_labels
-
-    label_set = reader.label_set
-    references: dict[str, Labels] = {}
-    not_english = 0
-    known, asked = tee(_reference_rows(path, label_set, report_columns(path, wanted)))
-    texts = (text for _, _, text in asked if text is not None)
-    read = reader.read_many(texts)
-    for study_id, labels, text in known:
-        if text is not None:
-            report = next(read)
-            if report is None:
-                raise OrapoError(
-                    f"{path}: the judge failed on the reference of study {study_id}; the same "
-                    "command asks for it again"
-                )
-            not_english += not report.english
-            # a report without a fact says nothing, not that all is normal
-            labels = tuple(reference_labels(report).values()) if report.readable else ()
-        if study_id in references:
-            raise OrapoError(f"{path}: study_id {study_id} stands twice")
-        references[study_id] = labels
-    return references, not_english
-
-
-def _reference_rows(
-    path: Path, label_set: LabelSet, columns: ReportColumns
-) -> Iterator[tuple[str, Labels, str | None]]:
-    """Yield id, labels, and the text to read them from, if they are not there."""
-    only = (*columns.names, "labels", *label_set.labels)
-    for row in read_rows(path, required=(columns.study_id,), only=only):
-        labels = label_cells(path, row, label_set)
-        if not labels:
-            columns.needs_text(path, f", and the {len(label_set.labels)} label columns")
-        known = any_known(labels)
-        values = tuple(labels.values()) if known else ()
-        texts = any(name in row.values for name in columns.names[1:])
-        text = None if known else columns.report(path, row) if texts or not labels else ""
-        yield id_cell(path, row, columns.study_id), values, text
-
-
-def _joined(
-    predictions: Path,
-    references: Path,
-    truth: dict[str, Labels],
-    wanted: Wanted,
-    beside: dict[str, Beside],
-) -> Iterator[_Item]:
-    """Yield id, predicted text, the study's labels and text, in the order of the predictions.
-
-    Raises:
-        OrapoError: A study is on one side only, or stands twice.
-    """
-    columns = report_columns(predictions, wanted)
-    columns.needs_text(predictions)
-    seen: set[str] = set()
-    for row in read_rows(predictions, columns.required, only=columns.names, say=wanted.say):
-        study_id = id_cell(predictions, row, columns.study_id)
-        if study_id in seen:
-            raise OrapoError(f"{predictions}, line {row.line}: study_id {study_id} stands twice")
-        seen.add(study_id)
-    if seen != truth.keys():  # before anything is scored: a judge may cost money
-        from orapo.evaluation.matching import unmatched_studies
-
-        words = unmatched_studies(seen, truth).in_words(str(predictions), str(references))
-        raise OrapoError(f"the tables have different studies: {words}")
-    for row in read_rows(predictions, columns.required, only=columns.names):
-        study_id = id_cell(predictions, row, columns.study_id)
-        yield study_id, columns.report(predictions, row), truth[study_id], beside.get(study_id)

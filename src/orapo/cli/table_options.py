@@ -79,7 +79,7 @@ class Said:
 def warn(sentence: str) -> None:
     """Say what nobody may overlook: a red banner on stderr."""
     Console(stderr=True).print(
-        f"orapo: WARNING: {sentence}",
+        f"orapo: WARNING: {in_words(sentence)}",
         style="bold white on red",
         markup=False,
         highlight=False,

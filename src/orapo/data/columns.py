@@ -36,11 +36,25 @@ _GENERATED: Final = (
     *("prediction", "predictions", "predicted", "predictedreport", "reportpredicted", "pred"),
     *("generated", "generatedreport", "reportgenerated", "generatedtext", "generation"),
     *("modelprediction", "modeloutput", "modelreport", "output", "hypothesis", "hyp", "candidate"),
-    *("candidatereport", "completion", "response"),
+    *("candidatereport", "completion", "response", "gen", "genreport", "genreports", "predreport"),
+    *("predreports", "predictedreports", "generatedreports", "modelpredictions", "modeloutputs"),
+    *("outputs", "hypotheses", "candidates", "responses"),
 )
 _REFERENCES: Final = (
     *("reference", "referencereport", "reportreference", "ref", "groundtruth", "groundtruthreport"),
-    *("gt", "gtreport", "target", "targetreport", "truth", "gold", "goldreport", "originalreport"),
+    *(
+        "gt",
+        "gtreport",
+        "gtreports",
+        "references",
+        "refreport",
+        "target",
+        "targetreport",
+        "truth",
+        "gold",
+        "goldreport",
+        "originalreport",
+    ),
 )
 _TEXTS: Final = (
     *(
@@ -66,6 +80,7 @@ def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.casefold())
 
 
+_ALL_IDS: Final = frozenset((_plain(ID), *_IDS, *_PEOPLE))
 _KNOWN: Final = frozenset(
     (
         *(_plain(name) for name in (ID, REPORT, *LABELS)),
@@ -77,6 +92,27 @@ _KNOWN: Final = frozenset(
 def is_known(name: str) -> bool:
     """Whether tables of reports have columns of that name."""
     return _plain(name) in _KNOWN
+
+
+def header_row(rows: Sequence[Sequence[Any]]) -> int:
+    """Return which of a table's first rows is its header: the first, or a later one below a title.
+
+    A later one only if it names an id and something else that tables of reports have, each once, and
+    the rows above it fill fewer cells, as titles and merged headings do.
+    """
+    filled = [sum(cell not in (None, "") for cell in row) for row in rows]
+    first = next((index for index, count in enumerate(filled) if count), 0)
+    for index, row in enumerate(rows):
+        if _surely(row):
+            return index if max(filled[:index], default=0) < filled[index] else first
+    return first
+
+
+def _surely(row: Sequence[Any]) -> bool:
+    names = [_plain(cell) for cell in row if isinstance(cell, str) and cell.strip()]
+    ids = [name for name in names if name in _ALL_IDS]
+    others = [name for name in names if name in _KNOWN and name not in _ALL_IDS]
+    return bool(ids and others) and len(set(names)) == len(names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +152,7 @@ class ReportColumns:
         findings: Column of the findings, if there is one.
         impression: Column of the impression, likewise.
         have: All columns of the table.
+        otherwise: Column of the whole report, for records whose sections are empty.
     """
 
     study_id: str
@@ -123,6 +160,7 @@ class ReportColumns:
     findings: str | None = None
     impression: str | None = None
     have: tuple[str, ...] = ()
+    otherwise: str | None = None
 
     def needs_text(self, path: Path, or_else: str = "") -> None:
         """Refuse a table without a report.
@@ -143,7 +181,7 @@ class ReportColumns:
     @property
     def names(self) -> tuple[str, ...]:
         """All of them."""
-        named = (self.study_id, self.text, self.findings, self.impression)
+        named = (self.study_id, self.text, self.findings, self.impression, self.otherwise)
         return tuple(name for name in named if name)
 
     @property
@@ -164,9 +202,10 @@ class ReportColumns:
         text = "" if self.text is None else _cell(path, row, self.text)
         if text.strip() or not (self.findings or self.impression):
             return text
-        return _joined(
+        joined = _joined(
             *(self._section(path, row, name) for name in (self.findings, self.impression))
         )
+        return joined if joined or self.otherwise is None else _cell(path, row, self.otherwise)
 
     def sections(self, path: Path, row: Row) -> tuple[str, str]:
         """Return the findings and the impression of a record's report, where it has sections.
@@ -302,10 +341,13 @@ def _found_text(path: Path, columns: Sequence[str], wanted: Wanted) -> ReportCol
     text = _only(path, columns, (_plain(REPORT), *mine), "the report", "--text-column")
     both = [name for name in (findings, impression) if name]
     if text is None and both:
-        if not {"findings", "impression"}.issuperset(both):
+        whole = [name for name in columns if _plain(name) in _TEXTS]
+        otherwise = whole[0] if len(whole) == 1 else None
+        if otherwise or not {"findings", "impression"}.issuperset(both):
             named = " and ".join(map(repr, both))
-            wanted.say(f"{path}: the report is read from {named} (--text-column)")
-        return ReportColumns(ID, None, findings, impression)
+            more = f", where they are empty from {otherwise!r}" if otherwise else ""
+            wanted.say(f"{path}: the report is read from {named}{more} (--text-column)")
+        return ReportColumns(ID, None, findings, impression, otherwise=otherwise)
     theirs = (*_GENERATED, *_REFERENCES) if wanted.side is Side.ANY else ()
     for names in (_TEXTS, theirs):
         text = text or _only(path, columns, names, "the report", "--text-column")

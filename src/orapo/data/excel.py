@@ -9,11 +9,13 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final
 from xml.etree.ElementTree import ParseError
 
-from orapo.data.records import OnFault, Row, Say, check_header
+from orapo.data.columns import header_row
+from orapo.data.records import OnFault, Row, Say, check_header, header_said
 from orapo.errors import MissingExtraError, OrapoError
 
 MOST_UNPACKED: Final = 1 << 29
@@ -22,6 +24,8 @@ _MOST_RATIO: Final = 200
 """Of a part that unpacks to more than `_HARMLESS`; repetitive sheets reach 50."""
 _HARMLESS: Final = 1 << 24
 _MOST_COLUMNS: Final = 2000
+_TITLES: Final = 20
+"""Rows among which the header is looked for."""
 # What openpyxl raises on files that are none, or broken inside.
 _BROKEN: Final = (
     *(zipfile.BadZipFile, zlib.error, EOFError, OSError, ParseError),
@@ -30,7 +34,7 @@ _BROKEN: Final = (
 
 
 def read_excel(path: Path, required: Sequence[str], fault: OnFault, say: Say) -> Iterator[Row]:
-    """Yield the rows of the first visible sheet; its first row that isn't empty is the header.
+    """Yield the rows of the first visible sheet; its first row that isn't empty is the header, unless titles stand above one.
 
     Args:
         path: The workbook.
@@ -85,11 +89,32 @@ def _check_size(path: Path) -> None:
 def _rows(
     path: Path, sheet: Any, required: Sequence[str], fault: OnFault, say: Say
 ) -> Iterator[Row]:
+    odd: Counter[str] = Counter()
+    rows = _filled_rows(path, sheet)
+    first = list(islice(rows, _TITLES))
+    if not first:
+        raise OrapoError(f"{path}: the first sheet is empty")
+    above = header_row([_values(cells, Counter()) for _, cells in first])
+    line, cells = first[above]
+    if above:
+        say(header_said(path, line))
+    header = _header(path, line, _values(cells, Counter()))
+    check_header(path, header, required)
+    for number, (line, cells) in enumerate(chain(first[above + 1 :], rows), start=1):
+        values = _values(cells, odd)
+        if len(values) > len(header):
+            fault(line, number, f"has {len(values)} cells, expected {len(header)} as in the header")
+            continue
+        values += [None] * (len(header) - len(values))
+        yield Row(line, dict(zip(header, values, strict=True)), number)
+    for what, count in odd.items():
+        say(f"{path}: {count:,} cells hold {what}; they are read as the text that they are")
+
+
+def _filled_rows(path: Path, sheet: Any) -> Iterator[tuple[int, Sequence[Any]]]:
+    """Yield number and cells of the rows that hold something, up to their last such cell."""
     # a sheet may claim to have 17 billion cells
     sheet.reset_dimensions()
-    header: list[str] | None = None
-    number = 0
-    odd: Counter[str] = Counter()
     rows = sheet.iter_rows()
     line = 0
     while True:
@@ -98,28 +123,17 @@ def _rows(
         except _BROKEN as error:
             raise _unreadable(path, error) from None
         if cells is None:
-            break
+            return
         line += 1
-        values = [_value(cell, odd) for cell in cells]
-        while values and values[-1] in (None, ""):
-            values.pop()
-        if not values:
-            continue
-        if header is None:
-            header = _header(path, line, values)
-            check_header(path, header, required)
-            odd.clear()
-            continue
-        number += 1
-        if len(values) > len(header):
-            fault(line, number, f"has {len(values)} cells, expected {len(header)} as in the header")
-            continue
-        values += [None] * (len(header) - len(values))
-        yield Row(line, dict(zip(header, values, strict=True)), number)
-    if header is None:
-        raise OrapoError(f"{path}: the first sheet is empty")
-    for what, count in odd.items():
-        say(f"{path}: {count:,} cells hold {what}; they are read as the text that they are")
+        filled = len(cells)
+        while filled and cells[filled - 1].value in (None, ""):
+            filled -= 1
+        if filled:
+            yield line, cells[:filled]
+
+
+def _values(cells: Sequence[Any], odd: Counter[str]) -> list[Any]:
+    return [_value(cell, odd) for cell in cells]
 
 
 def _header(path: Path, line: int, values: Sequence[Any]) -> list[str]:

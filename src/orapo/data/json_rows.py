@@ -37,6 +37,9 @@ def read_json_lines(
             if not text.strip():
                 continue
             number += 1
+            if "\0" in text:
+                fault(line, number, records.NO_TEXT)
+                continue
             try:
                 values = _JSON.decode(text)
             except (ValueError, RecursionError) as error:
@@ -72,15 +75,13 @@ def read_json(path: Path, required: Sequence[str], encoding: str, fault: OnFault
         elements = _Elements(path, file)
         for number, (line, key, values) in enumerate(elements, start=1):
             if key is not None:
+                if no_table := _no_study(key, values):
+                    raise OrapoError(f"{path}: {no_table}")
                 if key in studies:
                     fault(line, number, f"{key[:80]} stands already in line {studies[key]}")
                     continue
                 studies[key] = line
                 if isinstance(values, str):
-                    if is_known(key):
-                        raise OrapoError(
-                            f"{path}: is one JSON object, one record; expected a list of them"
-                        )
                     values = {"report": values}
                 if isinstance(values, dict):
                     values = {"study_id": key, **values}
@@ -89,6 +90,19 @@ def read_json(path: Path, required: Sequence[str], encoding: str, fault: OnFault
                 fault(line, number, f"{sound}{where}")
                 continue
             yield Row(line, values, number)
+
+
+def _no_study(key: str, value: object) -> str:
+    """Return why a key of a file that is one object, and its value, are no study; empty if they are."""
+    if value is not None and not isinstance(value, dict | str):
+        what = "a list" if isinstance(value, list) else "no record"
+        return (
+            f"is one JSON object with {what} under {key[:80]!r}; expected the list of records itself, "
+            "or one record a line"
+        )
+    if is_known(key) and not (isinstance(value, dict) and any(map(is_known, value))):
+        return "is one JSON object, one record or its columns; expected a list of records"
+    return ""
 
 
 def _first(path: Path, file: IO[str]) -> tuple[bool, str]:
@@ -106,6 +120,9 @@ def _first(path: Path, file: IO[str]) -> tuple[bool, str]:
     except (ValueError, RecursionError):
         return False, "{"
     more = any(file.readline(records.LONGEST_LINE + 1).strip() for _ in range(10))
+    held = [isinstance(value, list | dict) for value in values.values()]
+    if not more and (all(held) if any(map(is_known, values)) else any(held)):
+        return False, "{"  # studies, or what is said to be none
     by_study = values and all(isinstance(value, dict) for value in values.values())
     by_text = values and not any(map(is_known, values))
     by_text = by_text and all(isinstance(value, str) for value in values.values())

@@ -16,6 +16,7 @@ from typing import Any, Final, Literal
 from pydantic import ValidationError
 
 from orapo.data.loaded import Loaded, LoadOptions, Place, Problem, View, ViewImage
+from orapo.data.records import identifier, is_what
 from orapo.data.study import Study, joined_report, schema_fault
 from orapo.data.tables import read_rows
 from orapo.labels import LABELS, NO_FINDING, POSITIVE, SUPPORT_DEVICES, LabelValue, parse_label
@@ -148,11 +149,11 @@ class Loading:
 
     def identifier(self, place: Place, value: object, column: str) -> str:
         """Return an identifier as text; empty (and a problem) if it is none."""
-        if isinstance(value, int) and not isinstance(value, bool):
-            return str(value)
-        if isinstance(value, str) and value.strip():
-            return self.text(place, value, column)
-        self.wrong(place, f"{column} must be a string or a whole number", "wrong_type")
+        found = identifier(value)
+        if found is not None:
+            return self.text(place, found, column)
+        sentence = f"{column} must be a string or a whole number, {is_what(value)}"
+        self.wrong(place, sentence, "wrong_type")
         return ""
 
     def split(self, place: Place, value: object) -> str | None:

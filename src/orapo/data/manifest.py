@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from orapo.data.loaded import Loaded, LoadOptions
 from orapo.data.loading import Loading
+from orapo.data.standard_streams import folder_of, is_dash
 from orapo.data.study import Study, schema_fault
 from orapo.data.table_writing import write_rows
 from orapo.data.tables import read_rows, table_format
@@ -32,7 +33,7 @@ def read_manifest(path: Path) -> list[Study]:
             relative image path leaves the manifest's folder.
     """
     _check_name(path)
-    folder = path.parent.absolute()
+    folder = folder_of(path).absolute()
     studies: list[Study] = []
     lines: dict[str, int] = {}
     for row in read_rows(path, required=("study_id",)):
@@ -58,7 +59,7 @@ def load_manifest(path: Path, options: LoadOptions) -> Loaded:
     """
     _check_name(path)
     loading = Loading("", options)
-    folder = options.images or path.parent
+    folder = options.images or folder_of(path)
     for place, values in loading.rows(path, ("study_id",)):
         try:
             study = Study.model_validate(values)
@@ -92,16 +93,17 @@ def write_manifest(path: Path, studies: Iterable[Study]) -> None:
 
     Args:
         path: A ``.jsonl`` file. Images inside its folder are written relative to it, so that the
-            folder can be moved.
+            folder can be moved. ``-`` is standard output, its folder the working one.
         studies: The studies; relative image paths are written as they are.
 
     Raises:
         OrapoError: The file can't be written, or a study stands twice.
     """
-    _check_name(path)
+    if not is_dash(path):
+        _check_name(path)
     folder = path.parent.absolute()
     seen: set[str] = set()
-    with write_rows(path, tuple(Study.model_fields)) as write:
+    with write_rows(path, tuple(Study.model_fields), piped=".jsonl") as write:
         for study in studies:
             if study.study_id in seen:
                 raise OrapoError(f"{path}: study_id {study.study_id} is to be written twice")

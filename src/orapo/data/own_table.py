@@ -11,6 +11,7 @@ from orapo.data.columns import Wanted, find_columns, find_id
 from orapo.data.loaded import Loaded, LoadOptions, Place, ViewImage
 from orapo.data.loading import Loading, sex_of, view_of
 from orapo.data.records import Say, lacking
+from orapo.data.standard_streams import folder_of
 from orapo.data.tables import columns_of, table_format
 from orapo.errors import OrapoError
 from orapo.labels import LABELS
@@ -33,7 +34,7 @@ def load_table(path: Path, options: LoadOptions) -> Loaded:
             ``impression`` must be there; several images of a study stand in one cell, separated by
             ``;``, or in a list (JSONL, Parquet). Labels are columns of their own or one object
             ``labels``; a table without any has them read by FactS.
-        options: ``columns`` maps fields and labels to other names. ``images`` is the image root:
+        options: Without ``check_files`` no column of images is needed. ``columns`` maps fields and labels to other names. ``images`` is the image root:
             with it, no path may lead out of it. Without it relative paths start at the table,
             which they may not leave, and absolute ones are accepted.
 
@@ -41,7 +42,7 @@ def load_table(path: Path, options: LoadOptions) -> Loaded:
         OrapoError: The table can't be read at all, or lacks a column.
     """
     loading = Loading(SOURCE, options)
-    root = (options.images or path.parent).absolute()
+    root = (options.images or folder_of(path)).absolute()
     found: list[str] = []
     columns = _columns(path, options, found.append)
     for sentence in found:
@@ -78,7 +79,7 @@ def _add(
     patient = row.get(columns.get("patient_id", "patient_id"))
     patient_id = "" if patient in (None, "") else loading.identifier(place, patient, "patient_id")
     split = loading.split(place, row.get(columns.get("split", "split")))
-    images = _images(loading, place, row, columns, root, jsonl)
+    images = _images(loading, place, row, columns, root)
     labels = None
     nested = row.get("labels")
     if nested is not None and (jsonl or not label_columns):
@@ -123,10 +124,9 @@ def _images(
     row: Mapping[str, Any],
     columns: Mapping[str, str],
     root: Path,
-    jsonl: bool,
 ) -> list[ViewImage]:
     cell = row.get(columns["image_path"])
-    if cell is None and jsonl and not loading.options.check_files:
+    if cell is None and not loading.options.check_files:
         return []
     paths = _listed(cell)
     if not paths:
@@ -167,9 +167,11 @@ def _columns(path: Path, options: LoadOptions, say: Say) -> dict[str, str]:
         if name not in columns and there:
             columns[name] = there[0]
     columns |= _found(path, have, columns, say)
-    if "image_path" not in columns and jsonl:
-        columns["image_path"] = "image_path"
-    wanted = [columns["study_id"], columns.get("image_path", "image_path"), *given.values()]
+    if "image_path" not in columns and (jsonl or not options.check_files):
+        columns["image_path"] = "image_path"  # of reports alone, where nobody asks for films
+    wanted = [columns["study_id"], *given.values()]
+    if options.check_files:
+        wanted.append(columns.get("image_path", "image_path"))
     if not any(name in columns for name in TEXTS[:3]):
         wanted.append("report (or findings, or impression)")
     # The keys of JSON lines may differ from one to the next; each record is looked at for itself.

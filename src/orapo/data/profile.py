@@ -11,6 +11,7 @@ from typing import Any, Final
 from orapo.data.image_check import ImageCheck
 from orapo.data.loaded import Loaded, Place, Problem
 from orapo.data.report_sections import odd_headings
+from orapo.data.standard_streams import in_words
 from orapo.data.study import Study
 from orapo.labels import LABELS, LabelValue
 
@@ -92,7 +93,7 @@ def problem_record(problem: Problem) -> dict[str, Any]:
     """Return a problem as a record of a table."""
     place = problem.place
     return {
-        "file": str(place.file),
+        "file": in_words(str(place.file)),
         "line": place.line or None,
         "row": place.number or None,
         "entry": place.entry or None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any, Final, NamedTuple, TypeAlias, cast
 
@@ -13,6 +14,11 @@ from orapo.errors import OrapoError
 LONGEST_LINE: Final = 1 << 24
 """Characters of a line, a cell or a JSON element; no report comes near it, and a file of zeros is
 one line."""
+
+_EXACT: Final = 1 << 53
+"""Above it a float does not hold each whole number."""
+NO_TEXT: Final = "holds a zero byte; it is no text, or UTF-16 without its mark"
+"""What is said of a header or a line of JSON with one."""
 
 OnFault: TypeAlias = Callable[[int, int, str], None]
 """Told of a faulty record: the line it ends in, its number from 1, and what is wrong with it."""
@@ -29,6 +35,24 @@ class Row(NamedTuple):
     values: dict[str, Any]
     number: int = 0
     """Number of the record, from 1; the header and blank lines don't count."""
+
+
+def identifier(value: object) -> str | None:
+    """Return an identifier as text: a text without the space around it, or a whole number.
+
+    Where one id of a column is missing, pandas and Excel write the others as 12.0. None: it is none.
+    """
+    if isinstance(value, str):
+        return value.strip() or None
+    if isinstance(value, float | Decimal) and -_EXACT <= value <= _EXACT and value == int(value):
+        return str(int(value))
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def is_what(value: object) -> str:
+    """Say what stands where something else was expected, as the end of a sentence."""
+    empty = value is None or value != value or (isinstance(value, str) and not value.strip())
+    return "it is empty" if empty else f"not {type(value).__name__}"
 
 
 def open_text(path: Path, encoding: str, newline: str | None = None) -> IO[str]:
@@ -64,6 +88,11 @@ def check_header(path: Path, columns: Sequence[str], required: Sequence[str]) ->
         raise OrapoError(f"{path}: column {named} stands twice in the header")
     if lack := lacking(columns, required):
         raise OrapoError(f"{path}: {lack}")
+
+
+def header_said(path: Path, line: int) -> str:
+    """Return what is said of a header that is not in the first line."""
+    return f"{path}: its header is line {line}; what stands above it is passed over"
 
 
 def lacking(columns: Iterable[str], required: Sequence[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import hashlib
 import json
 import shutil
 import sys
@@ -10,6 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+from orapo.data.text_encoding import by_mark
 from orapo.errors import OrapoError
 
 DASH: Final = Path("-")
@@ -59,6 +61,27 @@ def from_input(path: Path) -> Path:
     return spooled
 
 
+def digest(path: Path) -> str:
+    """Return what tells the content of a file from another's."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def folder_of(path: Path) -> Path:
+    """Return where the relative paths in a table start: its folder, or the working one if it is piped."""
+    return Path.cwd() if path == _Spooled.path else path.parent
+
+
+def not_standard_output(out: Path) -> None:
+    """Refuse ``-`` where a folder is written, or a file that an interrupted run goes on with.
+
+    Raises:
+        OrapoError: It is ``-``.
+    """
+    if is_dash(out):
+        raise OrapoError("--out -: this can't go to standard output; give a file or a folder")
+
+
 def in_words(text: str) -> str:
     """Return a sentence for people: what came from standard input bears no file's name."""
     return text if _Spooled.path is None else text.replace(str(_Spooled.path), "standard input")
@@ -96,6 +119,8 @@ def _suffix(first: bytes) -> str:
         import zlib
 
         first, packed = zlib.decompressobj(31).decompress(first, 4096), ".gz"
+    if marked := by_mark(first):
+        first = first.decode(marked, "ignore").encode()
     begins = first.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
     if begins == b"[":
         return f".json{packed}"

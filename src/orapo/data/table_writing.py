@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any, Literal, Protocol
 
 from orapo.data.standard_streams import is_dash
 from orapo.data.tables import table_format
@@ -36,7 +36,11 @@ def not_an_input(out: Path, *inputs: Path | None) -> None:
 
 @contextmanager
 def write_rows(
-    path: Path, columns: Sequence[str], types: Mapping[str, type] | None = None
+    path: Path,
+    columns: Sequence[str],
+    types: Mapping[str, type] | None = None,
+    *,
+    piped: Literal[".csv", ".jsonl"] = ".csv",
 ) -> Iterator[RowWriter]:
     """Open a table for writing, one record at a time.
 
@@ -44,10 +48,11 @@ def write_rows(
     that an older file is never left half overwritten.
 
     Args:
-        path: Where to; the suffix chooses the format. ``-`` is standard output, as CSV.
+        path: Where to; the suffix chooses the format. ``-`` is standard output.
         columns: The columns, in order. In JSONL and Parquet they keep their types.
         types: Type (``float``, ``int`` ...) of columns whose first rows may all be null, which
             Parquet needs to know; the others' types are those of the first 1,024 rows.
+        piped: The format of standard output.
 
     Yields:
         A function that writes one record.
@@ -55,15 +60,15 @@ def write_rows(
     Raises:
         OrapoError: The suffix is unknown or the file can't be written.
     """
-    suffix = table_format(path, written=True)
     if is_dash(path):
         try:
-            with _csv_rows(sys.stdout, columns) as write:
+            with (_csv_rows if piped == ".csv" else _jsonl_rows)(sys.stdout, columns) as write:
                 yield write
             sys.stdout.flush()
         except OSError as error:
             raise OrapoError(f"-: can't be written ({error.strerror})") from None
         return
+    suffix = table_format(path, written=True)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         part = new_beside(path)
@@ -124,15 +129,19 @@ def _write_tsv(
 
 
 @contextmanager
+def _jsonl_rows(file: IO[str], columns: Sequence[str]) -> Iterator[RowWriter]:
+    def write(values: Mapping[str, Any]) -> None:
+        record = {name: values.get(name) for name in columns}
+        file.write(json_text(record, ensure_ascii=False) + "\n")
+
+    yield write
+
+
+@contextmanager
 def _write_jsonl(
     path: Path, columns: Sequence[str], types: Mapping[str, type]
 ) -> Iterator[RowWriter]:
-    with path.open("w", encoding="utf-8") as file:
-
-        def write(values: Mapping[str, Any]) -> None:
-            record = {name: values.get(name) for name in columns}
-            file.write(json_text(record, ensure_ascii=False) + "\n")
-
+    with path.open("w", encoding="utf-8") as file, _jsonl_rows(file, columns) as write:
         yield write
 
 

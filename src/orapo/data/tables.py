@@ -5,7 +5,6 @@ Rows are streamed, so a file may be larger than memory (a sheet of Excel may not
 
 from __future__ import annotations
 
-import codecs
 import gzip
 import zlib
 from collections.abc import Iterator, Sequence
@@ -18,9 +17,10 @@ from orapo.data.delimited import read_delimited
 from orapo.data.json_rows import read_json, read_json_lines
 from orapo.data.records import OnFault as OnFault
 from orapo.data.records import Row as Row
-from orapo.data.records import Say, check_header
+from orapo.data.records import Say, check_header, identifier, is_what
 from orapo.data.records import lacking as lacking
 from orapo.data.standard_streams import is_dash
+from orapo.data.text_encoding import encoding_of, first_undecodable
 from orapo.errors import OrapoError
 from orapo.labels import LabelSet, LabelValue, parse_label
 
@@ -137,6 +137,7 @@ def read_rows(
             raise OrapoError(f"{path}, line {line}: {sentence}")
         on_fault(line, number, sentence)
 
+    codec = "" if kind in (".parquet", ".xlsx") else encoding_of(path, encoding, told)
     if kind == ".parquet":
         rows = _read_parquet(path, required, only)
     elif kind == ".xlsx":
@@ -145,55 +146,26 @@ def read_rows(
         rows = read_excel(path, required, fault, told)
     elif kind in (".csv", ".tsv"):
         usual = "," if kind == ".csv" else "\t"
-        rows = read_delimited(path, required, _known_encoding(encoding), fault, told, usual)
+        rows = read_delimited(path, required, codec, fault, told, usual)
     else:
         reader = read_json if kind == ".json" else read_json_lines
-        rows = reader(path, required, _known_encoding(encoding), fault)
+        rows = reader(path, required, codec, fault)
     empty = True
     try:
         for row in rows:
             empty = False
             yield row
     except UnicodeError as error:
-        if kind in (".parquet", ".xlsx"):
+        if not codec:
             raise OrapoError(f"{path}: holds text that is not UTF-8") from None
-        raise OrapoError(f"{path}{_first_undecodable(path, encoding, error)}") from None
+        codec = codec.removesuffix("-sig")
+        raise OrapoError(f"{path}{first_undecodable(path, codec, error)}") from None
     except (gzip.BadGzipFile, EOFError, zlib.error):
         raise OrapoError(f"{path}: broken or truncated gzip file") from None
     except OSError as error:
         raise OrapoError(f"{path}: can't be read ({error.strerror})") from None
     if empty and not faults:
         raise OrapoError(f"{path}: the table has no rows")
-
-
-def _known_encoding(name: str) -> str:
-    try:
-        "".encode(name)  # says no to codecs that are none of texts, too
-        found = codecs.lookup(name).name
-    except (LookupError, ValueError):
-        raise OrapoError(f"--encoding {name}: no such encoding; try utf-8 or latin-1") from None
-    return "utf-8-sig" if found == "utf-8" else found
-
-
-def _first_undecodable(path: Path, encoding: str, error: UnicodeError) -> str:
-    """Say where a file stops being text of the encoding: the reader knows its own buffer only."""
-    name = "UTF-8" if encoding.lower().replace("-", "") == "utf8" else encoding
-    advice = "save the file as UTF-8, or name its encoding where there is an option for it"
-    if not isinstance(error, UnicodeDecodeError):  # UTF-16 without its mark
-        return f": not {name} text ({error}); {advice}"
-    what = f"not {name} text (byte 0x{error.object[error.start]:02x}"
-    decoder = codecs.getincrementaldecoder(encoding)()
-    done, line = 0, 1
-    with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
-        while piece := file.read(1 << 20):
-            start = done - len(decoder.getstate()[0])  # with the beginning of a character
-            try:
-                line += decoder.decode(piece).count("\n")
-            except UnicodeDecodeError as found:
-                line += found.object[: found.start].count(b"\n")
-                return f", line {line}: {what} at position {start + found.start}); {advice}"
-            done += len(piece)
-    return f": {what}); {advice}"
 
 
 def _read_parquet(
@@ -234,17 +206,18 @@ def text_cell(path: Path, row: Row, column: str) -> str:
 
 
 def id_cell(path: Path, row: Row, column: str) -> str:
-    """Return the identifier in ``column`` as text; whole numbers are accepted.
+    """Return the identifier in ``column`` as text; whole numbers are accepted, 12.0 too.
 
     Raises:
         OrapoError: The cell is empty or is neither text nor a whole number.
     """
     value = row.values.get(column)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    if not isinstance(value, str) or not value.strip():
-        raise OrapoError(f"{path}, line {row.line}: {column} must be a text or a whole number")
-    return value.strip()
+    found = identifier(value)
+    if found is None:
+        raise OrapoError(
+            f"{path}, line {row.line}: {column} must be a text or a whole number, {is_what(value)}"
+        )
+    return found
 
 
 def label_cells(path: Path, row: Row, label_set: LabelSet) -> dict[str, LabelValue]:

@@ -30,7 +30,7 @@ from orapo.evaluation.counts import (
     counts_by_policy,
     label_figures,
 )
-from orapo.evaluation.report_figures import ABSENT
+from orapo.evaluation.report_figures import why_absent
 from orapo.labels import LABELS, LabelValue, UncertainPolicy
 
 NO_SUPPORT: Final = "no label of it is positive in the references"
@@ -115,23 +115,16 @@ def detailed(
         row["beside"] = convention.beside or None
     result["conventions"] = conventions
     result["per_label"] = _label_intervals(counts[uncertain], resampler)
+    means = resampler.interval(
+        lambda weights: np.stack(
+            [mean_over_studies(values, weights) for values in evaluated.figures.values()], axis=1
+        )
+    )
+    by_name = dict(zip(evaluated.figures, means, strict=True))
+    absent = {name for name, one in by_name.items() if one.value != one.value}
     result["reports"] = {
-        name: interval.as_dict()
-        | (
-            {"reason": ABSENT.get(name, "no study has a reference text that can be read")}
-            if interval.value != interval.value
-            else {}
-        )
-        for name, interval in zip(
-            evaluated.figures,
-            resampler.interval(
-                lambda weights: np.stack(
-                    [mean_over_studies(values, weights) for values in evaluated.figures.values()],
-                    axis=1,
-                )
-            ),
-            strict=True,
-        )
+        name: one.as_dict() | ({"reason": why_absent(name, absent)} if name in absent else {})
+        for name, one in by_name.items()
     }
     headline = _headline(uncertain)
     result["headline"] = {

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from orapo.data.columns import ReportColumns, Side, Wanted
+from orapo.data.records import identifier
 from orapo.data.tables import (
     Row,
     id_cell,
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 
 LabelOrigin = Literal["given", "facts"]
 """Whether reference labels came with the data or were read from the reference report by FactS."""
+
+
+_NOTHING: Final = ("", "nan", "none", "null", "<na>", "nat")
+"""How programs write that a cell is empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,25 +158,6 @@ def ids_of_other_splits(path: Path, split: str | None) -> frozenset[str]:
     )
 
 
-def with_labels(
-    truth: Mapping[str, Reference], labels: Mapping[str, Mapping[str, LabelValue]], path: Path
-) -> dict[str, Reference]:
-    """Give the references somebody else's labels.
-
-    Raises:
-        OrapoError: A study has none.
-    """
-    lacking = [study for study in truth if study not in labels]
-    if lacking:
-        raise OrapoError(
-            f"{path}: lacks {len(lacking)} of the references' studies, the first is {lacking[0]}"
-        )
-    return {
-        study: replace(reference, labels=labels[study], origin="given")
-        for study, reference in truth.items()
-    }
-
-
 def read_training(path: Path, wanted: Wanted | None = None) -> dict[str, Reference]:
     """Read the training studies: of a manifest those of the split ``train``, of a table all.
 
@@ -239,7 +225,7 @@ def _from_row(path: Path, study: str, row: Row, columns: ReportColumns) -> Refer
     texts = any(name in row.values for name in columns.names[1:])
     report = columns.report(path, row) if texts or not labels else ""
     given = any_known(labels) or (bool(labels) and not report.strip())
-    age = str(row.values.get("age") or "").strip()
+    age = _known(row, "age")
     findings, impression = columns.sections(path, row)
     try:
         band = age_band(float(age)) if age else ""
@@ -250,18 +236,25 @@ def _from_row(path: Path, study: str, row: Row, columns: ReportColumns) -> Refer
         labels if given else read_text_labels(report),
         "given" if given else "facts",
         report,
-        patient_id=str(row.values.get("patient_id") or "").strip(),
+        patient_id=_known(row, "patient_id"),
         groups={
-            "sex": str(row.values.get("sex") or "").strip(),
+            "sex": _known(row, "sex"),
             "age": band,
-            "views": str(row.values.get("view") or "").strip(),
-            "source": str(row.values.get("source") or "").strip(),
+            "views": _known(row, "view"),
+            "source": _known(row, "source"),
         },
         age=float(age) if age else None,
-        indication=str(row.values.get("indication") or "").strip(),
+        indication=_known(row, "indication"),
         findings=findings,
         impression=impression,
     )
+
+
+def _known(row: Row, column: str) -> str:
+    """Return a cell as text; empty where nothing is known: pandas' NaN is no patient and no age."""
+    value = row.values.get(column)
+    text = "" if value is None else identifier(value) or str(value).strip()
+    return "" if text.casefold() in _NOTHING else text
 
 
 def read_labels(path: Path, wanted: Wanted | None = None) -> dict[str, dict[str, LabelValue]]:

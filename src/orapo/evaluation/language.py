@@ -157,7 +157,8 @@ def language_detail(figures: LanguageFigures, resampler: Resampler) -> dict[str,
 
 def figure(name: str, interval: Interval, meaning: str) -> dict[str, Any]:
     """Return a language metric for JSON, with the reason where there is none."""
-    found: dict[str, Any] = {**interval.as_dict(), "meaning": meaning}
+    unit = "from 0 to 10" if name == "cider" else "from 0 to 1"
+    found: dict[str, Any] = {**interval.as_dict(), "meaning": meaning, "unit": unit}
     if found["value"] is None:
         found["reason"] = (
             "needs two references that differ"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
-from pathlib import PurePosixPath
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from orapo.errors import OrapoError
 from orapo.evaluation.inputs import Reference
+from orapo.labels import LabelValue
 
 SAID_ABOVE: Final = 0.02
 """Share of a side without a counterpart above which nobody may overlook it."""
@@ -34,6 +35,7 @@ _IGNORING: Final[Mapping[str, Callable[[str], str]]] = {
     "leading zeros": lambda name: re.sub(r"(?<!\d)0+(?=\d)", "", name),
     "a decimal .0": lambda name: re.sub(r"\.0+$", "", name),
     "a letter before the number": lambda name: re.sub(r"^[A-Za-z]{1,2}(?=\d+$)", "", name),
+    "quotation marks": lambda name: name.lstrip("=").strip("\"'"),
     "hyphens and underscores": lambda name: re.sub(r"[-_]", "", name),
 }
 
@@ -61,10 +63,18 @@ class Unmatched:
     @property
     def share(self) -> float:
         """The larger of both sides' shares without a counterpart."""
-        return max(
-            len(self.references) / max(1, self.of_references),
-            len(self.predictions) / max(1, self.of_predictions),
-        )
+        return max(len(self.references) / max(1, self.of_references), self.share_of_predictions)
+
+    @property
+    def share_of_predictions(self) -> float:
+        """The share of the predictions without a reference."""
+        return len(self.predictions) / max(1, self.of_predictions)
+
+    def warning(self, predictions: str, references: str) -> str:
+        """Return what nobody may overlook; empty if nearly all studies match."""
+        if self.share <= SAID_ABOVE:
+            return ""
+        return f"Ids that don't match: {self.in_words(predictions, references)}."
 
     def in_words(self, predictions: str, references: str) -> str:
         """Say counts, examples and the hint in one sentence."""
@@ -163,7 +173,7 @@ def match_studies(
 
     Raises:
         OrapoError: The two sides have no study in common, or more than `REFUSED_ABOVE` of a side
-            has no counterpart.
+            has no counterpart; with ``allow_missing`` of the predictions alone.
     """
     found = unmatched_studies(reports, truth, other_splits)
     if not reports.keys() & truth.keys():
@@ -172,10 +182,9 @@ def match_studies(
             f"(for example {next(iter(reports))} and {next(iter(truth))})"
             f"{f'; {found.hint}' if found.hint else ''}"
         )
-    words = found.in_words(predictions, references)
-    if found.share > REFUSED_ABOVE and not partial:
-        raise OrapoError(f"too many ids don't match: {words} (--partial goes on all the same)")
-    warning = f"Ids that don't match: {words}." if found.share > SAID_ABOVE else ""
+    # who leaves studies without a prediction out has said so; ids that differ show on both sides
+    asked = found.share_of_predictions if allow_missing else found.share
+    refuse_unmatched(asked, found.in_words(predictions, references), partial)
     kept = {
         study: reference
         for study, reference in truth.items()
@@ -186,8 +195,61 @@ def match_studies(
         kept,
         frozenset() if allow_missing else frozenset(found.references),
         found,
-        warning,
+        found.warning(predictions, references),
     )
+
+
+def refuse_unmatched(share: float, words: str, partial: bool) -> None:
+    """Refuse tables of which too much belongs to nothing.
+
+    Args:
+        share: Of a side without a counterpart.
+        words: The same in words, with counts and examples.
+        partial: Go on all the same.
+
+    Raises:
+        OrapoError: It is more than `REFUSED_ABOVE`.
+    """
+    if share > REFUSED_ABOVE and not partial:
+        raise OrapoError(f"too many ids don't match: {words} (--partial goes on all the same)")
+
+
+def with_labels(
+    truth: Mapping[str, Reference], labels: Mapping[str, Mapping[str, LabelValue]], path: Path
+) -> dict[str, Reference]:
+    """Give the references somebody else's labels.
+
+    Raises:
+        OrapoError: A study has none.
+    """
+    refuse_lacking(truth, labels, path, "references'")
+    return {
+        study: replace(reference, labels=labels[study], origin="given")
+        for study, reference in truth.items()
+    }
+
+
+def refuse_lacking(
+    studies: Collection[str], labels: Collection[str], path: Path, whose: str
+) -> None:
+    """Refuse a table of labels that lacks studies.
+
+    Args:
+        studies: Those that need labels.
+        labels: Those that have some.
+        path: The table.
+        whose: The studies, for the message.
+
+    Raises:
+        OrapoError: Some are lacking; it says what their ids differ in, if that is known.
+    """
+    lacking = [study for study in studies if study not in labels]
+    if lacking:
+        hint = likely_reason(lacking, set(labels) - set(studies))
+        raise OrapoError(
+            f"{path}: lacks {len(lacking):,} of the {len(studies):,} {whose} studies, the first is "
+            f"{lacking[0]}{f'; {hint}' if hint else ''}"
+        )
 
 
 def likely_reason(some: Collection[str], others: Collection[str]) -> str:

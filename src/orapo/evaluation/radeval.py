@@ -176,9 +176,8 @@ def radeval_detail(
             said.append(f"RadEval's {metric} absent: {scored['error'].rstrip('.')}.{weights}")
             continue
         for name, values in scored["figures"].items():
-            figures[name] = _figure(values, resampler)
-            if name in _LESS_IS_BETTER:
-                figures[name]["meaning"] = "less is better"
+            unit = "less is better" if name in _LESS_IS_BETTER else "1 at best"
+            figures[name] = {**_figure(values, resampler), "unit": unit}
     if said:
         said.append(
             "RadEval fetches weights at their first use. Without network, bring these folders from a "

@@ -7,7 +7,7 @@ made of them like of everything else.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -62,7 +62,20 @@ ABSENT: Final = {
     "severity_agreement": "no matched finding has a severity in both texts",
     "invented_comparisons": "the model was given an earlier study each time, or no report is English",
 }
-"""Why there is no such figure."""
+"""Why there is no such figure, of those that do not need a reference text."""
+
+
+def why_absent(name: str, absent: Collection[str]) -> str:
+    """Return why there is no such figure.
+
+    Args:
+        name: The figure.
+        absent: All that there are not.
+    """
+    if name in map(graded_name, Category) and "graded_score" not in absent:
+        # what can't be read counts 0 in the score, but has no errors to count
+        return "no fact could be read from any report"
+    return ABSENT.get(name, "no study has a reference text that can be read")
 
 
 def in_units(name: str, value: float) -> str:

@@ -45,6 +45,12 @@ COLUMNS: Final[Mapping[str, str]] = {
     "green_score": "GREEN, by GREEN-radllama2-7b",
 }
 """ReXrank's columns in its order, and what each is; more is better in all of them."""
+_UNITS: Final = {
+    **dict.fromkeys(("bleu_score", "radgraph_combined", "ratescore", "green_score"), "from 0 to 1"),
+    "bertscore": "1 at best",
+    "semb_score": "from -1 to 1",
+    "1/RadCliQ-v1": "above 0",
+}
 _FROM_RADEVAL: Final = {
     "bertscore": ("rexrank", "bertscore"),
     "semb_score": ("rexrank", "semb_score"),
@@ -174,7 +180,8 @@ class Rexrank:
                 each, reason = bleu_2(generated, references).tolist(), ""
             else:
                 each, reason = _by_radeval(column, result)
-            figures[column] = {**_figure(column, each, reason, resampler), "meaning": meaning}
+            figure = _figure(column, each, reason, resampler)
+            figures[column] = {**figure, "meaning": meaning, "unit": _UNITS[column]}
         detail = {
             "split": self.convention.of_rexrank,
             "studies": len(generated),

@@ -78,7 +78,8 @@ def compared(
         ``comparisons`` with, for each pair and figure, both values, their difference with its
         paired bootstrap interval, the two-sided p of approximate randomisation, the same after
         Holm's correction over all of them, and a sentence; ``wins`` with, for each pair, wins and
-        losses by study and by label (`orapo.evaluation.wins`); ``beside``, which published tables a
+        losses by study and by label (`orapo.evaluation.wins`); ``not_english``, how many reports of
+        each were not read, which count as saying nothing in every figure; ``beside``, which published tables a
         figure may stand beside; ready for JSON.
     """
     conventions = conventions_named(_COMPARED[uncertain])
@@ -88,11 +89,13 @@ def compared(
     matrix = label_matrix(references, "reference")
     texts = [reference.report for reference in truth.values()]
     parts: dict[str, _Scored] = {}
+    not_english: dict[str, int] = {}
     for name, reports in systems.items():
         read: list[ReportFacts] = []
         for text in reports.values():
             read.append(label_report(text))
             step(f"FactS reads {name}", len(read), len(reports))
+        not_english[name] = sum(not one.english for one in read)
         calls = label_matrix([report.labels for report in read], "prediction")
         counts = {
             policy: Counts.of(calls, matrix, policy)
@@ -141,6 +144,7 @@ def compared(
         "seed": seed,
         "headline": figures[0],
         "beside": {one.name: one.beside for one in conventions if one.beside},
+        "not_english": not_english,
         "comparisons": comparisons,
         "wins": wins,
     }
@@ -247,7 +251,7 @@ def _in_words(pair: Mapping[str, Any]) -> str:
     low, high = sorted(bound if difference > 0 else -bound for bound in pair["interval"])
     said = (
         f"{higher}'s {figure} is higher than {lower}'s by {abs(difference):.3f}, "
-        f"{LEVEL * 100:.0f} % interval {low:.3f} to {high:.3f}, p = {pair['p']:.4f} "
+        f"{LEVEL * 100:.0f} % interval {low:z.3f} to {high:z.3f}, p = {pair['p']:.4f} "
         f"({pair['p_holm']:.4f} after Holm's correction)"
     )
     if pair["p_holm"] <= 1 - LEVEL:
