@@ -19,7 +19,6 @@ from orapo.cli import reading
 from orapo.cli import table_options as tables
 from orapo.cli.alone import alone
 from orapo.cli.graded_column import COLUMN, NOT_GRADED, Beside, GradedCell, grade, read_beside
-from orapo.cli.progress import saying_what_is_kept
 from orapo.data.columns import ReportColumns, Wanted
 from orapo.data.spreadsheet import no_formula
 from orapo.data.standard_streams import from_input, is_dash
@@ -195,7 +194,6 @@ def reward(
     console = Console(stderr=True)
     summary = _Summary(unread_references)
     with ExitStack() as stack:
-        stack.enter_context(saying_what_is_kept(lambda: f"nothing was written to {out}"))
         write = stack.enter_context(write_rows(out, ("study_id", *FIGURES, *more)))
         tell = None
         if explain is not None:
