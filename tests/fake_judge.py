@@ -80,7 +80,8 @@ class FakeJudge:
         self.lock = threading.Lock()
         self.closing = threading.Event()
         self.hung_up = threading.Event()
-        self.sent = 0  # bytes of a huge answer, unpacked
+        self.sent = 0  # bytes of a huge or a packed answer
+        self.packed = b""
 
     @property
     def calls(self):
@@ -99,6 +100,14 @@ class FakeJudge:
             self.closing.set()
             server.shutdown()
             server.server_close()
+
+
+def packed_twice(megabytes):
+    """A few kilobytes that are megabytes of blanks: packed, and packed again."""
+    inner, outer = (zlib.compressobj(level=1, wbits=31) for _ in range(2))
+    blanks = b" " * 10**6
+    body = b"".join(outer.compress(inner.compress(blanks)) for _ in range(megabytes))
+    return body + outer.compress(inner.flush()) + outer.flush()
 
 
 def some_faults(share, seed=0):
@@ -180,6 +189,8 @@ class _Handler(BaseHTTPRequestHandler):
             return self._drip()
         if fault == "huge":
             return self._huge()
+        if fault == "packed":
+            return self._packed()
         if fault == "deep JSON":
             return self._send_bytes(b'{"choices": ' + b"[" * 100_000)
         choices = [
@@ -218,19 +229,27 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def _huge(self):
-        """Far more than any answer has, packed small: a kilobyte of it is a megabyte of blanks."""
-        packer = zlib.compressobj(wbits=31)
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Encoding", "gzip")
-        self.send_header("Connection", "close")
-        self.end_headers()
+        """Far more than any answer has."""
+        self._begin_json()
         try:
             for _ in range(400):
-                self.wfile.write(packer.compress(b" " * 10**6))
+                self.wfile.write(b" " * 10**6)
                 self.judge.sent += 10**6
         except OSError:
             self.judge.hung_up.set()
+
+    def _packed(self):
+        self._begin_json("gzip, gzip")
+        self.wfile.write(self.judge.packed)
+        self.judge.sent = len(self.judge.packed)
+
+    def _begin_json(self, packing=None):
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        if packing:
+            self.send_header("Content-Encoding", packing)
+        self.send_header("Connection", "close")
+        self.end_headers()
         self.close_connection = True
 
     def _send(self, status, body, headers=None, cut=False):

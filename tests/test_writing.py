@@ -14,6 +14,7 @@ import orapo
 from orapo.data.resumable import ResumableRows
 from orapo.data.table_writing import write_rows
 from orapo.errors import OrapoError, RunFailedError
+from orapo.training.surviving.json_lines import JsonLines
 from orapo.writing import (
     finite_only,
     json_text,
@@ -91,6 +92,20 @@ def test_a_name_as_long_as_a_name_can_be_is_written(folder):
     assert path.read_text() == "{}"
 
 
+@pytest.mark.parametrize("name", [".log.jsonl.part", "log.jsonl"])
+def test_a_file_that_grows_or_is_cut_goes_through_no_link(folder, target, name):
+    """The log of a training, whose names others can know beforehand."""
+    lines = JsonLines(folder / "log.jsonl")
+    (folder / name).symlink_to(target)
+    if name == "log.jsonl":
+        with pytest.raises(RunFailedError, match="can't be written"):
+            lines.add({"step": 1})
+    else:
+        lines.add({"step": 1})
+        assert lines.cut(1) == {"step": 1}
+    assert target.read_text() == "precious"
+
+
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
 def test_what_is_written_is_its_owners_alone(folder, umask):
     before = os.umask(umask)
@@ -150,15 +165,29 @@ def test_another_users_file_is_not_opened_as_our_own(folder, monkeypatch):
         open_own(folder / "a", anew=False)
 
 
+def left_by_another(path):
+    """A file on its way whose process has ended."""
+    code = "import pathlib, sys, orapo.writing as w; w.new_beside(pathlib.Path(sys.argv[1]))"
+    subprocess.run([sys.executable, "-c", code, path], check=True)
+
+
+def test_what_a_process_is_still_writing_is_not_taken_away(folder):
+    """`orapo export --out results` beside `orapo label --out results/labels.csv`."""
+    with replacing(folder / "labels.csv") as part:
+        remove_leftovers(folder)
+        part.write_text("labels")
+    assert (folder / "labels.csv").read_text() == "labels"
+
+
 def test_what_a_killed_process_left_can_be_taken_away_and_nothing_else_is(folder):
     kept = [folder / name for name in ("a[1].csv", ".a1.csv.x.part", ".a[1].csv.rows")]
     for path in kept:
         path.write_text("")
-    new_beside(folder / "a[1].csv")
+    left_by_another(folder / "a[1].csv")
     remove_leftovers(folder / "a[1].csv")
     assert sorted(folder.iterdir()) == sorted(kept)
     (folder / "deep").mkdir()
-    new_beside(folder / "deep" / "b.png")
+    left_by_another(folder / "deep" / "b.png")
     remove_leftovers(folder)
     assert sorted(folder.rglob("*")) == sorted([*kept, folder / "deep"])
 
@@ -180,17 +209,14 @@ def test_a_device_or_pipe_is_no_output_and_stays_what_it_is(folder, kind):
 
 
 def test_no_writer_makes_a_temporary_name_of_its_own():
-    """But those of training, whose rooms are being moved."""
     source = Path(orapo.__file__).parent
     own = subprocess.run(
         ["grep", "-rlE", r'\.part"', "--include=*.py", source], capture_output=True, text=True
     ).stdout.split()
     rooms = {Path(path).relative_to(source).as_posix() for path in own}
-    rooms = {path for path in rooms if not path.startswith("training/")}
     folders_and_private_places = {
         *("data/convert.py", "data/phantom/folder.py", "models/base.py"),
         *("evaluation/radeval_runner.py", "writing.py"),
-        "models/whole.py",  # training's mark, for whoever may read the weights beside it
     }
     assert rooms <= folders_and_private_places
 

@@ -10,6 +10,7 @@ from orapo import signals
 def main() -> None:
     """Run the command line in a process of its own, signals included."""
     signals.end_at_once()
+    signals.end_with_parent()
     try:
         from orapo.cli import main as run
 

@@ -37,6 +37,9 @@ _LONGEST_IMPORT: "Final" = 10.0
 _SHOW_CURSOR: "Final" = b"\x1b[?25h"  # a progress bar may have hidden it
 _COMMAND_LINE: "Final" = ("orapo.cli", "orapo.__main__", "__main__", "typer", "click", "runpy")
 
+_PARENT: "Final" = "ORAPO_PARENT"
+_PR_SET_PDEATHSIG: "Final" = 1  # linux/prctl.h
+
 _waiting_since: "float | None" = None
 
 
@@ -84,6 +87,27 @@ def finish() -> None:
         except (AttributeError, OSError, ValueError):
             pass  # closed, or nobody reads it: the interpreter says so in its own way
     end_quietly()
+
+
+def ends_with_this_process() -> "dict[str, str]":
+    """Return the environment by which a command that is started ends when this process does.
+
+    What a killed ablation has started would else go on, and be in the way of the next call. It is sent
+    SIGTERM, so that it saves what it has; on Linux alone.
+    """
+    return {_PARENT: str(os.getpid())}
+
+
+def end_with_parent() -> None:
+    """Be sent SIGTERM once the process is gone that asked for it with `ends_with_this_process`."""
+    parent = os.environ.pop(_PARENT, "")
+    if not parent or sys.platform != "linux":
+        return
+    import ctypes  # only here: it is not loaded yet, and the command's start is a moment (above)
+
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != int(parent):  # it was gone before
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def behind(error: BaseException) -> int:

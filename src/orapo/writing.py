@@ -12,29 +12,37 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 from orapo.errors import OrapoError, RunFailedError
 
 _OWNER_ALONE: Final = 0o600
 _GROUP_TOO: Final = 0o660
+_EVERYBODY: Final = 0o666
 _DEFAULT_ACL: Final = "system.posix_acl_default"
-_LEFTOVER: Final = re.compile(r"\.(.+)\.[a-z0-9_]{8}\.part", re.DOTALL)
+_LEFTOVER: Final = re.compile(r"\.(.+)\.(\d+)\.[a-z0-9_]{8}\.part", re.DOTALL)
 _NOFOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
 
 
-def mode_of_new(path: Path) -> int:
+def mode_of_new(path: Path, *, shared: bool = False) -> int:
     """Return the mode that a file gets which is written there.
 
     What orapo writes may hold reports, so it is its owner's alone to read (0600), unless the folder
     says otherwise: one that is made for a group, by the set-group-ID bit or a default ACL, gives
     what the process' umask leaves of 0660. A file that takes the place of an older one keeps its
     mode: whoever changed that meant it.
+
+    Args:
+        path: Of the file.
+        shared: Whether it lies beside files that libraries write, and may be read by whom they may be
+            read by: what the umask leaves.
     """
     with suppress(OSError):
         older = path.lstat()
         if stat.S_ISREG(older.st_mode):
             return stat.S_IMODE(older.st_mode) & 0o777
+    if shared:
+        return _EVERYBODY & ~_umask()
     return _GROUP_TOO & ~_umask() if _is_shared(path.parent) else _OWNER_ALONE
 
 
@@ -58,7 +66,7 @@ def _umask() -> int:
     return 0o027
 
 
-def new_beside(path: Path) -> Path:
+def new_beside(path: Path, *, shared: bool = False) -> Path:
     """Make an empty file beside another's place, to be written and then moved there.
 
     Its name is drawn at random and it is made anew (O_EXCL, O_NOFOLLOW), so that no link that
@@ -66,9 +74,10 @@ def new_beside(path: Path) -> Path:
 
     Args:
         path: What it will become; its folder must be there.
+        shared: See `mode_of_new`.
 
     Returns:
-        Its path: ``.NAME.RANDOM.part``.
+        Its path: ``.NAME.PROCESS.RANDOM.part``.
 
     Raises:
         OSError: It can't be made.
@@ -76,8 +85,8 @@ def new_beside(path: Path) -> Path:
             out of use for everybody.
     """
     _refuse_device(path)
-    mode = mode_of_new(path)
-    handle, name = tempfile.mkstemp(".part", f".{path.name[:180]}.", path.parent)
+    mode = mode_of_new(path, shared=shared)
+    handle, name = tempfile.mkstemp(".part", f".{path.name[:180]}.{os.getpid()}.", path.parent)
     try:
         if mode != _OWNER_ALONE and hasattr(os, "fchmod"):
             os.fchmod(handle, mode)
@@ -99,17 +108,34 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         OrapoError: It can't be written.
     """
-    part = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = new_beside(path)
-        yield part
-        os.replace(part, path)
+        with written_beside(path) as part:
+            yield part
     except OSError as error:
         raise OrapoError(f"{path}: can't be written ({error.strerror})") from None
+
+
+@contextmanager
+def written_beside(path: Path, *, shared: bool = False) -> Iterator[Path]:
+    """As `replacing`, for who has words of its own for what a disk refuses; the folder must be there.
+
+    Args:
+        path: Where to.
+        shared: See `mode_of_new`.
+
+    Yields:
+        The path to write to.
+
+    Raises:
+        OSError: It can't be written.
+    """
+    part = new_beside(path, shared=shared)
+    try:
+        yield part
+        os.replace(part, path)
     finally:
-        if part is not None:
-            part.unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
 
 
 def _refuse_device(path: Path) -> None:
@@ -128,6 +154,20 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write a file of UTF-8 as a whole; see `replacing`."""
     write_bytes(path, text.encode())
+
+
+def open_to_append(path: Path, *, shared: bool = False) -> IO[str]:
+    """Open a file of UTF-8 that grows line by line; made if it is not there, through no link.
+
+    Args:
+        path: The file.
+        shared: See `mode_of_new`.
+
+    Raises:
+        OSError: It can't be opened, or is a link.
+    """
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | _NOFOLLOW
+    return os.fdopen(os.open(path, flags, mode_of_new(path, shared=shared)), "a", encoding="utf-8")
 
 
 def json_text(value: Any, **form: Any) -> str:
@@ -205,11 +245,26 @@ def open_own(path: Path, *, anew: bool) -> int:
 def remove_leftovers(path: Path) -> None:
     """Remove what a killed process left (`new_beside`) of a file, or in a folder.
 
-    Only while nobody else writes there: see `orapo.locking`.
+    What a process of this machine is still writing stays: several commands may write into one folder,
+    or one of them within the other's.
     """
     of_this = path.name[:180]
     with suppress(OSError):
         for part in path.rglob(".*.part") if path.is_dir() else path.parent.glob(".*.part"):
             named = _LEFTOVER.fullmatch(part.name)
-            if named and (named[1] == of_this or part.parent != path.parent) and part.is_file():
+            if not named or not part.is_file() or _runs(int(named[2])):
+                continue
+            if named[1] == of_this or part.parent != path.parent:
                 part.unlink(missing_ok=True)
+
+
+def _runs(process: int) -> bool:
+    if os.name == "nt":  # where os.kill would end it
+        return True
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # another user's
+        return True
+    return True

@@ -17,7 +17,6 @@ from orapo.cli.alone import alone
 from orapo.data.tables import read_rows
 from orapo.errors import OrapoError
 from orapo.locking import locked
-from orapo.writing import new_beside
 
 HOLD_THEIR_FOLDER_THEMSELVES = {"ablate", "demo", "phantom"}
 
@@ -89,7 +88,9 @@ def test_two_processes_lose_no_table(tmp_path):
 def test_what_a_killed_process_left_is_taken_away_by_the_next(tmp_path):
     table, out = tmp_path / "in.csv", tmp_path / "out.csv"
     table.write_text("study_id,report\na,No effusion.\n")
-    left = new_beside(out)
+    code = "import pathlib, sys, orapo.writing as w; print(w.new_beside(pathlib.Path(sys.argv[1])))"
+    done = subprocess.run([sys.executable, "-c", code, out], capture_output=True, text=True)
+    left = Path(done.stdout.strip())
     left.write_text("a report")
     invoke([label], ["label", table, "--out", out])
     assert not left.exists()

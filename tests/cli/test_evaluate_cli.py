@@ -6,12 +6,13 @@ import random
 import re
 import signal
 import sys
+from copy import copy
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from orapo import cli
+from orapo import cli, signals
 from orapo.data.manifest import read_manifest, write_manifest
 from orapo.data.study import Study
 from orapo.data.table_writing import write_rows
@@ -48,7 +49,7 @@ def predictions(path, reports):
 @pytest.fixture
 def orapo(monkeypatch, capsys, data):
     """Run `orapo ...` in the data's folder: exit code, stdout, stderr."""
-    handler = signal.getsignal(signal.SIGTERM)
+    handlers = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
     monkeypatch.chdir(data)
     monkeypatch.setenv("COLUMNS", "80")
 
@@ -59,7 +60,8 @@ def orapo(monkeypatch, capsys, data):
         return exit_.value.code, *capsys.readouterr()
 
     yield run
-    signal.signal(signal.SIGTERM, handler)
+    for one, handler in handlers.items():
+        signal.signal(one, handler)
 
 
 EVALUATE = ("evaluate", "p.jsonl", "--references", "manifest.jsonl", "--split", "test")
@@ -608,25 +610,35 @@ def test_films_can_be_left_out_of_a_page(orapo, data):
 
 @pytest.mark.parametrize(
     ("end", "code", "word"),
-    [(KeyboardInterrupt(), 130, "interrupted"), (SystemExit(143), 143, "terminated")],
+    [(KeyboardInterrupt(), 130, "interrupted"), (signals.Terminated(143), 143, "terminated")],
 )
-@pytest.mark.parametrize("command", ["evaluate", "compare"])
+@pytest.mark.parametrize(
+    ("command", "at", "kept"),
+    [
+        ("evaluate", "inputs.read_references", "nothing was written to out"),
+        # per_study.csv is there by then
+        ("evaluate", "output.write_evaluation", "what was finished is kept in out"),
+        ("compare", "inputs.read_references", "nothing was written to out.html"),
+        ("reward", "", "nothing was written to out.csv"),
+    ],
+)
 def test_an_interrupted_command_says_in_one_line_what_is_kept(
-    orapo, data, monkeypatch, command, end, code, word
+    orapo, data, monkeypatch, command, at, kept, end, code, word
 ):
     def stop(*words, **options):
-        raise end
+        raise copy(end)
 
-    monkeypatch.setattr("orapo.evaluation.inputs.read_references", stop)
+    monkeypatch.setattr(f"orapo.evaluation.{at}" if at else "orapo.cli.reward._score_text", stop)
     words = {
         "evaluate": (*EVALUATE, "--out", "out"),
         "compare": ("compare", "p.jsonl", "p2.jsonl", "--references", "manifest.jsonl"),
+        "reward": ("reward", "--predictions", "p.jsonl", "--references", "p.jsonl"),
     }[command]
+    out = kept.rpartition(" ")[2]
     (data / "p2.jsonl").write_text((data / "p.jsonl").read_text())
-    found, _, err = orapo(*words)
-    where = " to out" if command == "evaluate" else ""
-    assert (found, err) == (code, f"orapo: {word}; nothing was written{where}\n")
-    assert not (data / "out").exists()
+    found, _, err = orapo(*words, *(() if command == "evaluate" else ("--out", out)))
+    assert (found, err) == (code, f"orapo: {word}; {kept}\n")
+    assert (data / out).exists() == ("nothing" not in kept)
 
 
 @pytest.mark.parametrize("convention", ["rexrank", "rexrank-findings"])

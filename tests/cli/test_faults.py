@@ -2,17 +2,17 @@
 
 Each runs as a user starts it, with a hook that lets the fault strike when a file of the output is
 opened for writing. Then nothing torn may lie there, the user is told in a sentence, and the same
-command goes on. `train` has tests of its own (`tests/training/surviving/test_killed.py`, `test_checkpoints.py`).
+command goes on. `train` has tests of its own (`tests/training/surviving/test_killed.py`, `test_checkpoints.py`), `demo` and
+`ablate` have `test_long_faults.py`.
 """
 
 import json
-import os
-import subprocess
 import sys
 
 import pytest
 from PIL import Image
 
+from fault_hook import run
 from orapo.data.manifest import write_manifest
 from orapo.data.study import Study
 from orapo.data.table_writing import write_rows
@@ -21,34 +21,6 @@ from orapo.preferences import Preference, write_preferences
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX'")
 
-HOOK = """
-import errno, os, signal, sys
-
-fault, under, left = os.environ.get("FAULT"), os.environ.get("FAULT_UNDER"), [2]
-writing = os.O_WRONLY | os.O_RDWR | os.O_CREAT
-
-def strike(event, given):
-    if event == "open" and isinstance(given[0], (str, bytes, os.PathLike)):
-        path, hit = os.fsdecode(given[0]), bool(given[2] & writing)
-    elif event == "os.rename":
-        path, hit = os.fsdecode(given[1]), True
-    else:
-        return
-    if not hit or not os.path.abspath(path).startswith(under):
-        return
-    if fault == "read-only":
-        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
-    left[0] -= 1
-    if left[0] > 0:
-        return
-    if fault == "full":
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    if left[0] == 0:
-        os.kill(os.getpid(), getattr(signal, fault))
-
-if fault:
-    sys.addaudithook(strike)
-"""
 EXIT_CODES = {"SIGTERM": {143}, "SIGKILL": {-9}, "full": {1, 2}, "read-only": {1, 2}}
 FAULTS = list(EXIT_CODES)
 COMMANDS = [
@@ -60,8 +32,6 @@ COMMANDS = [
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
     home = tmp_path_factory.mktemp("faults")
-    (home / "hook").mkdir()
-    (home / "hook" / "sitecustomize.py").write_text(HOOK)
     studies, judged = [], []
     for number in range(40):
         film = home / f"film{number % 4}.png"
@@ -137,20 +107,6 @@ def commands(home, out):
     }  # fmt: skip
 
 
-def run(home, words, out=None, fault=None):
-    path = os.pathsep.join(filter(None, [str(home / "hook"), os.environ.get("PYTHONPATH")]))
-    environment = {**os.environ, "PYTHONPATH": path}
-    if fault is not None:
-        environment |= {"FAULT": fault, "FAULT_UNDER": str(out)}
-    return subprocess.run(
-        [sys.executable, "-m", "orapo", *map(str, words)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-
-
 def is_whole(path):
     """Whether a file of the output can be read to its end."""
     if path.suffix == ".json":
@@ -169,7 +125,7 @@ def test_a_fault_tears_no_file_and_the_same_command_goes_on(
 ):
     out = tmp_path / "out"
     words, last = commands(home, out)[command]
-    struck = run(home, words, out, fault)
+    struck = run(home, words, fault, under=out)
     assert struck.returncode in EXIT_CODES[fault], struck.stderr[-1000:]
     assert "Traceback" not in struck.stderr
     if fault in ("full", "read-only"):

@@ -11,6 +11,7 @@ from orapo import cli
 from orapo.data.manifest import write_manifest
 from orapo.data.study import Study
 from orapo.data.tables import read_rows
+from orapo.locking import locked
 from orapo.preferences import read_preferences
 
 FINDINGS = ("Edema", "Pleural Effusion", "Cardiomegaly", "Pneumothorax", "Consolidation")
@@ -193,6 +194,18 @@ def test_check_writes_figures_page_and_plots(orapo, sheet, judgements, data):
     tables = [line for line in out.splitlines() if not line.startswith(("dr_", "Written"))]
     assert max(map(len, tables)) <= 80
     assert "dr_dice is flagged, careless" in out
+
+
+@pytest.mark.parametrize(("command", "held"), [("check", "."), ("convert", "preferences.jsonl")])
+def test_where_it_writes_by_default_is_held_as_what_out_names(
+    orapo, sheet, judgements, command, held
+):
+    before = sorted(sheet.iterdir())
+    with locked(sheet / held):
+        code, _, err = orapo(command, "sheet", "--judgements", str(judgements))
+    assert code == 2
+    assert "another orapo command is writing it" in " ".join(err.split())
+    assert sorted(sheet.iterdir()) == before
 
 
 def test_check_as_json_is_what_it_writes(orapo, sheet, judgements):

@@ -223,6 +223,55 @@ def test_an_interrupt_is_not_lost_in_an_import(tmp_path, body, said):
     assert done.stdout == said
 
 
+# A command whose parent may be killed, and what it does then.
+CHILD = """
+import sys, time
+import orapo.cli.cache
+from orapo.__main__ import main
+
+def add_to(app):
+    @app.command("cache")
+    def cache():
+        try:
+            print("at work", flush=True)
+            while True: time.sleep(60)
+        finally:
+            print("saved", flush=True)
+
+orapo.cli.cache.add_to = add_to
+sys.argv = ["orapo", "cache"]
+main()
+"""
+PARENT = """
+import os, subprocess, sys, time
+from orapo.signals import ends_with_this_process
+subprocess.Popen([sys.executable, "-c", sys.argv[1]], env={**os.environ, **ends_with_this_process()})
+while True: time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux tells a process of its parent's end"
+)
+def test_a_command_that_another_has_started_saves_and_ends_when_that_one_is_killed():
+    words = [sys.executable, "-c", PARENT, CHILD]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout.readline() == "at work\n"
+        parent.kill()
+        assert parent.stdout.read() == "saved\n"  # to its end: nobody holds the pipe any more
+
+
+def test_a_command_whose_parent_is_gone_before_it_begins_ends_at_once():
+    code = "from orapo.__main__ import main; main()"
+    words = [sys.executable, "-c", code, "--version"]
+    gone = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True
+    )
+    environment = {**os.environ, "ORAPO_PARENT": gone.stdout.decode().strip()}
+    done = subprocess.run(words, env=environment, capture_output=True)
+    assert done.returncode == (143 if sys.platform == "linux" else 0)
+
+
 def test_a_background_jobs_ctrl_c_stays_ignored():
     code = (
         "import os, signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
@@ -316,6 +365,30 @@ def test_tab_within_a_command_imports_that_command_and_nothing_heavy(typed, amon
     done = tab(typed)
     assert among in done.stdout.split()
     assert not imported(done) & HEAVY
+
+
+def options_of(command, words):
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from options_of(inner, (*words, name))
+    for option in command.params:
+        kind = str(option.type_descriptor.annotation)
+        if "float" in kind:
+            yield words, option.opts[0], kind.count("float")
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf"])
+def test_no_option_takes_a_number_that_is_none(capsys, number):
+    """`--max-cost nan` would be no limit, and `--margin nan` make a tie of all."""
+    found = 0
+    for module in cli.COMMANDS:
+        command = cli.load_command(module)
+        for words, name, count in options_of(command, ()):
+            with pytest.raises(SystemExit) as ended:
+                command([*words, name, *[number] * count])
+            assert ended.value.code == 2
+            assert f"Invalid value for '{name}" in capsys.readouterr().err
+            found += 1
+    assert found > 10
 
 
 def test_a_mistyped_command_is_told_the_near_ones():

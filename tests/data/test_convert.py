@@ -120,6 +120,19 @@ def test_a_copy_for_hugging_face_holds_the_same_studies(tmp_path, source):
     assert row["images"][0].tobytes() == read_image(study.images[0]).tobytes()
 
 
+def test_a_copy_for_hugging_face_goes_through_no_planted_link(tmp_path, source):
+    pytest.importorskip("datasets")
+    done = run(source, tmp_path / "out")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for name in (".hf.part", "hf"):
+        (tmp_path / "out" / name).symlink_to(elsewhere)
+    made = write_hugging_face(done.studies, tmp_path / "out")
+    assert not list(elsewhere.iterdir())
+    assert made.is_dir()
+    assert not made.is_symlink()
+
+
 def test_without_datasets_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "datasets", None)
     with pytest.raises(OrapoError, match=r"pip install 'orapo\[train\]'"):

@@ -439,7 +439,9 @@ def command():
 
 
 def test_the_command_writes_a_phantom_and_prints_its_profile(tmp_path, command):
-    sheet = tmp_path / "sheet.png"
+    sheet, precious = tmp_path / "sheet.png", tmp_path / "precious"
+    precious.write_text("precious")
+    sheet.symlink_to(precious)
     result = command("--out", tmp_path / "d", "--studies", 30, "--contact-sheet", sheet, "--json")
     assert result.exit_code == 0
     summary = json.loads(result.stdout)
@@ -448,6 +450,7 @@ def test_the_command_writes_a_phantom_and_prints_its_profile(tmp_path, command):
     positive = sum(s.labels["Pleural Effusion"] in (1, -1) for s in studies if s.split == "train")
     assert summary["positive_or_uncertain"]["Pleural Effusion"]["train"] == positive
     assert sheet.stat().st_size > 10_000
+    assert precious.read_text() == "precious"
 
 
 def test_the_command_takes_the_size_of_each_split_or_the_whole_but_not_both(tmp_path, command):

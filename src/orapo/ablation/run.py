@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shlex
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,9 +15,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from orapo.ablation.methods import METHODS, ON_CURVE
 from orapo.ablation.plan import AblationPlan, Job
-from orapo.ablation.provenance import file_digest, read_record, surroundings, write_record
+from orapo.ablation.provenance import surroundings
+from orapo.ablation.reports import (
+    PREDICTIONS,
+    SECOND,
+    Commands,
+    write_predictions,
+    write_second_labels,
+)
 from orapo.ablation.results import Comparison, Run
-from orapo.ablation.trainings import WEIGHTS_FILE, Trained, run_trainings
+from orapo.ablation.trainings import Trained, run_trainings
 from orapo.data.manifest import read_manifest
 from orapo.data.study import Study
 from orapo.data.target import check_target, study_labels, target_text
@@ -31,12 +36,8 @@ from orapo.facts import label_report
 from orapo.labels import UncertainPolicy
 from orapo.writing import json_text, write_text
 
-PREDICTIONS: Final = "predictions.jsonl"
-SECOND: Final = "second_labels.csv"
 TUNING: Final = "tuning.json"
 FAILURES: Final = "failures.json"
-_BATCH: Final = 64
-"""Reports that are written at a time."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,7 @@ def run_ablation(plan: AblationPlan, options: Options, console: Console) -> Abla
     with Progress(*columns, MofNCompleteColumn(), TimeElapsedColumn(), console=console) as progress:
         done = _train(plan, options, progress, failures)
         written = _write_reports(plan, options, done, progress, failures)
+    (plan.out / FAILURES).unlink(missing_ok=True)  # an earlier call's
     if failures:
         write_text(plan.out / FAILURES, json_text(failures, indent=1))
         for name, why in failures.items():
@@ -239,80 +241,34 @@ def _write_reports(
             and one.seed in plan.seeds_of(name)
         ]
     task = progress.add_task("Writing reports", total=len(everything))
+    commands = Commands()
 
     def write(one: _Done) -> str | None:
         """Return why it failed, or None."""
         one.folder.mkdir(parents=True, exist_ok=True)
         try:
-            _generate(plan, one)
+            decoding = METHODS[one.method].decoding
+            write_predictions(one.folder, one.model, plan.recipe, plan.split, decoding, commands)
         except RunFailedError as error:
             return str(error)
         if options.labeler is not None:
-            _label(options.labeler, one.folder)
+            write_second_labels(one.folder, options.labeler, commands)
         progress.advance(task)
         return None
 
     # each in a process of its own; these threads wait
     with ThreadPoolExecutor(options.together) as pool:
-        ended = list(zip(everything, pool.map(write, everything), strict=True))
+        try:
+            ended = list(zip(everything, pool.map(write, everything), strict=True))
+        except BaseException:  # else leaving the pool would wait until they have written all
+            commands.end()
+            raise
     written = [one for one, error in ended if error is None]
     # in the order of the plan, whichever thread failed first
     failures |= {f"{one.method}/seed{one.seed}": error for one, error in ended if error is not None}
     if not written:
         raise RunFailedError("no model wrote its reports: " + "; ".join(failures.values()))
     return written
-
-
-def _generate(plan: AblationPlan, one: _Done) -> None:
-    out = one.folder / PREDICTIONS
-    decoding = list(METHODS[one.method].decoding)
-    words = int(plan.recipe.get("max_completion_length") or 256)
-    made_of = {
-        "data": file_digest(Path(plan.recipe["data"])),
-        "weights": _weights(Path(one.model)),
-        "options": [plan.split, words, decoding],
-        **surroundings(),
-    }
-    record = out.with_suffix(".done.json")
-    if out.is_file() and read_record(record, made_of) is not None:
-        return
-    record.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "orapo", "generate", "--data", str(plan.recipe["data"])]
-    command += ["--split", plan.split, "--model", one.model, "--out", str(out)]
-    samples = int(decoding[decoding.index("--samples") + 1]) if "--samples" in decoding else 1
-    command += ["--max-new-tokens", str(words), "--batch-size", str(_BATCH // samples), *decoding]
-    for field, option in (("views", "--views"), ("prompt_fields", "--prompt-fields")):
-        if value := plan.recipe.get(field):
-            command += [option, value if isinstance(value, str) else ",".join(value)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    ended = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-    if ended.returncode != 0:
-        last = (ended.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise RunFailedError(f"{one.folder}: writing reports failed: {last}")
-    write_record(record, made_of, 0)
-
-
-def _weights(model: Path) -> str:
-    """Return what tells a model from another: the digest of its weights, or its name."""
-    files = sorted(model.glob("*.safetensors")) if model.is_dir() else []
-    if (model / WEIGHTS_FILE).is_file():
-        files = [model / WEIGHTS_FILE]
-    return "+".join(file_digest(file) for file in files) or str(model)
-
-
-def _label(labeler: str, folder: Path) -> None:
-    out = folder / SECOND
-    newest = (folder / PREDICTIONS).stat().st_mtime
-    if out.is_file() and out.stat().st_mtime >= newest:
-        return
-    command = [*shlex.split(labeler), str(folder / PREDICTIONS), str(out)]
-    try:
-        ended = subprocess.run(command, capture_output=True, text=True, check=False)
-    except OSError as error:
-        raise OrapoError(f"--labeler {labeler}: can't be run ({error.strerror})") from None
-    if ended.returncode != 0 or not out.is_file():
-        last = (ended.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise RunFailedError(f"--labeler failed on {folder / PREDICTIONS}: {last}")
 
 
 # ---------------------------------------------------------------- comparing
@@ -396,7 +352,7 @@ def _as_run(one: _Done, test: Sequence[Study], options: Options) -> Run:
     second = None
     if options.labeler is not None:
         labels = read_labels(one.folder / SECOND)
-        second = [labels.get(study.study_id, {}) for study in test]
+        second = [labels[study.study_id] for study in test]
     return Run(
         one.method,
         one.seed,

@@ -18,9 +18,12 @@ from rich.progress import Progress
 from orapo.ablation.provenance import file_digest, read_record, surroundings, write_record
 from orapo.errors import RunFailedError
 from orapo.evaluation.rows import row_title
+from orapo.locking import locked
 from orapo.models.whole import all_checkpoints, fault, whole_checkpoints
+from orapo.signals import ends_with_this_process
 from orapo.training.run import LOG_FILE, PROBE_FILE
 from orapo.training.surviving.checkpoints import remove
+from orapo.writing import open_own, write_text
 
 DONE_FILE = "done.json"
 STARTED_FILE = "started.json"
@@ -150,6 +153,8 @@ class _Pool:
     def _begin(self, name: str) -> None:
         recipe = self._recipes[name]
         folder, made_of = Path(recipe["output_dir"]), _made_of(recipe)
+        with locked(folder):  # the training of a call that was killed may still be saving there
+            pass
         record = _finished(folder, made_of)
         if record is not None:
             self._done(name, record["seconds"], taken_over=True)
@@ -159,7 +164,7 @@ class _Pool:
         spent = _seconds_of_interrupted(folder, made_of)
         if spent is None:
             _begin_anew(folder, made_of)
-        (folder / RECIPE_FILE).write_text(yaml.safe_dump(dict(recipe), sort_keys=False))
+        write_text(folder / RECIPE_FILE, yaml.safe_dump(dict(recipe), sort_keys=False))
         device = self._free.pop(0) if self._free else None
         process = _start(folder, spent is not None, self._threads, device)
         since = time.monotonic() - (spent or 0.0)
@@ -226,12 +231,12 @@ def _seconds_of_interrupted(folder: Path, made_of: dict[str, Any]) -> float | No
 
 
 def _start(folder: Path, resume: bool, threads: int, device: str | None) -> subprocess.Popen[bytes]:
-    environment = {**os.environ, "TOKENIZERS_PARALLELISM": "false"}
+    environment = {**os.environ, **ends_with_this_process(), "TOKENIZERS_PARALLELISM": "false"}
     environment["OMP_NUM_THREADS"] = str(threads)
     if device is not None:
         environment["CUDA_VISIBLE_DEVICES"] = device
     command = [sys.executable, "-m", "orapo", "train", "--quiet", "--config"]
-    with (folder / STDERR_FILE).open("wb") as errors:
+    with os.fdopen(open_own(folder / STDERR_FILE, anew=True), "wb") as errors:
         return subprocess.Popen(
             [*command, str(folder / RECIPE_FILE), *(["--resume"] if resume else [])],
             env=environment,

@@ -10,8 +10,10 @@ A command's module is imported when the command runs or is asked for its own opt
 from __future__ import annotations
 
 import importlib
+import math
 import signal
 import sys
+from functools import partial
 from typing import Annotated, Any, Final
 
 import typer
@@ -49,7 +51,23 @@ def load_command(module: str) -> Any:
     part.callback()(lambda: None)  # else a single command has no name
     importlib.import_module(f"orapo.cli.{module}").add_to(part)
     group: Any = typer.main.get_command(part)
+    _take_finite_numbers(group)
     return group.commands[_name(module)]
+
+
+def _take_finite_numbers(command: Any) -> None:
+    """Let no option of a command, and of those within it, be NaN or infinite: no limit would hold it."""
+    for inner in getattr(command, "commands", {}).values():
+        _take_finite_numbers(inner)
+    for option in command.params:
+        option.callback = partial(_finite, option.callback)
+
+
+def _finite(before: Any, context: Any, option: Any, value: Any) -> Any:
+    numbers = value if isinstance(value, list | tuple) else [value]
+    if any(isinstance(number, float) and not math.isfinite(number) for number in numbers):
+        raise typer.BadParameter("it is not a finite number")
+    return value if before is None else before(context, option, value)
 
 
 class _Later(TyperCommand):
@@ -85,9 +103,10 @@ class _Commands(TyperGroup):
             if not signum or decided:
                 raise
             signals.end_quietly()
-            if signum == signal.SIGINT:
-                kept = getattr(error, "__notes__", ())  # what a command has to say beside it
-                typer.echo("; ".join(("orapo: interrupted", *kept)), err=True)
+            kept = getattr(error, "__notes__", ())  # what a command has to say beside it
+            if signum == signal.SIGINT or kept:
+                ended = "interrupted" if signum == signal.SIGINT else "terminated"
+                typer.echo("; ".join((f"orapo: {ended}", *kept)), err=True)
             raise SystemExit(128 + signum) from None
 
 

@@ -17,7 +17,7 @@ from orapo.data.standard_streams import not_standard_output
 from orapo.errors import MissingExtraError, OrapoError
 from orapo.locking import locked
 from orapo.models.hub import find_model
-from orapo.writing import json_text
+from orapo.writing import json_text, remove_leftovers
 
 
 def add_to(app: typer.Typer) -> None:
@@ -103,6 +103,7 @@ def ablate(
         locked(out, "another orapo ablate is at work there"),
         saying_what_is_kept(lambda: f"what is finished is kept in {out}; {AGAIN}"),
     ):
+        remove_leftovers(out)
         found = run_ablation(plan, options, Console(stderr=True))
         files = write_ablation(out, found)
     if as_json:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import errno
 import functools
 import os
-import signal
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -41,13 +40,13 @@ def said_if_full(out: Path) -> Iterator[None]:
 
 @contextmanager
 def _said_what_is_there(out: Path) -> Iterator[None]:
-    """Say beside an interrupt what became of the output, where the command itself does not."""
+    """Say beside a signal what became of the output, where the command itself does not."""
     before = _state(out)
     try:
         yield
     except BaseException as error:
-        said = getattr(error, "__notes__", ()) or isinstance(error, SystemExit)
-        if signals.behind(error) == signal.SIGINT and not said:
+        left = isinstance(error, SystemExit) and not isinstance(error, signals.Terminated)
+        if signals.behind(error) and not left and not getattr(error, "__notes__", ()):
             if not out.exists():
                 what = f"nothing was written to {out}"
             elif _state(out) == before:
@@ -67,12 +66,39 @@ def _state(out: Path) -> object:
     return [(one.st_ino, one.st_size, one.st_mtime_ns) for one in inside]
 
 
+<<<<<<< HEAD
 def alone(command: _Command, *, stdout: bool = False) -> _Command:
     """Hold what a command's ``out`` names while it runs, against other processes.
 
     Args:
         command: Takes a file or a folder, or None, as ``out``.
         stdout: Whether it may be ``-`` too.
+=======
+@contextmanager
+def holding(out: Path) -> Iterator[None]:
+    """Hold an output against other processes, and say what became of it when all ends early.
+
+    Raises:
+        OrapoError: Another process writes there.
+        RunFailedError: The disk is full, or can't be written any more.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(said_if_full(out))
+        # of several processes of one command (torchrun) the first holds it for all
+        if os.environ.get("RANK", "0") == "0":
+            stack.enter_context(locked(out, _BUSY))
+            remove_leftovers(out)
+        stack.enter_context(_said_what_is_there(out))
+        yield
+
+
+def alone(command: _Command) -> _Command:
+    """Hold what a command's ``out`` names while it runs, against other processes.
+
+    Args:
+        command: Takes a file or a folder, or None, as ``out``; where None stands for a place that it works
+            out, it takes `holding` there.
+>>>>>>> edges2
 
     Returns:
         The command; another process that writes there is an `OrapoError`.
@@ -81,6 +107,7 @@ def alone(command: _Command, *, stdout: bool = False) -> _Command:
     @functools.wraps(command)
     def held(*given: Any, **named: Any) -> Any:
         out = named.get("out")
+<<<<<<< HEAD
         with ExitStack() as stack:
             if isinstance(out, Path) and not stdout:
                 not_standard_output(out)
@@ -91,6 +118,9 @@ def alone(command: _Command, *, stdout: bool = False) -> _Command:
                     stack.enter_context(locked(out, _BUSY))
                     remove_leftovers(out)
                 stack.enter_context(_said_what_is_there(out))
+=======
+        with holding(out) if isinstance(out, Path) else nullcontext():
+>>>>>>> edges2
             return command(*given, **named)
 
     return held  # type: ignore[return-value]

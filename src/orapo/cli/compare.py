@@ -14,7 +14,7 @@ from rich.table import Table
 
 from orapo.cli import table_options as tables
 from orapo.cli.alone import alone
-from orapo.cli.progress import saying_what_is_kept, steps
+from orapo.cli.progress import steps
 from orapo.errors import OrapoError
 from orapo.labels import DEFAULT_UNCERTAIN, UncertainPolicy
 from orapo.writing import json_text, write_text
@@ -80,7 +80,7 @@ def compare(
         systems, references, id_column, text_column, findings_column, impression_column,
         reference_id_column, reference_text_column, say,
     )  # fmt: skip
-    with saying_what_is_kept(lambda: "nothing was written"), steps() as step:
+    with steps() as step:
         truth = read_references(references, split, theirs)
         reports, missing, unmatched, warnings = {}, {}, {}, []
         for name, path in zip(_names(systems), systems, strict=True):

@@ -21,7 +21,7 @@ from orapo.cli.progress import bars, saying_what_is_kept
 from orapo.data.standard_streams import not_standard_output
 from orapo.errors import OrapoError
 from orapo.labels import LABELS, POSITIVE, UNCERTAIN
-from orapo.writing import json_text
+from orapo.writing import json_text, replacing
 
 if TYPE_CHECKING:
     from orapo.data.phantom import PhantomConfig
@@ -145,11 +145,8 @@ def _write_sheet(path: Path, studies: Sequence[Study], seed: int, config: Phanto
     # The number in the name is the study's index, whatever the split.
     indices = [int(study.study_id.rpartition("-")[2]) for study in studies[:_SHEET_FILMS]]
     image = contact_sheet([draw_study(seed, index, large) for index in indices], _SHEET_COLUMNS)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        image.save(path)
-    except OSError as error:
-        raise OrapoError(f"{path}: can't be written ({error.strerror})") from None
+    with replacing(path) as part:
+        image.save(part, format="PNG")
 
 
 def _report(manifest: Path, studies: Sequence[Study], sheet: Path | None, as_json: bool) -> None:

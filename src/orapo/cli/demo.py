@@ -15,7 +15,7 @@ from orapo.cli.progress import AGAIN, saying_what_is_kept
 from orapo.data.standard_streams import not_standard_output
 from orapo.errors import MissingExtraError
 from orapo.locking import locked
-from orapo.writing import json_text
+from orapo.writing import json_text, remove_leftovers
 
 
 def add_to(app: typer.Typer) -> None:
@@ -43,6 +43,7 @@ def demo(
         locked(out, "another orapo demo is at work there"),
         saying_what_is_kept(lambda: f"what is finished is kept in {out}; {AGAIN}"),
     ):
+        remove_leftovers(out)
         metrics = run_demo(out, plan, Console(stderr=True))
     if as_json:
         typer.echo(json_text(metrics))

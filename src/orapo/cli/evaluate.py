@@ -15,7 +15,7 @@ from rich.console import Console
 from orapo.cli import table_options as tables
 from orapo.cli.alone import alone
 from orapo.cli.evaluation_screen import notes_on, show_evaluation
-from orapo.cli.progress import saying_what_is_kept, steps
+from orapo.cli.progress import steps
 from orapo.data.columns import Wanted
 from orapo.errors import OrapoError
 from orapo.labels import DEFAULT_UNCERTAIN, LabelValue, UncertainPolicy
@@ -175,7 +175,7 @@ def evaluate(
     )  # fmt: skip
     if follow:
         names = follow.columns(predictions, references, names)
-    with saying_what_is_kept(lambda: f"nothing was written to {out}"), steps() as step:
+    with steps() as step:
         matched, training = _read_sides(
             predictions, references, train, split, allow_missing, partial, names
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from orapo.cli import table_options as tables
-from orapo.cli.alone import alone
+from orapo.cli.alone import alone, holding
 from orapo.errors import OrapoError
 from orapo.writing import json_text
 
@@ -207,14 +208,15 @@ def check(
     files = [*(judgements or ()), *(further or ())]
     if not files:
         raise OrapoError("give the judgements: --judgements FILE")
-    out = folder if out is None else out
+    by_default, out = out is None, out or folder
     if out.exists() and not out.is_dir():
         raise OrapoError(f"{out}: expected a folder, this is a file")
     pairs, keys = read_sheet_folder(folder)
     found = check_judgements(
         read_judgements(files, pairs), pairs, keys, resamples=resamples, seed=seed
     )
-    write_check(out, found)
+    with holding(out) if by_default else nullcontext():
+        write_check(out, found)
     if as_json:
         typer.echo(json_text(found, indent=2))
     else:
@@ -349,6 +351,7 @@ def convert(
     kept = [one for one in found if one.rater not in (leave_out or ())]
     if not kept:
         raise OrapoError("--without-rater: leaves no rater")
+    by_default = out is None
     if out is None:
         if folder is None:
             raise OrapoError("--graded needs --out FILE")
@@ -358,7 +361,8 @@ def convert(
     not_an_input(out, graded, reports, manifest, *files)
     if folder is not None:
         not_an_input(out, folder / "sheet.jsonl", folder / "key.jsonl")
-    write_preferences(out, kept)
+    with holding(out) if by_default else nullcontext():
+        write_preferences(out, kept)
     counts = {
         "preferences": len(kept),
         "pairs": len({one.pair for one in kept}),

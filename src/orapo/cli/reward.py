@@ -18,6 +18,7 @@ from rich.table import Table
 from orapo.cli import reading
 from orapo.cli import table_options as tables
 from orapo.cli.alone import alone
+<<<<<<< HEAD
 from orapo.cli.graded_column import COLUMN, NOT_GRADED, GradedCell, grade, read_beside
 from orapo.cli.progress import saying_what_is_kept
 from orapo.cli.reward_sides import (
@@ -27,6 +28,10 @@ from orapo.cli.reward_sides import (
     joined_items,
     reference_labels_by_study,
 )
+=======
+from orapo.cli.graded_column import COLUMN, NOT_GRADED, Beside, GradedCell, grade, read_beside
+from orapo.data.columns import ReportColumns, Wanted
+>>>>>>> edges2
 from orapo.data.spreadsheet import no_formula
 from orapo.data.standard_streams import from_input, is_dash
 from orapo.data.table_writing import not_an_input, write_rows
@@ -204,7 +209,6 @@ def reward(
     console = Console(stderr=True)
     summary = _Summary(unread_references, unmatched)
     with ExitStack() as stack:
-        stack.enter_context(saying_what_is_kept(lambda: f"nothing was written to {out}"))
         write = stack.enter_context(write_rows(out, ("study_id", *FIGURES, *more)))
         tell = None
         if explain is not None:

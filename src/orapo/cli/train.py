@@ -15,7 +15,7 @@ from orapo.cli.progress import saying_what_is_kept
 from orapo.errors import MissingExtraError, OrapoError
 from orapo.locking import locked
 from orapo.models.hub import find_model
-from orapo.writing import json_text
+from orapo.writing import json_text, remove_leftovers
 
 if TYPE_CHECKING:
     from orapo.training.preparing.dry_run import DryRun
@@ -105,6 +105,8 @@ def train(
         # from the first step on it is StopOnSignal that saves and says so
         said = saying_what_is_kept(lambda: kept) if first else nullcontext()
         with alone, said:
+            if first:
+                remove_leftovers(Path(settings.output_dir))
             folder = runs.train(run, settings, resume=resume, say=say)
     except Interrupted as stop:
         command = shlex.join(["orapo", "train", "--config", config, *ctx.args, "--resume"])

@@ -251,10 +251,17 @@ def write_hugging_face(studies: list[Study], out: Path) -> Path:
         part = datasets.Dataset.from_list(records, features=_features(datasets, records[0]))
         parts[split] = part.cast_column("images", features["images"])
     target, part_folder = out / HUGGING_FACE, out / f".{HUGGING_FACE}.part"
-    shutil.rmtree(part_folder, ignore_errors=True)
-    datasets.DatasetDict(parts).save_to_disk(str(part_folder))
-    shutil.rmtree(target, ignore_errors=True)
-    part_folder.replace(target)
+    try:
+        for folder in (part_folder, target):  # a link that someone laid there is not followed
+            if folder.is_symlink():
+                folder.unlink()
+        shutil.rmtree(part_folder, ignore_errors=True)
+        part_folder.mkdir()
+        datasets.DatasetDict(parts).save_to_disk(str(part_folder))
+        shutil.rmtree(target, ignore_errors=True)
+        part_folder.replace(target)
+    except OSError as error:
+        raise OrapoError(f"{target}: can't be written ({error.strerror or error})") from None
     return target
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from orapo.errors import OrapoError
-from orapo.writing import json_text
+from orapo.writing import json_text, written_beside
 
 MARK_FILE: Final = "whole.json"
 
@@ -223,10 +223,9 @@ def _read_mark(folder: Path) -> dict[str, Any]:
 
 
 def _write_mark(folder: Path, mark: Mapping[str, Any]) -> None:
-    part = folder / f".{MARK_FILE}.part"
-    part.write_text(json_text(mark), encoding="utf-8")
-    _to_disk(part)
-    os.replace(part, folder / MARK_FILE)
+    with written_beside(folder / MARK_FILE, shared=True) as part:
+        part.write_text(json_text(mark), encoding="utf-8")
+        _to_disk(part)
 
 
 def _states(folder: Path) -> dict[str, tuple[int, ...]]:

@@ -1,5 +1,6 @@
 """The model of a run: a film size that a processor does not have, and the adapter's place."""
 
+import json
 import re
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import yaml
 from checkpoints import BUILDERS
 from orapo import OrapoError
 from orapo.generation import load_checkpoint
-from orapo.training.preparing.policy import limit_pixels
+from orapo.training.preparing.policy import limit_pixels, load_config
+from orapo.training.recipe import RunConfig
 
 RECIPES = sorted((Path(__file__).parents[3] / "recipes").glob("*.yaml"))
 
@@ -42,3 +44,17 @@ def test_the_recipes_adapter_is_in_the_text_model_of_every_class(kind, checkpoin
         if pattern != ".*":
             assert len(found) >= 3
             assert not [name for name in found if "vis" in name]
+
+
+def test_code_that_comes_with_a_model_is_not_run_nor_asked_about(tmp_path, monkeypatch):
+    """transformers asks on the terminal unless it was told; `yes |` in a script would answer."""
+    ran = tmp_path / "ran"
+    (tmp_path / "evil.py").write_text(
+        f"open({str(ran)!r}, 'w')\nfrom transformers import PretrainedConfig as Evil\n"
+    )
+    config = {"model_type": "evil", "auto_map": {"AutoConfig": "evil.Evil"}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    monkeypatch.setattr("builtins.input", lambda *asked: "y")
+    with pytest.raises(OrapoError, match="contains custom code"):
+        load_config(RunConfig(str(tmp_path), "manifest.jsonl"))
+    assert not ran.exists()

@@ -1,5 +1,6 @@
 """Reward models from judgements: the choice model, features, both kinds, and the reward they become."""
 
+import csv
 import json
 import math
 from pathlib import Path
@@ -267,6 +268,15 @@ def test_its_loss_is_the_choice_model(tiny_model, tiny_processor):
     assert model.choice_loss(difference, choices).item() == pytest.approx(
         -expected.mean(), abs=1e-6
     )
+
+
+def test_no_cell_of_the_held_out_judgements_is_a_formula(phantom, tmp_path):
+    """Raters give their names themselves."""
+    given = tmp_path / "preferences.jsonl"
+    write_judgements(phantom, given, raters=("=HYPERLINK(1)",))
+    train_reward_model(RewardModelPlan(given, phantom, tmp_path / "out"))
+    with (tmp_path / "out" / "held_out.csv").open(newline="") as file:
+        assert {row["rater"] for row in csv.DictReader(file)} == {"'=HYPERLINK(1)"}
 
 
 def test_a_vision_model_from_files_and_as_a_reward(phantom, tiny_model, tiny_processor, tmp_path):

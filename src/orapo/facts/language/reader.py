@@ -217,7 +217,10 @@ class SentenceReader(PhraseRow):
         self.after_verb = False
 
     def _is_date(self, item: Item) -> bool:
-        beside = (*self.tokens[max(0, item.first - 1) : item.first], *self.tokens[item.last + 1 :][:1])
+        beside = (
+            *self.tokens[max(0, item.first - 1) : item.first],
+            *self.tokens[item.last + 1 :][:1],
+        )
         return item.first == item.last and any(token.isdecimal() for token in beside)
 
     def _ends_scope(self, index: int, new: Scope) -> bool:

@@ -27,6 +27,10 @@ _INSTRUCTION: Final = re.compile(
         | \byou\s+(are|must|should|shall|will)\b
         | \byour\s+(task|answer|output|response|instructions?|reply)\b
         | \b(answer|respond|reply|output|return)\b.{0,20}\b(with|only|exactly|json)\b
+        | \bpay\s+no\s+attention\b
+        | \b(new|following|these)\s+instructions?\b
+        | ^\W*(please\s+)?(label|mark|score|rate|grade|classify|treat|count|output)\b(?!\s+of\b)
+            .{0,60}\b(present|absent|positive|negative|normal|true|false)\b
         | "facts"\s*:""",
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _BYTES_A_TOKEN: Final = 64
 _FEWEST_BYTES: Final = 2**20
 _TOO_LARGE: Final = "orapo_too_large"
+_PACKED: Final = "orapo_packed"
 
 
 class UnreadableAnswerError(Exception):
@@ -63,6 +64,8 @@ def completion(answer: Any) -> Completion:
     """
     if answer.extensions.get(_TOO_LARGE):
         raise UnreadableAnswerError("an answer of too many bytes", final=True)
+    if answer.extensions.get(_PACKED):
+        raise UnreadableAnswerError("an answer that is packed, unasked", final=True)
     try:
         return Completion.model_validate_json(answer.content)
     except ValidationError:
@@ -74,7 +77,8 @@ def client_of(settings: JudgeSettings) -> AsyncOpenAI:
 
     A time-out of an HTTP client is one of each read: a server that sends a byte now and then would
     never meet it. So ours is one of the whole attempt, from the connection to the last byte, and an
-    answer is read no further than its longest form could be; unpacked, whatever was sent.
+    answer is read no further than its longest form could be. It is asked for unpacked, and taken so
+    alone: 64 kB that were packed twice are unpacked into gigabytes before anybody can count.
 
     Raises:
         OrapoError: There is no key.
@@ -96,8 +100,9 @@ def client_of(settings: JudgeSettings) -> AsyncOpenAI:
         async def _whole(self, request: Any, **named: Any) -> Any:
             answer = await super().send(request, **named)
             content, too_large = bytearray(), False
+            packed = answer.headers.get("content-encoding", "identity").lower() != "identity"
             try:
-                async for chunk in answer.aiter_bytes():
+                async for chunk in answer.aiter_raw():
                     content += chunk
                     if too_large := len(content) > most:
                         break
@@ -111,9 +116,9 @@ def client_of(settings: JudgeSettings) -> AsyncOpenAI:
             return type(answer)(
                 answer.status_code,
                 headers=headers,
-                content=b"" if too_large else bytes(content),
+                content=b"" if too_large or packed else bytes(content),
                 request=request,
-                extensions={_TOO_LARGE: too_large},
+                extensions={_TOO_LARGE: too_large, _PACKED: packed},
             )
 
     key = settings.api_key or os.environ.get("OPENAI_API_KEY") or ("none" * settings.is_local)
@@ -127,6 +132,9 @@ def client_of(settings: JudgeSettings) -> AsyncOpenAI:
         max_retries=settings.retries,
         # Neither a redirection nor a proxy of the environment may carry a report elsewhere.
         http_client=Client(
-            follow_redirects=False, trust_env=not settings.is_local, timeout=settings.timeout
+            follow_redirects=False,
+            trust_env=not settings.is_local,
+            timeout=settings.timeout,
+            headers={"Accept-Encoding": "identity"},
         ),
     )

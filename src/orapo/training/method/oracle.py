@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
@@ -15,7 +14,7 @@ from torch import Tensor
 
 from orapo.errors import OrapoError
 from orapo.losses import ema
-from orapo.writing import json_text
+from orapo.writing import json_text, written_beside
 
 FILE_NAME = "oracle_state.json"
 RUNNING_GROUPS: Final = 64
@@ -116,9 +115,8 @@ class OracleState:
             "position": position,
             "counted": sorted(self._counted) if position else [],
         }
-        part = folder / f".{FILE_NAME}.part"
-        part.write_text(json_text(state))
-        os.replace(part, folder / FILE_NAME)
+        with written_beside(folder / FILE_NAME, shared=True) as part:
+            part.write_text(json_text(state))
 
     def load(self, folder: Path) -> int:
         """Read the state back from a checkpoint's folder.

@@ -96,7 +96,8 @@ def _read(kind: Any, run: RunConfig) -> Any:
     folder = Path(run.model)
     revision = {} if folder.is_dir() else {"revision": run.model_revision}
     try:
-        return kind.from_pretrained(run.model, **revision)
+        # said, since transformers asks on the terminal where it is not, and runs the code upon a "y"
+        return kind.from_pretrained(run.model, trust_remote_code=False, **revision)
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise OrapoError(f"{run.model}: its configuration can't be loaded ({reason})") from None

@@ -15,6 +15,7 @@ from sklearn.model_selection import GroupShuffleSplit
 from orapo.data.conversation import shown_films
 from orapo.data.images import read_image
 from orapo.data.manifest import read_manifest
+from orapo.data.spreadsheet import no_formula
 from orapo.data.study import Study
 from orapo.data.target import study_labels, target_text
 from orapo.errors import OrapoError
@@ -285,5 +286,5 @@ def _write_rows(
         write = csv.writer(file)
         write.writerow(["pair", "study_id", "rater", "choice", "difference", "facts_difference"])
         for one, learned, facts in zip(judged, difference, facts_difference, strict=True):
-            row = [one.pair, one.study_id, one.rater, one.choice]
+            row = [no_formula(text) for text in (one.pair, one.study_id, one.rater, one.choice)]
             write.writerow([*row, round(float(learned), 6), round(float(facts), 6)])

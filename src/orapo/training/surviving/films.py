@@ -28,7 +28,7 @@ from orapo.data.study import Study
 from orapo.errors import OrapoError, RunFailedError
 from orapo.facts.parallel import map_reports
 from orapo.paths import cache_folder
-from orapo.writing import json_text
+from orapo.writing import json_text, open_to_append
 
 LIST_FILE: Final = "unreadable.jsonl"
 FILM_ERROR: Final = "film_error"
@@ -66,7 +66,7 @@ class SetAside:
         self.studies.add(study_id)
         _log.warning("study %s: set aside, its film can't be read", study_id)
         if self._list is not None:
-            with self._list.open("a", encoding="utf-8") as file:
+            with open_to_append(self._list) as file:
                 file.write(json_text({"study_id": study_id, "error": error}) + "\n")
 
     def check(self) -> None:
@@ -177,7 +177,7 @@ def _add_to_cache(cache: Path, keys: Sequence[str]) -> None:
         return
     try:
         cache.parent.mkdir(parents=True, exist_ok=True)
-        with cache.open("a", encoding="ascii") as file:
+        with open_to_append(cache) as file:
             file.write("".join(f"{key}\n" for key in keys))
     except OSError:
         pass  # a home that can't be written to: the films are read again next time

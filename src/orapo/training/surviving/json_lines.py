@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any, Final
 
 from orapo.training.surviving.checkpoints import saving
-from orapo.writing import json_text
+from orapo.writing import json_text, open_to_append, written_beside
 
 _AT_THE_END: Final = "train_runtime"
 """In the line that closes a run alone; its step is that of the last checkpoint."""
@@ -26,7 +25,7 @@ class JsonLines:
         Raises:
             RunFailedError: The disk is full.
         """
-        with saving(self.path, self.path.parent), self.path.open("a", encoding="utf-8") as file:
+        with saving(self.path, self.path.parent), open_to_append(self.path, shared=True) as file:
             file.write(json_text(record) + "\n")
 
     def cut(self, step: int) -> dict[str, Any]:
@@ -51,8 +50,6 @@ class JsonLines:
             if record["step"] > step or _AT_THE_END in record:
                 break
             kept.append(record)
-        part = self.path.with_name(f".{self.path.name}.part")
-        with saving(self.path, self.path.parent):
+        with saving(self.path, self.path.parent), written_beside(self.path, shared=True) as part:
             part.write_text("".join(json_text(record) + "\n" for record in kept), "utf-8")
-            os.replace(part, self.path)
         return kept[-1] if kept else {}

@@ -18,7 +18,6 @@ import hashlib
 import json
 import logging
 import math
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,7 +36,7 @@ from orapo.models.finite import not_finite
 from orapo.training import trl_contract
 from orapo.training.config import OraPOConfig
 from orapo.training.surviving import checkpoints, weights
-from orapo.writing import finite_only, json_text
+from orapo.writing import finite_only, json_text, written_beside
 
 LOOP_FILE: Final = "loop_state.json"
 
@@ -268,9 +267,8 @@ def save_loop(trainer: Any, folder: Path) -> None:
         state["watch"] = trainer.watch.saved()
         state["budget"] = trainer.budget.saved()
         state["studies"] = _studies(trainer)
-        part = folder / f".{LOOP_FILE}.part"
-        part.write_text(json_text(finite_only(state)), encoding="utf-8")
-        os.replace(part, folder / LOOP_FILE)
+        with written_beside(folder / LOOP_FILE, shared=True) as part:
+            part.write_text(json_text(finite_only(state)), encoding="utf-8")
 
 
 def load_generation(trainer: Any, folder: Path) -> bool:

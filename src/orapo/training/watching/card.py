@@ -23,6 +23,7 @@ from orapo.evaluation.rows import TRIVIAL_TITLES, row_title
 from orapo.training.config import OraPOConfig
 from orapo.training.recipe import RunConfig
 from orapo.training.watching.probe import Probe
+from orapo.writing import written_beside
 
 CARD_FILE: Final = "README.md"
 NOTICE: Final = (
@@ -67,9 +68,8 @@ def write_card(
     data = _card_data(folder, run, studies, probe, last)
     text = _text(folder, run, config, studies, trainer, probe, last)
     card = ModelCard(f"---\n{data.to_yaml()}\n---\n\n{text}")
-    part = folder / f".{CARD_FILE}.part"
-    part.write_text(str(card), encoding="utf-8")
-    part.replace(folder / CARD_FILE)
+    with written_beside(folder / CARD_FILE, shared=True) as part:
+        part.write_text(str(card), encoding="utf-8")
 
 
 def _last_probe(probe: Probe | None) -> dict[str, Any] | None:

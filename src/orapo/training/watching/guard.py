@@ -10,7 +10,6 @@ by a multiplier, Moskovitz et al. 2024); when that was of no use `HALVINGS` time
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from statistics import fmean
@@ -23,6 +22,7 @@ from transformers import TrainerCallback
 
 from orapo.training.config import OraPOConfig
 from orapo.training.rewards.learned import LearnedReward
+from orapo.writing import written_beside
 
 BEST_FILE: Final = "guard_best.safetensors"
 SMOOTHED: Final = 3
@@ -204,9 +204,8 @@ class Guard(TrainerCallback):
             for name, parameter in model.named_parameters()
             if parameter.requires_grad
         }
-        part = self._best.with_suffix(".part")
-        save_file(weights, part)
-        os.replace(part, self._best)
+        with written_beside(self._best, shared=True) as part:
+            save_file(weights, part)
 
     def _put_back(self, model: Any) -> bool:
         """Put the best weights into the model of every process; whether there are any."""
