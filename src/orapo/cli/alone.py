@@ -66,14 +66,6 @@ def _state(out: Path) -> object:
     return [(one.st_ino, one.st_size, one.st_mtime_ns) for one in inside]
 
 
-<<<<<<< HEAD
-def alone(command: _Command, *, stdout: bool = False) -> _Command:
-    """Hold what a command's ``out`` names while it runs, against other processes.
-
-    Args:
-        command: Takes a file or a folder, or None, as ``out``.
-        stdout: Whether it may be ``-`` too.
-=======
 @contextmanager
 def holding(out: Path) -> Iterator[None]:
     """Hold an output against other processes, and say what became of it when all ends early.
@@ -92,13 +84,13 @@ def holding(out: Path) -> Iterator[None]:
         yield
 
 
-def alone(command: _Command) -> _Command:
+def alone(command: _Command, *, stdout: bool = False) -> _Command:
     """Hold what a command's ``out`` names while it runs, against other processes.
 
     Args:
         command: Takes a file or a folder, or None, as ``out``; where None stands for a place that it works
             out, it takes `holding` there.
->>>>>>> edges2
+        stdout: Whether it may be ``-`` too.
 
     Returns:
         The command; another process that writes there is an `OrapoError`.
@@ -107,20 +99,10 @@ def alone(command: _Command) -> _Command:
     @functools.wraps(command)
     def held(*given: Any, **named: Any) -> Any:
         out = named.get("out")
-<<<<<<< HEAD
-        with ExitStack() as stack:
-            if isinstance(out, Path) and not stdout:
-                not_standard_output(out)
-            if isinstance(out, Path) and not is_dash(out):  # two pipes are in nobody's way
-                stack.enter_context(said_if_full(out))
-                # of several processes of one command (torchrun) the first holds it for all
-                if os.environ.get("RANK", "0") == "0":
-                    stack.enter_context(locked(out, _BUSY))
-                    remove_leftovers(out)
-                stack.enter_context(_said_what_is_there(out))
-=======
-        with holding(out) if isinstance(out, Path) else nullcontext():
->>>>>>> edges2
+        if isinstance(out, Path) and not stdout:
+            not_standard_output(out)
+        # two pipes are in nobody's way
+        with holding(out) if isinstance(out, Path) and not is_dash(out) else nullcontext():
             return command(*given, **named)
 
     return held  # type: ignore[return-value]

@@ -18,9 +18,7 @@ from rich.table import Table
 from orapo.cli import reading
 from orapo.cli import table_options as tables
 from orapo.cli.alone import alone
-<<<<<<< HEAD
 from orapo.cli.graded_column import COLUMN, NOT_GRADED, GradedCell, grade, read_beside
-from orapo.cli.progress import saying_what_is_kept
 from orapo.cli.reward_sides import (
     Item,
     Labels,
@@ -28,10 +26,6 @@ from orapo.cli.reward_sides import (
     joined_items,
     reference_labels_by_study,
 )
-=======
-from orapo.cli.graded_column import COLUMN, NOT_GRADED, Beside, GradedCell, grade, read_beside
-from orapo.data.columns import ReportColumns, Wanted
->>>>>>> edges2
 from orapo.data.spreadsheet import no_formula
 from orapo.data.standard_streams import from_input, is_dash
 from orapo.data.table_writing import not_an_input, write_rows
