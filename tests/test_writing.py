@@ -12,7 +12,7 @@ import pytest
 
 import orapo
 from orapo.data.resumable import ResumableRows
-from orapo.data.table_writing import write_rows
+from orapo.data.tables.writing import write_rows
 from orapo.errors import OrapoError, RunFailedError
 from orapo.training.surviving.json_lines import JsonLines
 from orapo.writing import (
@@ -216,7 +216,7 @@ def test_no_writer_makes_a_temporary_name_of_its_own():
     rooms = {Path(path).relative_to(source).as_posix() for path in own}
     folders_and_private_places = {
         *("data/convert.py", "data/phantom/folder.py", "models/base.py"),
-        *("evaluation/radeval_runner.py", "writing.py"),
+        *("evaluation/figures/radeval_runner.py", "writing.py"),
     }
     assert rooms <= folders_and_private_places
 

@@ -12,7 +12,7 @@ import yaml
 
 from fault_hook import run
 from orapo.data.phantom import PhantomConfig, write_phantom
-from orapo.data.tables import read_rows
+from orapo.data.tables.reading import read_rows
 
 pytestmark = [
     pytest.mark.slow,

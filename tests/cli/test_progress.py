@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from orapo.cli import progress
+from orapo.cli.parts import progress
 
 
 def shown(monkeypatch, *steps):

@@ -7,7 +7,7 @@ import pytest
 
 from orapo.data.manifest import write_manifest
 from orapo.data.study import Study
-from orapo.data.table_writing import write_rows
+from orapo.data.tables.writing import write_rows
 from orapo.errors import OrapoError
 from orapo.evaluation.inputs import read_predictions, read_references, read_training
 from orapo.evaluation.matching import likely_reason

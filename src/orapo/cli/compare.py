@@ -12,9 +12,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from orapo.cli import table_options as tables
-from orapo.cli.alone import alone
-from orapo.cli.progress import steps
+from orapo.cli.parts import table_options as tables
+from orapo.cli.parts.alone import alone
+from orapo.cli.parts.progress import steps
 from orapo.errors import OrapoError
 from orapo.labels import DEFAULT_UNCERTAIN, UncertainPolicy
 from orapo.writing import json_text, write_text
@@ -67,7 +67,7 @@ def compare(
 
     By paired bootstrap and approximate randomisation: what is drawn and swapped are patients. p-values are corrected for their number (Holm).
     """
-    from orapo.data.standard_streams import from_input, is_dash
+    from orapo.data.tables.standard_streams import from_input, is_dash
     from orapo.evaluation.inputs import ids_of_other_splits, read_predictions, read_references
     from orapo.evaluation.matching import match_studies
     from orapo.evaluation.significance import compared
@@ -115,7 +115,7 @@ def compare(
         ]
         result |= {"missing_predictions": missing, "unmatched": unmatched}
         if out is not None and out.suffix.lower() in (".html", ".htm"):
-            from orapo.evaluation.comparison_page import write_comparison
+            from orapo.evaluation.pages.comparison_page import write_comparison
 
             command = shlex.join(["orapo", *sys.argv[1:]])
             unreadable = write_comparison(

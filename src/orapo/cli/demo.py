@@ -10,9 +10,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from orapo.cli.alone import said_if_full
-from orapo.cli.progress import AGAIN, saying_what_is_kept
-from orapo.data.standard_streams import not_standard_output
+from orapo.cli.parts.alone import said_if_full
+from orapo.cli.parts.progress import AGAIN, saying_what_is_kept
+from orapo.data.tables.standard_streams import not_standard_output
 from orapo.errors import MissingExtraError
 from orapo.locking import locked
 from orapo.writing import json_text, remove_leftovers
@@ -60,7 +60,7 @@ def demo(
 
 
 def _summary(metrics: Mapping[str, Any]) -> Table:
-    from orapo.evaluation.report import final_share
+    from orapo.evaluation.pages.report import final_share
     from orapo.evaluation.rows import result_rows, row_title
 
     table = Table(

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from orapo.cli import table_options as tables
-from orapo.cli.alone import alone
-from orapo.cli.evaluation_screen import notes_on, show_evaluation
-from orapo.cli.progress import steps
-from orapo.data.columns import Wanted
+from orapo.cli.parts import table_options as tables
+from orapo.cli.parts.alone import alone
+from orapo.cli.parts.evaluation_screen import notes_on, show_evaluation
+from orapo.cli.parts.progress import steps
+from orapo.data.tables.columns import Wanted
 from orapo.errors import OrapoError
 from orapo.labels import DEFAULT_UNCERTAIN, LabelValue, UncertainPolicy
 from orapo.writing import json_text
@@ -141,7 +141,8 @@ def evaluate(
     over patients. Exit code 1 if a metric of --radeval could not be had; the rest is written.
     """
     # Imported here: scikit-learn and matplotlib would slow down every other command's start.
-    from orapo.data.standard_streams import from_input
+    from orapo.data.tables.standard_streams import from_input
+    from orapo.evaluation.figures.radeval import radeval_metrics
     from orapo.evaluation.inputs import read_earlier_given, read_labels
     from orapo.evaluation.matching import with_labels
     from orapo.evaluation.metrics import (
@@ -151,9 +152,8 @@ def evaluate(
         radeval_figures,
         read_texts,
     )
-    from orapo.evaluation.output import shown_studies, write_evaluation
-    from orapo.evaluation.per_study import write_per_study
-    from orapo.evaluation.radeval import radeval_metrics
+    from orapo.evaluation.pages.output import shown_studies, write_evaluation
+    from orapo.evaluation.pages.per_study import write_per_study
     from orapo.evaluation.rexrank import Convention, Rexrank
 
     follow = Rexrank(Convention(convention.value)) if convention else None

@@ -15,10 +15,10 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from orapo.cli import reading
-from orapo.cli import table_options as tables
-from orapo.cli.alone import alone
-from orapo.cli.graded_column import COLUMN, NOT_GRADED, GradedCell, grade, read_beside
+from orapo.cli.parts import reading
+from orapo.cli.parts import table_options as tables
+from orapo.cli.parts.alone import alone
+from orapo.cli.parts.graded_column import COLUMN, NOT_GRADED, GradedCell, grade, read_beside
 from orapo.cli.reward_sides import (
     Item,
     Labels,
@@ -26,10 +26,10 @@ from orapo.cli.reward_sides import (
     joined_items,
     reference_labels_by_study,
 )
-from orapo.data.spreadsheet import no_formula
-from orapo.data.standard_streams import from_input, is_dash
-from orapo.data.table_writing import not_an_input, write_rows
-from orapo.data.tables import table_format
+from orapo.data.tables.reading import table_format
+from orapo.data.tables.spreadsheet import no_formula
+from orapo.data.tables.standard_streams import from_input, is_dash
+from orapo.data.tables.writing import not_an_input, write_rows
 from orapo.errors import OrapoError
 from orapo.labels import DEFAULT_UNCERTAIN, UncertainPolicy
 from orapo.writing import json_text

@@ -7,9 +7,9 @@ from itertools import tee
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from orapo.cli.graded_column import Beside
-from orapo.data.columns import ReportColumns, Wanted
-from orapo.data.tables import id_cell, id_column, label_cells, read_rows, report_columns
+from orapo.cli.parts.graded_column import Beside
+from orapo.data.tables.columns import ReportColumns, Wanted
+from orapo.data.tables.reading import id_cell, id_column, label_cells, read_rows, report_columns
 from orapo.errors import OrapoError
 from orapo.labels import LabelSet, LabelValue, any_known
 

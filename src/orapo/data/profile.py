@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from orapo.data.image_check import ImageCheck
 from orapo.data.loaded import Loaded, Place, Problem
-from orapo.data.report_sections import odd_headings
-from orapo.data.standard_streams import in_words
+from orapo.data.sources.report_sections import odd_headings
 from orapo.data.study import Study
+from orapo.data.tables.standard_streams import in_words
 from orapo.labels import LABELS, LabelValue
 
 _WORDS: Final[dict[LabelValue, str]] = {

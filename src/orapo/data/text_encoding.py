@@ -8,7 +8,7 @@ import zlib
 from pathlib import Path
 from typing import IO, Final, cast
 
-from orapo.data.records import Say
+from orapo.data.tables.records import Say
 from orapo.errors import OrapoError
 
 _MARKS: Final = (

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from orapo.data.columns import ReportColumns, Side, Wanted
-from orapo.data.records import identifier
-from orapo.data.tables import (
+from orapo.data.tables.columns import ReportColumns, Side, Wanted
+from orapo.data.tables.reading import (
     Row,
     id_cell,
     id_column,
@@ -19,6 +18,7 @@ from orapo.data.tables import (
     table_format,
     text_cell,
 )
+from orapo.data.tables.records import identifier
 from orapo.errors import OrapoError
 from orapo.evaluation.detail import age_band
 from orapo.labels import CHEXPERT, LabelValue, any_known
