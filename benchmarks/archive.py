@@ -28,7 +28,7 @@ def draw(folder, count, side):
     import numpy as np
     from PIL import Image
 
-    from orapo.data.dicom import write_dicom
+    from orapo.data.films.dicom import write_dicom
 
     rng = np.random.default_rng(0)
     rows, columns = np.mgrid[:side, :side]

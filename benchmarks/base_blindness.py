@@ -31,7 +31,7 @@ from scipy.stats import fisher_exact
 from sklearn.metrics import roc_auc_score
 
 from orapo.data.conversation import REPORT_PROMPT, user_message
-from orapo.data.images import read_image
+from orapo.data.films.images import read_image
 from orapo.data.manifest import read_manifest
 from orapo.data.phantom import PhantomConfig, draw_study
 from orapo.demo.plan import DemoPlan

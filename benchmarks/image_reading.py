@@ -35,7 +35,7 @@ for line in sys.stdin:
 
 
 def ours(files):
-    from orapo.data.images import read_image
+    from orapo.data.films.images import read_image
 
     start = time.perf_counter()
     for file in files:
@@ -65,7 +65,7 @@ def draw(folder, count):
     import numpy as np
     from PIL import Image
 
-    from orapo.data.dicom import write_dicom
+    from orapo.data.films.dicom import write_dicom
 
     rng = np.random.default_rng(0)
     for index in range(count):
@@ -85,7 +85,7 @@ def main():
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
 
-    from orapo.data.image_files import find_images, is_dicom
+    from orapo.data.films.image_files import find_images, is_dicom
     from orapo.errors import OrapoError
 
     peer = Peer(options.peer)

@@ -84,8 +84,8 @@ def texts():
 
 
 def write_table(folder, rows):
-    from orapo.data.chexpert_plus import LABEL_FOLDER, TABLE
     from orapo.data.phantom.layouts import PLUS_COLUMNS, LayoutStudy, chexpert_plus_rows
+    from orapo.data.sources.chexpert_plus import LABEL_FOLDER, TABLE
 
     kinds = list(texts())
     (folder / LABEL_FOLDER).mkdir()

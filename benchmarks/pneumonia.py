@@ -32,7 +32,7 @@ from sklearn.metrics import balanced_accuracy_score, f1_score
 
 from orapo.ablation.plan import Budget, read_plan
 from orapo.ablation.run import PREDICTIONS, Options, run_ablation
-from orapo.data.table_writing import write_rows
+from orapo.data.tables.writing import write_rows
 from orapo.errors import OrapoError
 from orapo.evaluation.bootstrap import Resampler
 from orapo.evaluation.inputs import read_predictions

@@ -12,7 +12,7 @@ import pytest
 
 import orapo
 from orapo.data.resumable import ResumableRows
-from orapo.data.table_writing import write_rows
+from orapo.data.tables.writing import write_rows
 from orapo.errors import OrapoError, RunFailedError
 from orapo.writing import (
     finite_only,

@@ -14,7 +14,7 @@ from commands import invoke
 from fake_judge import FakeJudge
 from orapo.cli import COMMANDS, label
 from orapo.cli.alone import alone
-from orapo.data.tables import read_rows
+from orapo.data.tables.reading import read_rows
 from orapo.errors import OrapoError
 from orapo.locking import locked
 from orapo.writing import new_beside

@@ -105,7 +105,7 @@ def test_films_of_other_body_parts_are_taken_if_asked_for(command, tmp_path, mon
     pytest.importorskip("pydicom")
     from pydicom import dcmread
 
-    from orapo.data.dicom import write_dicom
+    from orapo.data.films.dicom import write_dicom
 
     monkeypatch.chdir(tmp_path)
     for part in ("CHEST", "ABDOMEN"):

@@ -14,7 +14,7 @@ from PIL import Image
 from orapo import cli
 from orapo.data.manifest import read_manifest, write_manifest
 from orapo.data.study import Study
-from orapo.data.table_writing import write_rows
+from orapo.data.tables.writing import write_rows
 from orapo.labels import LABELS
 
 REPORTS = {

@@ -16,8 +16,8 @@ from commands import invoke
 from fake_judge import FakeJudge
 from orapo.cli import cache, facts, label, reward
 from orapo.data.resumable import ResumableRows
-from orapo.data.table_writing import write_rows
-from orapo.data.tables import read_rows
+from orapo.data.tables.reading import read_rows
+from orapo.data.tables.writing import write_rows
 from orapo.errors import OrapoError
 from orapo.labels import LABELS
 

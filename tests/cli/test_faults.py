@@ -15,8 +15,8 @@ from PIL import Image
 
 from orapo.data.manifest import write_manifest
 from orapo.data.study import Study
-from orapo.data.table_writing import write_rows
-from orapo.data.tables import read_rows
+from orapo.data.tables.reading import read_rows
+from orapo.data.tables.writing import write_rows
 from orapo.preferences import Preference, write_preferences
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX'")

@@ -16,7 +16,7 @@ from orapo.data.conversation import EARLIER_FILM, REPORT_PROMPT
 from orapo.data.manifest import write_manifest
 from orapo.data.phantom import PhantomConfig, write_phantom
 from orapo.data.study import Study
-from orapo.data.tables import read_rows
+from orapo.data.tables.reading import read_rows
 from orapo.errors import MissingExtraError, OrapoError, RunFailedError
 from orapo.evaluation.inputs import read_labels
 from orapo.export.draft import read_drafts
@@ -80,7 +80,7 @@ def test_an_unreadable_film_is_an_error_row_and_the_others_are_kept(
 def dicom_studies(tmp_path):
     """Two films of one study and one of another, in folders and under names as archives have them."""
     pytest.importorskip("pydicom")
-    from orapo.data.dicom import write_dicom
+    from orapo.data.films.dicom import write_dicom
 
     folder = tmp_path / "dicom"
     for name, study, view in (
@@ -102,7 +102,7 @@ def dicom_studies(tmp_path):
 
 
 def test_dicom_files_of_one_study_get_one_report(orapo, checkpoint, dicom_studies, tmp_path):
-    from orapo.data.dicom import dicom_uid, study_name
+    from orapo.data.films.dicom import dicom_uid, study_name
 
     Image.linear_gradient("L").save(dicom_studies / "film.png")
     (dicom_studies / "broken.dcm").write_bytes(bytes(128) + b"DICM")
@@ -379,7 +379,7 @@ def test_the_study_before_of_dicom_files_is_the_patients_earlier_one_by_date(
     orapo, checkpoint, tmp_path, asked
 ):
     pydicom = pytest.importorskip("pydicom")
-    from orapo.data.dicom import dicom_uid, study_name, write_dicom
+    from orapo.data.films.dicom import dicom_uid, study_name, write_dicom
 
     folder = tmp_path / "dicom"
     folder.mkdir()

@@ -10,7 +10,7 @@ import pytest
 from orapo import cli
 from orapo.data.manifest import write_manifest
 from orapo.data.study import Study
-from orapo.data.tables import read_rows
+from orapo.data.tables.reading import read_rows
 from orapo.preferences import read_preferences
 
 FINDINGS = ("Edema", "Pleural Effusion", "Cardiomegaly", "Pneumothorax", "Consolidation")

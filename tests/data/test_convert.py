@@ -8,7 +8,7 @@ from PIL import Image, PngImagePlugin
 from orapo.data import convert as module
 from orapo.data.convert import convert, write_hugging_face
 from orapo.data.datasets import load_dataset
-from orapo.data.images import read_image
+from orapo.data.films.images import read_image
 from orapo.data.manifest import read_manifest
 from orapo.data.phantom import PhantomConfig
 from orapo.data.phantom.layouts import write_layout

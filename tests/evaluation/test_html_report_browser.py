@@ -11,7 +11,7 @@ from orapo.cli.compare import compare
 from orapo.cli.evaluate import evaluate
 from orapo.data.manifest import write_manifest
 from orapo.data.study import Study
-from orapo.data.table_writing import write_rows
+from orapo.data.tables.writing import write_rows
 from orapo.evaluation import page_films
 from orapo.evaluation.report import write_report
 from orapo.evaluation.shown_studies import ShownStudy

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from orapo.cli.evaluation_screen import show_evaluation
-from orapo.data.table_writing import write_rows
+from orapo.data.tables.writing import write_rows
 from orapo.evaluation.bootstrap import Resampler
 from orapo.evaluation.clinical import clinical_scores, evaluate_reports
 from orapo.evaluation.inputs import Reference

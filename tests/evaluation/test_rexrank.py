@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from orapo import OrapoError
-from orapo.data.columns import Side, Wanted
+from orapo.data.tables.columns import Side, Wanted
 from orapo.evaluation.bootstrap import Resampler
 from orapo.evaluation.inputs import Reference, read_predictions, read_references
 from orapo.evaluation.matching import match_studies

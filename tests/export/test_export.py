@@ -13,8 +13,8 @@ from PIL import Image
 
 from commands import invoke
 from orapo.cli import export as export_command
-from orapo.data.table_writing import write_rows
-from orapo.data.tables import read_rows
+from orapo.data.tables.reading import read_rows
+from orapo.data.tables.writing import write_rows
 from orapo.errors import MissingExtraError, OrapoError
 from orapo.export.codes import LABEL_CODES
 from orapo.export.draft import NOTICE, Draft, FileNames, as_json, as_text, read_drafts
@@ -25,7 +25,7 @@ pydicom = pytest.importorskip("pydicom")
 pytest.importorskip("highdicom")
 pytest.importorskip("fhir.resources")
 
-from orapo.data.dicom import dicom_uid, write_dicom  # noqa: E402
+from orapo.data.films.dicom import dicom_uid, write_dicom  # noqa: E402
 from orapo.export.dicom_sr import (  # noqa: E402
     read_structured_report,
     sr_text,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from orapo.data.report_sections import split_report
+from orapo.data.sources.report_sections import split_report
 from orapo.data.study import joined_report
 from orapo.facts import label_report
 

@@ -98,7 +98,7 @@ def test_the_command_writes_the_same_table_with_vllm(vllm, checkpoint, tmp_path)
     from typer.testing import CliRunner
 
     from orapo.cli import generate
-    from orapo.data.tables import read_rows
+    from orapo.data.tables.reading import read_rows
     from orapo.generation.rows import COLUMNS
 
     app = typer.Typer()

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from commands import invoke
 from orapo.cli import generate, serve
-from orapo.data.tables import read_rows
+from orapo.data.tables.reading import read_rows
 from orapo.errors import OrapoError
 from orapo.generation import load_checkpoint
 from orapo.generation.vllm_engine import VllmWriter

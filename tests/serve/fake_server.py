@@ -71,7 +71,7 @@ def film(size=(40, 48), seed=0, kind="PNG", mode="L"):
 def dicom_film(tmp_path, name="film.dcm", *, seed=0, size=(40, 48), **headers):
     """A DICOM file's bytes; headers are set as they are named."""
     pydicom = pytest.importorskip("pydicom")
-    from orapo.data.dicom import write_dicom
+    from orapo.data.films.dicom import write_dicom
 
     path = tmp_path / name
     values = np.random.default_rng(seed).integers(0, 255, size[::-1], dtype=np.uint8)

@@ -11,7 +11,7 @@ from PIL import Image
 
 from checkpoints import FILM_TOKENS
 from orapo import OrapoError
-from orapo.data.images import read_image
+from orapo.data.films.images import read_image
 from orapo.data.manifest import read_manifest
 from orapo.generation import load_checkpoint
 from orapo.training.preparing.policy import limit_pixels

@@ -14,7 +14,7 @@ import jinja2
 from orapo.ablation.methods import METHODS
 from orapo.ablation.results import around_step, label_curves, mean_curve
 from orapo.ablation.run import Ablation, as_json
-from orapo.data.table_writing import write_rows
+from orapo.data.tables.writing import write_rows
 from orapo.evaluation.curve_plots import data_efficiency, label_f1_curves, zero_reward_curve
 from orapo.evaluation.rows import row_title
 from orapo.writing import json_text, write_text

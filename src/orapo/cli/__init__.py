@@ -130,7 +130,7 @@ def main() -> None:
     except (OrapoError, RunFailedError) as error:
         from rich.console import Console
 
-        from orapo.data.standard_streams import in_words
+        from orapo.data.tables.standard_streams import in_words
 
         # soft_wrap: a path in the message must stay in one piece, to be copied and clicked
         Console(stderr=True).print(

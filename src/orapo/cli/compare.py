@@ -67,7 +67,7 @@ def compare(
 
     By paired bootstrap and approximate randomisation: what is drawn and swapped are patients. p-values are corrected for their number (Holm).
     """
-    from orapo.data.standard_streams import from_input, is_dash
+    from orapo.data.tables.standard_streams import from_input, is_dash
     from orapo.evaluation.inputs import ids_of_other_splits, read_predictions, read_references
     from orapo.evaluation.matching import match_studies
     from orapo.evaluation.significance import compared

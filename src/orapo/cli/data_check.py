@@ -51,7 +51,7 @@ def check(
     """
     from orapo.data.image_check import check_images
     from orapo.data.profile import problem_record, problems_of_the_whole, profile
-    from orapo.data.standard_streams import from_input
+    from orapo.data.tables.standard_streams import from_input
 
     named = shared.named_columns(id_column, text_column, findings_column, impression_column)
     options = shared.load_options(

@@ -37,7 +37,7 @@ class DatasetName(StrEnum):
 
 
 class BodyPartName(StrEnum):
-    """Whose films are taken, as `orapo.data.body_part.BodyPart`."""
+    """Whose films are taken, as `orapo.data.films.body_part.BodyPart`."""
 
     CHEST = "chest"
     ANY = "any"

@@ -43,7 +43,7 @@ def sample(
     from orapo.data.loaded import LoadOptions
     from orapo.data.manifest import write_manifest
     from orapo.data.sampling import sample_studies
-    from orapo.data.table_writing import not_an_input
+    from orapo.data.tables.writing import not_an_input
 
     not_an_input(out, manifest)
     with bars() as shown:

@@ -16,7 +16,7 @@ from orapo.cli import table_options as tables
 from orapo.cli.alone import alone
 from orapo.cli.evaluation_screen import notes_on, show_evaluation
 from orapo.cli.progress import saying_what_is_kept, steps
-from orapo.data.columns import Wanted
+from orapo.data.tables.columns import Wanted
 from orapo.errors import OrapoError
 from orapo.labels import DEFAULT_UNCERTAIN, LabelValue, UncertainPolicy
 from orapo.writing import json_text
@@ -141,7 +141,7 @@ def evaluate(
     over patients. Exit code 1 if a metric of --radeval could not be had; the rest is written.
     """
     # Imported here: scikit-learn and matplotlib would slow down every other command's start.
-    from orapo.data.standard_streams import from_input, is_dash
+    from orapo.data.tables.standard_streams import from_input, is_dash
     from orapo.evaluation.inputs import read_earlier_given, read_labels, with_labels
     from orapo.evaluation.metrics import (
         Evaluation,

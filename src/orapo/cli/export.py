@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from orapo.cli.alone import alone
-from orapo.data.standard_streams import from_input
+from orapo.data.tables.standard_streams import from_input
 from orapo.errors import MissingExtraError, OrapoError
 from orapo.export.formats import ENDINGS, Format
 
@@ -46,7 +46,7 @@ def export(
     Studies that have an error in place of a report are left out and said. Exit code 1: some reports
     could not be exported, because a film that they refer to can't be read.
     """
-    from orapo.data.table_writing import not_an_input
+    from orapo.data.tables.writing import not_an_input
     from orapo.export.draft import read_drafts
 
     if with_patient and kind not in (Format.DICOM_SR, Format.FHIR):
@@ -124,8 +124,8 @@ def _file(
 
 def _write_csv(drafts: Iterator[Draft], out: Path) -> int:
     """Write the table of studies: report, 14 labels, model; the notice in each row."""
-    from orapo.data.table_writing import write_rows
-    from orapo.data.tables import table_format
+    from orapo.data.tables.reading import table_format
+    from orapo.data.tables.writing import write_rows
     from orapo.export.files import CSV_COLUMNS, csv_row
 
     if table_format(out) != ".csv":

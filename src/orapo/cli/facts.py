@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from orapo.cli import reading
-from orapo.data.standard_streams import DASH, is_dash, read_text
+from orapo.data.tables.standard_streams import DASH, is_dash, read_text
 from orapo.errors import OrapoError
 from orapo.writing import json_text
 

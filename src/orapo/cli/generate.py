@@ -137,8 +137,8 @@ def generate(
     spreads it over processes. Exit code 1: there are error rows.
     """
     from orapo.data.resumable import make_folder_of
-    from orapo.data.table_writing import not_an_input
-    from orapo.data.tables import table_format
+    from orapo.data.tables.reading import table_format
+    from orapo.data.tables.writing import not_an_input
     from orapo.generation import Decoding
     from orapo.generation.processes import running_processes
     from orapo.models.whole import intact
@@ -215,7 +215,7 @@ def _asked(
     earlier_films: bool,
 ) -> list[Asked]:
     """Find the studies, and the study before of each where the model is to be given it."""
-    from orapo.data.image_files import find_images
+    from orapo.data.films.image_files import find_images
     from orapo.data.manifest import read_manifest
     from orapo.generation.inputs import ask, earlier_of_files, studies_of_files
 
@@ -241,7 +241,7 @@ def _with_named_before(
     report: Path | None,
 ) -> list[Asked]:
     """Put the one study that is given, and its earlier one."""
-    from orapo.data.image_files import find_images
+    from orapo.data.films.image_files import find_images
     from orapo.generation.inputs import ask, named_before, studies_of_files
 
     records = studies_of_files(find_images(images or [])) if images else []

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from orapo.data.columns import Wanted
-from orapo.data.tables import id_cell, read_rows, report_columns
+from orapo.data.tables.columns import Wanted
+from orapo.data.tables.reading import id_cell, read_rows, report_columns
 
 COLUMN = "graded"
 

@@ -19,12 +19,12 @@ from orapo import __version__
 from orapo.cli import reading
 from orapo.cli import table_options as tables
 from orapo.cli.alone import alone
-from orapo.data.columns import ReportColumns, Wanted
 from orapo.data.resumable import ResumableRows, file_identity
-from orapo.data.spreadsheet import for_a_spreadsheet
-from orapo.data.standard_streams import from_input, is_dash, scratch_folder
-from orapo.data.table_writing import not_an_input, write_rows
-from orapo.data.tables import id_cell, read_rows, report_columns, table_format
+from orapo.data.tables.columns import ReportColumns, Wanted
+from orapo.data.tables.reading import id_cell, read_rows, report_columns, table_format
+from orapo.data.tables.spreadsheet import for_a_spreadsheet
+from orapo.data.tables.standard_streams import from_input, is_dash, scratch_folder
+from orapo.data.tables.writing import not_an_input, write_rows
 from orapo.errors import OrapoError
 from orapo.labels import LabelValue, format_label
 from orapo.writing import json_text

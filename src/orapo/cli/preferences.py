@@ -92,7 +92,7 @@ def make(
     Half of what is not random are near ties under FactS, half pairs that a second reward orders the
     other way. Raters get sheet.jsonl or sheet.csv; key.jsonl and make.json name the systems.
     """
-    from orapo.data.standard_streams import from_input
+    from orapo.data.tables.standard_streams import from_input
     from orapo.evaluation.inputs import ids_of_other_splits, read_references
     from orapo.evaluation.matching import REFUSED_ABOVE, SAID_ABOVE, unmatched_studies
     from orapo.preferences.candidates import (
@@ -329,7 +329,7 @@ def convert(
     Or turn graded annotations into the same: the report with fewer clinically significant errors is
     preferred.
     """
-    from orapo.data.table_writing import not_an_input
+    from orapo.data.tables.writing import not_an_input
     from orapo.preferences.judgements import joined, read_judgements
     from orapo.preferences.records import write_preferences
     from orapo.preferences.sheet import read_sheet_folder

@@ -20,11 +20,11 @@ from orapo.cli import table_options as tables
 from orapo.cli.alone import alone
 from orapo.cli.graded_column import COLUMN, NOT_GRADED, Beside, GradedCell, grade, read_beside
 from orapo.cli.progress import saying_what_is_kept
-from orapo.data.columns import ReportColumns, Wanted
-from orapo.data.spreadsheet import no_formula
-from orapo.data.standard_streams import from_input, is_dash
-from orapo.data.table_writing import not_an_input, write_rows
-from orapo.data.tables import id_cell, label_cells, read_rows, report_columns, table_format
+from orapo.data.tables.columns import ReportColumns, Wanted
+from orapo.data.tables.reading import id_cell, label_cells, read_rows, report_columns, table_format
+from orapo.data.tables.spreadsheet import no_formula
+from orapo.data.tables.standard_streams import from_input, is_dash
+from orapo.data.tables.writing import not_an_input, write_rows
 from orapo.errors import OrapoError
 from orapo.labels import DEFAULT_UNCERTAIN, LabelSet, LabelValue, UncertainPolicy, any_known
 from orapo.writing import json_text

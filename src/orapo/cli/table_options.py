@@ -10,9 +10,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from orapo.data.columns import Side, Wanted
-from orapo.data.standard_streams import in_words
-from orapo.data.tables import columns_of
+from orapo.data.tables.columns import Side, Wanted
+from orapo.data.tables.reading import columns_of
+from orapo.data.tables.standard_streams import in_words
 from orapo.errors import OrapoError
 
 COLUMNS = "Columns of the tables (found by their names where those leave no doubt)"

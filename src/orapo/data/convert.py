@@ -18,8 +18,8 @@ from typing import Any, Final, NamedTuple
 
 from PIL import Image
 
-from orapo.data.body_part import BodyPart
-from orapo.data.images import read_image
+from orapo.data.films.body_part import BodyPart
+from orapo.data.films.images import read_image
 from orapo.data.loaded import Loaded, Place, Problem
 from orapo.data.manifest import write_manifest
 from orapo.data.study import Study

@@ -9,15 +9,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from orapo.data.chexpert_plus import load_chexpert_plus
-from orapo.data.chexpert_valid import load_chexpert_valid
-from orapo.data.iu_xray import load_iu_xray
 from orapo.data.loaded import Loaded, LoadOptions, Place
-from orapo.data.loading import Loading
 from orapo.data.manifest import load_manifest
-from orapo.data.mimic_cxr import load_mimic_cxr
-from orapo.data.own_table import load_table
-from orapo.data.rexgradient import load_rexgradient
+from orapo.data.sources.chexpert_plus import load_chexpert_plus
+from orapo.data.sources.chexpert_valid import load_chexpert_valid
+from orapo.data.sources.iu_xray import load_iu_xray
+from orapo.data.sources.loading import Loading
+from orapo.data.sources.mimic_cxr import load_mimic_cxr
+from orapo.data.sources.own_table import load_table
+from orapo.data.sources.rexgradient import load_rexgradient
 from orapo.errors import MissingExtraError, OrapoError
 
 Loader: TypeAlias = Callable[[Path, LoadOptions], Loaded]
@@ -30,7 +30,7 @@ def _load_dicom(path: Path, options: LoadOptions) -> Loaded:
     """
     try:
         # by name: it needs pydicom, which the core does without
-        dicom = importlib.import_module("orapo.data.dicom")
+        dicom = importlib.import_module("orapo.data.films.dicom")
     except ImportError:
         raise MissingExtraError("a folder of DICOM studies", "dicom") from None
     loading = Loading("dicom", options)

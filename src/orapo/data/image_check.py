@@ -10,8 +10,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from orapo.data.body_part import BodyPart
-from orapo.data.images import read_image
+from orapo.data.films.body_part import BodyPart
+from orapo.data.films.images import read_image
 from orapo.data.loaded import Loaded, Problem
 from orapo.data.resumable import ResumableRows
 from orapo.errors import OrapoError

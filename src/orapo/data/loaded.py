@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from orapo.data.body_part import BodyPart
+from orapo.data.films.body_part import BodyPart
 from orapo.data.study import Study
 
 View = Literal["frontal", "lateral", ""]

@@ -9,10 +9,10 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from orapo.data.loaded import Loaded, LoadOptions
-from orapo.data.loading import Loading
+from orapo.data.sources.loading import Loading
 from orapo.data.study import Study, schema_fault
-from orapo.data.table_writing import write_rows
-from orapo.data.tables import read_rows, table_format
+from orapo.data.tables.reading import read_rows, table_format
+from orapo.data.tables.writing import write_rows
 from orapo.errors import OrapoError
 from orapo.labels import any_known
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from orapo.data.image_check import ImageCheck
 from orapo.data.loaded import Loaded, Place, Problem
-from orapo.data.report_sections import odd_headings
+from orapo.data.sources.report_sections import odd_headings
 from orapo.data.study import Study
 from orapo.labels import LABELS, LabelValue
 

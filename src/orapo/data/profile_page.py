@@ -15,13 +15,13 @@ from typing import Any, Final
 import jinja2
 from matplotlib.figure import Figure
 
-from orapo.data.body_part import BodyPart
-from orapo.data.images import read_image
+from orapo.data.films.body_part import BodyPart
+from orapo.data.films.images import read_image
 from orapo.data.loaded import Loaded, Problem
 from orapo.data.profile import problem_record, text_of
-from orapo.data.spreadsheet import for_a_spreadsheet
 from orapo.data.study import Study
-from orapo.data.table_writing import write_rows
+from orapo.data.tables.spreadsheet import for_a_spreadsheet
+from orapo.data.tables.writing import write_rows
 from orapo.errors import OrapoError
 from orapo.labels import LABELS
 from orapo.writing import json_text, write_text

@@ -20,8 +20,8 @@ from orapo.ablation.trainings import WEIGHTS_FILE, Trained, run_trainings
 from orapo.data.manifest import read_manifest
 from orapo.data.phantom import PHANTOM_VERSION, write_phantom
 from orapo.data.study import Study
-from orapo.data.table_writing import write_rows
-from orapo.data.tables import read_rows
+from orapo.data.tables.reading import read_rows
+from orapo.data.tables.writing import write_rows
 from orapo.demo.plan import METHODS, DemoPlan
 from orapo.errors import OrapoError
 from orapo.evaluation import clinical_scores, trivial_scores

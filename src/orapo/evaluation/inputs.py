@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from orapo.data.columns import ReportColumns, Side, Wanted
-from orapo.data.tables import (
+from orapo.data.tables.columns import ReportColumns, Side, Wanted
+from orapo.data.tables.reading import (
     Row,
     id_cell,
     id_column,

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from orapo.data.images import read_image
+from orapo.data.films.images import read_image
 from orapo.errors import OrapoError
 from orapo.labels import LabelValue
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from orapo.data.table_writing import write_rows
+from orapo.data.tables.writing import write_rows
 from orapo.evaluation.metrics import Evaluation
 from orapo.evaluation.plots import per_label_bars, trade_off, wording_shares
 from orapo.evaluation.report import write_report

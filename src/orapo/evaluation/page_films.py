@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from PIL import Image
 
-from orapo.data.images import read_image
+from orapo.data.films.images import read_image
 from orapo.errors import OrapoError
 from orapo.writing import write_bytes
 

@@ -6,8 +6,8 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Final
 
-from orapo.data.spreadsheet import no_formula
-from orapo.data.table_writing import write_rows
+from orapo.data.tables.spreadsheet import no_formula
+from orapo.data.tables.writing import write_rows
 from orapo.evaluation.metrics import Evaluation
 from orapo.evaluation.verdicts import label_outcome
 from orapo.labels import LABELS, format_label

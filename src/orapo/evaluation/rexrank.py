@@ -20,10 +20,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from orapo.data.columns import Wanted
-from orapo.data.report_sections import split_report
-from orapo.data.table_writing import write_rows
-from orapo.data.tables import columns_of
+from orapo.data.sources.report_sections import split_report
+from orapo.data.tables.columns import Wanted
+from orapo.data.tables.reading import columns_of
+from orapo.data.tables.writing import write_rows
 from orapo.errors import OrapoError
 from orapo.evaluation.bootstrap import NO_FIGURE, Resampler
 from orapo.evaluation.counts import Weights

@@ -240,7 +240,7 @@ def read_structured_report(path: Path) -> StructuredReport:
     try:
         import pydicom
 
-        from orapo.data.dicom.reading import careful
+        from orapo.data.films.dicom.reading import careful
     except ModuleNotFoundError as error:
         raise MissingExtraError("reading DICOM structured reports", "dicom") from error
     with careful(path):

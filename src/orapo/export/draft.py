@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from orapo.data.tables import id_cell, label_cells, read_rows, text_cell
+from orapo.data.tables.reading import id_cell, label_cells, read_rows, text_cell
 from orapo.errors import OrapoError
 from orapo.facts import label_report
 from orapo.generation.rows import nested_cell

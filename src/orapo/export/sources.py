@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from orapo.data.image_files import is_dicom
+from orapo.data.films.image_files import is_dicom
 from orapo.errors import MissingExtraError, OrapoError
 
 
@@ -45,7 +45,7 @@ def dicom_headers(films: Sequence[Path]) -> list[Any]:
     try:
         import pydicom
 
-        from orapo.data.dicom.reading import careful, check_bytes
+        from orapo.data.films.dicom.reading import careful, check_bytes
     except ModuleNotFoundError as error:
         raise MissingExtraError(f"{files[0]}: reading DICOM", "dicom") from error
     headers = []

@@ -11,10 +11,10 @@ from pathlib import Path
 from PIL import Image
 
 from orapo.data.conversation import Views, previous_studies, shown_films, study_prompt
-from orapo.data.image_files import is_dicom
-from orapo.data.images import read_image
+from orapo.data.films.image_files import is_dicom
+from orapo.data.films.images import read_image
 from orapo.data.study import Study
-from orapo.data.tables import SUFFIXES
+from orapo.data.tables.reading import SUFFIXES
 from orapo.errors import MissingExtraError, OrapoError
 
 
@@ -81,7 +81,7 @@ def _ask(
 def studies_of_files(paths: Sequence[Path]) -> list[Study]:
     """Make a study of each picture file, and of the DICOM files of one StudyInstanceUID.
 
-    The latter's name is a hash of that UID (`orapo.data.dicom.study_name`), which isn't written out.
+    The latter's name is a hash of that UID (`orapo.data.films.dicom.study_name`), which isn't written out.
     A DICOM file that belongs to no study stays one of its own, so that reading it says what is
     wrong with it.
 
@@ -95,7 +95,7 @@ def studies_of_files(paths: Sequence[Path]) -> list[Study]:
     grouped: list[Study] = []
     if dicom:
         try:
-            from orapo.data.dicom import group_dicom
+            from orapo.data.films.dicom import group_dicom
         except ModuleNotFoundError as error:
             raise MissingExtraError(f"{dicom[0]}: reading DICOM", "dicom") from error
         grouped, problems = group_dicom(dicom)
@@ -138,7 +138,7 @@ def earlier_of_files(studies: Sequence[Study]) -> Mapping[str, Study]:
 
     Studies whose header has no patient or no date have none before, and are none.
     """
-    from orapo.data.dicom import header_of
+    from orapo.data.films.dicom import header_of
 
     dated = []
     for study in studies:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from orapo.data.conversation import REPORT_PROMPT, user_message
-from orapo.data.images import shown
+from orapo.data.films.images import shown
 
 if TYPE_CHECKING:  # it needs torch
     from orapo.generation.streaming import Watch

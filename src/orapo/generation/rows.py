@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from orapo.data.table_writing import write_rows
-from orapo.data.tables import Row, table_format
+from orapo.data.tables.reading import Row, table_format
+from orapo.data.tables.writing import write_rows
 from orapo.errors import OrapoError
 from orapo.facts import Fact, ReportFacts, label_report
 from orapo.facts.comparison import comparisons

@@ -14,7 +14,7 @@ from typing import Any
 from PIL import Image
 
 from orapo.data.conversation import user_message
-from orapo.data.images import shown
+from orapo.data.films.images import shown
 from orapo.errors import MissingExtraError, OrapoError
 from orapo.generation.reports import Decoding, Sample, placeholder_tokens
 from orapo.models.chat_templates import begins_twice

@@ -8,9 +8,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, Literal
 
-from orapo.data.columns import Side, Wanted
 from orapo.data.study import joined_report
-from orapo.data.tables import Row, id_cell, read_rows, report_columns, text_cell
+from orapo.data.tables.columns import Side, Wanted
+from orapo.data.tables.reading import Row, id_cell, read_rows, report_columns, text_cell
 from orapo.errors import MissingExtraError, OrapoError
 from orapo.evaluation.inputs import Reference
 from orapo.facts import label_report, score_reports

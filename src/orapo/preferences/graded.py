@@ -12,7 +12,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Final
 
-from orapo.data.tables import Row, id_cell, read_rows, text_cell
+from orapo.data.tables.reading import Row, id_cell, read_rows, text_cell
 from orapo.errors import OrapoError
 from orapo.preferences.candidates import plain_text
 from orapo.preferences.records import Choice, Preference

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, cast
 
-from orapo.data.tables import Row, read_rows, table_format
+from orapo.data.tables.reading import Row, read_rows, table_format
 from orapo.errors import OrapoError
 from orapo.preferences.records import CHOICES, Choice, Pair, PairKey, Preference
 

@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar, cast, get_args
 
-from orapo.data.table_writing import write_rows
-from orapo.data.tables import Row, id_cell, read_rows, text_cell
+from orapo.data.tables.reading import Row, id_cell, read_rows, text_cell
+from orapo.data.tables.writing import write_rows
 from orapo.errors import OrapoError
 
 Choice = Literal["left", "right", "tie"]

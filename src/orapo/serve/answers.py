@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from orapo.data.table_writing import write_rows
+from orapo.data.tables.writing import write_rows
 from orapo.errors import OrapoError
 from orapo.evaluation.graded_marks import TITLES, FactVerdict, graded_view
 from orapo.export.draft import Draft, FileNames

@@ -141,7 +141,7 @@ def _imported() -> None:
     import orapo.serve.uploads
 
     with contextlib.suppress(ModuleNotFoundError):
-        import orapo.data.dicom  # noqa: F401
+        import orapo.data.films.dicom  # noqa: F401
 
 
 def answer_all() -> None:

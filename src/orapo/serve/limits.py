@@ -14,7 +14,7 @@ from dataclasses import dataclass
 class Limits:
     """What is refused, so that no request can take the machine from the others.
 
-    The pixels of a film are limited by `orapo.data.image_files.MAX_PIXELS`, before it is decoded.
+    The pixels of a film are limited by `orapo.data.films.image_files.MAX_PIXELS`, before it is decoded.
 
     Attributes:
         upload_bytes: All of a request with films.

@@ -15,8 +15,8 @@ from typing import BinaryIO
 from PIL import Image
 
 from orapo.data.conversation import Views, shown_films
-from orapo.data.image_files import DICOM_SUFFIXES, is_dicom
-from orapo.data.images import read_image
+from orapo.data.films.image_files import DICOM_SUFFIXES, is_dicom
+from orapo.data.films.images import read_image
 from orapo.data.study import Study
 from orapo.errors import MissingExtraError, OrapoError
 
@@ -108,7 +108,7 @@ def read_earlier(earlier: Upload, uploads: Sequence[Upload]) -> Image.Image:
     if earlier.digest in {one.digest for one in uploads}:
         raise OrapoError(f"{earlier.name} is one of this study's")
     if is_dicom(earlier.path):
-        from orapo.data.dicom import header_of
+        from orapo.data.films.dicom import header_of
 
         before = header_of(earlier.path)
         for one in uploads:
@@ -123,7 +123,7 @@ def read_earlier(earlier: Upload, uploads: Sequence[Upload]) -> Image.Image:
 
 
 def _dicom_study(uploads: Sequence[Upload]) -> Study:
-    from orapo.data.dicom import group_dicom
+    from orapo.data.films.dicom import group_dicom
 
     studies, problems = group_dicom([one.path for one in uploads])
     without_uid = len(uploads) == 1 and not studies
@@ -140,7 +140,7 @@ def _dicom_study(uploads: Sequence[Upload]) -> Study:
 
 
 def read_film(upload: Upload) -> Image.Image:
-    """Read an upload; see `orapo.data.images.read_image`.
+    """Read an upload; see `orapo.data.films.images.read_image`.
 
     Raises:
         OrapoError: It can't be read, in the words of `Upload.name`.
@@ -189,7 +189,7 @@ def film_for_page(upload: Upload, longest_side: int) -> tuple[bytes, FilmFacts]:
     digest = upload.digest.hex()
     if not is_dicom(upload.path):
         return png, FilmFacts(digest)
-    from orapo.data.dicom import header_of, study_name
+    from orapo.data.films.dicom import header_of, study_name
 
     header = header_of(upload.path)
     day = header.taken[:8]

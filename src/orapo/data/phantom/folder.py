@@ -13,7 +13,7 @@ from orapo.data.manifest import write_manifest
 from orapo.data.phantom.config import PhantomConfig
 from orapo.data.phantom.study import draw_study
 from orapo.data.study import Study
-from orapo.data.table_writing import write_rows
+from orapo.data.tables.writing import write_rows
 from orapo.errors import OrapoError
 from orapo.locking import locked
 from orapo.writing import json_text, write_text

@@ -18,10 +18,10 @@ from typing import Any, Final
 import numpy as np
 from PIL import Image
 
-from orapo.data import chexpert_plus, iu_xray, mimic_cxr
 from orapo.data.phantom.config import PhantomConfig
 from orapo.data.phantom.folder import SPLIT_STARTS, VERSION, checked_counts, fill_folder
 from orapo.data.phantom.study import draw_study
+from orapo.data.sources import chexpert_plus, iu_xray, mimic_cxr
 from orapo.data.study import Study
 from orapo.labels import LABELS, format_label
 from orapo.writing import json_text
@@ -310,7 +310,7 @@ def _save(image: Image.Image, path: Path) -> None:
 def _save_dicom(image: Image.Image, path: Path, study: Study, view: int) -> None:
     """Write the film as DICOM too, where pydicom is installed."""
     try:
-        write_dicom = importlib.import_module("orapo.data.dicom").write_dicom
+        write_dicom = importlib.import_module("orapo.data.films.dicom").write_dicom
     except ImportError:
         return
     path.parent.mkdir(parents=True, exist_ok=True)

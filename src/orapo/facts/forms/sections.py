@@ -1,7 +1,7 @@
 """Headings of a report, and which of its text speaks of the film.
 
 One module for all that reads reports: FactS skips the reason, the history and the technique; the loaders
-of data sets keep them apart (`orapo.data.report_sections`). A heading is known by its name, with or without
+of data sets keep them apart (`orapo.data.sources.report_sections`). A heading is known by its name, with or without
 a colon, in any case, at the start of a line or behind a full stop, and with one letter wrong.
 """
 

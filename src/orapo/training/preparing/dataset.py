@@ -16,7 +16,7 @@ from orapo.data.conversation import (
     study_prompt,
     user_message,
 )
-from orapo.data.images import read_image, shown
+from orapo.data.films.images import read_image, shown
 from orapo.data.study import Study
 from orapo.data.target import Target, study_labels, target_text
 from orapo.errors import OrapoError

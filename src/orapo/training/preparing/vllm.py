@@ -9,7 +9,7 @@ from typing import Any
 import trl
 from PIL import Image
 
-from orapo.data.images import read_image
+from orapo.data.films.images import read_image
 from orapo.errors import OrapoError
 from orapo.training.config import OraPOConfig
 from orapo.training.preparing.policy import load_processor

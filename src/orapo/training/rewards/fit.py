@@ -12,7 +12,7 @@ from peft import LoraConfig, get_peft_model
 from torch import Tensor, nn
 from transformers import PrinterCallback, Trainer, TrainingArguments
 
-from orapo.data.images import read_image
+from orapo.data.films.images import read_image
 from orapo.models.shared_films import encode_films_once
 from orapo.preferences import Preference
 from orapo.training.rewards.choices import Floats, choice_numbers

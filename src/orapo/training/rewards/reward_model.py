@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.model_selection import GroupShuffleSplit
 
 from orapo.data.conversation import shown_films
-from orapo.data.images import read_image
+from orapo.data.films.images import read_image
 from orapo.data.manifest import read_manifest
 from orapo.data.study import Study
 from orapo.data.target import study_labels, target_text

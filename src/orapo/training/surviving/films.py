@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from orapo.data.conversation import Views, shown_films
-from orapo.data.images import read_image
+from orapo.data.films.images import read_image
 from orapo.data.study import Study
 from orapo.errors import OrapoError, RunFailedError
 from orapo.facts.parallel import map_reports

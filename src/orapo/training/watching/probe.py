@@ -12,7 +12,7 @@ from PIL import Image
 from transformers import TrainerCallback
 
 from orapo.data.conversation import Views, previous_studies, shown_films, study_prompt
-from orapo.data.images import read_image
+from orapo.data.films.images import read_image
 from orapo.data.study import Study
 from orapo.data.target import check_target, study_labels, target_text
 from orapo.evaluation import clinical_scores

@@ -1,0 +1,333 @@
+"""Which columns of a table hold the study's id and its report, named or found by their names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+
+from orapo.data.tables.records import Row, Say, lacking, listed
+from orapo.errors import OrapoError
+from orapo.labels import LABELS
+
+ID: Final = "study_id"
+REPORT: Final = "report"
+
+
+class Side(StrEnum):
+    """Whose reports a table holds, by which the names of its columns are understood."""
+
+    REFERENCE = "reference"
+    GENERATED = "generated"
+    ANY = "any"
+
+
+_IDS: Final = (
+    *("id", "uid", "study", "studyid", "studyuid", "studyinstanceuid", "studykey", "studynumber"),
+    *("accession", "accessionnumber", "accessionid", "reportid", "examid", "examinationid"),
+    *("caseid", "case", "imageid", "dicomid", "sampleid", "key"),
+)
+_PEOPLE: Final = ("subject", "subjectid", "patient", "patientid")
+"""An id where there is no other: a patient may have several studies, which is then refused."""
+_GENERATED: Final = (
+    *("prediction", "predictions", "predicted", "predictedreport", "reportpredicted", "pred"),
+    *("generated", "generatedreport", "reportgenerated", "generatedtext", "generation"),
+    *("modelprediction", "modeloutput", "modelreport", "output", "hypothesis", "hyp", "candidate"),
+    *("candidatereport", "completion", "response"),
+)
+_REFERENCES: Final = (
+    *("reference", "referencereport", "reportreference", "ref", "groundtruth", "groundtruthreport"),
+    *("gt", "gtreport", "target", "targetreport", "truth", "gold", "goldreport", "originalreport"),
+)
+_TEXTS: Final = (
+    *(
+        "text",
+        "reporttext",
+        "textreport",
+        "fullreport",
+        "fulltext",
+        "reportbody",
+        "radiologyreport",
+    ),
+    *("reports", "freetext", "narrative"),
+)
+_FINDINGS: Final = ("findings", "finding", "findingssection", "sectionfindings", "reportfindings")
+_IMPRESSION: Final = (
+    *("impression", "impressions", "impressionsection", "sectionimpression", "reportimpression"),
+    *("conclusion", "conclusions"),
+)
+_OTHERS: Final = ("patientid", "split", "age", "sex", "view", "images", "imagepath", "labels")
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.casefold())
+
+
+_KNOWN: Final = frozenset(
+    (
+        *(_plain(name) for name in (ID, REPORT, *LABELS)),
+        *(*_IDS, *_PEOPLE, *_GENERATED, *_REFERENCES, *_TEXTS, *_FINDINGS, *_IMPRESSION, *_OTHERS),
+    )
+)
+
+
+def is_known(name: str) -> bool:
+    """Whether tables of reports have columns of that name."""
+    return _plain(name) in _KNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the user says about a table.
+
+    Attributes:
+        study_id: Column of the study's id; None: it is found.
+        text: Column of the report.
+        findings: Column of its findings.
+        impression: Column of its impression.
+        shared: The names are meant for several tables: one that lacks them is searched.
+        side: Whose reports it holds.
+        say: Told what was found by its name, and is not named as orapo names it.
+    """
+
+    study_id: str | None = None
+    text: str | None = None
+    findings: str | None = None
+    impression: str | None = None
+    shared: bool = False
+    side: Side = Side.ANY
+    say: Say = field(default=lambda sentence: None)
+
+    def of(self, side: Side, **names: Any) -> Wanted:
+        """Return the same for another table of the command."""
+        return replace(self, side=side, **names)
+
+
+@dataclass(frozen=True, slots=True)
+class ReportColumns:
+    """The columns of one table.
+
+    Attributes:
+        study_id: Column of the id.
+        text: Column of the report; None if there are only sections, or neither.
+        findings: Column of the findings, if there is one.
+        impression: Column of the impression, likewise.
+        have: All columns of the table.
+    """
+
+    study_id: str
+    text: str | None = None
+    findings: str | None = None
+    impression: str | None = None
+    have: tuple[str, ...] = ()
+
+    def needs_text(self, path: Path, or_else: str = "") -> None:
+        """Refuse a table without a report.
+
+        Args:
+            path: The table.
+            or_else: What would do instead, for the message.
+
+        Raises:
+            OrapoError: It has none; the message names the options.
+        """
+        if not (self.text or self.findings or self.impression):
+            raise OrapoError(
+                f"{path}: lacks the column(s) {REPORT}{or_else}; it has {listed(self.have)} (name it "
+                "with --text-column, or with --findings-column and --impression-column)"
+            )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All of them."""
+        named = (self.study_id, self.text, self.findings, self.impression)
+        return tuple(name for name in named if name)
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """Those that every record must have; of two sections one may be absent."""
+        return (self.study_id, self.text) if self.text else (self.study_id,)
+
+    def report(self, path: Path, row: Row) -> str:
+        """Return a record's report: its text, else findings and impression joined.
+
+        Raises:
+            OrapoError: A cell holds neither text nor ``{"findings", "impression"}``.
+        """
+        if not any(name in row.values for name in self.names[1:]):
+            raise OrapoError(
+                f"{path}, line {row.line}: lacks {' and '.join(self.names[1:]) or REPORT}"
+            )
+        text = "" if self.text is None else _cell(path, row, self.text)
+        if text.strip() or not (self.findings or self.impression):
+            return text
+        return _joined(
+            *(self._section(path, row, name) for name in (self.findings, self.impression))
+        )
+
+    def sections(self, path: Path, row: Row) -> tuple[str, str]:
+        """Return the findings and the impression of a record's report, where it has sections.
+
+        Raises:
+            OrapoError: A cell holds no text.
+        """
+        whole = row.values.get(self.text) if self.text else None
+        nested = _nested(whole) if isinstance(whole, Mapping) else None
+        findings, impression = nested or (
+            self._section(path, row, self.findings),
+            self._section(path, row, self.impression),
+        )
+        return findings, impression
+
+    def _section(self, path: Path, row: Row, name: str | None) -> str:
+        """Return a section of a record's report; empty if the table has none, or says "None".
+
+        Raises:
+            OrapoError: The cell holds no text.
+        """
+        return "" if name is None else _joined(_cell(path, row, name), "")
+
+
+def _joined(findings: str, impression: str) -> str:
+    # imported late: pydantic, which the module needs, would slow down commands that need no study
+    from orapo.data.study import joined_report
+
+    return joined_report(findings, impression)
+
+
+def _cell(path: Path, row: Row, column: str) -> str:
+    value = row.values.get(column)
+    if value is None or value != value:  # pandas writes NaN where there is no text
+        return ""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Mapping) and (sections := _nested(value)):
+        return _joined(*sections)
+    raise OrapoError(
+        f"{path}, line {row.line}: {column} must be text"
+        f"{', or an object with findings and impression' if isinstance(value, Mapping) else ''}, "
+        f"not {type(value).__name__}"
+    )
+
+
+def _nested(value: Mapping[Any, Any]) -> tuple[str, str] | None:
+    """Return findings and impression of an object that holds them; None if it is another one."""
+    parts = {_plain(str(name)): part for name, part in value.items()}
+    if not any(name in parts for name in (*_FINDINGS, *_IMPRESSION)):
+        return None
+    findings, impression = (
+        next((parts[name] for name in names if name in parts), None)
+        for names in (_FINDINGS, _IMPRESSION)
+    )
+    if not all(part is None or isinstance(part, str) for part in (findings, impression)):
+        return None
+    return findings or "", impression or ""
+
+
+def find_columns(path: Path, have: Iterable[str], wanted: Wanted) -> ReportColumns:
+    """Return the columns of a table: those named, and those whose names leave no doubt.
+
+    Args:
+        path: The table, for messages.
+        have: Its columns.
+        wanted: What the user says.
+
+    Raises:
+        OrapoError: A named column is lacking, there is no id, or two names could be meant.
+    """
+    columns = list(have)
+    study_id = find_id(path, columns, wanted)
+    text = _named(path, columns, wanted.text, "--text-column", wanted)
+    findings = _named(path, columns, wanted.findings, "--findings-column", wanted)
+    impression = _named(path, columns, wanted.impression, "--impression-column", wanted)
+    if text or findings or impression:
+        return ReportColumns(study_id, text, findings, impression, tuple(columns))
+    found = _found_text(path, columns, wanted)
+    return replace(found, study_id=study_id, have=tuple(columns))
+
+
+def _named(
+    path: Path, columns: Sequence[str], name: str | None, option: str, wanted: Wanted
+) -> str | None:
+    if name is None or name in columns:
+        return name
+    if wanted.shared:
+        wanted.say(f"{path}: has no column {name} ({option}); one is looked for by its name")
+        return None
+    raise OrapoError(f"{path}: {option} {name}: no such column; it has {listed(columns)}")
+
+
+def find_id(path: Path, columns: Sequence[str], wanted: Wanted) -> str:
+    """Return the column of the study's id.
+
+    Raises:
+        OrapoError: As `find_columns`.
+    """
+    named = _named(path, columns, wanted.study_id, "--id-column", wanted)
+    if named is not None:
+        return named
+    if ID in columns:
+        return ID
+    for names in ((_plain(ID),), _IDS, _PEOPLE):
+        if name := _only(path, columns, names, "the study's id", "--id-column"):
+            wanted.say(f"{path}: the study's id is read from column {name!r} (--id-column)")
+            return name
+    raise OrapoError(f"{path}: {lacking(columns, (ID,))} (name it with --id-column)")
+
+
+def _found_text(path: Path, columns: Sequence[str], wanted: Wanted) -> ReportColumns:
+    """Find the text by tiers; within a tier two names are a doubt."""
+    of_side: Mapping[Side, tuple[str, ...]] = {
+        Side.GENERATED: _GENERATED,
+        Side.REFERENCE: _REFERENCES,
+        Side.ANY: (),
+    }
+    mine = of_side[wanted.side]
+    # "report" beside "prediction" may well be the reference: taken for the prediction, it is perfect
+    if REPORT in columns and not any(_plain(name) in mine for name in columns):
+        findings, impression = (
+            name if name in columns else None for name in ("findings", "impression")
+        )
+        return ReportColumns(ID, REPORT, findings, impression)
+    findings, impression = (
+        _only(path, columns, names, what, option)
+        for names, what, option in (
+            (_FINDINGS, "the findings", "--findings-column"),
+            (_IMPRESSION, "the impression", "--impression-column"),
+        )
+    )
+    text = _only(path, columns, (_plain(REPORT), *mine), "the report", "--text-column")
+    both = [name for name in (findings, impression) if name]
+    if text is None and both:
+        if not {"findings", "impression"}.issuperset(both):
+            named = " and ".join(map(repr, both))
+            wanted.say(f"{path}: the report is read from {named} (--text-column)")
+        return ReportColumns(ID, None, findings, impression)
+    theirs = (*_GENERATED, *_REFERENCES) if wanted.side is Side.ANY else ()
+    for names in (_TEXTS, theirs):
+        text = text or _only(path, columns, names, "the report", "--text-column")
+    if text is not None:
+        wanted.say(f"{path}: the report is read from column {text!r} (--text-column)")
+    return ReportColumns(ID, text)
+
+
+def _only(
+    path: Path, columns: Sequence[str], names: Sequence[str], what: str, option: str
+) -> str | None:
+    """Return the one column that has one of these names.
+
+    Raises:
+        OrapoError: There are several.
+    """
+    found = [column for column in columns if _plain(column) in names]
+    exact = [column for column in found if column in (ID, REPORT, "findings", "impression")]
+    if len(exact) == 1 and exact[0] != REPORT:
+        return exact[0]
+    if len(found) > 1:
+        raise OrapoError(
+            f"{path}: columns {', '.join(found)} could each be {what}; choose with {option}"
+        )
+    return found[0] if found else None
