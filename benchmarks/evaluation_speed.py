@@ -25,10 +25,10 @@ from orapo.evaluation.bootstrap import Resampler
 from orapo.evaluation.clinical import clinical_scores, label_matrix
 from orapo.evaluation.counts import Counts, convention_figures, conventions_named
 from orapo.evaluation.detail import Evaluated, detailed
-from orapo.evaluation.language import language_detail, language_figures
-from orapo.evaluation.r2gen_language import r2gen_detail, r2gen_figures
+from orapo.evaluation.figures.language import language_detail, language_figures
+from orapo.evaluation.figures.r2gen_language import r2gen_detail, r2gen_figures
+from orapo.evaluation.figures.wording import wording
 from orapo.evaluation.report_figures import report_figures, sameness
-from orapo.evaluation.wording import wording
 from orapo.facts import RulesEngine
 from orapo.labels import DEFAULT_UNCERTAIN, UncertainPolicy
 

@@ -23,8 +23,8 @@ from playwright.sync_api import sync_playwright
 from orapo.data.phantom import PhantomConfig
 from orapo.data.phantom.findings import sample_findings
 from orapo.data.phantom.reports import write_report as phantom_report
-from orapo.evaluation.report import write_report
-from orapo.evaluation.shown_studies import ShownStudy
+from orapo.evaluation.pages.report import write_report
+from orapo.evaluation.pages.shown_studies import ShownStudy
 from orapo.facts import label_report
 
 SCROLL = """async () => {

@@ -32,7 +32,7 @@ SLOW = (
     "tests/docs/test_guides.py::test_the_code_of_a_guide_runs[docs/gpus.md]",
     "tests/docs/test_guides.py::test_the_code_of_a_guide_runs[docs/own-data.md]",
     "tests/docs/test_guides.py::test_the_code_of_a_guide_runs[docs/reading.md]",
-    "tests/evaluation/test_html_report_browser.py",
+    "tests/evaluation/pages/test_html_report_browser.py",
     "tests/facts/test_llm_engine.py::test_with_faults",
     "tests/generation/test_interrupted.py",
     "tests/preferences/test_simulated.py",

@@ -189,7 +189,7 @@ def test_no_writer_makes_a_temporary_name_of_its_own():
     rooms = {path for path in rooms if not path.startswith("training/")}
     folders_and_private_places = {
         *("data/convert.py", "data/phantom/folder.py", "models/base.py"),
-        *("evaluation/radeval_runner.py", "writing.py"),
+        *("evaluation/figures/radeval_runner.py", "writing.py"),
         "models/whole.py",  # training's mark, for whoever may read the weights beside it
     }
     assert rooms <= folders_and_private_places

@@ -9,11 +9,11 @@ from orapo.cli.evaluation_screen import show_evaluation
 from orapo.data.tables.writing import write_rows
 from orapo.evaluation.bootstrap import Resampler
 from orapo.evaluation.clinical import clinical_scores, evaluate_reports
+from orapo.evaluation.figures.language import language_detail, language_figures
+from orapo.evaluation.figures.r2gen_language import r2gen_detail, r2gen_figures
 from orapo.evaluation.inputs import Reference
-from orapo.evaluation.language import language_detail, language_figures
 from orapo.evaluation.metrics import Evaluation, evaluation_metrics, language_metrics, read_texts
-from orapo.evaluation.output import write_evaluation
-from orapo.evaluation.r2gen_language import r2gen_detail, r2gen_figures
+from orapo.evaluation.pages.output import write_evaluation
 from orapo.evaluation.significance import compared
 from orapo.facts import label_report
 from orapo.labels import UncertainPolicy

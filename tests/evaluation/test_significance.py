@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from orapo.evaluation.figures.language import MEANING
 from orapo.evaluation.inputs import Reference
-from orapo.evaluation.language import MEANING
 from orapo.evaluation.significance import _in_words, compared
 from orapo.labels import CHEXPERT, UncertainPolicy
 

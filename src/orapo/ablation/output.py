@@ -15,7 +15,7 @@ from orapo.ablation.methods import METHODS
 from orapo.ablation.results import around_step, label_curves, mean_curve
 from orapo.ablation.run import Ablation, as_json
 from orapo.data.tables.writing import write_rows
-from orapo.evaluation.curve_plots import data_efficiency, label_f1_curves, zero_reward_curve
+from orapo.evaluation.plots.curves import data_efficiency, label_f1_curves, zero_reward_curve
 from orapo.evaluation.rows import row_title
 from orapo.writing import json_text, write_text
 
@@ -281,7 +281,9 @@ def _page(found: Ablation, made: Sequence[ResultTable], plots: Mapping[str, Path
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("orapo.ablation"), autoescape=True, trim_blocks=True
     )
-    style = files("orapo.evaluation").joinpath("templates/report.css").read_text(encoding="utf-8")
+    style = (
+        files("orapo.evaluation.pages").joinpath("templates/report.css").read_text(encoding="utf-8")
+    )
     settings = found.settings
     notes = [
         "FactS is reward and yardstick at once unless another labeler reads the reports "

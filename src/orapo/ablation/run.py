@@ -25,8 +25,8 @@ from orapo.data.study import Study
 from orapo.data.target import check_target, study_labels, target_text
 from orapo.errors import OrapoError, RunFailedError
 from orapo.evaluation import trivial_scores
+from orapo.evaluation.figures.nearest import nearest_labels
 from orapo.evaluation.inputs import read_labels, read_predictions
-from orapo.evaluation.nearest import nearest_labels
 from orapo.facts import label_report
 from orapo.labels import UncertainPolicy
 from orapo.writing import json_text, write_text

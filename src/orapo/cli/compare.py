@@ -109,7 +109,7 @@ def compare(
         )
         result |= {"missing_predictions": missing, "unmatched": unmatched}
         if out is not None and out.suffix.lower() in (".html", ".htm"):
-            from orapo.evaluation.comparison_page import write_comparison
+            from orapo.evaluation.pages.comparison_page import write_comparison
 
             command = shlex.join(["orapo", *sys.argv[1:]])
             unreadable = write_comparison(

@@ -57,7 +57,7 @@ def demo(
 
 
 def _summary(metrics: Mapping[str, Any]) -> Table:
-    from orapo.evaluation.report import final_share
+    from orapo.evaluation.pages.report import final_share
     from orapo.evaluation.rows import result_rows, row_title
 
     table = Table(

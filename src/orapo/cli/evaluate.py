@@ -142,6 +142,7 @@ def evaluate(
     """
     # Imported here: scikit-learn and matplotlib would slow down every other command's start.
     from orapo.data.tables.standard_streams import from_input, is_dash
+    from orapo.evaluation.figures.radeval import radeval_metrics
     from orapo.evaluation.inputs import read_earlier_given, read_labels, with_labels
     from orapo.evaluation.metrics import (
         Evaluation,
@@ -150,9 +151,8 @@ def evaluate(
         radeval_figures,
         read_texts,
     )
-    from orapo.evaluation.output import shown_studies, write_evaluation
-    from orapo.evaluation.per_study import write_per_study
-    from orapo.evaluation.radeval import radeval_metrics
+    from orapo.evaluation.pages.output import shown_studies, write_evaluation
+    from orapo.evaluation.pages.per_study import write_per_study
     from orapo.evaluation.rexrank import Convention, Rexrank
 
     follow = Rexrank(Convention(convention.value)) if convention else None

@@ -25,12 +25,12 @@ from orapo.data.tables.writing import write_rows
 from orapo.demo.plan import METHODS, DemoPlan
 from orapo.errors import OrapoError
 from orapo.evaluation import clinical_scores, trivial_scores
-from orapo.evaluation.curve_plots import label_f1_curves, zero_reward_curve
-from orapo.evaluation.nearest import nearest_labels
-from orapo.evaluation.plots import per_label_bars
-from orapo.evaluation.report import write_report
+from orapo.evaluation.figures.nearest import nearest_labels
+from orapo.evaluation.pages.report import write_report
+from orapo.evaluation.pages.shown_studies import ShownStudy
+from orapo.evaluation.plots.curves import label_f1_curves, zero_reward_curve
+from orapo.evaluation.plots.results import per_label_bars
 from orapo.evaluation.rows import result_rows
-from orapo.evaluation.shown_studies import ShownStudy
 from orapo.facts import label_report
 from orapo.generation import Decoding, generate_reports, load_checkpoint
 from orapo.labels import DEFAULT_UNCERTAIN, LABELS

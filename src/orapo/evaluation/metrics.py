@@ -14,13 +14,13 @@ from orapo.errors import OrapoError
 from orapo.evaluation.bootstrap import Resampler
 from orapo.evaluation.clinical import clinical_scores, label_matrix
 from orapo.evaluation.detail import Evaluated, detailed
-from orapo.evaluation.graded_figures import GRADED_FIGURES, graded_figures
+from orapo.evaluation.figures.graded import GRADED_FIGURES, graded_figures
+from orapo.evaluation.figures.nearest import MOST_FILMS, nearest_labels
+from orapo.evaluation.figures.wording import hedging, wording
 from orapo.evaluation.inputs import Reference
-from orapo.evaluation.nearest import MOST_FILMS, nearest_labels
 from orapo.evaluation.report_figures import FIGURES, report_figures, sameness
 from orapo.evaluation.rows import TRIVIAL_TITLES, best_trivial
 from orapo.evaluation.trivial import constant_row, trivial_scores
-from orapo.evaluation.wording import hedging, wording
 from orapo.facts import ReportFacts, label_report
 from orapo.facts.parallel import map_reports
 from orapo.labels import LabelValue, UncertainPolicy
@@ -213,8 +213,8 @@ def language_metrics(
     Raises:
         OrapoError: They are wanted, and the extra is not installed.
     """
-    from orapo.evaluation.language import language_detail, language_figures
-    from orapo.evaluation.r2gen_language import r2gen_detail, r2gen_figures
+    from orapo.evaluation.figures.language import language_detail, language_figures
+    from orapo.evaluation.figures.r2gen_language import r2gen_detail, r2gen_figures
 
     if wanted is False:
         return None, ""
@@ -245,7 +245,7 @@ def radeval_figures(
         python: The Python that has it; None: this one.
         timeout: Seconds after which it is stopped.
     """
-    from orapo.evaluation.radeval import radeval_detail, run_radeval
+    from orapo.evaluation.figures.radeval import radeval_detail, run_radeval
 
     texts = evaluation.with_report()
     if not texts:

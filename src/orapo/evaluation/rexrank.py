@@ -4,7 +4,7 @@ After its own pipeline (github.com/rajpurkarlab/ReXrank-metric): a reference is 
 split ``findings`` and "Findings: ... Impression: ..." in the split ``reports``; the generated report is
 taken as it stands. BLEU-2 is the mean over reports of the sentence's BLEU, of words cut at spaces, in
 lower case, a full stop being a word. The others need weights and come from RadEval's own parts with
-ReXrank's settings (`orapo.evaluation.radeval_runner`): BERTScore by distilroberta-base with baseline and
+ReXrank's settings (`orapo.evaluation.figures.radeval_runner`): BERTScore by distilroberta-base with baseline and
 without IDF, SembScore by CheXbert, RadGraph of PhysioNet (mean of entity and relation F1), RadCliQ-v1 of
 these, RaTEScore, GREEN. 1/RadCliQ-v1, by which it ranks, is one over the mean.
 """
@@ -28,13 +28,13 @@ from orapo.errors import OrapoError
 from orapo.evaluation.bootstrap import NO_FIGURE, Resampler
 from orapo.evaluation.counts import Weights
 from orapo.evaluation.detail import mean_over_studies
+from orapo.evaluation.figures.radeval import radeval_detail, radeval_metrics, run_radeval
 from orapo.evaluation.inputs import Reference, read_text_labels
 from orapo.evaluation.matching import Matched
-from orapo.evaluation.radeval import radeval_detail, radeval_metrics, run_radeval
 from orapo.writing import json_text, write_text
 
 RADEVAL: Final = ("rexrank", "ratescore", "green")
-"""What of `orapo.evaluation.radeval` ReXrank's metrics are, in place of ``all``."""
+"""What of `orapo.evaluation.figures.radeval` ReXrank's metrics are, in place of ``all``."""
 COLUMNS: Final[Mapping[str, str]] = {
     "bleu_score": "BLEU-2, mean over reports (NLTK, smoothing 1; the same as fast-bleu's)",
     "bertscore": "BERTScore, distilroberta-base, rescaled, without IDF",

@@ -20,15 +20,15 @@ from orapo.evaluation.counts import (
     conventions_named,
 )
 from orapo.evaluation.detail import mean_over_studies
-from orapo.evaluation.graded_figures import graded_scores
-from orapo.evaluation.inputs import Reference
-from orapo.evaluation.language import (
+from orapo.evaluation.figures.graded import graded_scores
+from orapo.evaluation.figures.language import (
     MEANING,
     LanguageFigures,
     language_figures,
     language_statistics,
 )
-from orapo.evaluation.wins import wins_by_label, wins_by_score
+from orapo.evaluation.figures.wins import wins_by_label, wins_by_score
+from orapo.evaluation.inputs import Reference
 from orapo.facts import ReportFacts, label_report, score_reports
 from orapo.labels import UncertainPolicy, any_known
 
@@ -71,14 +71,14 @@ def compared(
         uncertain: What -1 counts as.
         resamples: Of the bootstrap, and swaps of the randomisation.
         seed: Of both.
-        language: Compare words too (`orapo.evaluation.language`).
+        language: Compare words too (`orapo.evaluation.figures.language`).
         step: Told what is being done.
 
     Returns:
         ``comparisons`` with, for each pair and figure, both values, their difference with its
         paired bootstrap interval, the two-sided p of approximate randomisation, the same after
         Holm's correction over all of them, and a sentence; ``wins`` with, for each pair, wins and
-        losses by study and by label (`orapo.evaluation.wins`); ``beside``, which published tables a
+        losses by study and by label (`orapo.evaluation.figures.wins`); ``beside``, which published tables a
         figure may stand beside; ready for JSON.
     """
     conventions = conventions_named(_COMPARED[uncertain])

@@ -124,7 +124,7 @@ def trivial_scores(
         seed: Of the random draws.
         uncertain: What -1 counts as.
         nearest: For each reference the labels of the report of the nearest training film
-            (`orapo.evaluation.nearest`); without them there is no ``nearest_image``.
+            (`orapo.evaluation.figures.nearest`); without them there is no ``nearest_image``.
 
     Returns:
         The rows that could be computed, by name: ``all_positive``, ``all_negative``,

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from orapo.data.tables.writing import write_rows
 from orapo.errors import OrapoError
-from orapo.evaluation.graded_marks import TITLES, FactVerdict, graded_view
+from orapo.evaluation.pages.graded_marks import TITLES, FactVerdict, graded_view
 from orapo.export.draft import Draft, FileNames
 from orapo.export.files import CSV_COLUMNS, csv_row, file_content
 from orapo.export.formats import ENDINGS, Format

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from orapo.errors import OrapoError
-from orapo.evaluation import radeval_runner
-from orapo.evaluation.radeval import OFFERED, WEIGHTS
+from orapo.evaluation.figures import radeval_runner
+from orapo.evaluation.figures.radeval import OFFERED, WEIGHTS
 from orapo.facts.reward import Completion, completion_text
 from orapo.writing import json_text
 

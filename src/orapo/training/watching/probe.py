@@ -17,8 +17,8 @@ from orapo.data.study import Study
 from orapo.data.target import check_target, study_labels, target_text
 from orapo.evaluation import clinical_scores
 from orapo.evaluation.detail import macro_f1_interval
-from orapo.evaluation.report import write_report
-from orapo.evaluation.shown_studies import ShownStudy
+from orapo.evaluation.pages.report import write_report
+from orapo.evaluation.pages.shown_studies import ShownStudy
 from orapo.facts import label_report
 from orapo.generation import Decoding, generate_reports
 from orapo.labels import UncertainPolicy

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from orapo.evaluation.nearest import BLANK, nearest_films, nearest_labels
+from orapo.evaluation.figures.nearest import BLANK, nearest_films, nearest_labels
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import pytest
 
-from orapo.evaluation.verdicts import generated_pieces, label_outcome, reference_pieces
+from orapo.evaluation.pages.verdicts import generated_pieces, label_outcome, reference_pieces
 from orapo.facts import Verdict, label_report
 from orapo.labels import UncertainPolicy
 

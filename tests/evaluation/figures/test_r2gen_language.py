@@ -7,7 +7,7 @@ from pycocoevalcap.cider.cider import Cider
 from pycocoevalcap.rouge.rouge import Rouge
 
 from orapo.evaluation.bootstrap import Resampler
-from orapo.evaluation.r2gen_language import r2gen_detail, r2gen_figures, r2gen_text
+from orapo.evaluation.figures.r2gen_language import r2gen_detail, r2gen_figures, r2gen_text
 
 GENERATED = [
     "The heart is normal in size.\nNo pleural effusion.",

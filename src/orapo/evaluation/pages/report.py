@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from orapo.evaluation.plot_style import inline_svg
+from orapo.evaluation.pages.shown_studies import ShownStudy, Step
+from orapo.evaluation.pages.viewer import Viewer, write_viewer
+from orapo.evaluation.plots.style import inline_svg
 from orapo.evaluation.report_figures import UNITS, in_units
 from orapo.evaluation.rows import TRIVIAL_TITLES, best_trivial, result_rows, row_title
-from orapo.evaluation.shown_studies import ShownStudy, Step
-from orapo.evaluation.viewer import Viewer, write_viewer
 from orapo.labels import DEFAULT_UNCERTAIN, LABELS, UncertainPolicy
 
 
@@ -39,7 +39,7 @@ def write_report(
             What is missing is left out of the page.
         plots: Title to SVG file.
         studies: All studies, with their reports; films of more than
-            `orapo.evaluation.page_films.INSIDE_BYTES` lie in a folder beside the page.
+            `orapo.evaluation.pages.page_films.INSIDE_BYTES` lie in a folder beside the page.
         notes: Sentences for the reader, e.g. which rows are absent and why.
         title: The page's heading.
         uncertain: What -1 counts as in the colouring.

@@ -16,10 +16,10 @@ from typing import Any, Final
 import jinja2
 import markupsafe
 
-from orapo.evaluation.graded_marks import TITLES, FactVerdict
-from orapo.evaluation.page_films import place_films, remove_others
-from orapo.evaluation.shown_studies import KINDS, ShownStudy, Step, index_of, study_views
-from orapo.evaluation.verdicts import AnyVerdict, ReferenceVerdict
+from orapo.evaluation.pages.graded_marks import TITLES, FactVerdict
+from orapo.evaluation.pages.page_films import place_films, remove_others
+from orapo.evaluation.pages.shown_studies import KINDS, ShownStudy, Step, index_of, study_views
+from orapo.evaluation.pages.verdicts import AnyVerdict, ReferenceVerdict
 from orapo.facts import Verdict
 from orapo.labels import UncertainPolicy
 from orapo.writing import json_text, write_bytes
@@ -130,7 +130,7 @@ def as_data(lines: Sequence[Any]) -> markupsafe.Markup:
 def templates() -> jinja2.Environment:
     """Return the pages' templates: strict about names, and nothing unescaped."""
     return jinja2.Environment(
-        loader=jinja2.PackageLoader("orapo.evaluation", "templates"),
+        loader=jinja2.PackageLoader("orapo.evaluation.pages", "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

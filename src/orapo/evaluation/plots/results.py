@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from matplotlib.transforms import Bbox
 
-from orapo.evaluation.plot_style import (
+from orapo.evaluation.plots.style import (
     INK,
     LOOKS,
     looks_of,
@@ -182,7 +182,7 @@ def wording_shares(
 
     Args:
         calls: ``positive``, ``uncertain``, ``negative`` and ``blank`` to ``{cells,
-            reference_positive: {value, low, high}}``, as `orapo.evaluation.wording` makes them.
+            reference_positive: {value, low, high}}``, as `orapo.evaluation.figures.wording` makes them.
         phrases: The same for hedging phrases, with the ``call`` that each is part of.
         path: The PNG file to write.
     """

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from orapo.evaluation.graded_figures import GRADED_FIGURES, graded_figures
+from orapo.evaluation.figures.graded import GRADED_FIGURES, graded_figures
 from orapo.evaluation.inputs import Reference
 from orapo.evaluation.report_figures import FIGURES, UNITS, in_units
 from orapo.evaluation.significance import compared

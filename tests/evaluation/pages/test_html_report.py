@@ -11,10 +11,11 @@ import pytest
 from PIL import Image
 
 from orapo.errors import OrapoError
-from orapo.evaluation import clinical_scores, page_films, trivial_scores
-from orapo.evaluation.plots import per_label_bars
-from orapo.evaluation.report import final_share, write_report
-from orapo.evaluation.shown_studies import ShownStudy
+from orapo.evaluation import clinical_scores, trivial_scores
+from orapo.evaluation.pages import page_films
+from orapo.evaluation.pages.report import final_share, write_report
+from orapo.evaluation.pages.shown_studies import ShownStudy
+from orapo.evaluation.plots.results import per_label_bars
 
 REFERENCE = [{"Edema": 1}, {"Pleural Effusion": 1}, {"No Finding": 1}]
 VOID = {"meta", "img", "br", "link", "input"}

@@ -8,8 +8,8 @@ import pytest
 
 from orapo import OrapoError
 from orapo.evaluation.bootstrap import Resampler
-from orapo.evaluation.radeval import METRICS, radeval_detail, radeval_metrics, run_radeval
-from orapo.evaluation.radeval_runner import OldName
+from orapo.evaluation.figures.radeval import METRICS, radeval_detail, radeval_metrics, run_radeval
+from orapo.evaluation.figures.radeval_runner import OldName
 
 GENERATED = ["No edema seen.", "Left effusion.", "Cardiomegaly."]
 REFERENCES = ["No edema.", "Small left effusion.", "Normal heart."]

@@ -12,7 +12,7 @@ from sacrebleu.tokenizers.tokenizer_13a import Tokenizer13a
 
 from orapo import OrapoError
 from orapo.evaluation.bootstrap import Resampler
-from orapo.evaluation.language import language_detail, language_figures
+from orapo.evaluation.figures.language import language_detail, language_figures
 
 GENERATED = [
     "The heart is normal in size.\nNo pleural effusion.",

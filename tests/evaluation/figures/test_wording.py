@@ -3,7 +3,7 @@
 import pytest
 
 from orapo.evaluation.bootstrap import Interval, Resampler, share_interval
-from orapo.evaluation.wording import PHRASES, hedging, wording
+from orapo.evaluation.figures.wording import PHRASES, hedging, wording
 from orapo.facts import label_report
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from orapo.evaluation.graded_marks import FactVerdict, graded_view, with_partly
-from orapo.evaluation.verdicts import ReferenceVerdict, generated_pieces, reference_pieces
+from orapo.evaluation.pages.graded_marks import FactVerdict, graded_view, with_partly
+from orapo.evaluation.pages.verdicts import ReferenceVerdict, generated_pieces, reference_pieces
 from orapo.facts import Verdict, label_report
 
 

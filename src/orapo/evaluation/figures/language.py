@@ -2,7 +2,7 @@
 
 Needs the extra ``language``. Both sides are lower-cased and taken as one line; sections, numbers and
 punctuation stay. METEOR is left out (Java, or data that would have to be fetched). The same by the
-field's own convention is in `orapo.evaluation.r2gen_language`.
+field's own convention is in `orapo.evaluation.figures.r2gen_language`.
 """
 
 from __future__ import annotations

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from orapo.evaluation.graded_figures import graded_figures
+from orapo.evaluation.figures.graded import graded_figures
 from orapo.evaluation.inputs import Reference
+from orapo.evaluation.pages.shown_studies import ShownStudy, index_of, study_views
 from orapo.evaluation.report_figures import report_figures
-from orapo.evaluation.shown_studies import ShownStudy, index_of, study_views
 from orapo.facts import label_report
 from orapo.labels import UncertainPolicy
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from orapo.evaluation.inputs import Reference
-from orapo.evaluation.shown_studies import ShownStudy, Step
-from orapo.evaluation.viewer import Viewer, write_viewer
+from orapo.evaluation.pages.shown_studies import ShownStudy, Step
+from orapo.evaluation.pages.viewer import Viewer, write_viewer
 from orapo.labels import UncertainPolicy
 
 

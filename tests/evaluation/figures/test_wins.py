@@ -6,7 +6,7 @@ import pytest
 from orapo.evaluation.bootstrap import Resampler
 from orapo.evaluation.clinical import label_matrix
 from orapo.evaluation.counts import Counts
-from orapo.evaluation.wins import wins_by_label, wins_by_score
+from orapo.evaluation.figures.wins import wins_by_label, wins_by_score
 from orapo.labels import UncertainPolicy
 
 TRUTH = [{"Edema": 1}, {"Edema": 1}, {"Edema": 0}, {"Edema": 0}]

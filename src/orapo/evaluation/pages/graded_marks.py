@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from orapo.evaluation.verdicts import Piece, ReferenceVerdict
+from orapo.evaluation.pages.verdicts import Piece, ReferenceVerdict
 from orapo.facts import Verdict
 from orapo.facts.graded import Category, GradedError, GradedReader, GradedReport, graded_score
 from orapo.facts.graded.reading import default_reader

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from orapo.evaluation.plot_style import (
+from orapo.evaluation.plots.style import (
     DPI,
     MOST_IN_TITLE,
     WIDTH,

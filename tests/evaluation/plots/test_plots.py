@@ -9,10 +9,11 @@ import pytest
 from PIL import Image
 
 from orapo.errors import OrapoError
-from orapo.evaluation import curve_plots, plots
-from orapo.evaluation.curve_plots import label_f1_curves, zero_reward_curve
-from orapo.evaluation.plot_style import inline_svg
-from orapo.evaluation.plots import per_label_bars, trade_off, wording_shares
+from orapo.evaluation.plots import curves as curve_plots
+from orapo.evaluation.plots import results as plots
+from orapo.evaluation.plots.curves import label_f1_curves, zero_reward_curve
+from orapo.evaluation.plots.results import per_label_bars, trade_off, wording_shares
+from orapo.evaluation.plots.style import inline_svg
 from orapo.evaluation.rows import TRIVIAL_TITLES
 from orapo.labels import LABELS
 
@@ -109,7 +110,7 @@ def test_every_colour_of_a_plot_is_known_in_the_dark(tmp_path):
     label_f1_curves(
         {name: {"Edema": [(0, 0.1), (9, 0.7)]} for name in names}, tmp_path / "2", ["Edema"]
     )
-    style = files("orapo.evaluation").joinpath("templates/report.css").read_text()
+    style = files("orapo.evaluation.pages").joinpath("templates/report.css").read_text()
     dark = style[style.index("prefers-color-scheme: dark") :]
     for number in range(3):
         drawing = inline_svg(tmp_path / str(number), "plot", "A plot")

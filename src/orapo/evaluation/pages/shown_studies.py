@@ -7,15 +7,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from orapo.evaluation.graded_marks import FactVerdict, GradedView, graded_view, with_partly
-from orapo.evaluation.rows import row_title
-from orapo.evaluation.verdicts import (
+from orapo.evaluation.pages.graded_marks import FactVerdict, GradedView, graded_view, with_partly
+from orapo.evaluation.pages.verdicts import (
     LabelOutcome,
     Piece,
     generated_pieces,
     label_outcome,
     reference_pieces,
 )
+from orapo.evaluation.rows import row_title
 from orapo.facts import ReportFacts, label_report, score_reports
 from orapo.facts.graded import read_graded
 from orapo.labels import LABELS, LabelValue, UncertainPolicy, any_known
@@ -138,7 +138,7 @@ def _facts_reward(generated: ReportFacts, reference: Mapping[str, LabelValue]) -
 
 def _facts(graded: GradedView | None, reference: str) -> dict[str, Any]:
     if graded is None:
-        # as in `orapo.evaluation.graded_figures`: a report that says nothing counts 0
+        # as in `orapo.evaluation.figures.graded`: a report that says nothing counts 0
         (truth,) = read_graded([reference])
         return {"graded_score": 0.0 if truth.readable else None, "counts": None, "facts": []}
     return {

@@ -8,10 +8,10 @@ from typing import Any
 
 from orapo.data.tables.writing import write_rows
 from orapo.evaluation.metrics import Evaluation
-from orapo.evaluation.plots import per_label_bars, trade_off, wording_shares
-from orapo.evaluation.report import write_report
+from orapo.evaluation.pages.report import write_report
+from orapo.evaluation.pages.shown_studies import ShownStudy, Step
+from orapo.evaluation.plots.results import per_label_bars, trade_off, wording_shares
 from orapo.evaluation.rows import best_trivial, result_rows
-from orapo.evaluation.shown_studies import ShownStudy, Step
 from orapo.labels import UncertainPolicy
 from orapo.writing import json_text, write_text
 

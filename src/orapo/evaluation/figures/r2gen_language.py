@@ -17,7 +17,7 @@ import numpy as np
 
 from orapo.evaluation.bootstrap import Resampler
 from orapo.evaluation.counts import Weights
-from orapo.evaluation.language import (
+from orapo.evaluation.figures.language import (
     ORDERS,
     Figures,
     bleu_counts,

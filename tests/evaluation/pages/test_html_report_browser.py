@@ -12,9 +12,9 @@ from orapo.cli.evaluate import evaluate
 from orapo.data.manifest import write_manifest
 from orapo.data.study import Study
 from orapo.data.tables.writing import write_rows
-from orapo.evaluation import page_films
-from orapo.evaluation.report import write_report
-from orapo.evaluation.shown_studies import ShownStudy
+from orapo.evaluation.pages import page_films
+from orapo.evaluation.pages.report import write_report
+from orapo.evaluation.pages.shown_studies import ShownStudy
 from orapo.facts import label_report
 
 CHROMIUM = (

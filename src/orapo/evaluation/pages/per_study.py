@@ -9,7 +9,7 @@ from typing import Any, Final
 from orapo.data.tables.spreadsheet import no_formula
 from orapo.data.tables.writing import write_rows
 from orapo.evaluation.metrics import Evaluation
-from orapo.evaluation.verdicts import label_outcome
+from orapo.evaluation.pages.verdicts import label_outcome
 from orapo.labels import LABELS, format_label
 
 ERRORS: Final = ("found", "missed_labels", "false_alarms", "contradicted_labels")

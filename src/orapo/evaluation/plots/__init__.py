@@ -1,0 +1,1 @@
+"""Plots of results and of curves over steps, all in one style."""
