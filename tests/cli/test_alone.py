@@ -13,7 +13,7 @@ import typer
 from commands import invoke
 from fake_judge import FakeJudge
 from orapo.cli import COMMANDS, label
-from orapo.cli.alone import alone
+from orapo.cli.parts.alone import alone
 from orapo.data.tables.reading import read_rows
 from orapo.errors import OrapoError
 from orapo.locking import locked

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from orapo.cli.evaluation_screen import show_evaluation
+from orapo.cli.parts.evaluation_screen import show_evaluation
 from orapo.data.tables.writing import write_rows
 from orapo.evaluation.bootstrap import Resampler
 from orapo.evaluation.clinical import clinical_scores, evaluate_reports

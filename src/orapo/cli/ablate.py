@@ -11,8 +11,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from orapo.cli.alone import said_if_full
-from orapo.cli.progress import AGAIN, saying_what_is_kept
+from orapo.cli.parts.alone import said_if_full
+from orapo.cli.parts.progress import AGAIN, saying_what_is_kept
 from orapo.errors import MissingExtraError, OrapoError
 from orapo.locking import locked
 from orapo.models.hub import find_model

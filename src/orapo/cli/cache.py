@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from orapo.cli import reading
+from orapo.cli.parts import reading
 from orapo.writing import json_text
 
 

@@ -12,9 +12,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from orapo.cli import table_options as tables
-from orapo.cli.alone import alone
-from orapo.cli.progress import saying_what_is_kept, steps
+from orapo.cli.parts import table_options as tables
+from orapo.cli.parts.alone import alone
+from orapo.cli.parts.progress import saying_what_is_kept, steps
 from orapo.errors import OrapoError
 from orapo.labels import DEFAULT_UNCERTAIN, UncertainPolicy
 from orapo.writing import json_text, write_text

@@ -10,8 +10,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from orapo.cli.alone import said_if_full
-from orapo.cli.progress import AGAIN, saying_what_is_kept
+from orapo.cli.parts.alone import said_if_full
+from orapo.cli.parts.progress import AGAIN, saying_what_is_kept
 from orapo.errors import MissingExtraError
 from orapo.locking import locked
 from orapo.writing import json_text

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from orapo.cli import table_options as tables
-from orapo.cli.alone import alone
-from orapo.cli.evaluation_screen import notes_on, show_evaluation
-from orapo.cli.progress import saying_what_is_kept, steps
+from orapo.cli.parts import table_options as tables
+from orapo.cli.parts.alone import alone
+from orapo.cli.parts.evaluation_screen import notes_on, show_evaluation
+from orapo.cli.parts.progress import saying_what_is_kept, steps
 from orapo.data.tables.columns import Wanted
 from orapo.errors import OrapoError
 from orapo.labels import DEFAULT_UNCERTAIN, LabelValue, UncertainPolicy

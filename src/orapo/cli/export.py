@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from orapo.cli.alone import alone
+from orapo.cli.parts.alone import alone
 from orapo.data.tables.standard_streams import from_input
 from orapo.errors import MissingExtraError, OrapoError
 from orapo.export.formats import ENDINGS, Format

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from orapo.cli import reading
+from orapo.cli.parts import reading
 from orapo.data.tables.standard_streams import DASH, is_dash, read_text
 from orapo.errors import OrapoError
 from orapo.writing import json_text

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from orapo import __version__
-from orapo.cli.alone import alone
+from orapo.cli.parts.alone import alone
 from orapo.data.conversation import (
     PROMPT_FIELDS,
     Views,

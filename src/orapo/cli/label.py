@@ -16,9 +16,9 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from orapo import __version__
-from orapo.cli import reading
-from orapo.cli import table_options as tables
-from orapo.cli.alone import alone
+from orapo.cli.parts import reading
+from orapo.cli.parts import table_options as tables
+from orapo.cli.parts.alone import alone
 from orapo.data.resumable import ResumableRows, file_identity
 from orapo.data.tables.columns import ReportColumns, Wanted
 from orapo.data.tables.reading import id_cell, read_rows, report_columns, table_format

@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from orapo.cli import table_options as tables
-from orapo.cli.alone import alone
+from orapo.cli.parts import table_options as tables
+from orapo.cli.parts.alone import alone
 from orapo.errors import OrapoError
 from orapo.writing import json_text
 

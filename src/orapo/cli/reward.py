@@ -15,11 +15,11 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from orapo.cli import reading
-from orapo.cli import table_options as tables
-from orapo.cli.alone import alone
-from orapo.cli.graded_column import COLUMN, NOT_GRADED, Beside, GradedCell, grade, read_beside
-from orapo.cli.progress import saying_what_is_kept
+from orapo.cli.parts import reading
+from orapo.cli.parts import table_options as tables
+from orapo.cli.parts.alone import alone
+from orapo.cli.parts.graded_column import COLUMN, NOT_GRADED, Beside, GradedCell, grade, read_beside
+from orapo.cli.parts.progress import saying_what_is_kept
 from orapo.data.tables.columns import ReportColumns, Wanted
 from orapo.data.tables.reading import id_cell, label_cells, read_rows, report_columns, table_format
 from orapo.data.tables.spreadsheet import no_formula

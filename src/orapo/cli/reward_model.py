@@ -10,7 +10,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from orapo.cli.alone import alone
+from orapo.cli.parts.alone import alone
 from orapo.errors import MissingExtraError
 from orapo.writing import json_text
 

@@ -13,11 +13,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from orapo.cli.alone import alone
-from orapo.cli.data_check import check
-from orapo.cli.data_convert import convert
-from orapo.cli.data_sample import sample
-from orapo.cli.progress import bars, saying_what_is_kept
+from orapo.cli.data.check import check
+from orapo.cli.data.convert import convert
+from orapo.cli.data.sample import sample
+from orapo.cli.parts.alone import alone
+from orapo.cli.parts.progress import bars, saying_what_is_kept
 from orapo.errors import OrapoError
 from orapo.labels import LABELS, POSITIVE, UNCERTAIN
 from orapo.writing import json_text

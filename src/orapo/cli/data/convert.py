@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from orapo.cli import data_options as shared
-from orapo.cli import table_options as tables
-from orapo.cli.progress import bars, saying_what_is_kept
+from orapo.cli.data import options as shared
+from orapo.cli.parts import table_options as tables
+from orapo.cli.parts.progress import bars, saying_what_is_kept
 from orapo.errors import NEEDS_DECODER, OrapoError
 from orapo.writing import json_text
 

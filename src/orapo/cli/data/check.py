@@ -10,9 +10,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from orapo.cli import data_options as shared
-from orapo.cli import table_options as tables
-from orapo.cli.progress import bars, saying_what_is_kept
+from orapo.cli.data import options as shared
+from orapo.cli.parts import table_options as tables
+from orapo.cli.parts.progress import bars, saying_what_is_kept
 from orapo.writing import json_text
 
 if TYPE_CHECKING:

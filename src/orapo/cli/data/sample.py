@@ -10,8 +10,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from orapo.cli import data_options as shared
-from orapo.cli.progress import bars
+from orapo.cli.data import options as shared
+from orapo.cli.parts.progress import bars
 from orapo.errors import OrapoError
 from orapo.labels import LABELS, POSITIVE, UNCERTAIN
 from orapo.writing import json_text

@@ -1,0 +1,1 @@
+"""What several commands have in common: groups of options, bars and tables on the screen, one command at a time."""
