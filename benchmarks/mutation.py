@@ -42,8 +42,11 @@ GROUPS = {
     "evaluation": (
         [f"evaluation/{name}.py" for name in ("counts", "clinical", "bootstrap", "significance")],
         [
-            f"tests/evaluation/test_{name}.py"
-            for name in ("counts", "clinical", "bootstrap", "significance", "trivial", "wording")
+            f"tests/evaluation/{name}.py"
+            for name in (
+                *("test_counts", "test_clinical", "test_bootstrap", "test_significance"),
+                *("test_trivial", "figures/test_wording"),
+            )
         ],
     ),
 }
