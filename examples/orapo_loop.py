@@ -48,9 +48,7 @@ TAU = 2.0  # temperature of the preference
 KL_WEIGHT = 0.04  # lambda_KL
 CLIP = 0.2  # epsilon of the clipped ratio
 MAX_TOKENS = 64  # of a report
-LENGTH = (
-    32.0  # tokens that L_GRPO is divided by: about the mean length of a report, as |y| in L_DPO
-)
+LENGTH = 32.0  # tokens that L_GRPO is divided by: about a report's mean length, as |y| in L_DPO
 FACTS_BETA = 0.5  # b of FactS
 LEARNING_RATE = 5e-4
 
@@ -221,17 +219,9 @@ def main() -> None:
 
         reports = encode(tokenizer, [study.report for study in studies])
         loss, weight = orapo_loss(
-            policy,
-            reference,
-            never,
-            prompt,
-            films,
-            (answers, mask),
-            reports,
-            rewards,
-            own,
-            smoothed,
-        )
+            policy, reference, never, prompt, films, (answers, mask), reports,
+            rewards, own, smoothed,
+        )  # fmt: skip
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(policy.parameters(), 1.0)
