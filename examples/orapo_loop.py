@@ -1,6 +1,6 @@
 """OraPO in one file, from top to bottom, without a trainer.
 
-    python examples/orapo_loop.py [--steps 150] [--model DIR]
+    python examples/orapo_loop.py [--steps 100] [--model DIR]
 
 Trains the tiny base of the short demo on drawn films, on two CPU cores, and prints how the reward grows. About half
 of the time makes the base, at the first call (`base_folder`); it is kept in ~/.cache/orapo. Any checkpoint of a
@@ -182,7 +182,7 @@ def main() -> None:
     """Train, and say every ten steps what came of it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", help="folder of a checkpoint; without it the tiny base is made")
-    parser.add_argument("--steps", type=int, default=150)
+    parser.add_argument("--steps", type=int, default=100)
     options = parser.parse_args()
     torch.manual_seed(0)
     folder = options.model or base_folder()
