@@ -1,6 +1,6 @@
 """OraPO in one file, from top to bottom, without a trainer.
 
-    python examples/orapo_loop.py [--steps 150] [--model DIR]
+    python examples/orapo_loop.py [--steps 100] [--model DIR]
 
 Trains the tiny base of the short demo on drawn films, on two CPU cores, and prints how the reward grows. About half
 of the time makes the base, at the first call (`base_folder`); it is kept in ~/.cache/orapo. Any checkpoint of a
@@ -48,9 +48,7 @@ TAU = 2.0  # temperature of the preference
 KL_WEIGHT = 0.04  # lambda_KL
 CLIP = 0.2  # epsilon of the clipped ratio
 MAX_TOKENS = 64  # of a report
-LENGTH = (
-    32.0  # tokens that L_GRPO is divided by: about the mean length of a report, as |y| in L_DPO
-)
+LENGTH = 32.0  # tokens that L_GRPO is divided by: about a report's mean length, as |y| in L_DPO
 FACTS_BETA = 0.5  # b of FactS
 LEARNING_RATE = 5e-4
 
@@ -184,7 +182,7 @@ def main() -> None:
     """Train, and say every ten steps what came of it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", help="folder of a checkpoint; without it the tiny base is made")
-    parser.add_argument("--steps", type=int, default=150)
+    parser.add_argument("--steps", type=int, default=100)
     options = parser.parse_args()
     torch.manual_seed(0)
     folder = options.model or base_folder()
@@ -221,17 +219,9 @@ def main() -> None:
 
         reports = encode(tokenizer, [study.report for study in studies])
         loss, weight = orapo_loss(
-            policy,
-            reference,
-            never,
-            prompt,
-            films,
-            (answers, mask),
-            reports,
-            rewards,
-            own,
-            smoothed,
-        )
+            policy, reference, never, prompt, films, (answers, mask), reports,
+            rewards, own, smoothed,
+        )  # fmt: skip
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(policy.parameters(), 1.0)

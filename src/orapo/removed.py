@@ -27,6 +27,11 @@ REMOVED: Final[Mapping[str, str]] = MappingProxyType(
         # rows of an ablation
         "orapo_sentence": _SENTENCE + "; row orapo_both",
         "orapo_schedule": _SCHEDULE + "; row orapo",
+        # a group of such rows
+        "rival": "this group of rows is called baseline",
+        # options of commands
+        "--rival-seeds": "use --other-seeds",
+        "--worst": "the page holds every study; its list sorts by errors",
     }
 )
 

@@ -212,10 +212,15 @@ def test_a_group_a_name_and_what_a_method_builds_on():
 
 
 @pytest.mark.parametrize(
-    ("gone", "instead"), [("orapo_sentence", "orapo_both"), ("orapo_schedule", "orapo")]
+    ("gone", "instead"),
+    [
+        ("orapo_sentence", "row orapo_both"),
+        ("orapo_schedule", "row orapo"),
+        ("rival", "this group of rows is called baseline"),
+    ],
 )
 def test_a_row_that_is_gone_is_refused_by_name_with_what_to_take_instead(gone, instead):
-    with pytest.raises(OrapoError, match=rf"^{gone} was removed: .*row {instead}$"):
+    with pytest.raises(OrapoError, match=rf"^{gone} was removed: .*{instead}$"):
         methods_named(["paper", gone])
 
 

@@ -5,8 +5,10 @@ import pickle
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
 from orapo import OraPOConfig, OrapoError
+from orapo.cli import app
 from orapo.removed import REMOVED
 from orapo.training.recipe import read_recipe
 
@@ -16,10 +18,15 @@ FIELDS = {
     "facts_beta_end": (0.5, "give facts_beta one value"),
     "resample_rounds": (2, "raise num_generations"),
 }
+OPTIONS = [
+    ("ablate", "--rival-seeds", "use --other-seeds"),
+    ("evaluate", "--worst", "its list sorts by errors"),
+]
 
 
 def test_every_field_that_is_gone_is_tried_here():
-    assert set(REMOVED) == {*FIELDS, "orapo_sentence", "orapo_schedule"}
+    rows = {"orapo_sentence", "orapo_schedule", "rival"}
+    assert set(REMOVED) == {*FIELDS, *rows, *(option for _, option, _ in OPTIONS)}
 
 
 @pytest.mark.parametrize(("name", "value", "instead"), [(n, *rest) for n, rest in FIELDS.items()])
@@ -42,3 +49,19 @@ def test_a_configuration_can_still_be_copied_and_sent_to_another_process(tmp_pat
     config = OraPOConfig(str(tmp_path), use_cpu=True, bf16=False, w_max=0.4)
     for twin in (copy.copy(config), pickle.loads(pickle.dumps(config))):
         assert twin.w_max == 0.4
+
+
+@pytest.mark.parametrize(("command", "option", "instead"), OPTIONS)
+def test_an_option_of_a_command_that_is_gone_is_refused_with_what_to_use_instead(
+    command, option, instead
+):
+    refused = CliRunner().invoke(app, [command, option, "3"]).exception
+    assert isinstance(refused, OrapoError)
+    assert str(refused).startswith(f"{option} was removed: ")
+    assert instead in str(refused)
+
+
+def test_an_option_that_never_was_is_refused_as_before():
+    refused = CliRunner().invoke(app, ["evaluate", "--worse", "3"])
+    assert refused.exit_code == 2
+    assert "No such option: --worse" in refused.output

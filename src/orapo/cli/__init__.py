@@ -101,6 +101,7 @@ class _Commands(TyperGroup):
             # the command's own decision, though a signal led to it
             decided = isinstance(error, SystemExit | typer.Exit) and type(error) is not Terminated
             if not signum or decided:
+                _refuse_removed(error)
                 raise
             signals.end_quietly()
             kept = getattr(error, "__notes__", ())  # what a command has to say beside it
@@ -108,6 +109,15 @@ class _Commands(TyperGroup):
                 ended = "interrupted" if signum == signal.SIGINT else "terminated"
                 typer.echo("; ".join((f"orapo: {ended}", *kept)), err=True)
             raise SystemExit(128 + signum) from None
+
+
+def _refuse_removed(error: BaseException) -> None:
+    """Say what to use instead, if that is why an option is unknown."""
+    option = getattr(error, "option_name", None)  # has no public class in typer
+    if option is not None:
+        from orapo.removed import refuse_removed
+
+        refuse_removed([option])
 
 
 def _typer(**settings: Any) -> typer.Typer:
