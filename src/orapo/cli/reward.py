@@ -19,7 +19,7 @@ from orapo.cli.parts import reading
 from orapo.cli.parts import table_options as tables
 from orapo.cli.parts.alone import alone
 from orapo.cli.parts.graded_column import COLUMN, NOT_GRADED, GradedCell, grade, read_beside
-from orapo.cli.reward_sides import (
+from orapo.cli.parts.reward_sides import (
     Item,
     Labels,
     compare_ids,

@@ -20,7 +20,7 @@ from orapo.data.tables.records import Row as Row
 from orapo.data.tables.records import Say, check_header, identifier, is_what
 from orapo.data.tables.records import lacking as lacking
 from orapo.data.tables.standard_streams import is_dash
-from orapo.data.text_encoding import encoding_of, first_undecodable
+from orapo.data.tables.text_encoding import encoding_of, first_undecodable
 from orapo.errors import OrapoError
 from orapo.labels import LabelSet, LabelValue, parse_label
 

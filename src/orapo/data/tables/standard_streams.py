@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from orapo.data.text_encoding import by_mark
+from orapo.data.tables.text_encoding import by_mark
 from orapo.errors import OrapoError
 
 DASH: Final = Path("-")
