@@ -21,9 +21,8 @@ from orapo.cli.parts.progress import bars
 from orapo.data.resumable import ResumableRows, file_identity
 from orapo.data.tables.columns import ReportColumns, Wanted
 from orapo.data.tables.reading import id_cell, read_rows, report_columns, table_format
-from orapo.data.tables.spreadsheet import for_a_spreadsheet
 from orapo.data.tables.standard_streams import digest, from_input, is_dash, scratch_folder
-from orapo.data.tables.writing import not_an_input, write_rows
+from orapo.data.tables.writing import for_a_spreadsheet, not_an_input, write_rows
 from orapo.errors import OrapoError
 from orapo.labels import LabelValue, format_label
 from orapo.writing import json_text

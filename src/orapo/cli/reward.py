@@ -27,9 +27,8 @@ from orapo.cli.parts.reward_sides import (
     reference_labels_by_study,
 )
 from orapo.data.tables.reading import table_format
-from orapo.data.tables.spreadsheet import no_formula
 from orapo.data.tables.standard_streams import from_input, is_dash
-from orapo.data.tables.writing import not_an_input, write_rows
+from orapo.data.tables.writing import no_formula, not_an_input, write_rows
 from orapo.errors import OrapoError
 from orapo.labels import DEFAULT_UNCERTAIN, UncertainPolicy
 from orapo.writing import json_text

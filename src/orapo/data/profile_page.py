@@ -20,8 +20,7 @@ from orapo.data.films.images import read_image
 from orapo.data.loaded import Loaded, Problem
 from orapo.data.profile import problem_record, text_of
 from orapo.data.study import Study
-from orapo.data.tables.spreadsheet import for_a_spreadsheet
-from orapo.data.tables.writing import write_rows
+from orapo.data.tables.writing import for_a_spreadsheet, write_rows
 from orapo.errors import OrapoError
 from orapo.labels import LABELS
 from orapo.writing import json_text, write_text

@@ -7,7 +7,7 @@ from datetime import datetime
 from io import BytesIO
 from typing import Any, Final
 
-from orapo.data.tables.spreadsheet import no_formula
+from orapo.data.tables.writing import no_formula
 from orapo.export.draft import NOTICE, Draft, as_json, as_text
 from orapo.export.formats import Format
 from orapo.labels import LABELS, format_label

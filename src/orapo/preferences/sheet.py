@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from orapo.data.tables.spreadsheet import no_formula
-from orapo.data.tables.writing import write_rows
+from orapo.data.tables.writing import no_formula, write_rows
 from orapo.errors import OrapoError
 from orapo.preferences.pairing import Sheet
 from orapo.preferences.records import Pair, PairKey, read_key, read_sheet, write_key, write_sheet

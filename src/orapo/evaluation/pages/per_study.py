@@ -6,8 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Final
 
-from orapo.data.tables.spreadsheet import no_formula
-from orapo.data.tables.writing import write_rows
+from orapo.data.tables.writing import no_formula, write_rows
 from orapo.evaluation.metrics import Evaluation
 from orapo.evaluation.pages.verdicts import label_outcome
 from orapo.labels import LABELS, format_label

@@ -16,7 +16,7 @@ from orapo.data.conversation import shown_films
 from orapo.data.films.images import read_image
 from orapo.data.manifest import read_manifest
 from orapo.data.study import Study
-from orapo.data.tables.spreadsheet import no_formula
+from orapo.data.tables.writing import no_formula
 from orapo.data.target import study_labels, target_text
 from orapo.errors import OrapoError
 from orapo.facts import FactSReward

@@ -6,8 +6,7 @@ import pytest
 
 from commands import invoke
 from orapo.cli import export, label, reward
-from orapo.data.tables.spreadsheet import no_formula
-from orapo.data.tables.writing import write_rows
+from orapo.data.tables.writing import no_formula, write_rows
 
 FORMULAS = ["=cmd|'/c calc'!A1", "- No effusion.", "+1", "@SUM(A1)", "\tx", "\rx", "\nx", "＝1"]
 
