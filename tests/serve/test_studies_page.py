@@ -59,7 +59,7 @@ def choose(page, *files, field="#files"):
         {"name": name, "mimeType": "application/octet-stream", "buffer": content}
         for name, content in files
     ]
-    with page.expect_response("**/v1/films"):
+    with page.expect_response("**/v1/films/values"):
         page.set_input_files(field, given)
 
 
@@ -110,8 +110,9 @@ def test_no_film_of_another_study_stays_in_sight_or_comes_in_late(page):
     choose(page, ("a.png", picture("A", 1)))
     expect(page.locator("#film-label")).to_have_text("a.png")
     page.evaluate(
-        "() => { const decode = createImageBitmap; window.late = []; window.createImageBitmap ="
-        " (blob) => new Promise((go) => window.late.push(() => go(decode(blob)))); }"
+        "() => { const read = Blob.prototype.arrayBuffer; window.late = [];"
+        " Blob.prototype.arrayBuffer = function () {"
+        "   return new Promise((go) => window.late.push(() => go(read.call(this)))); }; }"
     )
     lit = """() => {
       const { width, height } = document.getElementById("canvas");
@@ -329,8 +330,8 @@ def test_the_study_before_stands_beside_and_a_draft_that_knew_it_goes_stale_with
     choose(page, ("new.png", picture("A", 2)))
     expect(page.locator("#film-label")).to_have_text("new.png")
     page.select_option("#prior", label="before")
-    expect(page.locator("#prior-canvas")).to_be_visible()
-    expect(page.locator("#prior-label")).to_have_text("Earlier · old.png")
+    expect(page.locator("#beside-canvas")).to_be_visible()
+    expect(page.locator("#beside-label")).to_have_text("Earlier · old.png")
     expect(page.locator("#prior-text")).to_have_text("Small left effusion.")
     expect(page.locator("#prior-told")).to_contain_text("given its report and film")
     page.click("#write")

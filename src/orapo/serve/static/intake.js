@@ -1,8 +1,9 @@
 // Films come in: each to the study that its file names, or to the one that the reader says.
 
-import { Fault, post } from "./api.js";
+import { Fault } from "./api.js";
 import { $, bench, fault } from "./bench.js";
 import { ask } from "./dialogs.js";
+import { readFilm } from "./films.js";
 import { ready } from "./start.js";
 
 const FAULTS_SHOWN = 5;
@@ -22,14 +23,6 @@ export function takeFiles(files, beside = null) {
   return queue;
 }
 
-async function read(file) {
-  const form = new FormData();
-  form.append("image", file);
-  const answer = await post("/v1/films", form);
-  const facts = JSON.parse(answer.headers.get("Orapo-Film"));
-  return { ...facts, file, name: file.name, png: await answer.blob() };
-}
-
 async function take(files, beside, chosen) {
   fault("film-faults");
   await ready(); // films may be chosen before the server has said what it takes
@@ -38,7 +31,7 @@ async function take(files, beside, chosen) {
   for (const [place, file] of files.entries()) {
     if (files.length > 1) $("film-status").textContent = `Reading film ${place + 1} of ${files.length}.`;
     try {
-      films.push(await read(file));
+      films.push(await readFilm(file));
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
       faults.push(`${file.name}: ${error.message.replace(/^image 1: /i, "")}`);
@@ -70,7 +63,7 @@ async function take(files, beside, chosen) {
   if (first && (typed < chosen || first.study === bench.list.current)) {
     await bench.show(first.study, first.study.films.indexOf(first.film));
   }
-  fault("film-faults", shown.length ? new Fault(shown.join("\n")) : null);
+  if (shown.length) fault("film-faults", new Fault(shown.join("\n")));
   $("film-status").textContent = count > 1 ? `${count} films came in.`
     : first && first.study !== bench.list.current ? `${first.study.name} came in.` : "";
 }
