@@ -182,6 +182,77 @@ def test_a_draft_that_was_on_its_way_stays_with_the_study_it_was_asked_for(page,
     expect(page.locator("#report")).to_have_value(re.compile("of A"))
 
 
+class Held:
+    """Films whose reading by the server takes until they are let go."""
+
+    def __init__(self, page):
+        self.page, self.routes = page, []
+        page.route("**/v1/films/values", lambda route: self.routes.append(route))
+
+    def choose(self, name, content, field="#files"):
+        file = {"name": name, "mimeType": "application/octet-stream", "buffer": content}
+        before = len(self.routes)
+        self.page.set_input_files(field, [file])
+        self.come(before + 1)
+
+    def come(self, count):
+        eventually(lambda: self.page.evaluate("1") and len(self.routes) >= count)
+
+    def let_go(self):
+        for route in self.routes:
+            route.continue_()
+
+
+def test_a_film_that_comes_in_late_does_not_take_the_reader_from_another_study(page):
+    choose(page, ("a.png", picture("A", 1)))
+    expect(page.locator("#film-label")).to_have_text("a.png")
+    held = Held(page)
+    held.choose("b.png", picture("B", 2))
+    expect(page.locator("#film-status")).to_have_text("Reading the film.")
+    page.locator("#canvas").click()  # the reader is at a's film
+    held.let_go()
+    expect(page.locator("#film-status")).to_contain_text("came in")
+    expect(studies(page)).to_have_count(2)
+    expect(page.locator("#film-label")).to_have_text("a.png")
+
+
+def test_the_examples_text_never_comes_to_a_patients_film(page):
+    choose(page, ("a.png", picture("A", 1)))
+    expect(page.locator("#film-label")).to_have_text("a.png")
+    held = Held(page)
+    page.click("#example")
+    held.come(1)
+    page.locator("#canvas").click()
+    held.let_go()
+    expect(studies(page)).to_have_count(2)
+    expect(studies(page).nth(1)).to_contain_text("phantom-example")
+    expect(page.locator("#film-label")).to_have_text("a.png")
+    expect(page.locator("#reference")).to_have_value("")
+    expect(page.locator("#name")).not_to_have_value("phantom-example")
+
+
+def test_what_is_taken_off_the_list_stays_off_with_all_that_was_on_its_way(page, naming):
+    choose(page, ("a.png", picture("A", 1)))
+    expect(page.locator("#film-label")).to_have_text("a.png")
+    page.fill("#report", "My words of A.")
+    naming.go_on.clear()
+    page.click("#write")
+    page.get_by_role("button", name="Go on", exact=True).click()
+    expect(page.locator("#report")).to_have_value("Seen")
+    held = Held(page)
+    held.choose("a2.png", picture("A", 2), field="#more")
+    page.click("#close-study")
+    page.get_by_role("button", name="Go on", exact=True).click()
+    naming.go_on.set()
+    held.let_go()
+    expect(page.locator("#film-faults")).to_contain_text("taken off the list meanwhile")
+    expect(page.locator("#film-part")).to_be_hidden()
+    expect(page.locator("#stop")).to_be_hidden()
+    assert states(page) == ["no draft"]
+    kept = page.evaluate("Object.keys(localStorage).filter((name) => /study/.test(name))")
+    assert kept == []
+
+
 @pytest.mark.filterwarnings("ignore")  # pydicom, of what it is told to write
 def test_dicom_films_find_their_study_and_two_patients_are_refused(page, tmp_path):
     def dicom(seed, patient, study):

@@ -32,6 +32,8 @@ export class FilmTools {
   }
 
   #build(box) {
+    box.setAttribute("role", "group");
+    this.box = box;
     const range = (id, min, max, value) => make("input", { id, type: "range", min, max, value });
     const presets = make("select", { id: "preset" });
     box.replaceChildren(
@@ -62,6 +64,7 @@ export class FilmTools {
     if (viewer !== this.viewer) return;
     const { at } = this;
     const { pixels } = viewer;
+    this.box.setAttribute("aria-label", `Tools: ${viewer.canvas.getAttribute("aria-label") ?? "film"}`);
     for (const id of ["window", "level", "preset"]) at(id).disabled = !pixels;
     at("zoom-value").textContent = `${Math.round(viewer.scale * 100)} %`;
     at("fit").setAttribute("aria-pressed", String(viewer.zoom === 1 && !viewer.isNative));

@@ -41,6 +41,7 @@ bench.show = async (study, film = 0) => {
 };
 
 bench.follow = (study) => {
+  if (!list.studies.includes(study)) return; // taken off the list while something was on its way
   if (!keep(study)) fault("film-faults", new Fault("This browser has no room to keep what you type."));
   share(study);
   showText(list.current); // of another it shows the state in the list, and whether one can be written
@@ -163,9 +164,8 @@ $("example").addEventListener("click", async () => {
       fetch(`/static/${name}`)));
     if (!film.ok || !told.ok) throw new Fault("The example is not here.");
     const example = await told.json();
-    await takeFiles([new File([await film.blob()], "phantom.jpg", { type: "image/jpeg" })]);
-    const study = list.current;
-    if (study.text || study.reference) return;
+    const study = await takeFiles([new File([await film.blob()], "phantom.jpg", { type: "image/jpeg" })]);
+    if (!study || study.text || study.reference) return;
     study.name = "phantom-example";
     study.named = true;
     study.reference = example.report;
@@ -174,8 +174,8 @@ $("example").addEventListener("click", async () => {
       study.type(example.text);
     }
     study.said = "A phantom, drawn by orapo, with its own report as reference. No patient.";
-    keep(study);
-    bench.show(study);
+    bench.follow(study);
+    if (study === list.current) bench.show(study);
   } catch (error) {
     fault("film-faults", error);
   }
@@ -200,7 +200,7 @@ $("write").addEventListener("click", async () => {
   logOf(study)?.send(before);
   study.log = newLog(study, answer.report);
   study.log.clock.run(study === list.current);
-  keep(study);
+  if (list.studies.includes(study)) keep(study);
 });
 $("stop").addEventListener("click", () => {
   bench.writing?.stopper.abort();
