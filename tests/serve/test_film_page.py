@@ -13,7 +13,7 @@ pytest.importorskip("playwright", reason="playwright is not installed")
 from chromium import opened_page, serious, skip_without_chromium
 from playwright.sync_api import expect
 
-pytestmark = [skip_without_chromium, pytest.mark.slow]
+pytestmark = skip_without_chromium
 
 SHOWN = """(id) => {
   const canvas = document.getElementById(id);

@@ -64,6 +64,23 @@ def test_a_dicom_film_brings_its_windows_and_no_id_of_its_patient(client, tmp_pa
     assert values.max() > 255
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_silly_windows_and_a_rescale_that_is_no_number_break_nothing(client, tmp_path):
+    many = {"WindowCenter": [1000, *range(500)], "WindowWidth": [200] * 501}
+    facts, _, _ = asked(client, dicom_film(tmp_path, **many))
+    assert len(facts["windows"]) == 8
+    far = {"WindowCenter": [1000, "1e300", 50], "WindowWidth": [200, "1e300", 10]}
+    facts, _, _ = asked(client, dicom_film(tmp_path, **far))
+    assert facts["windows"] == [[1000.0, 200.0], [50.0, 10.0]]
+    for slope in ("nan", "inf", "1e308", "0"):
+        try:
+            content = dicom_film(tmp_path, RescaleSlope=slope, RescaleIntercept="0")
+        except ValueError:  # pydicom writes no such number
+            continue
+        answer = client.post("/v1/films/values", files={"image": content})
+        assert answer.status_code in (200, 422), answer.text
+
+
 def test_a_film_larger_than_the_limit_is_made_of_means_and_says_so(model):
     with TestClient(
         create_app(model, limits=Limits(film_side=100)), base_url="http://localhost"

@@ -19,6 +19,9 @@ from orapo.errors import OrapoError
 
 PERCENTILES: Final = (0.5, 99.5)
 """What becomes black and white where a file says no window; collimator and marks lie outside."""
+_MOST_WINDOWS: Final = 8
+_FAR: Final = 1000
+"""A window that is so many times as far or wide as all values shows nothing."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,8 @@ def deep_film(dataset: Dataset, stored: np.ndarray, look: Look) -> DeepFilm:
         look: How they become grey.
     """
     low, high = float(look.seen.min()), float(look.seen.max())
+    if not np.isfinite([low, high]).all():
+        raise ValueError("no finite rescale")  # `careful` says which file
     if dataset.get("ModalityLUTSequence"):
         top = max(1, min(2**16 - 1, round(high - low)))
     else:
@@ -133,8 +138,9 @@ def deep_film(dataset: Dataset, stored: np.ndarray, look: Look) -> DeepFilm:
     (first, last), places = looks[0], curve_places()
     curve = look.grey((first + last) / 2 + places * (last - first))
     curve = 255 - curve[::-1] if inverted else curve
-    windows = tuple(counted(ends) for ends in looks)
-    return DeepFilm(values, top, windows, (curve + 0.5).astype(np.uint8))
+    windows = [counted(ends) for ends in looks]
+    sound = [one for one in windows[1:_MOST_WINDOWS] if max(abs(one[0]), one[1]) < _FAR * top]
+    return DeepFilm(values, top, (windows[0], *sound), (curve + 0.5).astype(np.uint8))
 
 
 def _window_ends(dataset: Dataset, most: float) -> list[tuple[float, float]]:
