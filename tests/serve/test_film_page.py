@@ -368,9 +368,9 @@ def test_a_film_of_9_million_pixels_is_windowed_smoothly(page):
               return times.sort((one, other) => one - other);
             }"""
         )
-        print(f"{name}: median {frames[20]:.1f} ms a frame, 90th percentile {frames[36]:.1f}")
-        # 60 frames a second are 16.7 ms each; the limit leaves room for a busy machine
-        assert frames[20] < 33
+        print(f"{name}: ms a frame, quartiles {[round(frames[at], 1) for at in (10, 20, 30)]}")
+        # 60 frames a second; of the quicker ones, for other work may have the cores
+        assert frames[10] < 16.7, frames
 
 
 def test_a_film_that_is_wanted_again_is_read_again_and_one_that_changed_is_said(page, tmp_path):
