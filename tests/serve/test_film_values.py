@@ -2,7 +2,6 @@
 
 import io
 import json
-import tempfile
 
 import httpx2
 import numpy as np
@@ -15,15 +14,6 @@ from orapo.serve.app import create_app
 from orapo.serve.limits import Limits
 
 CURVE = 4097
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """Where uploads lie until they are answered."""
-    place = tmp_path / "uploads"
-    place.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(place))
-    return place
 
 
 def asked(client, content):

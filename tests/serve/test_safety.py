@@ -5,7 +5,6 @@ import io
 import json
 import logging
 import struct
-import tempfile
 import zlib
 
 import pytest
@@ -65,15 +64,6 @@ HOSTILE = {
     "dicom of noise": b"\0" * 128 + b"DICM" + bytes(range(256)) * 8,
     "dicom of nothing": b"\0" * 128 + b"DICM",
 }
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """Where uploads are kept while they are looked at."""
-    place = tmp_path / "uploads"
-    place.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(place))
-    return place
 
 
 @pytest.mark.parametrize("name", HOSTILE)
