@@ -1,6 +1,7 @@
 """A server's application around a model that writes what it is told to."""
 
 import json
+import tempfile
 
 import pytest
 
@@ -45,6 +46,15 @@ def browser():
             browser := playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         )
         browser.close()
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Where uploads lie until they are answered."""
+    place = tmp_path / "uploads"
+    place.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    return place
 
 
 @pytest.fixture

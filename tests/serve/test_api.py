@@ -355,7 +355,7 @@ def test_the_description_names_every_route_and_no_page_fetches_scripts_from_else
     described = client.get("/openapi.json").json()
     assert set(described["paths"]) == {
         *("/healthz", "/metrics", "/v1/about", "/v1/facts", "/v1/score", "/v1/export"),
-        *("/v1/films", "/v1/reports", "/v1/reports/stream"),
+        *("/v1/films", "/v1/films/values", "/v1/reports", "/v1/reports/stream"),
     }
     form = described["paths"]["/v1/reports"]["post"]["requestBody"]["content"]
     fields = form["multipart/form-data"]["schema"]["properties"]

@@ -71,8 +71,10 @@ def test_a_film_that_takes_too_long_frees_the_model_for_the_next_study(monkeypat
     with TestClient(create_app(model, limits=limits), base_url="http://localhost:8000") as client:
         with monkeypatch.context() as patch:
             patch.setattr("orapo.serve.inference.read_films", endless)
-            patch.setattr("orapo.serve.reports.film_for_page", endless)
-            for path, field in (("/v1/reports", "images"), ("/v1/films", "image")):
+            patch.setattr("orapo.serve.reports.film_as_png", endless)
+            patch.setattr("orapo.serve.film_values.write_values", endless)
+            paths = {"/v1/reports": "images", "/v1/films": "image", "/v1/films/values": "image"}
+            for path, field in paths.items():
                 answer = client.post(path, files={field: film()})
                 assert answer.status_code == 422
                 assert "took longer than 0.3 s" in answer.json()["detail"]

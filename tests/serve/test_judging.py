@@ -134,7 +134,7 @@ def test_films_are_asked_for_by_pair_and_number(sheet, out):
             client.post("/v1/judging/film", json={"pair": "p1", "film": number})
             for number in (0, 1)
         ]
-    assert [answer.headers["content-type"] for answer in answers] == ["image/png"] * 2
+    assert [json.loads(answer.headers["orapo-film"])["rows"] for answer in answers] == [400] * 2
     assert answers[0].content != answers[1].content
 
 

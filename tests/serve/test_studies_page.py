@@ -59,7 +59,7 @@ def choose(page, *files, field="#files"):
         {"name": name, "mimeType": "application/octet-stream", "buffer": content}
         for name, content in files
     ]
-    with page.expect_response("**/v1/films"):
+    with page.expect_response("**/v1/films/values"):
         page.set_input_files(field, given)
 
 
@@ -110,8 +110,9 @@ def test_no_film_of_another_study_stays_in_sight_or_comes_in_late(page):
     choose(page, ("a.png", picture("A", 1)))
     expect(page.locator("#film-label")).to_have_text("a.png")
     page.evaluate(
-        "() => { const decode = createImageBitmap; window.late = []; window.createImageBitmap ="
-        " (blob) => new Promise((go) => window.late.push(() => go(decode(blob)))); }"
+        "() => { const read = Blob.prototype.arrayBuffer; window.late = [];"
+        " Blob.prototype.arrayBuffer = function () {"
+        "   return new Promise((go) => window.late.push(() => go(read.call(this)))); }; }"
     )
     lit = """() => {
       const { width, height } = document.getElementById("canvas");
@@ -179,6 +180,77 @@ def test_a_draft_that_was_on_its_way_stays_with_the_study_it_was_asked_for(page,
     expect(page.locator("#write")).to_be_enabled()
     studies(page).first.click()
     expect(page.locator("#report")).to_have_value(re.compile("of A"))
+
+
+class Held:
+    """Films whose reading by the server takes until they are let go."""
+
+    def __init__(self, page):
+        self.page, self.routes = page, []
+        page.route("**/v1/films/values", lambda route: self.routes.append(route))
+
+    def choose(self, name, content, field="#files"):
+        file = {"name": name, "mimeType": "application/octet-stream", "buffer": content}
+        before = len(self.routes)
+        self.page.set_input_files(field, [file])
+        self.come(before + 1)
+
+    def come(self, count):
+        eventually(lambda: self.page.evaluate("1") and len(self.routes) >= count)
+
+    def let_go(self):
+        for route in self.routes:
+            route.continue_()
+
+
+def test_a_film_that_comes_in_late_does_not_take_the_reader_from_another_study(page):
+    choose(page, ("a.png", picture("A", 1)))
+    expect(page.locator("#film-label")).to_have_text("a.png")
+    held = Held(page)
+    held.choose("b.png", picture("B", 2))
+    expect(page.locator("#film-status")).to_have_text("Reading the film.")
+    page.locator("#canvas").click()  # the reader is at a's film
+    held.let_go()
+    expect(page.locator("#film-status")).to_contain_text("came in")
+    expect(studies(page)).to_have_count(2)
+    expect(page.locator("#film-label")).to_have_text("a.png")
+
+
+def test_the_examples_text_never_comes_to_a_patients_film(page):
+    choose(page, ("a.png", picture("A", 1)))
+    expect(page.locator("#film-label")).to_have_text("a.png")
+    held = Held(page)
+    page.click("#example")
+    held.come(1)
+    page.locator("#canvas").click()
+    held.let_go()
+    expect(studies(page)).to_have_count(2)
+    expect(studies(page).nth(1)).to_contain_text("phantom-example")
+    expect(page.locator("#film-label")).to_have_text("a.png")
+    expect(page.locator("#reference")).to_have_value("")
+    expect(page.locator("#name")).not_to_have_value("phantom-example")
+
+
+def test_what_is_taken_off_the_list_stays_off_with_all_that_was_on_its_way(page, naming):
+    choose(page, ("a.png", picture("A", 1)))
+    expect(page.locator("#film-label")).to_have_text("a.png")
+    page.fill("#report", "My words of A.")
+    naming.go_on.clear()
+    page.click("#write")
+    page.get_by_role("button", name="Go on", exact=True).click()
+    expect(page.locator("#report")).to_have_value("Seen")
+    held = Held(page)
+    held.choose("a2.png", picture("A", 2), field="#more")
+    page.click("#close-study")
+    page.get_by_role("button", name="Go on", exact=True).click()
+    naming.go_on.set()
+    held.let_go()
+    expect(page.locator("#film-faults")).to_contain_text("taken off the list meanwhile")
+    expect(page.locator("#film-part")).to_be_hidden()
+    expect(page.locator("#stop")).to_be_hidden()
+    assert states(page) == ["no draft"]
+    kept = page.evaluate("Object.keys(localStorage).filter((name) => /study/.test(name))")
+    assert kept == []
 
 
 @pytest.mark.filterwarnings("ignore")  # pydicom, of what it is told to write
@@ -329,8 +401,8 @@ def test_the_study_before_stands_beside_and_a_draft_that_knew_it_goes_stale_with
     choose(page, ("new.png", picture("A", 2)))
     expect(page.locator("#film-label")).to_have_text("new.png")
     page.select_option("#prior", label="before")
-    expect(page.locator("#prior-canvas")).to_be_visible()
-    expect(page.locator("#prior-label")).to_have_text("Earlier · old.png")
+    expect(page.locator("#beside-canvas")).to_be_visible()
+    expect(page.locator("#beside-label")).to_have_text("Earlier · old.png")
     expect(page.locator("#prior-text")).to_have_text("Small left effusion.")
     expect(page.locator("#prior-told")).to_contain_text("given its report and film")
     page.click("#write")

@@ -146,15 +146,16 @@ def grey(page):
 
 def test_window_level_zoom_and_inversion_change_the_film(page):
     choose(page, ("film.png", film((300, 400))))
-    expect(page.locator("#viewer")).to_be_visible()
+    expect(page.locator("#depth")).to_contain_text("300 × 400 pixels")
     plain = grey(page)
     page.locator("#level").fill("60")
     brighter = grey(page)
     assert brighter > plain + 5
     page.click("#reset-view")
     assert grey(page) == plain
+    before = zoom(page)
     page.click("#zoom-in")
-    expect(page.locator("#zoom-value")).to_have_text("125 %")
+    assert zoom(page) == pytest.approx(1.25 * before, abs=1)
     assert grey(page) > plain  # less of the black beside it
     page.click("#invert")
     expect(page.locator("#invert")).to_have_attribute("aria-pressed", "true")
@@ -163,18 +164,29 @@ def test_window_level_zoom_and_inversion_change_the_film(page):
     expect(page.locator("#write")).to_be_disabled()
 
 
+def zoom(page):
+    """In percent: how many pixels of the screen one of the film is wide."""
+    return int(page.locator("#zoom-value").inner_text().removesuffix(" %"))
+
+
 def test_who_zooms_before_the_film_is_there_keeps_that_zoom(page):
     page.evaluate(
-        "() => { const decode = createImageBitmap; const wait = new Promise((go) => { window.go = go; });"
-        " window.createImageBitmap = (blob) => wait.then(() => decode(blob)).then((bitmap) => {"
-        "   setTimeout(() => { document.body.dataset.shown = 1; }, 0); return bitmap; }); }"
+        """() => {
+          const read = Blob.prototype.arrayBuffer;
+          const wait = new Promise((go) => { window.go = go; });
+          Blob.prototype.arrayBuffer = function () { return wait.then(() => read.call(this)); };
+        }"""
     )
     choose(page, ("film.png", film((300, 400))))
     expect(page.locator("#viewer")).to_be_visible()
     page.click("#zoom-in")
+    page.click("#invert")
+    expect(page.locator("#zoom-value")).to_have_text("125 %")  # of nothing yet
     page.evaluate("window.go()")
-    expect(page.locator("body")).to_have_attribute("data-shown", "1")
-    expect(page.locator("#zoom-value")).to_have_text("125 %")
+    expect(page.locator("#depth")).to_contain_text("300 × 400 pixels")
+    fitted = page.evaluate("document.getElementById('canvas').height") / 400
+    assert zoom(page) == round(125 * fitted)
+    expect(page.locator("#invert")).to_have_attribute("aria-pressed", "true")
 
 
 def test_everything_can_be_done_with_the_keyboard(page):
@@ -190,12 +202,16 @@ def test_everything_can_be_done_with_the_keyboard(page):
         page.keyboard.press("Enter")
     content = {"name": "f.png", "mimeType": "image/png", "buffer": film((300, 400))}
     chooser.value.set_files([content])
-    expect(page.locator("#viewer")).to_be_visible()
+    expect(page.locator("#depth")).to_contain_text("300 × 400 pixels")
     tab_to("canvas")
+    before = zoom(page)
     page.keyboard.press("+")
     page.keyboard.press("i")
-    expect(page.locator("#zoom-value")).to_have_text("125 %")
+    assert zoom(page) == pytest.approx(1.25 * before, abs=1)
     expect(page.locator("#invert")).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("0")
+    page.keyboard.press("1")
+    expect(page.locator("#zoom-value")).to_have_text("100 %")
     page.keyboard.press("0")
     tab_to("window")
     page.keyboard.press("ArrowRight")

@@ -25,7 +25,7 @@ LOG: Final = logging.getLogger("orapo.serve")
 OPEN_PATHS: Final = ("/", "/judge", "/healthz")
 """Asked for without a token: the pages bring no data, and ask for the token themselves."""
 OPEN_FOLDER: Final = "/static/"
-UPLOAD_PATHS: Final = ("/v1/reports", "/v1/reports/stream", "/v1/films")
+UPLOAD_PATHS: Final = ("/v1/reports", "/v1/reports/stream", "/v1/films", "/v1/films/values")
 _MOST_DIGITS: Final = 18
 """Of a length; of more than 4,300 Python makes no number at all."""
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")

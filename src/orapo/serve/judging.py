@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import threading
 from collections.abc import Mapping
@@ -16,7 +15,7 @@ from fastapi import APIRouter, HTTPException, Response
 from orapo.errors import OrapoError
 from orapo.preferences.records import CHOICES, Pair, read_sheet
 from orapo.serve.appended import AppendedLines, Lines
-from orapo.serve.decoding import apart
+from orapo.serve.film_values import DESCRIBED_VALUES, values_answer
 from orapo.serve.limits import Limits, Places
 from orapo.serve.schemas import (
     Fault,
@@ -28,7 +27,7 @@ from orapo.serve.schemas import (
     ShownPair,
 )
 from orapo.serve.store import Store
-from orapo.serve.uploads import Upload, as_png
+from orapo.serve.uploads import Upload
 
 _NO_PAIR: Final[dict[int | str, dict[str, Any]]] = {
     404: {"model": Fault, "description": "The sheet has no such pair, or the pair no such film."}
@@ -199,22 +198,18 @@ def judging_routes(judging: Judging, films: Executor, places: Places, limits: Li
         "/v1/judging/film",
         response_class=Response,
         responses={
-            200: {"content": {"image/png": {}}},
+            **DESCRIBED_VALUES,
             429: {"model": Fault, "description": "All places are taken; see Retry-After."},
             **_NO_PAIR,
         },
     )
     async def film(asked: PairFilm) -> Response:
-        """Return a film of a pair as a model gets it: grey, 8 bits, upright; as PNG."""
+        """Return a film of a pair at the depth of its file, as /v1/films/values."""
         images = judging.pair(asked.pair).images
         if asked.film >= len(images):
             raise HTTPException(404, "the pair has no such film")
         source = Upload(images[asked.film], f"film {asked.film + 1}", b"")
         with places.take():
-            loop = asyncio.get_running_loop()
-            png = await loop.run_in_executor(
-                films, apart, limits.film_seconds, as_png, source, limits.film_side
-            )
-        return Response(png, media_type="image/png")
+            return await values_answer(films, limits, source, facts=False)
 
     return router

@@ -45,7 +45,7 @@ class Limits:
     arriving: int = 36
     model_seconds: float = 300.0
     film_seconds: float = 60.0
-    film_side: int = 2048
+    film_side: int = 4608
 
 
 class QueueFullError(Exception):

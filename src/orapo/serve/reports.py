@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable
 from concurrent.futures import Executor
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import asdict, replace
 from typing import Any, Final, TypeVar
 
@@ -19,6 +19,7 @@ from orapo.generation.reports import Decoding
 from orapo.serve.answers import facts_of
 from orapo.serve.decoding import apart
 from orapo.serve.faults import fault_of
+from orapo.serve.film_values import DESCRIBED_VALUES, FILM_HEADER, values_answer
 from orapo.serve.forms import (
     GONE,
     described_form,
@@ -31,12 +32,13 @@ from orapo.serve.forms import (
 from orapo.serve.inference import ModelWorker, Order, Progress
 from orapo.serve.limits import Limits, Places
 from orapo.serve.schemas import Fault, FilmForm, ReportAnswer, ReportForm, StreamEvent
-from orapo.serve.uploads import film_for_page, kept_for_now
+from orapo.serve.uploads import Upload, film_as_png, kept_for_now
 from orapo.writing import json_text
 
 _Answer = TypeVar("_Answer")
 
-FILM_HEADER: Final = "Orapo-Film"
+_PNG_SIDE: Final = 2048
+"""Longest side of a film as PNG, in pixels."""
 
 _BUSY: Final[dict[int | str, dict[str, Any]]] = {
     408: {"model": Fault, "description": "The request took too long to arrive."},
@@ -69,6 +71,20 @@ def report_routes(
         ReportForm, images={"maxItems": limits.films}, samples={"maximum": limits.samples}
     )
 
+    @asynccontextmanager
+    async def one_film(request: Request) -> AsyncGenerator[Upload, None]:
+        """Take the upload, then a place for reading it; give both back in the end."""
+        film_places.check()
+        form = await read_form(request, 1)
+        try:
+            files = files_of(form, "image", 1)
+            no_fields(form)
+            with film_places.take():
+                async with kept_for_now(files) as uploads:
+                    yield uploads[0]
+        finally:
+            await form.close()
+
     @router.post(
         "/v1/films",
         response_class=Response,
@@ -89,22 +105,24 @@ def report_routes(
     )
     async def film(request: Request) -> Response:
         """Return a film as the model gets it: grey, 8 bits, upright; as PNG."""
-        film_places.check()
-        form = await read_form(request, 1)
-        try:
-            files = files_of(form, "image", 1)
-            no_fields(form)
-            with film_places.take():
-                async with kept_for_now(files) as uploads:
-                    loop = asyncio.get_running_loop()
-                    seconds, side = limits.film_seconds, limits.film_side
-                    png, facts = await loop.run_in_executor(
-                        films, apart, seconds, film_for_page, uploads[0], side
-                    )
-        finally:
-            await form.close()
+        async with one_film(request) as upload:
+            loop = asyncio.get_running_loop()
+            png, facts = await loop.run_in_executor(
+                films, apart, limits.film_seconds, film_as_png, upload, _PNG_SIDE
+            )
         headers = {FILM_HEADER: json_text(asdict(facts))}
         return Response(png, media_type="image/png", headers=headers)
+
+    @router.post(
+        "/v1/films/values",
+        response_class=Response,
+        openapi_extra=described_form(FilmForm),
+        responses=DESCRIBED_VALUES | _BUSY,
+    )
+    async def film_values(request: Request) -> Response:
+        """Return a film at the depth of its file, for a viewer that sets window and level."""
+        async with one_film(request) as upload:
+            return await values_answer(films, limits, upload, facts=True)
 
     async def written(request: Request) -> AsyncGenerator[Progress, None]:
         """Take the upload, then a place, then the model; give all back in the end."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import tempfile
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -47,8 +47,15 @@ async def kept_for_now(
     Args:
         files: The sender's name of each, of which only a DICOM ending counts, and its content.
     """
+    async with request_folder() as folder:
+        yield await asyncio.to_thread(_laid_down, folder, files)
+
+
+@asynccontextmanager
+async def request_folder() -> AsyncGenerator[Path, None]:
+    """Make a folder of the request's own, which goes with it."""
     with tempfile.TemporaryDirectory(prefix="orapo-serve-", ignore_cleanup_errors=True) as folder:
-        yield await asyncio.to_thread(_laid_down, Path(folder), files)
+        yield Path(folder)
 
 
 def _laid_down(folder: Path, files: Sequence[tuple[str, BinaryIO]]) -> tuple[Upload, ...]:
@@ -146,8 +153,20 @@ def read_film(upload: Upload) -> Image.Image:
         OrapoError: It can't be read, in the words of `Upload.name`.
         MissingExtraError: It is DICOM, and pydicom is not installed.
     """
-    try:
+    with in_its_words(upload):
         return read_image(upload.path)
+
+
+@contextmanager
+def in_its_words(upload: Upload) -> Iterator[None]:
+    """Say what is wrong with an upload in the words of `Upload.name`.
+
+    Raises:
+        OrapoError: What was raised inside.
+        MissingExtraError: It is DICOM, and pydicom is not installed.
+    """
+    try:
+        yield
     except MissingExtraError:
         raise MissingExtraError("reading DICOM", "dicom") from None
     except OrapoError as error:
@@ -179,22 +198,30 @@ class FilmFacts:
     date: str = ""
 
 
-def film_for_page(upload: Upload, longest_side: int) -> tuple[bytes, FilmFacts]:
+def film_as_png(upload: Upload, longest_side: int) -> tuple[bytes, FilmFacts]:
     """Return a film as `as_png` does, and whose it is.
 
     Raises:
         OrapoError: It can't be read.
     """
-    png = as_png(upload, longest_side)
+    return as_png(upload, longest_side), facts_of_film(upload)
+
+
+def facts_of_film(upload: Upload) -> FilmFacts:
+    """Say whose a film is.
+
+    Raises:
+        OrapoError: Its header can't be read.
+    """
     digest = upload.digest.hex()
     if not is_dicom(upload.path):
-        return png, FilmFacts(digest)
+        return FilmFacts(digest)
     from orapo.data.films.dicom import header_of, study_name
 
     header = header_of(upload.path)
     day = header.taken[:8]
     patient = hashlib.sha256(f"patient {header.patient_id}".encode()).hexdigest()[:16]
-    return png, FilmFacts(
+    return FilmFacts(
         digest,
         study=study_name(header.study_uid) if header.study_uid else "",
         patient=patient if header.patient_id else "",

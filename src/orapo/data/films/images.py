@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image, ImageChops, ImageFile, ImageOps, UnidentifiedImageError
 
 from orapo.data.films.body_part import BodyPart
+from orapo.data.films.deep_film import DeepFilm, straight_curve, window_between
 from orapo.data.films.image_files import MAX_PIXELS, check_contrast, check_size, is_dicom
 from orapo.data.films.image_integrity import (
     check_covered,
@@ -41,6 +42,11 @@ _SPLIT: Final = {"LA;16B", *(f"{mode};{order}" for mode in ("RGB", "RGBA") for o
 _LUMINANCE: Final = (0.299, 0.587, 0.114)
 """Of red, green and blue, as Pillow's own conversion has it (ITU-R 601)."""
 _TRUNCATED_SWITCH: Final = threading.Lock()
+_TOP: Final = "orapo-top"
+"""Name of the most that a value of a picture with more than 8 bits can be, in its info."""
+
+_Narrowed = Callable[[Path, np.ndarray, bool], Image.Image]
+"""Makes a picture of more than 8 bits; told the file, the values, and whether 0 is white."""
 
 
 def read_image(path: Path | str, body_part: BodyPart = "chest") -> Image.Image:
@@ -66,6 +72,43 @@ def read_image(path: Path | str, body_part: BodyPart = "chest") -> Image.Image:
     path = Path(path)
     if is_dicom(path):
         return _read_dicom(path, body_part)
+    film = _read_picture(path, _from_wide)
+    check_contrast(path, film)
+    return film
+
+
+def read_deep(path: Path | str, body_part: BodyPart = "chest") -> DeepFilm:
+    """Read a film at the depth of its file; `read_image` says what is read and what is refused.
+
+    Args:
+        path: The file.
+        body_part: ``any`` takes DICOM films of other parts than the chest too.
+
+    Returns:
+        What `read_image` would make 8 bits of, and how; within one grey value, since a curve is
+        sampled.
+
+    Raises:
+        OrapoError: As `read_image`.
+        MissingExtraError: It is DICOM, and pydicom is not installed.
+    """
+    path = Path(path)
+    if is_dicom(path):
+        try:
+            from orapo.data.films.dicom import read_dicom_deep
+        except ModuleNotFoundError as error:
+            raise MissingExtraError(f"{path}: reading DICOM", "dicom") from error
+        return read_dicom_deep(path, body_part)
+    film = _read_picture(path, _kept_wide)
+    values = np.asarray(film).astype(np.uint16, copy=False)
+    top = 255 if film.mode == "L" else int(film.info[_TOP])
+    ends = np.array([[values.min(), values.max()]]) * (255 / top) + 0.5
+    check_contrast(path, Image.fromarray(ends.astype(np.uint8)))
+    return DeepFilm(values, top, (window_between(0, top),), straight_curve())
+
+
+def _read_picture(path: Path, narrowed: _Narrowed) -> Image.Image:
+    """Decode a file that is no DICOM; `narrowed` makes a picture of more than 8 bits."""
     try:
         with warnings.catch_warnings():
             # Our own limit answers before Pillow decodes anything; what Pillow has to say about
@@ -74,7 +117,7 @@ def read_image(path: Path | str, body_part: BodyPart = "chest") -> Image.Image:
             with Image.open(path, formats=_FORMATS) as image:
                 _check(path, image)
                 with _whole_or_nothing():
-                    film = _film(path, image)
+                    return _film(path, image, narrowed)
     except Image.DecompressionBombError:
         raise OrapoError(f"{path}: more pixels than the limit of {MAX_PIXELS:,}") from None
     except UnidentifiedImageError:
@@ -85,8 +128,6 @@ def read_image(path: Path | str, body_part: BodyPart = "chest") -> Image.Image:
         # Broken files make Pillow raise nearly anything: OSError, SyntaxError, ValueError,
         # struct.error, zlib.error, KeyError, MemoryError ...
         raise OrapoError(f"{path}: broken or truncated image ({error})") from None
-    check_contrast(path, film)
-    return film
 
 
 def shown(film: Image.Image) -> Image.Image:
@@ -128,7 +169,7 @@ def _is_wide(path: Path, image: Image.Image) -> bool:
     return False
 
 
-def _wide_grey(path: Path, image: Image.Image) -> Image.Image:
+def _wide_grey(path: Path, image: Image.Image, narrowed: _Narrowed) -> Image.Image:
     """Read 16 bits with colours or transparency: Pillow's upper 8, and the lower 8 once more.
 
     The lower bytes are what it takes for the upper ones when it is told that a file's byte order is
@@ -137,9 +178,10 @@ def _wide_grey(path: Path, image: Image.Image) -> Image.Image:
     Args:
         path: The file.
         image: Open, not decoded yet.
+        narrowed: Makes what is returned of the values.
 
     Returns:
-        Grey as `read_image` gives it, transparency over black, not yet upright.
+        Grey, transparency over black, not yet upright.
 
     Raises:
         OrapoError: A form that can't be split so (planes, inks, premultiplied transparency).
@@ -177,7 +219,7 @@ def _wide_grey(path: Path, image: Image.Image) -> Image.Image:
             if "A" in raw:
                 shown = shown * (values[..., -1] / 65535)
             grey[top : box[3]] = (shown + 0.5).astype(np.uint16)
-    return _from_wide(path, grey)
+    return narrowed(path, grey, False)
 
 
 def _raw_mode(args: Any) -> str:
@@ -203,7 +245,7 @@ def _whole_or_nothing() -> Iterator[None]:
     yield
 
 
-def _film(path: Path, image: Image.Image) -> Image.Image:
+def _film(path: Path, image: Image.Image, narrowed: _Narrowed) -> Image.Image:
     """Decode an open picture, whole or not at all."""
     check_covered(path, image)
     if image.format == "PNG":
@@ -220,13 +262,13 @@ def _film(path: Path, image: Image.Image) -> Image.Image:
             return film
         check_jpeg(path)
     if _is_wide(path, image):
-        film = _wide_grey(path, image)
+        film = _wide_grey(path, image, narrowed)
         film.getexif()[_ORIENTATION] = image.getexif().get(_ORIENTATION, 1)
         ImageOps.exif_transpose(film, in_place=True)
         return film
     image.load()
     _check_whole(path, image)
-    return _grey(path, image)
+    return _grey(path, image, narrowed)
 
 
 def _check_whole(path: Path, image: Image.Image) -> None:
@@ -234,12 +276,12 @@ def _check_whole(path: Path, image: Image.Image) -> None:
         check_rows(path, image)
 
 
-def _grey(path: Path, image: Image.Image) -> Image.Image:
+def _grey(path: Path, image: Image.Image, narrowed: _Narrowed) -> Image.Image:
     white_is_zero = image.format == "TIFF" and image.tag_v2.get(_PHOTOMETRIC) == 0  # type: ignore[attr-defined]
     ImageOps.exif_transpose(image, in_place=True)
     if image.mode.startswith("I") or image.mode == "F":
-        film = _from_wide(path, np.asarray(image))
-        return ImageChops.invert(film) if white_is_zero else film  # Pillow does up to 8 bits
+        # Pillow minds up to 8 bits itself
+        return narrowed(path, np.asarray(image), bool(white_is_zero))
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         image = image.convert("RGBA")
         black = Image.new("RGBA", image.size, "black")
@@ -250,13 +292,29 @@ def _grey(path: Path, image: Image.Image) -> Image.Image:
     return image.convert("L")
 
 
-def _from_wide(path: Path, values: np.ndarray) -> Image.Image:
+def _from_wide(path: Path, values: np.ndarray, white_is_zero: bool) -> Image.Image:
     """Scale more than 8 bits, or floats, to 8 bits."""
+    top = _top(path, values)
+    film = Image.fromarray((values * np.float32(255 / top) + np.float32(0.5)).astype(np.uint8))
+    return ImageChops.invert(film) if white_is_zero else film
+
+
+def _kept_wide(path: Path, values: np.ndarray, white_is_zero: bool) -> Image.Image:
+    """Keep more than 8 bits, floats as 16; mode ``I;16``, the most that a value can be beside."""
+    top = _top(path, values)
+    if values.dtype.kind == "f":
+        values, top = values * np.float32(65535 / top) + np.float32(0.5), 65535
+    values = values.astype(np.uint16)
+    film = Image.fromarray(np.uint16(top) - values if white_is_zero else values)
+    film.info[_TOP] = top
+    return film
+
+
+def _top(path: Path, values: np.ndarray) -> int:
+    """Say of what white is: the full range of the depth that holds the brightest pixel."""
     low, high = values.min(), values.max()
     if not (np.isfinite(low) and np.isfinite(high)) or low < 0 or high > 65535:
         raise OrapoError(f"{path}: expected pixel values from 0 to 65535")
     if values.dtype.kind == "f" and high <= 1:
-        top = 1
-    else:
-        top = next(2**bits - 1 for bits in _BIT_DEPTHS if high < 2**bits)
-    return Image.fromarray((values * np.float32(255 / top) + np.float32(0.5)).astype(np.uint8))
+        return 1
+    return next(2**bits - 1 for bits in _BIT_DEPTHS if high < 2**bits)

@@ -3,6 +3,7 @@
 import { Fault, events, post } from "./api.js";
 import { $, bench, fault } from "./bench.js";
 import { agreed } from "./dialogs.js";
+import { isStillThere } from "./films.js";
 
 export async function write(study) {
   if (bench.writing) return null;
@@ -29,6 +30,9 @@ export async function write(study) {
   let answer = null;
   let failed = null;
   try {
+    for (const film of [...films, ...(form.has("previous_image") ? prior.films.slice(0, 1) : [])]) {
+      await isStillThere(film);
+    }
     const stream = await post("/v1/reports/stream", form, { signal: stopper.signal });
     for await (const { event, data } of events(stream)) {
       if (event === "report") answer = data;

@@ -1,33 +1,32 @@
 // Films come in: each to the study that its file names, or to the one that the reader says.
 
-import { Fault, post } from "./api.js";
+import { Fault } from "./api.js";
 import { $, bench, fault } from "./bench.js";
 import { ask } from "./dialogs.js";
+import { readFilm } from "./films.js";
 import { ready } from "./start.js";
 
 const FAULTS_SHOWN = 5;
-let typed = -1; // when a key was last pressed in a text
-document.addEventListener("keydown", (event) => {
-  if (event.target.matches("textarea, input[type=text]")) typed = performance.now();
-});
+let acted = -1; // when the reader last did something, answers to questions aside
+for (const name of ["keydown", "pointerdown"]) {
+  document.addEventListener(name, (event) => {
+    if (!event.target.closest("dialog")) acted = performance.now();
+  });
+}
 let queue = Promise.resolve(); // one choice after another, so that none comes between another's films
 
-// `beside`: the study whose views they are, by the reader's word.
+// `beside`: the study whose views they are, by the reader's word. Resolves to the first film's study.
 export function takeFiles(files, beside = null) {
   const list = [...files];
-  if (!list.length) return Promise.resolve();
+  if (!list.length) return Promise.resolve(null);
   const chosen = performance.now();
   const taken = queue.then(() => take(list, beside, chosen));
-  queue = taken.catch((error) => fault("film-faults", error));
+  queue = taken.catch((error) => {
+    $("film-status").textContent = "";
+    fault("film-faults", error);
+    return null;
+  });
   return queue;
-}
-
-async function read(file) {
-  const form = new FormData();
-  form.append("image", file);
-  const answer = await post("/v1/films", form);
-  const facts = JSON.parse(answer.headers.get("Orapo-Film"));
-  return { ...facts, file, name: file.name, png: await answer.blob() };
 }
 
 async function take(files, beside, chosen) {
@@ -36,9 +35,10 @@ async function take(files, beside, chosen) {
   const faults = [];
   const films = [];
   for (const [place, file] of files.entries()) {
-    if (files.length > 1) $("film-status").textContent = `Reading film ${place + 1} of ${files.length}.`;
+    $("film-status").textContent = files.length > 1
+      ? `Reading film ${place + 1} of ${files.length}.` : "Reading the film.";
     try {
-      films.push(await read(file));
+      films.push(await readFilm(file));
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
       faults.push(`${file.name}: ${error.message.replace(/^image 1: /i, "")}`);
@@ -48,9 +48,14 @@ async function take(files, beside, chosen) {
   let first = null;
   let joined = null; // the study of pictures that are views of one
   let count = 0;
+  const { list } = bench;
+  if (beside && !list.studies.includes(beside)) {
+    faults.push(`${beside.name} was taken off the list meanwhile; no view was added to it.`);
+    films.length = 0;
+  }
   for (const film of films) {
     const word = beside ?? (together && !film.study ? joined : null);
-    const { study, again, fault: why } = bench.list.place(film, word);
+    const { study, again, fault: why } = list.place(film, word);
     if (why) faults.push(`${film.name} ${why}.`);
     else if (!again && study.films.length >= bench.about.films) {
       faults.push(`No more than ${bench.about.films} films of a study: ${film.name} was not added.`);
@@ -66,13 +71,14 @@ async function take(files, beside, chosen) {
   }
   const hidden = faults.length - FAULTS_SHOWN;
   const shown = hidden > 0 ? [...faults.slice(0, FAULTS_SHOWN), `And ${hidden} more.`] : faults;
-  // who types by now goes on typing in the same study
-  if (first && (typed < chosen || first.study === bench.list.current)) {
+  // who does something else by now goes on with it, in the same study
+  if (first && (acted < chosen || list.current.isBlank || first.study === list.current)) {
     await bench.show(first.study, first.study.films.indexOf(first.film));
   }
-  fault("film-faults", shown.length ? new Fault(shown.join("\n")) : null);
+  if (shown.length) fault("film-faults", new Fault(shown.join("\n")));
   $("film-status").textContent = count > 1 ? `${count} films came in.`
-    : first && first.study !== bench.list.current ? `${first.study.name} came in.` : "";
+    : first && first.study !== list.current ? `${first.study.name} came in.` : "";
+  return first?.study ?? null;
 }
 
 // Pictures say nothing of whose they are: then the reader's word decides.

@@ -2,8 +2,10 @@
 
 import { Fault, post } from "./api.js";
 import { VisibleClock } from "./clock.js";
-import { viewerOf } from "./film.js";
+import { FilmViewer } from "./film.js";
+import { pixelsOfAnswer } from "./films.js";
 import { make } from "./reading.js";
+import { FilmTools } from "./tools.js";
 import "./theme.js";
 
 const $ = (id) => document.getElementById(id);
@@ -11,7 +13,8 @@ const RATER = "orapo-rater"; // until the tab is closed
 const LETTERS = "orapo-letters";
 
 const state = { rater: "", progress: null, shown: null, again: false, saving: false };
-const viewer = viewerOf($);
+const viewer = new FilmViewer($("canvas"));
+new FilmTools($("tools"), $("screen"), [viewer]);
 const clock = new VisibleClock();
 
 function say(id, error) {
@@ -57,7 +60,6 @@ const radios = () => [...$("judgement").elements.choice];
 
 function clearFilm() {
   viewer.clear();
-  $("canvas").removeAttribute("aria-busy");
   $("views").replaceChildren();
 }
 
@@ -81,14 +83,10 @@ async function showFilm(shown, film) {
   [...$("views").children].forEach((button, place) =>
     button.setAttribute("aria-pressed", String(place === film)));
   $("canvas").setAttribute("aria-label", `Film, view ${film + 1} of ${shown.films}`);
-  $("canvas").setAttribute("aria-busy", "true");
-  state.film = film;
   try {
-    const png = await (await post("/v1/judging/film", { pair: shown.pair, film })).blob();
-    // the rater may be elsewhere by now
-    if (state.shown !== shown || state.film !== film) return;
-    await viewer.show(png);
-    $("canvas").removeAttribute("aria-busy");
+    // of each view its own, so that the viewer remembers how it was looked at
+    const view = (shown.views ??= {})[film] ??= { pair: shown.pair, film };
+    await viewer.show(view, async () => pixelsOfAnswer(await post("/v1/judging/film", view)));
   } catch (error) {
     if (state.shown === shown) say("film-faults", error);
   }

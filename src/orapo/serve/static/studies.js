@@ -20,7 +20,7 @@ export class Study {
     this.logName = kept.logName ?? "";
     this.key = kept.key ?? ""; // made of StudyInstanceUID, by the server
     this.patient = kept.patient ?? "";
-    this.films = []; // { file, png, name, digest, study, patient, position, date }
+    this.films = []; // as the server tells of them, and the file
     this.text = kept.text ?? "";
     this.reference = kept.reference ?? "";
     this.answer = kept.answer ?? null; // the model's

@@ -5,23 +5,18 @@ import { $, bench, fault } from "./bench.js";
 import { agreed } from "./dialogs.js";
 import { write } from "./draft.js";
 import { EditLog } from "./edits.js";
-import { viewerOf } from "./film.js";
+import { forgetFilms } from "./films.js";
 import { takeFiles } from "./intake.js";
 import { forget, forgetAll, keep, onKeptElsewhere } from "./kept.js";
 import { make, showFields, showLabels, showMarks, showScore, showSentences } from "./reading.js";
 import { look, openShared, share } from "./shared.js";
 import { ready } from "./start.js";
+import { showFilm, showPrior, shownPlace } from "./viewing.js";
 import { showWorklist } from "./worklist.js";
 import "./theme.js";
 
 const READ_AFTER = 250; // milliseconds without a key
 const { list } = bench;
-const viewer = viewerOf($);
-const unseen = {}; // controls that the earlier film does without
-const priorViewer = viewerOf((id) =>
-  id === "canvas" ? $("prior-canvas") : (unseen[id] ??= document.createElement("input")));
-let shownPrior = null;
-let shownFilm = 0;
 
 // --- the study that is shown ------------------------------------------------------------------
 
@@ -40,11 +35,13 @@ bench.show = async (study, film = 0) => {
   }
   $("reference").value = study.reference;
   $("log-study").value = study.logName;
+  const films = showFilm(film); // no other film is in sight from here on
   showText(study);
-  await showFilm(film);
+  await films;
 };
 
 bench.follow = (study) => {
+  if (!list.studies.includes(study)) return; // taken off the list while something was on its way
   if (!keep(study)) fault("film-faults", new Fault("This browser has no room to keep what you type."));
   share(study);
   showText(list.current); // of another it shows the state in the list, and whether one can be written
@@ -76,40 +73,6 @@ function showText(study) {
   readSoon(study);
 }
 
-// The study before, beside: its film, and its text.
-function showPrior(study) {
-  const others = list.studies.filter((other) => other !== study && !other.isBlank);
-  const wanted = [["", "none"], ...others.map((other) => [other.id, other.name])];
-  const select = $("prior");
-  if (JSON.stringify(wanted) !== select.dataset.shown) {
-    select.dataset.shown = JSON.stringify(wanted);
-    select.replaceChildren(...wanted.map(([value, name]) => make("option", { value }, name)));
-  }
-  const { prior } = study;
-  select.value = prior?.id ?? "";
-  $("prior-row").hidden = !others.length;
-  $("prior-part").hidden = !prior;
-  $("prior-text").textContent = !prior ? ""
-    : prior.isStale ? "Its text is stale, and not shown." : prior.text;
-  const takes = bench.about?.earlier ?? [];
-  $("prior-told").textContent = !prior || !bench.about?.model ? "" : takes.length
-    ? `The model is given its ${takes.join(" and ")}.` : "The model was not trained with it and is not given it.";
-  const film = prior?.films[0] ?? null;
-  $("prior-film").hidden = !film;
-  if (film === shownPrior) return;
-  shownPrior = film;
-  $("prior-label").textContent = film
-    ? ["Earlier", film.position, film.date, film.name].filter(Boolean).join(" · ") : "";
-  if (!film) priorViewer.clear();
-  else shown(priorViewer.show(film.png));
-}
-$("prior").addEventListener("change", () => {
-  const prior = list.studies.find((study) => study.id === $("prior").value) ?? null;
-  const why = list.setPrior(list.current, prior);
-  bench.follow(list.current);
-  fault("film-faults", why ? new Fault(why) : null);
-});
-
 function showStale(study, busy) {
   const stale = !busy && study.isStale;
   const missing = !busy && study.text && study.isAwaitingFilms;
@@ -122,30 +85,6 @@ function showStale(study, busy) {
   $("stale-row").hidden = !(stale && study.canBeAffirmed);
   $("export-why").hidden = !stale;
   for (const button of $("formats").children) button.disabled = stale || busy;
-}
-
-async function showFilm(index) {
-  const { films } = list.current;
-  shownFilm = Math.max(0, Math.min(index, films.length - 1));
-  $("film-part").hidden = !films.length;
-  $("views").replaceChildren(...(films.length < 2 ? [] : films.map((film, place) => {
-    const name = film.position ? `View ${place + 1}: ${film.position}` : `View ${place + 1}`;
-    const button = make("button", { type: "button", "aria-pressed": String(place === shownFilm), title: film.name }, name);
-    button.addEventListener("click", async () => {
-      await showFilm(place);
-      $("views").children[place].focus();
-    });
-    return button;
-  })));
-  $("remove-view").hidden = films.length < 2;
-  if (!films.length) {
-    viewer.clear();
-    return;
-  }
-  const film = films[shownFilm];
-  $("canvas").setAttribute("aria-label", `Film, view ${shownFilm + 1} of ${films.length}`);
-  $("film-label").textContent = [film.position, film.date, film.name].filter(Boolean).join(" · ");
-  await viewer.show(film.png);
 }
 
 function showSamples({ answer }) {
@@ -189,9 +128,10 @@ $("remove").addEventListener("click", () => {
 });
 $("remove-view").addEventListener("click", () => {
   const study = list.current;
-  study.removeFilm(shownFilm);
+  const place = shownPlace();
+  study.removeFilm(place);
   filmsRemoved(study);
-  shown(showFilm(shownFilm));
+  showFilm(place);
   $("canvas").focus();
 });
 $("new-text").addEventListener("click", () => {
@@ -214,6 +154,7 @@ function leave(study) {
   if (bench.writing?.study === study) bench.writing.stopper.abort();
   logOf(study)?.send(study.text);
   forget(study);
+  forgetFilms(study.films);
 }
 
 $("example").addEventListener("click", async () => {
@@ -223,9 +164,8 @@ $("example").addEventListener("click", async () => {
       fetch(`/static/${name}`)));
     if (!film.ok || !told.ok) throw new Fault("The example is not here.");
     const example = await told.json();
-    await takeFiles([new File([await film.blob()], "phantom.jpg", { type: "image/jpeg" })]);
-    const study = list.current;
-    if (study.text || study.reference) return;
+    const study = await takeFiles([new File([await film.blob()], "phantom.jpg", { type: "image/jpeg" })]);
+    if (!study || study.text || study.reference) return;
     study.name = "phantom-example";
     study.named = true;
     study.reference = example.report;
@@ -234,8 +174,8 @@ $("example").addEventListener("click", async () => {
       study.type(example.text);
     }
     study.said = "A phantom, drawn by orapo, with its own report as reference. No patient.";
-    keep(study);
-    bench.show(study);
+    bench.follow(study);
+    if (study === list.current) bench.show(study);
   } catch (error) {
     fault("film-faults", error);
   }
@@ -260,7 +200,7 @@ $("write").addEventListener("click", async () => {
   logOf(study)?.send(before);
   study.log = newLog(study, answer.report);
   study.log.clock.run(study === list.current);
-  keep(study);
+  if (list.studies.includes(study)) keep(study);
 });
 $("stop").addEventListener("click", () => {
   bench.writing?.stopper.abort();

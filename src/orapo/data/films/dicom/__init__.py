@@ -4,7 +4,7 @@ No value of a header gets into a message or a log, and pydicom's own warnings, w
 kept back: headers name patients. Needs the extra ``[dicom]``.
 """
 
-from orapo.data.films.dicom.reading import read_dicom
+from orapo.data.films.dicom.reading import read_dicom, read_dicom_deep
 from orapo.data.films.dicom.studies import (
     DicomHeader,
     DicomProblem,
@@ -25,6 +25,7 @@ __all__ = [
     "header_of",
     "load_dicom_folder",
     "read_dicom",
+    "read_dicom_deep",
     "study_name",
     "write_dicom",
 ]

@@ -16,8 +16,7 @@ from PIL import Image
 from pydicom.dataset import Dataset
 from pydicom.encaps import get_frame
 from pydicom.errors import InvalidDicomError
-from pydicom.pixels import apply_modality_lut, get_decoder, pixel_array
-from pydicom.pixels.processing import apply_windowing
+from pydicom.pixels import get_decoder, pixel_array
 from pydicom.uid import (
     UID,
     DeflatedExplicitVRLittleEndian,
@@ -28,14 +27,14 @@ from pydicom.uid import (
 )
 
 from orapo.data.films.body_part import BodyPart, other_part
-from orapo.data.films.image_files import MAX_PIXELS, check_contrast, check_size
+from orapo.data.films.deep_film import DeepFilm
+from orapo.data.films.dicom.grey import deep_film, seen_through
+from orapo.data.films.image_files import MAX_PIXELS, check_size
 from orapo.data.films.image_integrity import jpeg_pixels
 from orapo.errors import NEEDS_DECODER, OrapoError
 
 MAX_BYTES: Final = 4 * MAX_PIXELS
 """Larger files are not opened: pydicom reads a file as a whole."""
-PERCENTILES: Final = (0.5, 99.5)
-"""What becomes black and white where a file says no window; collimator and marks lie outside."""
 
 _RADIOGRAPHS: Final = ("CR", "DX", "RG", "OT", "SC", "")  # OT, SC and nothing: can't be told
 NO_PICTURES: Final = ("SR", "PR", "KO", "DOC")
@@ -86,11 +85,36 @@ def read_dicom(path: Path | str, body_part: BodyPart = "chest") -> Image.Image:
     """
     path = Path(path)
     with careful(path):
-        check_bytes(path)
-        dataset = pydicom.dcmread(path)
-        check_kind(path, dataset, body_part)
-        _check_pixels(path, dataset)
-        return _film(path, dataset, _stored_values(path, dataset))
+        dataset, stored = _read(path, body_part)
+        return seen_through(path, dataset, stored)[1]
+
+
+def read_dicom_deep(path: Path | str, body_part: BodyPart = "chest") -> DeepFilm:
+    """Read a radiograph at the depth of its file; `read_dicom` says what is read and refused.
+
+    Args:
+        path: The file.
+        body_part: ``any`` takes films of other parts than the chest too.
+
+    Returns:
+        Values after rescale or the modality table, counted from 0; padding is 0.
+
+    Raises:
+        OrapoError: As `read_dicom`.
+    """
+    path = Path(path)
+    with careful(path):
+        dataset, stored = _read(path, body_part)
+        look, _ = seen_through(path, dataset, stored)
+        return deep_film(dataset, stored, look)
+
+
+def _read(path: Path, body_part: BodyPart) -> tuple[Dataset, np.ndarray]:
+    check_bytes(path)
+    dataset = pydicom.dcmread(path)
+    check_kind(path, dataset, body_part)
+    _check_pixels(path, dataset)
+    return dataset, _stored_values(path, dataset)
 
 
 @contextmanager
@@ -285,128 +309,3 @@ def _by_pydicom(
         raise OrapoError(f"{path}: PixelData holds another picture than Rows and Columns say")
     dataset.BitsStored = bits
     return values.astype(values.dtype.newbyteorder("="), copy=False)  # big-endian files
-
-
-def _film(path: Path, dataset: Dataset, stored: np.ndarray) -> Image.Image:
-    """Look up the grey value of each stored value: faster than computing it for each pixel."""
-    bits = int(dataset.get("BitsStored") or dataset.BitsAllocated)
-    values = np.arange(2**bits)
-    signed = int(dataset.get("PixelRepresentation") or 0) == 1
-    if signed:
-        values = np.where(values >= 2 ** (bits - 1), values - 2**bits, values)
-    if dataset.get("ModalityLUTSequence"):
-        seen, _ = _by_table(path, dataset, "ModalityLUTSequence", values)
-    else:
-        seen = apply_modality_lut(values, dataset)
-    padding = _padding(dataset, values, bits)
-
-    def looked_up(grey: np.ndarray) -> Image.Image:
-        grey = 255 - grey if dataset.PhotometricInterpretation == "MONOCHROME1" else grey
-        table = (np.where(padding, 0, grey) + 0.5).astype(np.uint8)
-        film = np.empty(stored.shape, np.uint8)
-        for rows in _strips(stored):  # numpy makes 8-byte indices of all that it is given
-            np.take(table, stored[rows], out=film[rows], mode="clip")
-        return Image.fromarray(film)
-
-    if (grey := _windowed(path, dataset, seen)) is not None:
-        film = looked_up(grey)
-        low, high = film.getextrema()
-        if low != high:
-            return film
-    if bits == 8 and not signed and (seen == values).all():
-        film = looked_up(values)
-    else:
-        counts = np.zeros(2**bits, np.int64)
-        for rows in _strips(stored):
-            counts += np.bincount(stored[rows].ravel(), minlength=2**bits)
-        film = looked_up(_stretched(seen, counts * ~padding))
-    check_contrast(path, film)
-    return film
-
-
-def _strips(stored: np.ndarray) -> Iterator[slice]:
-    """Yield the rows of a picture in parts that fit a processor's cache."""
-    height = max(1, 2**16 // stored.shape[1])
-    for start in range(0, len(stored), height):
-        yield slice(start, start + height)
-
-
-def _padding(dataset: Dataset, values: np.ndarray, bits: int) -> np.ndarray:
-    """(2^bits,) bool: the values that stand for no measurement."""
-    first = dataset.get("PixelPaddingValue")
-    if not isinstance(first, int):
-        return np.zeros(len(values), bool)
-    last = dataset.get("PixelPaddingRangeLimit")
-    ends = [
-        v if values.min() < 0 else v % 2**bits for v in (first, first if last is None else last)
-    ]
-    return (values >= min(ends)) & (values <= max(ends))
-
-
-def _windowed(path: Path, dataset: Dataset, seen: np.ndarray) -> np.ndarray | None:
-    """Grey values from 0 to 255 by the file's own window or table; None if it has none that works."""
-    if dataset.get("VOILUTSequence"):
-        entries, top = _by_table(path, dataset, "VOILUTSequence", seen)
-        return None if entries.min() == entries.max() else entries * (255 / top)
-    try:
-        if "WindowCenter" in dataset and "WindowWidth" in dataset:
-            # Where the window ends is what becomes of values far outside it.
-            far = np.array([-1e12, 1e12])
-            with np.errstate(over="ignore"):
-                grey = apply_windowing(np.concatenate([seen, far]), dataset)
-            low, high = grey[-2:]
-            grey = grey[:-2]
-        else:
-            return None
-    except (ValueError, TypeError, AttributeError, IndexError, KeyError):
-        return None  # a window of no width, an unknown function
-    if low == high or not np.isfinite(grey).all():
-        return None
-    return np.clip((grey - low) * (255 / (high - low)), 0, 255)
-
-
-def _by_table(
-    path: Path, dataset: Dataset, name: str, values: np.ndarray
-) -> tuple[np.ndarray, int]:
-    """Look values up in the first table of a sequence, and say the most that an entry can be.
-
-    pydicom's own functions count entries in as many bits as these have, so that a table of 8 bits
-    begins anew at its 257th, and take no table of 8 bits that stand two in a word.
-    """
-    item = dataset[name][0]
-    try:
-        count, first, depth = (int(number) for number in item.LUTDescriptor)
-        data = item["LUTData"].value
-        if not isinstance(data, bytes):
-            data = np.atleast_1d(np.asarray(data, np.int64) % 2**16).astype("<u2").tobytes()
-        elif item["LUTData"].VR != "OB" and dataset.original_encoding[1] is False:
-            data = np.frombuffer(data, ">u2").astype("<u2").tobytes()
-    except (ValueError, TypeError, AttributeError, KeyError):
-        raise OrapoError(f"{path}: its {name} is broken (description or data)") from None
-    count = count % 2**16 or 2**16
-    if len(data) in (count, count + count % 2) and depth == 8:
-        table = np.frombuffer(data, np.uint8, count)
-    elif len(data) == 2 * count:
-        table = np.frombuffer(data, "<u2")
-    else:
-        raise OrapoError(
-            f"{path}: its {name} is broken ({len(data):,} bytes are not {count:,} entries "
-            f"of {depth} bits)"
-        )
-    if not (depth == 8 or 10 <= depth <= 16) or table.max() >= 2**depth:
-        raise OrapoError(f"{path}: its {name} is broken (entries are not of {depth} bits)")
-    if first >= 2**15 and first > values.max():
-        first -= 2**16  # a negative number, written where an unsigned one should stand
-    places = np.rint(values).astype(np.int64) - first
-    return table[places.clip(0, count - 1)].astype(np.int64), 2**depth - 1
-
-
-def _stretched(seen: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    order = np.argsort(seen, kind="stable")
-    share = np.cumsum(counts[order]) / max(counts.sum(), 1)
-    places = np.searchsorted(share, np.array(PERCENTILES) / 100)
-    low, high = seen[order][places.clip(max=len(seen) - 1)]
-    if low == high:  # hardly anything but background: all that there is
-        there = seen[counts > 0]
-        low, high = there.min(initial=low), there.max(initial=low)
-    return np.clip((seen - float(low)) * (255 / max(float(high - low), 1e-9)), 0, 255)
