@@ -21,7 +21,7 @@ class Attribute(NamedTuple):
     """What is said of a fact besides its name.
 
     Attributes:
-        name: ``side``, ``zone``, ``size``, ``measure`` (cm), ``distance`` (cm above a landmark),
+        name: ``side``, ``greater`` (the side with more of it), ``zone``, ``size``, ``measure`` (cm), ``distance`` (cm above a landmark),
             ``change`` or ``position``.
         value: ``left``; ``height:upper``; ``2.0`` (steps of the scale); ``1.5``; ``larger``; ``low``.
         start: First character of its words; in the report for a fact's, in the sentence here.
@@ -69,8 +69,10 @@ _AWAY: Final = re.compile(
 _MOVE: Final = re.compile(r"\b(?:withdraw\w*|retract\w*|advanc\w*|pull\w*)\b[^.;]{0,30}$")
 _LIST: Final = re.compile(r"^[\s\w-]{0,40}?(?:,| and | or |, and )[\s\w-]{0,30}$")
 _VERB: Final = re.compile(r"\b(?:is|are|was|were|has|have|shows?|with)\b")
-_SIDED_KINDS: Final = frozenset({"pleura", "lung", "bone", "device", "mediastinum", "implant"})
-_ZONED_KINDS: Final = frozenset({"pleura", "lung", "bone"})
+_SIDED_KINDS: Final = frozenset(
+    {"pleura", "lung", "diffuse", "bone", "device", "mediastinum", "implant"}
+)
+_ZONED_KINDS: Final = frozenset({"pleura", "lung", "diffuse", "bone"})
 _TIPS: Final = ("central venous catheter", "enteric tube", "endotracheal tube")
 """Whose landmarks a tip without a name is looked for at, in this order."""
 _VERDICTS: Final = ("bronchus", "wrong", "low", "high", "right")
@@ -98,6 +100,10 @@ def read_attributes(
         at = owner.of(match.start(), match.end(), _SIDED_KINDS)
         if at is not None:
             found[at].append(Attribute("side", value_of(match), *match.span()))
+    for match in words.greater.finditer(text):
+        at = owner.of(match.start(), match.end(), _SIDED_KINDS)
+        if at is not None:
+            found[at].append(Attribute("greater", value_of(match), *match.span()))
     for row, pattern in words.zones.items():
         for match in pattern.finditer(text):
             at = owner.of(match.start(), match.end(), _ZONED_KINDS)

@@ -23,6 +23,16 @@ _REFERS: Final = re.compile(
     r"\s*(?:this|these|it|they|that|those|(?:the )?(?:findings?|appearances?)|which)\b",
     re.IGNORECASE,
 )
+_EXPLAINS: Final = re.compile(
+    r"\b(?:consistent|compatible|keeping|represent\w*|reflect\w*|due|likely|suggest\w*|indicat\w*|may|could|might|probabl[ey]"
+    r"|possibl[ey]|secondary|from|related|suspicious|concerning|worrisome|favou?r\w*|versus|vs|c/w|suspect\w*|explained)\b"
+)
+"""Between what is seen and what it is."""
+_BESIDE: Final = re.compile(r";|\b(?:super-?imposed|underlying|co-?existing|concurrent|additional|separate)\b")
+"""Between two findings: the second is another one."""
+_ONE_ORGAN: Final = frozenset({"lung", "diffuse", "heart", "airway"})
+_TINY: Final = 1.5
+"""The least size on the scale; below it a finding is borderline."""
 _BAD: Final = frozenset({"low", "high", "wrong", "bronchus"})
 
 
@@ -48,6 +58,7 @@ class Lesion:
         suspected: Its names only suspected.
         facts: Indices of its facts.
         side: ``left``, ``right``, ``bilateral`` or None.
+        greater: Of what is on both sides, the side that has more; None if not said.
         zones: By row (height, depth, bone), the zones named.
         size: Steps of the scale; None if not said.
         measure: Centimetres; None if not said.
@@ -73,6 +84,7 @@ class Lesion:
     significance: Significance = "expected"
     share: float = 1.0
     sentence: int = 0
+    greater: str | None = None
 
     @property
     def names(self) -> list[str]:
@@ -82,7 +94,11 @@ class Lesion:
     def lead(self, tables: Tables) -> str:
         """Return the name that says most: a diagnosis before a sign, certain before suspected."""
         names = self.names
-        return next((name for name in names if not tables.concepts[name].sign), names[0])
+        concepts = tables.concepts
+        said = [name for name in names if not concepts[name].sign] or names
+        # of a pneumonia that is seen as a consolidation: the pneumonia
+        whole = (name for name in said if not any(each in said for each in concepts[name].part_of))
+        return next(whole, said[0])
 
 
 def lesions_of(report: GradedReport, tables: Tables, context: Context) -> list[Lesion]:
@@ -125,6 +141,8 @@ def _lesion(index: int, fact: GradedFact, tables: Tables) -> Lesion:
         name, value = each.name, each.value
         if name == "side":
             sides.add(value)
+        elif name == "greater":
+            lesion.greater = value
         elif name == "zone":
             row, _, zone = value.partition(":")
             lesion.zones[row] = lesion.zones.get(row, frozenset()) | {zone}
@@ -185,21 +203,49 @@ def _same(lesion: Lesion, new: Lesion, tables: Tables, report: GradedReport) -> 
     if not names or not sides_agree(lesion.side, new.side) or not zones_agree(lesion, new):
         return False
     same_sentence = lesion.sentence == new.sentence
+    between = ""
+    if same_sentence:
+        before, behind = sorted((report.facts[lesion.facts[-1]], report.facts[new.facts[0]]), key=_at)
+        between = report.text[before.end : behind.start].lower()
+        if _BESIDE.search(between):
+            return False
     placed = lesion.side == new.side is not None or bool(lesion.zones and new.zones)
     if not same_sentence and None not in (lesion.size, new.size) and lesion.size != new.size:
         placed = False  # "small right effusion. A large right opacity ..."
-    if not same_sentence and not placed:
-        # "This is likely pneumonia."
-        if new.sentence - lesion.sentence != 1:
-            return False
-        if not _REFERS.match(report.sentences[new.sentence].text):
-            return False
+    refers = (
+        new.sentence - lesion.sentence == 1
+        and _REFERS.match(report.sentences[new.sentence].text) is not None
+    )  # "This is likely pneumonia."
+    if not same_sentence and not placed and not refers:
+        return False
+    concepts = tables.concepts
+    if new.certain and any(
+        old not in names and not concepts[old].sign for old in lesion.certain
+    ):
+        return False  # haziness that edema explains is no effusion too
     for old in names:
-        signs = tables.concepts[old].sign + tables.concepts[name].sign
+        if not {concepts[old].kind, concepts[name].kind} <= _ONE_ORGAN and (
+            concepts[old].kind != concepts[name].kind
+        ):
+            # an opacity beside an effusion is another thing, unless it is said to be one
+            if not refers and not (same_sentence and _EXPLAINS.search(between)):
+                continue
+        explained = (
+            concepts[old].sign != concepts[name].sign
+            or old in concepts[name].part_of
+            or name in concepts[old].part_of
+        )
+        alike = (
+            concepts[old].sign and concepts[name].sign and tables.near[old, name] != "loose"
+        )  # interstitial and airspace opacities are two
         doubted = old in lesion.suspected or name in new.suspected
-        if signs == 1 or (same_sentence and (signs or doubted)):
+        if explained or ((same_sentence or refers) and (alike or doubted)):
             return True
     return False
+
+
+def _at(fact: GradedFact) -> int:
+    return fact.start
 
 
 def _merge(lesion: Lesion, new: Lesion) -> None:
@@ -214,6 +260,7 @@ def _merge(lesion: Lesion, new: Lesion) -> None:
     lesion.facts += new.facts
     if lesion.side is None or new.side == "bilateral":
         lesion.side = new.side or lesion.side
+    lesion.greater = lesion.greater or new.greater
     for row, zones in new.zones.items():
         lesion.zones[row] = lesion.zones.get(row, frozenset()) | zones
     lesion.size = lesion.size if lesion.size is not None else new.size
@@ -237,6 +284,8 @@ def _weigh(lesion: Lesion, tables: Tables, context: Context) -> None:
                     weighs = rule.weighs
         if lesion.change == "old" and tables.concepts[name].kind == "bone":
             weighs = min(weighs, "incidental", key=RANK.__getitem__)  # a healed fracture
+        if lesion.size is not None and lesion.size < _TINY:
+            weighs = min(weighs, "incidental", key=RANK.__getitem__)  # a borderline heart
         if lesion.position in _BAD:
             worst: Significance = "urgent" if lesion.position == "bronchus" else "actionable"
             weighs = max(weighs, worst, key=RANK.__getitem__)
@@ -253,7 +302,7 @@ def _weigh(lesion: Lesion, tables: Tables, context: Context) -> None:
 
 def _size_factor(size: float | None, tables: Tables) -> float:
     sizes = tables.weights.size
-    if size is None:
+    if size is None or size < _TINY:
         return 1.0
     if size < 2:
         return sizes["tiny"]

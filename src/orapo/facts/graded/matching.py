@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from orapo.facts.graded.lesions import Lesion, sides_agree, zones_agree
+from orapo.facts.graded.lesions import RANK, Lesion, sides_agree, zones_agree
 from orapo.facts.graded.tables import Tables
 
 
@@ -38,10 +38,10 @@ class Pairing(NamedTuple):
     faults: tuple[Fault, ...]
 
 
-_SIDED: Final = frozenset({"pleura", "lung", "bone", "device", "mediastinum"})
-_ZONED: Final = frozenset({"pleura", "lung", "bone"})
+_SIDED: Final = frozenset({"pleura", "lung", "diffuse", "bone", "device", "mediastinum"})
+_ZONED: Final = frozenset({"pleura", "lung", "diffuse", "bone"})
 _SIZED: Final = frozenset(
-    {"pleura", "lung", "heart", "airway", "mediastinum", "abdomen", "bone", "spine"}
+    {"pleura", "lung", "diffuse", "heart", "airway", "mediastinum", "abdomen", "bone", "spine"}
 )
 _NOT_NEW: Final = frozenset({"unchanged", "old"})
 _WORSE: Final = frozenset({"new", "larger"})
@@ -114,10 +114,17 @@ def _overcalled(reference: Lesion, report: Lesion, lead: str, tables: Tables) ->
     """Whether the report is certain of what the reference suspects or doesn't name."""
     if report.certain and not reference.certain:
         return True
+    concepts = tables.concepts
     for name in report.certain:
-        if name in reference.certain or tables.concepts[name].sign:
+        if name in reference.certain or concepts[name].sign:
             continue
-        if name in reference.suspected or tables.concepts[lead].sign:
+        if any(name in concepts[each].part_of for each in reference.certain):
+            continue  # a consolidation is called a pneumonia
+        if name not in reference.suspected and (
+            RANK[concepts[name].weighs] < RANK[concepts[lead].weighs]
+        ):
+            continue  # an opacity called an atelectasis alarms nobody
+        if name in reference.suspected or concepts[lead].sign:
             return True
     return False
 
@@ -127,9 +134,14 @@ def _compare_place(
 ) -> None:
     penalty = tables.weights.penalty
     one, other = reference.side, report.side
+    if kind == "diffuse":  # an edema of no side is one of both
+        one, other = one or "bilateral", other or "bilateral"
     if not sides_agree(one, other):
         part = penalty.wrong_side / (2 if "bilateral" in (one, other) else 1)
         faults.append(Fault(Category.WRONG_LOCATION, part, f"{other} for {one}"))
+    elif reference.greater and report.greater and reference.greater != report.greater:
+        detail = f"greater on the {report.greater}, not on the {reference.greater}"
+        faults.append(Fault(Category.WRONG_LOCATION, penalty.wrong_side / 2, detail))
     elif one is not None and other is None and kind != "device":
         faults.append(Fault(Category.IMPRECISE, penalty.unstated, f"side ({one}) left out"))
     if kind not in _ZONED:
@@ -166,6 +178,8 @@ def _compare_size(reference: Lesion, report: Lesion, faults: list[Fault], tables
 
 
 def _size_word(size: float) -> str:
+    if size < 1.5:
+        return "borderline"
     return "tiny" if size < 2 else "small" if size < 2.5 else "moderate" if size < 4 else "large"
 
 

@@ -170,7 +170,8 @@ class GradedReader:
         mentions: list[Mention] = []
         for fact in group:
             start, end = fact.start - base, fact.end - base
-            concepts = _concepts(fact.finding, low, start, end, tables)
+            denied = fact.polarity is Polarity.ABSENT
+            concepts = _concepts(fact.finding, low, start, end, denied, tables)
             named.append(concepts)
             first = concepts[0] if concepts else None
             mentions.append(
@@ -178,7 +179,7 @@ class GradedReader:
                     start, end,
                     first.name if first else "",
                     first.kind if first else "other",
-                    fact.polarity is Polarity.ABSENT,
+                    denied,
                 )
             )  # fmt: skip
         attributes = (
@@ -221,7 +222,9 @@ def _completed(
     return said
 
 
-def _concepts(finding: str, text: str, start: int, end: int, tables: Tables) -> tuple[Concept, ...]:
+def _concepts(
+    finding: str, text: str, start: int, end: int, denied: bool, tables: Tables
+) -> tuple[Concept, ...]:
     """Return what a finding means here; two concepts for "hydropneumothorax"."""
     entries = tables.by_finding.get(finding, ())
     if len(entries) == 1 and entries[0][0] is None:
@@ -231,7 +234,7 @@ def _concepts(finding: str, text: str, start: int, end: int, tables: Tables) -> 
         first = cut.end()
     window = text[first:end]
     for pattern, concept in entries:
-        if pattern is not None and pattern.search(window):
+        if pattern is not None and not (denied and concept.claims) and pattern.search(window):
             return (concept,)
     return tuple(concept for pattern, concept in entries if pattern is None)
 

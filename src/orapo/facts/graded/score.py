@@ -196,6 +196,8 @@ def _likeness(lesion: Lesion, claim: Lesion, tables: Tables) -> float:
         return 0.0
     if not zones_agree(lesion, claim):
         return 0.0
+    if any(whole in lesion.names for whole in tables.concepts[claim.lead(tables)].part_of):
+        return 1.0
     return max(nearness(one, other, tables) for one in lesion.names for other in claim.names)
 
 

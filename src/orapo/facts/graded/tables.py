@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 FOLDER: Final = resources.files("orapo.facts.graded") / "lexicon"
 FINDINGS_FILE: Final = "findings.toml"
 
+Closeness = Literal["alike", "close", "loose"]
 Significance = Literal["urgent", "actionable", "incidental", "expected"]
 
 
@@ -31,14 +32,16 @@ class Concept(_Table):
     weighs: Significance
     kind: Literal[
         "pleura", "lung", "airway", "heart", "mediastinum", "abdomen", "bone", "spine", "device",
-        "implant",
+        "implant", "diffuse",
     ]  # fmt: skip
     sign: bool = False
+    part_of: tuple[str, ...] = ()
+    claims: bool = False
     snomed: str | None = None
 
 
 class _Near(_Table):
-    closeness: Literal["close", "loose"]
+    closeness: Closeness
     pairs: tuple[tuple[str, str], ...]
 
 
@@ -93,7 +96,7 @@ class Weights(_Table):
     size: dict[Literal["tiny", "small", "moderate", "large"], float]
     score: Constants
     penalty: Penalties
-    near: dict[Literal["close", "loose"], float]
+    near: dict[Closeness, float]
     age: tuple[AgeRule, ...]
     asked: tuple[AskedRule, ...]
 
@@ -108,6 +111,7 @@ class Window(_Table):
 
 class _Words(_Table):
     side: dict[str, tuple[str, ...]]
+    greater: dict[str, tuple[str, ...]]
     zone: dict[str, dict[str, tuple[str, ...]]]
     size: dict[str, tuple[str, ...]]
     change: dict[str, tuple[str, ...]]
@@ -120,6 +124,7 @@ class Words:
     """Compiled words of attributes: one expression a group, the group's name being the value."""
 
     side: re.Pattern[str]
+    greater: re.Pattern[str]
     zones: Mapping[str, re.Pattern[str]]
     size: re.Pattern[str]
     change: re.Pattern[str]
@@ -133,7 +138,7 @@ class Tables:
 
     concepts: Mapping[str, Concept]
     by_finding: Mapping[str, tuple[tuple[re.Pattern[str] | None, Concept], ...]]
-    near: Mapping[tuple[str, str], Literal["close", "loose"]]
+    near: Mapping[tuple[str, str], Closeness]
     near_to: Mapping[str, tuple[str, ...]]
     weights: Weights
     words: Words
@@ -183,13 +188,15 @@ def load_tables() -> Tables:
         pattern = _words_in(concept.words) if concept.words else None
         for finding in concept.findings:
             by_finding.setdefault(finding, []).append((pattern, concept))
-    near: dict[tuple[str, str], Literal["close", "loose"]] = {}
+    near: dict[tuple[str, str], Closeness] = {}
     for group in made.near:
         for one, other in group.pairs:
             for name in (one, other):
                 if name not in concepts:
                     raise ValueError(f"concepts.toml: near: no concept {name!r}")
             near[one, other] = near[other, one] = group.closeness
+    if lost := {whole for each in made.concept for whole in each.part_of} - concepts.keys():
+        raise ValueError(f"concepts.toml: part_of: no concept {min(lost)!r}")
     weights = Weights.model_validate(_load("weights.toml"))
     named = [rule.concepts for rule in weights.age] + [rule.concepts for rule in weights.asked]
     if unknown := frozenset().union(*named) - concepts.keys():
@@ -203,6 +210,7 @@ def load_tables() -> Tables:
         weights=weights,
         words=Words(
             side=_one_of(words.side),
+            greater=_one_of(words.greater),
             zones={row: _one_of(values) for row, values in words.zone.items()},
             size=_one_of(words.size),
             change=_one_of(words.change),
