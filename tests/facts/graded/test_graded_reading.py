@@ -23,7 +23,7 @@ def facts(text):
         ("New left pneumothorax.", "pneumothorax", {"side": "left", "change": "new"}),
         ("Unchanged cardiomegaly.", "cardiomegaly", {"change": "unchanged"}),
         ("ETT tip 1 cm above the carina.", "endotracheal tube", {"distance": "1 carina"}),
-        ("The ETT lies in the right main bronchus.", "endotracheal tube", {"position": "bronchus"}),
+        ("The ETT lies in the right main bronchus.", "endotracheal tube", {"position": "right_bronchus"}),
         ("NG tube ends in the esophagus.", "enteric tube", {"position": "high"}),
         ("Right IJ line with tip in the right atrium.", "central venous catheter", {"side": "right", "position": "low"}),
         ("Low lung volumes.", "low lung volumes", {}),

@@ -33,7 +33,9 @@ _BESIDE: Final = re.compile(r";|\b(?:super-?imposed|underlying|co-?existing|conc
 _ONE_ORGAN: Final = frozenset({"lung", "diffuse", "heart", "airway"})
 _TINY: Final = 1.5
 """The least size on the scale; below it a finding is borderline."""
-_BAD: Final = frozenset({"low", "high", "wrong", "bronchus"})
+_BAD: Final = frozenset(
+    {"low", "high", "wrong", "bronchus", "right_bronchus", "left_bronchus"}
+)
 
 
 @dataclass(slots=True)
@@ -286,8 +288,8 @@ def _weigh(lesion: Lesion, tables: Tables, context: Context) -> None:
             weighs = min(weighs, "incidental", key=RANK.__getitem__)  # a healed fracture
         if lesion.size is not None and lesion.size < _TINY:
             weighs = min(weighs, "incidental", key=RANK.__getitem__)  # a borderline heart
-        if lesion.position in _BAD:
-            worst: Significance = "urgent" if lesion.position == "bronchus" else "actionable"
+        if lesion.position is not None and lesion.position in _BAD:
+            worst: Significance = "urgent" if "bronchus" in lesion.position else "actionable"
             weighs = max(weighs, worst, key=RANK.__getitem__)
         weight = weights.significance[weighs]
         if name in context.asked:

@@ -189,8 +189,12 @@ def _compare_position(
     penalty = tables.weights.penalty
     one, other = reference.position, report.position
     if one is not None and other is not None and one != other:
+        if "bronchus" in (one, other) and "bronchus" in one and "bronchus" in other:
+            return  # one of them does not say which
         detail = f"{_POSITIONS[other]} for {_POSITIONS[one]}"
-        faults.append(Fault(Category.WRONG_POSITION, penalty.wrong_position, detail))
+        both = "bronchus" in one and "bronchus" in other  # it must come back in either case
+        part = penalty.position_missing if both else penalty.wrong_position
+        faults.append(Fault(Category.WRONG_POSITION, part, detail))
         return
     if one not in (None, "right") and other is None:
         detail = f"{_POSITIONS[one or '']} left out"
@@ -201,13 +205,18 @@ def _compare_position(
     if reference.distance and report.distance and reference.distance[1] == report.distance[1]:
         here, there = report.distance[0], reference.distance[0]
         if abs(here - there) > _TIP:
-            detail = f"{here:g} cm for {there:g} cm above the {reference.distance[1]}"
+            detail = f"{_height(here)} for {_height(there)} the {reference.distance[1]}"
             faults.append(Fault(Category.WRONG_SEVERITY, penalty.wrong_measurement, detail))
+
+
+def _height(distance: float) -> str:
+    return f"{abs(distance):g} cm {'above' if distance >= 0 else 'below'}"
 
 
 _POSITIONS: Final = {
     "right": "well placed", "low": "too low", "high": "too high", "wrong": "malpositioned",
-    "bronchus": "in a bronchus",
+    "bronchus": "in a bronchus", "right_bronchus": "in the right main bronchus",
+    "left_bronchus": "in the left main bronchus",
 }  # fmt: skip
 
 

@@ -192,11 +192,15 @@ def _one_to_one(
 
 
 def _likeness(lesion: Lesion, claim: Lesion, tables: Tables) -> float:
+    lead = tables.concepts[claim.lead(tables)]
+    part = any(whole in lesion.names for whole in lead.part_of)
+    if part and lead.kind == "mediastinum":
+        return 1.0  # the mediastinum is shifted away from what shifts it
     if not sides_agree(lesion.side, claim.side) and lesion.side != "bilateral":
         return 0.0
     if not zones_agree(lesion, claim):
         return 0.0
-    if any(whole in lesion.names for whole in tables.concepts[claim.lead(tables)].part_of):
+    if part:
         return 1.0
     return max(nearness(one, other, tables) for one in lesion.names for other in claim.names)
 
