@@ -116,8 +116,10 @@ def graded_score(
     theirs = lesions_of(reference, tables, context)
     said, unsaid = _taken_back(mine, report, reference)
     normal = all(RANK[lesion.significance] < RANK["actionable"] for lesion in theirs)
-    theirs, said = parted(theirs, said), parted(said, theirs)
     weights = tables.weights
+    if not normal:
+        _limit_lines(theirs, weights.score.lines)
+    theirs, said = parted(theirs, said), parted(said, theirs)
 
     errors: list[GradedError] = []
     findings: list[Matched] = []
@@ -127,8 +129,7 @@ def graded_score(
         lesion, claim = theirs[at], said[by]
         lead = lesion.lead(tables)
         matched += lesion.weight * pairing.credit
-        if any(fault.category is Category.WRONG_POSITION for fault in pairing.faults):
-            # a tube said to lie in a bronchus that lies well is a false alarm of that weight
+        if _alarms(lesion, claim, pairing, tables):
             false += max(0.0, claim.weight - lesion.weight)
         findings.append(Matched(lead, pairing.credit, tuple(claim.facts), tuple(lesion.facts)))
         fact = report.facts[claim.facts[0]]
@@ -167,6 +168,27 @@ def graded_score(
     score = (base + matched - false) / (base + total + false)
     errors.sort(key=lambda error: -error.weight)
     return GradedScore(score, matched, false, total, tuple(errors), tuple(findings))
+
+
+def _alarms(lesion: Lesion, claim: Lesion, pairing: Pairing, tables: Tables) -> bool:
+    """Whether a claim of more weight than what is there is a false alarm of the difference.
+
+    So it is of a tube said to lie in a bronchus that lies well, and of a disease by a near name
+    ("pulmonary edema" for a chronic interstitial opacity).
+    """
+    if any(fault.category is Category.WRONG_POSITION for fault in pairing.faults):
+        return True
+    name = claim.lead(tables)
+    return name not in lesion.names and not tables.concepts[name].sign
+
+
+def _limit_lines(lesions: Sequence[Lesion], most: float) -> None:
+    """Make the incidental findings weigh no more together than is worth a line or two."""
+    lines = [lesion for lesion in lesions if RANK[lesion.significance] < RANK["actionable"]]
+    total = sum(lesion.weight for lesion in lines)
+    if total > most:
+        for lesion in lines:
+            lesion.weight *= most / total
 
 
 def _one_to_one(

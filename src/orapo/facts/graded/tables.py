@@ -71,6 +71,7 @@ class Constants(_Table):
     normal: float
     uncertain: float
     asked: float
+    lines: float
 
 
 class AgeRule(_Table):
