@@ -18,7 +18,7 @@ from orapo.facts.graded.tables import Significance, Tables
 RANK: Final[Mapping[Significance, int]] = {
     "urgent": 3, "actionable": 2, "incidental": 1, "expected": 0,
 }  # fmt: skip
-_SAYS_MORE: Final = ("larger", "smaller", "new", "unchanged", "old")
+_SAYS_MORE: Final = ("larger", "smaller", "new", "unchanged", "chronic", "old")
 _REFERS: Final = re.compile(
     r"\s*(?:this|these|it|they|that|those|(?:the )?(?:findings?|appearances?)|which)\b",
     re.IGNORECASE,
@@ -65,7 +65,8 @@ class Lesion:
         size: Steps of the scale; None if not said.
         measure: Centimetres; None if not said.
         distance: Centimetres above the landmark, and which; None if not said.
-        change: ``new``, ``larger``, ``smaller``, ``unchanged``, ``old`` or None.
+        change: ``new``, ``larger``, ``smaller``, ``unchanged``, ``chronic``, ``old`` (seen before) or
+            None.
         position: Of a device: ``right``, ``low``, ``high``, ``wrong``, ``bronchus`` or None.
         weight: What it counts.
         significance: Of its gravest name.
@@ -284,7 +285,7 @@ def _weigh(lesion: Lesion, tables: Tables, context: Context) -> None:
             for rule in weights.age:
                 if name in rule.concepts and rule.from_ <= context.age < rule.below:
                     weighs = rule.weighs
-        if lesion.change == "old" and tables.concepts[name].kind == "bone":
+        if lesion.change == "chronic" and tables.concepts[name].kind == "bone":
             weighs = min(weighs, "incidental", key=RANK.__getitem__)  # a healed fracture
         if lesion.size is not None and lesion.size < _TINY:
             weighs = min(weighs, "incidental", key=RANK.__getitem__)  # a borderline heart

@@ -43,7 +43,8 @@ _ZONED: Final = frozenset({"pleura", "lung", "diffuse", "bone"})
 _SIZED: Final = frozenset(
     {"pleura", "lung", "diffuse", "heart", "airway", "mediastinum", "abdomen", "bone", "spine"}
 )
-_NOT_NEW: Final = frozenset({"unchanged", "old"})
+_NOT_NEW: Final = frozenset({"unchanged", "old", "chronic"})
+_OLD: Final = frozenset({"old", "chronic"})
 _WORSE: Final = frozenset({"new", "larger"})
 _LEAST: Final = 0.3
 """Centimetres below which two measurements are the same."""
@@ -99,7 +100,11 @@ def pair(reference: Lesion, report: Lesion, tables: Tables, compares: bool) -> P
         _compare_size(reference, report, faults, tables)
     if kind == "device":
         _compare_position(reference, report, faults, tables)
-    _compare_change(reference, report, faults, tables, compares)
+    if name < 1 and reference.change == "chronic" and _is_acute(report, tables):
+        detail = f"{report.lead(tables)} for something chronic"
+        faults.append(Fault(Category.WRONG_CHANGE, penalty.wrong_change, detail))
+    else:
+        _compare_change(reference, report, faults, tables, compares)
     credit = max(0.0, 1 - sum(fault.part for fault in faults))
     return Pairing(credit, tuple(faults))
 
@@ -220,6 +225,10 @@ _POSITIONS: Final = {
 }  # fmt: skip
 
 
+def _is_acute(report: Lesion, tables: Tables) -> bool:
+    return report.change not in _OLD and tables.concepts[report.lead(tables)].acute
+
+
 def _compare_change(
     reference: Lesion, report: Lesion, faults: list[Fault], tables: Tables, compares: bool
 ) -> None:
@@ -232,7 +241,7 @@ def _compare_change(
             return  # the reference compares, and says nothing new of this
         detail = f"{other}, which the reference doesn't say"
         faults.append(Fault(Category.WRONG_CHANGE, penalty.unknowable_change, detail))
-    elif "old" in (one, other):
+    elif one in _OLD or other in _OLD:
         if "new" in (one, other):
             faults.append(Fault(Category.WRONG_CHANGE, penalty.wrong_change, f"{other} for {one}"))
     elif not (one in _WORSE and other in _WORSE):

@@ -37,6 +37,7 @@ class Concept(_Table):
     sign: bool = False
     part_of: tuple[str, ...] = ()
     claims: bool = False
+    acute: bool = False
     snomed: str | None = None
 
 
