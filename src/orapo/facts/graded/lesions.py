@@ -16,7 +16,7 @@ from orapo.facts.graded.reading import GradedFact, GradedReport
 from orapo.facts.graded.tables import Significance, Tables
 
 RANK: Final[Mapping[Significance, int]] = {
-    "urgent": 3, "actionable": 2, "incidental": 1, "expected": 0,
+    "urgent": 3, "actionable": 2, "incidental": 1, "expected": 0, "nothing": -1,
 }  # fmt: skip
 _SAYS_MORE: Final = ("larger", "smaller", "new", "unchanged", "chronic", "old")
 _REFERS: Final = re.compile(
@@ -94,6 +94,11 @@ class Lesion:
         """All its names, certain ones first."""
         return self.certain + self.suspected
 
+    @property
+    def borderline(self) -> bool:
+        """Whether its size is at the limit of what is normal."""
+        return self.size is not None and self.size < _TINY
+
     def lead(self, tables: Tables) -> str:
         """Return the name that says most: a diagnosis before a sign, certain before suspected."""
         names = self.names
@@ -160,7 +165,9 @@ def _lesion(index: int, fact: GradedFact, tables: Tables) -> Lesion:
             changes.append(value)
         elif name == "position":
             lesion.position = lesion.position or value
-    if sides:
+    if lesion.greater and len(sides) == 1:
+        lesion.side = "bilateral"  # "edema, worse on the right"
+    elif sides:
         lesion.side = sides.pop() if len(sides) == 1 else "bilateral"
     if changes:
         # "persistent but improved" has improved
@@ -287,8 +294,10 @@ def _weigh(lesion: Lesion, tables: Tables, context: Context) -> None:
                     weighs = rule.weighs
         if lesion.change == "chronic" and tables.concepts[name].kind == "bone":
             weighs = min(weighs, "incidental", key=RANK.__getitem__)  # a healed fracture
-        if lesion.size is not None and lesion.size < _TINY:
-            weighs = min(weighs, "incidental", key=RANK.__getitem__)  # a borderline heart
+        if lesion.size is not None and lesion.borderline:
+            # a borderline heart; below that it is normal by its own name
+            least: Significance = "incidental" if lesion.size >= 1 else "nothing"
+            weighs = min(weighs, least, key=RANK.__getitem__)
         if lesion.position is not None and lesion.position in _BAD:
             worst: Significance = "urgent" if "bronchus" in lesion.position else "actionable"
             weighs = max(weighs, worst, key=RANK.__getitem__)

@@ -60,7 +60,9 @@ def nearness(one: str, other: str, tables: Tables) -> float:
     return 0.0 if closeness is None else tables.weights.near[closeness]
 
 
-def pair(reference: Lesion, report: Lesion, tables: Tables, compares: bool) -> Pairing | None:
+def pair(
+    reference: Lesion, report: Lesion, tables: Tables, compares: bool, denied: bool = False
+) -> Pairing | None:
     """Compare a lesion of a report with one of the reference.
 
     Args:
@@ -68,6 +70,7 @@ def pair(reference: Lesion, report: Lesion, tables: Tables, compares: bool) -> P
         report: The report's.
         tables: The graded score's.
         compares: Whether the reference speaks of an earlier film at all.
+        denied: Whether the report denies what the reference has, by its own name.
 
     Returns:
         What part is right and what is wrong; None if they are two different things.
@@ -84,6 +87,8 @@ def pair(reference: Lesion, report: Lesion, tables: Tables, compares: bool) -> P
     penalty = tables.weights.penalty
     faults: list[Fault] = []
     name = (near_lead + near_any) / 2
+    if name < 1 and denied and lead not in report.names:
+        name *= tables.weights.score.denied
     if name < 1:
         said = ", ".join(report.names)
         faults.append(Fault(Category.IMPRECISE, 1 - name, f"{said} for {lead}"))
@@ -184,7 +189,7 @@ def _compare_size(reference: Lesion, report: Lesion, faults: list[Fault], tables
 
 def _size_word(size: float) -> str:
     if size < 1.5:
-        return "borderline"
+        return "borderline" if size >= 1 else "at the upper limit of normal"
     return "tiny" if size < 2 else "small" if size < 2.5 else "moderate" if size < 4 else "large"
 
 

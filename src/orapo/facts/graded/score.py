@@ -124,18 +124,21 @@ def graded_score(
     errors: list[GradedError] = []
     findings: list[Matched] = []
     matched = false = 0.0
-    pairs = _one_to_one(theirs, said, tables, reference.compares)
+    pairs = _one_to_one(theirs, said, report, tables, reference.compares)
     for at, by, pairing in pairs:
         lesion, claim = theirs[at], said[by]
         lead = lesion.lead(tables)
         matched += lesion.weight * pairing.credit
+        alarm = 0.0
         if _alarms(lesion, claim, pairing, tables):
-            false += max(0.0, claim.weight - lesion.weight)
+            alarm = max(0.0, claim.weight - lesion.weight) * (1 - pairing.credit)
+            false += alarm
+        lost = lesion.weight + alarm / max(1e-9, sum(fault.part for fault in pairing.faults))
         findings.append(Matched(lead, pairing.credit, tuple(claim.facts), tuple(lesion.facts)))
         fact = report.facts[claim.facts[0]]
         errors += [
             GradedError(
-                fault.category, lead, lesion.weight * fault.part, fault.detail, fact.sentence,
+                fault.category, lead, lost * fault.part, fault.detail, fact.sentence,
                 reference.facts[lesion.facts[0]].sentence, (fact.start, fact.end),
             )
             for fault in pairing.faults
@@ -144,7 +147,7 @@ def graded_score(
     used = {by for _, by, _ in pairs}
     halves = {id_ for at, _, _ in pairs if theirs[at].share < 1 for id_ in theirs[at].facts}
     for at, lesion in enumerate(theirs):
-        if at not in taken:
+        if at not in taken and lesion.weight:
             errors.append(_missed(lesion, report, reference, tables, halves))
     whole = {id_ for _, by, _ in pairs if said[by].share < 1 for id_ in said[by].facts}
     for by, claim in enumerate(said):
@@ -178,6 +181,8 @@ def _alarms(lesion: Lesion, claim: Lesion, pairing: Pairing, tables: Tables) -> 
     """
     if any(fault.category is Category.WRONG_POSITION for fault in pairing.faults):
         return True
+    if lesion.borderline and not claim.borderline:
+        return True
     name = claim.lead(tables)
     return name not in lesion.names and not tables.concepts[name].sign
 
@@ -192,13 +197,21 @@ def _limit_lines(lesions: Sequence[Lesion], most: float) -> None:
 
 
 def _one_to_one(
-    theirs: Sequence[Lesion], said: Sequence[Lesion], tables: Tables, compares: bool
+    theirs: Sequence[Lesion],
+    said: Sequence[Lesion],
+    report: GradedReport,
+    tables: Tables,
+    compares: bool,
 ) -> list[tuple[int, int, Pairing]]:
     """Match lesions, the best pairs first; ties in reading order."""
     possible: list[tuple[float, int, int, Pairing]] = []
     for at, lesion in enumerate(theirs):
+        lead = lesion.lead(tables)
+        denied = any(
+            fact.concept == lead and _denies(fact, lesion) for fact in report.facts
+        )
         for by, claim in enumerate(said):
-            pairing = pair(lesion, claim, tables, compares)
+            pairing = pair(lesion, claim, tables, compares, denied)
             if pairing is not None:
                 possible.append((-pairing.credit, at, by, pairing))
     possible.sort(key=lambda each: each[:3])

@@ -16,7 +16,7 @@ FOLDER: Final = resources.files("orapo.facts.graded") / "lexicon"
 FINDINGS_FILE: Final = "findings.toml"
 
 Closeness = Literal["alike", "close", "loose"]
-Significance = Literal["urgent", "actionable", "incidental", "expected"]
+Significance = Literal["urgent", "actionable", "incidental", "expected", "nothing"]
 
 
 class _Table(BaseModel):
@@ -72,6 +72,7 @@ class Constants(_Table):
     normal: float
     uncertain: float
     asked: float
+    denied: float
     lines: float
 
 
