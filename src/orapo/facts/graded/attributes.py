@@ -22,7 +22,7 @@ class Attribute(NamedTuple):
 
     Attributes:
         name: ``side``, ``greater`` (the side with more of it), ``zone``, ``size``, ``measure`` (cm), ``distance`` (cm above a landmark),
-            ``change`` or ``position``.
+            ``form``, ``change`` or ``position``.
         value: ``left``; ``height:upper``; ``2.0`` (steps of the scale); ``1.5``; ``larger``; ``low``.
         start: First character of its words; in the report for a fact's, in the sentence here.
         end: One past their last.
@@ -65,6 +65,7 @@ _ON_A_SIDE: Final = re.compile(r" (?:in size )?on the (?:left|right)\b(?! (?:is|
 _NUMBER: Final = re.compile(
     r"(?<![\d.])(\d{1,3}(?:\.\d+)?)(?:\s*(?:x|×|by|-|–|to)\s*(\d{1,3}(?:\.\d+)?)){0,2}\s*-?\s*(mm|cm|millimet(?:er|re)s?|centimet(?:er|re)s?)(?!\w)"
 )
+_PERCENT: Final = re.compile(r"(?<![\d.])(\d{1,3})(?:\s*(?:-|–|to)\s*(\d{1,3}))?\s*(?:%|per ?cent\b)")
 _AWAY: Final = re.compile(
     r"\s*(?:(?:above|proximal to|superior to|cranial to|cephalad to|from|over)|(below|beyond|past|distal to|inferior to|caudal to|deep to))"
     r"\s+(?:the\s+)?(?:(?:top|level) of (?:the )?)?(\w+(?:-\w+)?)"
@@ -135,6 +136,10 @@ def read_attributes(
         if at is not None and mentions[at].kind not in ("device", "implant"):
             value = value_of(match).replace("p", ".")
             found[at].append(Attribute("size", value, *match.span()))
+    for match in words.form.finditer(text):
+        at = owner.of(match.start(), match.end())
+        if at is not None and mentions[at].kind == "pleura":
+            found[at].append(Attribute("form", value_of(match), *match.span()))
     for match in words.change.finditer(text):
         value = value_of(match)
         for at in owner.list_of(match.start(), match.end()):
@@ -155,6 +160,15 @@ def read_attributes(
             earlier[at] = length
         else:
             found[at].append(Attribute("measure", f"{length:g}", start, end))
+    if "%" in text or "percent" in text or "per cent" in text:
+        for match in _PERCENT.finditer(text):
+            at = owner.of(*match.span())
+            steps = None if at is None else words.percent.get(mentions[at].concept)
+            if at is not None and steps is not None:
+                share = float(match[2] or match[1])
+                size = next((step for step, most in steps.items() if share <= most), None)
+                if size is not None:
+                    found[at].append(Attribute("size", size, *match.span()))
     for at, length in earlier.items():
         found[at] += _change_since(length, found[at])
     devices = [at for at, mention in enumerate(mentions) if mention.kind == "device"]

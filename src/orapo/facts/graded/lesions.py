@@ -61,6 +61,7 @@ class Lesion:
         facts: Indices of its facts.
         side: ``left``, ``right``, ``bilateral`` or None.
         greater: Of what is on both sides, the side that has more; None if not said.
+        form: ``loculated`` or None.
         zones: By row (height, depth, bone), the zones named.
         size: Steps of the scale; None if not said.
         measure: Centimetres; None if not said.
@@ -88,6 +89,7 @@ class Lesion:
     share: float = 1.0
     sentence: int = 0
     greater: str | None = None
+    form: str | None = None
 
     @property
     def names(self) -> list[str]:
@@ -151,6 +153,8 @@ def _lesion(index: int, fact: GradedFact, tables: Tables) -> Lesion:
             sides.add(value)
         elif name == "greater":
             lesion.greater = value
+        elif name == "form":
+            lesion.form = value
         elif name == "zone":
             row, _, zone = value.partition(":")
             lesion.zones[row] = lesion.zones.get(row, frozenset()) | {zone}
@@ -234,17 +238,14 @@ def _same(lesion: Lesion, new: Lesion, tables: Tables, report: GradedReport) -> 
     ):
         return False  # haziness that edema explains is no effusion too
     for old in names:
-        if not {concepts[old].kind, concepts[name].kind} <= _ONE_ORGAN and (
-            concepts[old].kind != concepts[name].kind
-        ):
+        if old in concepts[name].part_of or name in concepts[old].part_of:
+            return True
+        kinds = {concepts[old].kind, concepts[name].kind}
+        if len(kinds) == 2 and not kinds <= _ONE_ORGAN:
             # an opacity beside an effusion is another thing, unless it is said to be one
             if not refers and not (same_sentence and _EXPLAINS.search(between)):
                 continue
-        explained = (
-            concepts[old].sign != concepts[name].sign
-            or old in concepts[name].part_of
-            or name in concepts[old].part_of
-        )
+        explained = concepts[old].sign != concepts[name].sign
         alike = (
             concepts[old].sign and concepts[name].sign and tables.near[old, name] != "loose"
         )  # interstitial and airspace opacities are two
@@ -271,6 +272,7 @@ def _merge(lesion: Lesion, new: Lesion) -> None:
     if lesion.side is None or new.side == "bilateral":
         lesion.side = new.side or lesion.side
     lesion.greater = lesion.greater or new.greater
+    lesion.form = lesion.form or new.form
     for row, zones in new.zones.items():
         lesion.zones[row] = lesion.zones.get(row, frozenset()) | zones
     lesion.size = lesion.size if lesion.size is not None else new.size
@@ -286,7 +288,10 @@ def _merge(lesion: Lesion, new: Lesion) -> None:
 def _weigh(lesion: Lesion, tables: Tables, context: Context) -> None:
     weights = tables.weights
     best = -1.0
+    elsewhere = any(tables.concepts[name].kind not in _ONE_ORGAN for name in lesion.certain)
     for name in lesion.names:
+        if elsewhere and tables.concepts[name].sign and tables.concepts[name].kind in _ONE_ORGAN:
+            continue  # an opacity that is a hernia, an effusion or a nipple is none of the lung
         weighs = tables.concepts[name].weighs
         if context.age is not None:
             for rule in weights.age:

@@ -101,6 +101,9 @@ def pair(
     kind = tables.concepts[lead].kind
     if kind in _SIDED:
         _compare_place(reference, report, kind, faults, tables)
+    if reference.form is not None and report.form is None:
+        detail = f"{reference.form} left out"
+        faults.append(Fault(Category.IMPRECISE, penalty.unstated, detail))
     if kind in _SIZED:
         _compare_size(reference, report, faults, tables)
     if kind == "device":

@@ -117,9 +117,11 @@ class _Words(_Table):
     greater: dict[str, tuple[str, ...]]
     zone: dict[str, dict[str, tuple[str, ...]]]
     size: dict[str, tuple[str, ...]]
+    form: dict[str, tuple[str, ...]]
     change: dict[str, tuple[str, ...]]
     position: dict[str, dict[str, tuple[str, ...]]]
     distance: dict[str, Window]
+    percent: dict[str, dict[str, float]]
 
 
 @dataclass(frozen=True)
@@ -130,9 +132,11 @@ class Words:
     greater: re.Pattern[str]
     zones: Mapping[str, re.Pattern[str]]
     size: re.Pattern[str]
+    form: re.Pattern[str]
     change: re.Pattern[str]
     positions: Mapping[str, re.Pattern[str]]
     distance: Mapping[str, Window]
+    percent: Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True)
@@ -216,9 +220,11 @@ def load_tables() -> Tables:
             greater=_one_of(words.greater),
             zones={row: _one_of(values) for row, values in words.zone.items()},
             size=_one_of(words.size),
+            form=_one_of(words.form),
             change=_one_of(words.change),
             positions={kind: _one_of(values) for kind, values in words.position.items()},
             distance=words.distance,
+            percent=words.percent,
         ),
         asked=tuple((_words_in(rule.words), rule.concepts) for rule in weights.asked),
     )
