@@ -306,6 +306,8 @@ def _weigh(lesion: Lesion, tables: Tables, context: Context) -> None:
         if lesion.position is not None and lesion.position in _BAD:
             worst: Significance = "urgent" if "bronchus" in lesion.position else "actionable"
             weighs = max(weighs, worst, key=RANK.__getitem__)
+        if name in context.asked:  # the tube that a study is made for is no line among others
+            weighs = max(weighs, "actionable", key=RANK.__getitem__)
         weight = weights.significance[weighs]
         if name in context.asked:
             weight *= weights.score.asked

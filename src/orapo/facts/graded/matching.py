@@ -150,7 +150,9 @@ def _compare_place(
     if kind == "diffuse":  # an edema of no side is one of both
         one, other = one or "bilateral", other or "bilateral"
     if not sides_agree(one, other):
-        part = penalty.wrong_side / (2 if "bilateral" in (one, other) else 1)
+        # of a line it matters more where it ends than where it goes in
+        half = "bilateral" in (one, other) or (kind == "device" and reference.position == report.position)
+        part = penalty.wrong_side / (2 if half else 1)
         faults.append(Fault(Category.WRONG_LOCATION, part, f"{other} for {one}"))
     elif reference.greater and report.greater and reference.greater != report.greater:
         detail = f"greater on the {report.greater}, not on the {reference.greater}"

@@ -205,9 +205,10 @@ def _one_to_one(
 ) -> list[tuple[int, int, Pairing]]:
     """Match lesions, the best pairs first; ties in reading order."""
     possible: list[tuple[float, int, int, Pairing]] = []
+    denials = {fact.concept for fact in report.facts if fact.polarity is Polarity.ABSENT}
     for at, lesion in enumerate(theirs):
         lead = lesion.lead(tables)
-        denied = any(
+        denied = lead in denials and any(
             fact.concept == lead and _denies(fact, lesion) for fact in report.facts
         )
         for by, claim in enumerate(said):
