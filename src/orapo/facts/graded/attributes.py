@@ -65,7 +65,9 @@ _ON_A_SIDE: Final = re.compile(r" (?:in size )?on the (?:left|right)\b(?! (?:is|
 _NUMBER: Final = re.compile(
     r"(?<![\d.])(\d{1,3}(?:\.\d+)?)(?:\s*(?:x|×|by|-|–|to)\s*(\d{1,3}(?:\.\d+)?)){0,2}\s*-?\s*(mm|cm|millimet(?:er|re)s?|centimet(?:er|re)s?)(?!\w)"
 )
-_PERCENT: Final = re.compile(r"(?<![\d.])(\d{1,3})(?:\s*(?:-|–|to)\s*(\d{1,3}))?\s*(?:%|per ?cent\b)")
+_PERCENT: Final = re.compile(
+    r"(?<![\d.])(\d{1,3})(?:\s*(?:-|–|to)\s*(\d{1,3}))?\s*(?:%|per ?cent\b)"
+)
 _AWAY: Final = re.compile(
     r"\s*(?:(?:above|proximal to|superior to|cranial to|cephalad to|from|over)|(below|beyond|past|distal to|inferior to|caudal to|deep to))"
     r"\s+(?:the\s+)?(?:(?:top|level) of (?:the )?)?(\w+(?:-\w+)?)"

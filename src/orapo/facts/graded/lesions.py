@@ -28,14 +28,14 @@ _EXPLAINS: Final = re.compile(
     r"|possibl[ey]|secondary|from|related|suspicious|concerning|worrisome|favou?r\w*|versus|vs|c/w|suspect\w*|explained)\b"
 )
 """Between what is seen and what it is."""
-_BESIDE: Final = re.compile(r";|\b(?:super-?imposed|underlying|co-?existing|concurrent|additional|separate)\b")
+_BESIDE: Final = re.compile(
+    r";|\b(?:super-?imposed|underlying|co-?existing|concurrent|additional|separate)\b"
+)
 """Between two findings: the second is another one."""
 _ONE_ORGAN: Final = frozenset({"lung", "diffuse", "heart", "airway"})
 _TINY: Final = 1.5
 """The least size on the scale; below it a finding is borderline."""
-_BAD: Final = frozenset(
-    {"low", "high", "wrong", "bronchus", "right_bronchus", "left_bronchus"}
-)
+_BAD: Final = frozenset({"low", "high", "wrong", "bronchus", "right_bronchus", "left_bronchus"})
 
 
 @dataclass(slots=True)
@@ -137,9 +137,27 @@ def lesions_of(report: GradedReport, tables: Tables, context: Context) -> list[L
         places = named.setdefault(name, [])
         if at not in places:
             places.append(at)
+    _suspect_whole(lesions, tables)
     for lesion in lesions:
         _weigh(lesion, tables, context)
     return lesions
+
+
+def _suspect_whole(lesions: Sequence[Lesion], tables: Tables) -> None:
+    """Suspect what two findings of different organs mean: a pneumothorax with a shift, tension."""
+    wholes = {
+        whole
+        for lesion in lesions
+        for name in lesion.certain
+        if tables.concepts[name].kind == "mediastinum"
+        for whole in tables.concepts[name].part_of
+    }
+    for whole in wholes:
+        for lesion in lesions:
+            if whole not in lesion.names and any(
+                tables.near.get((whole, name)) == "close" for name in lesion.certain
+            ):
+                lesion.suspected.append(whole)
 
 
 def _lesion(index: int, fact: GradedFact, tables: Tables) -> Lesion:
@@ -219,7 +237,9 @@ def _same(lesion: Lesion, new: Lesion, tables: Tables, report: GradedReport) -> 
     same_sentence = lesion.sentence == new.sentence
     between = ""
     if same_sentence:
-        before, behind = sorted((report.facts[lesion.facts[-1]], report.facts[new.facts[0]]), key=_at)
+        before, behind = sorted(
+            (report.facts[lesion.facts[-1]], report.facts[new.facts[0]]), key=_at
+        )
         between = report.text[before.end : behind.start].lower()
         if _BESIDE.search(between):
             return False
@@ -233,18 +253,15 @@ def _same(lesion: Lesion, new: Lesion, tables: Tables, report: GradedReport) -> 
     if not same_sentence and not placed and not refers:
         return False
     concepts = tables.concepts
-    if new.certain and any(
-        old not in names and not concepts[old].sign for old in lesion.certain
-    ):
+    if new.certain and any(old not in names and not concepts[old].sign for old in lesion.certain):
         return False  # haziness that edema explains is no effusion too
     for old in names:
         if old in concepts[name].part_of or name in concepts[old].part_of:
             return True
         kinds = {concepts[old].kind, concepts[name].kind}
-        if len(kinds) == 2 and not kinds <= _ONE_ORGAN:
-            # an opacity beside an effusion is another thing, unless it is said to be one
-            if not refers and not (same_sentence and _EXPLAINS.search(between)):
-                continue
+        told = refers or (same_sentence and _EXPLAINS.search(between) is not None)
+        if len(kinds) == 2 and not kinds <= _ONE_ORGAN and not told:
+            continue  # an opacity beside an effusion is another thing
         explained = concepts[old].sign != concepts[name].sign
         alike = (
             concepts[old].sign and concepts[name].sign and tables.near[old, name] != "loose"

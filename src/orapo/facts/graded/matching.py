@@ -151,7 +151,9 @@ def _compare_place(
         one, other = one or "bilateral", other or "bilateral"
     if not sides_agree(one, other):
         # of a line it matters more where it ends than where it goes in
-        half = "bilateral" in (one, other) or (kind == "device" and reference.position == report.position)
+        half = "bilateral" in (one, other) or (
+            kind == "device" and reference.position == report.position
+        )
         part = penalty.wrong_side / (2 if half else 1)
         faults.append(Fault(Category.WRONG_LOCATION, part, f"{other} for {one}"))
     elif reference.greater and report.greater and reference.greater != report.greater:

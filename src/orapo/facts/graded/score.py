@@ -147,7 +147,11 @@ def graded_score(
     used = {by for _, by, _ in pairs}
     halves = {id_ for at, _, _ in pairs if theirs[at].share < 1 for id_ in theirs[at].facts}
     for at, lesion in enumerate(theirs):
-        if at not in taken and lesion.weight:
+        if at in taken or not lesion.weight:
+            continue
+        if any(_part_elsewhere(lesion, claim, tables) for claim in said):
+            matched += lesion.weight  # who says tension says that the mediastinum is shifted
+        else:
             errors.append(_missed(lesion, report, reference, tables, halves))
     whole = {id_ for _, by, _ in pairs if said[by].share < 1 for id_ in said[by].facts}
     for by, claim in enumerate(said):
@@ -184,7 +188,8 @@ def _alarms(lesion: Lesion, claim: Lesion, pairing: Pairing, tables: Tables) -> 
     if lesion.borderline and not claim.borderline:
         return True
     name = claim.lead(tables)
-    return name not in lesion.names and not tables.concepts[name].sign
+    graver = RANK[claim.significance] > RANK[lesion.significance]
+    return graver and name not in lesion.names and not tables.concepts[name].sign
 
 
 def _limit_lines(lesions: Sequence[Lesion], most: float) -> None:
@@ -227,16 +232,20 @@ def _one_to_one(
     return chosen
 
 
+def _part_elsewhere(part: Lesion, whole: Lesion, tables: Tables) -> bool:
+    """Whether something is part of a certain finding whose side is not its own: a shift, tension."""
+    concept = tables.concepts[part.lead(tables)]
+    return concept.kind == "mediastinum" and any(name in whole.certain for name in concept.part_of)
+
+
 def _likeness(lesion: Lesion, claim: Lesion, tables: Tables) -> float:
-    lead = tables.concepts[claim.lead(tables)]
-    part = any(whole in lesion.names for whole in lead.part_of)
-    if part and lead.kind == "mediastinum":
-        return 1.0  # the mediastinum is shifted away from what shifts it
+    if _part_elsewhere(claim, lesion, tables):
+        return 1.0
     if not sides_agree(lesion.side, claim.side) and lesion.side != "bilateral":
         return 0.0
     if not zones_agree(lesion, claim):
         return 0.0
-    if part:
+    if any(whole in lesion.names for whole in tables.concepts[claim.lead(tables)].part_of):
         return 1.0
     return max(nearness(one, other, tables) for one in lesion.names for other in claim.names)
 
