@@ -120,7 +120,8 @@ def read_attributes(
         at = owner.of(match.start(), match.end(), _SIDED_KINDS)
         if at is not None:
             found[at].append(Attribute("side", value_of(match), *match.span()))
-    for match in words.greater.finditer(text):
+    sided = "left" in text or "right" in text
+    for match in words.greater.finditer(text) if sided else ():
         at = owner.of(match.start(), match.end(), _SIDED_KINDS)
         if at is not None:
             found[at].append(Attribute("greater", value_of(match), *match.span()))
@@ -138,7 +139,8 @@ def read_attributes(
         if at is not None and mentions[at].kind not in ("device", "implant"):
             value = value_of(match).replace("p", ".")
             found[at].append(Attribute("size", value, *match.span()))
-    for match in words.form.finditer(text):
+    pleural = any(mention.kind == "pleura" for mention in mentions)
+    for match in words.form.finditer(text) if pleural else ():
         at = owner.of(match.start(), match.end())
         if at is not None and mentions[at].kind == "pleura":
             found[at].append(Attribute("form", value_of(match), *match.span()))

@@ -104,6 +104,8 @@ class Lesion:
     def lead(self, tables: Tables) -> str:
         """Return the name that says most: a diagnosis before a sign, certain before suspected."""
         names = self.names
+        if len(names) == 1:
+            return names[0]
         concepts = tables.concepts
         said = [name for name in names if not concepts[name].sign] or names
         # of a pneumonia that is seen as a consolidation: the pneumonia
@@ -137,22 +139,18 @@ def lesions_of(report: GradedReport, tables: Tables, context: Context) -> list[L
         places = named.setdefault(name, [])
         if at not in places:
             places.append(at)
-    _suspect_whole(lesions, tables)
+    for part in tables.parts_elsewhere & named.keys():
+        _suspect_whole(lesions, part, tables)
     for lesion in lesions:
         _weigh(lesion, tables, context)
     return lesions
 
 
-def _suspect_whole(lesions: Sequence[Lesion], tables: Tables) -> None:
+def _suspect_whole(lesions: Sequence[Lesion], part: str, tables: Tables) -> None:
     """Suspect what two findings of different organs mean: a pneumothorax with a shift, tension."""
-    wholes = {
-        whole
-        for lesion in lesions
-        for name in lesion.certain
-        if tables.concepts[name].kind == "mediastinum"
-        for whole in tables.concepts[name].part_of
-    }
-    for whole in wholes:
+    if not any(part in lesion.certain for lesion in lesions):
+        return
+    for whole in tables.concepts[part].part_of:
         for lesion in lesions:
             if whole not in lesion.names and any(
                 tables.near.get((whole, name)) == "close" for name in lesion.certain
@@ -305,8 +303,11 @@ def _merge(lesion: Lesion, new: Lesion) -> None:
 def _weigh(lesion: Lesion, tables: Tables, context: Context) -> None:
     weights = tables.weights
     best = -1.0
-    elsewhere = any(tables.concepts[name].kind not in _ONE_ORGAN for name in lesion.certain)
-    for name in lesion.names:
+    names = lesion.names
+    elsewhere = len(names) > 1 and any(
+        tables.concepts[name].kind not in _ONE_ORGAN for name in lesion.certain
+    )
+    for name in names:
         if elsewhere and tables.concepts[name].sign and tables.concepts[name].kind in _ONE_ORGAN:
             continue  # an opacity that is a hernia, an effusion or a nipple is none of the lung
         weighs = tables.concepts[name].weighs

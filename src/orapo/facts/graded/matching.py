@@ -76,12 +76,11 @@ def pair(
         What part is right and what is wrong; None if they are two different things.
     """
     lead = reference.lead(tables)
-    near_lead = max(nearness(lead, name, tables) for name in report.names)
-    near_any = max(
-        nearness(mine, theirs, tables) for mine in reference.names for theirs in report.names
-    )
+    mine, theirs = reference.names, report.names
+    near_any = max(nearness(one, other, tables) for one in mine for other in theirs)
     if not near_any:
         return None
+    near_lead = max(nearness(lead, name, tables) for name in theirs)
     if near_any < 1 and not _can_be_same(reference, report):
         return None
     penalty = tables.weights.penalty

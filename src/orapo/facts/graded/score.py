@@ -234,8 +234,10 @@ def _one_to_one(
 
 def _part_elsewhere(part: Lesion, whole: Lesion, tables: Tables) -> bool:
     """Whether something is part of a certain finding whose side is not its own: a shift, tension."""
-    concept = tables.concepts[part.lead(tables)]
-    return concept.kind == "mediastinum" and any(name in whole.certain for name in concept.part_of)
+    name = part.lead(tables)
+    return name in tables.parts_elsewhere and any(
+        each in whole.certain for each in tables.concepts[name].part_of
+    )
 
 
 def _likeness(lesion: Lesion, claim: Lesion, tables: Tables) -> float:
@@ -245,9 +247,11 @@ def _likeness(lesion: Lesion, claim: Lesion, tables: Tables) -> float:
         return 0.0
     if not zones_agree(lesion, claim):
         return 0.0
-    if any(whole in lesion.names for whole in tables.concepts[claim.lead(tables)].part_of):
+    mine = lesion.names
+    wholes = tables.concepts[claim.lead(tables)].part_of
+    if wholes and any(whole in mine for whole in wholes):
         return 1.0
-    return max(nearness(one, other, tables) for one in lesion.names for other in claim.names)
+    return max(nearness(one, other, tables) for one in mine for other in claim.names)
 
 
 def _taken_back(

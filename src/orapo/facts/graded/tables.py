@@ -147,6 +147,7 @@ class Tables:
     by_finding: Mapping[str, tuple[tuple[re.Pattern[str] | None, Concept], ...]]
     near: Mapping[tuple[str, str], Closeness]
     near_to: Mapping[str, tuple[str, ...]]
+    parts_elsewhere: frozenset[str]
     weights: Weights
     words: Words
     asked: tuple[tuple[re.Pattern[str], frozenset[str]], ...]
@@ -214,6 +215,9 @@ def load_tables() -> Tables:
         by_finding={name: tuple(entries) for name, entries in by_finding.items()},
         near=near,
         near_to={name: (name, *(other for one, other in near if one == name)) for name in concepts},
+        parts_elsewhere=frozenset(
+            each.name for each in made.concept if each.part_of and each.kind == "mediastinum"
+        ),
         weights=weights,
         words=Words(
             side=_one_of(words.side),
