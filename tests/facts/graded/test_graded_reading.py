@@ -6,7 +6,7 @@ from orapo.facts import label_report
 from orapo.facts.graded import GradedReader, read_graded
 from orapo.facts.graded.lesions import Context, lesions_of
 from orapo.facts.graded.reading import default_reader
-from orapo.facts.graded.tables import load_tables
+from orapo.facts.graded.tables import _first_letters, load_tables
 
 
 def facts(text):
@@ -84,6 +84,8 @@ def test_each_side_has_its_own_size(text):
         ("Nodule has grown from 2 to 3 cm.", {"measure": "3", "change": "larger"}),
         ("Nodule of 2 cm, compared with 2 cm.", {"measure": "2", "change": "unchanged"}),
         ("Nodule was 2 cm.", {"measure": "2"}),
+        ("Nodule of less than 5 mm.", {"measure": "0.5"}),
+        ("Nodules ranging from 2 to 4 mm.", {"measure": "0.4"}),
     ],
 )
 def test_an_earlier_measurement_is_a_change_and_no_size(text, said):
@@ -205,3 +207,34 @@ def test_a_very_long_text_takes_linear_time(words):
     started = time.process_time()
     GradedReader().read(words * 20_000)
     assert time.process_time() - started < 30
+
+
+@pytest.mark.parametrize(
+    ("word", "letters"),
+    [
+        ("left", "l"),
+        ("(?:un|re)changed", "ur"),
+        ("(?:has |have )?grown", "ghh"),
+        ("(?:a(?:b|c)|d)e", "ad"),
+        ("xy?z", "x"),
+        ("x?yz", "xy"),
+        ("\\bra", ""),
+        ("(?:>|more) than", ""),
+    ],
+)
+def test_what_a_word_can_begin_with_and_nothing_where_that_is_not_plain(word, letters):
+    assert sorted(_first_letters(word)) == sorted(letters)
+
+
+def test_every_word_of_the_tables_is_found_at_the_head_of_a_text():
+    words = load_tables().words
+    for text in [
+        "left",
+        "bibasilar",
+        "larger on the right",
+        "now larger",
+        "has decreased",
+        "grown",
+    ]:
+        patterns = (words.side, words.greater, words.change)
+        assert any(pattern.match(text) for pattern in patterns), text

@@ -76,7 +76,7 @@ _MOVE: Final = re.compile(
     r"\b(?:withdraw\w*|retract\w*|advanc\w*|pull\w*)\b(?:(?!\b(?:now|tip|terminat\w*|ends?|lies?|is|so)\b)[^.;]){0,30}$"
 )
 _BEFORE: Final = re.compile(
-    r"(?:\b(?:previously|formerly|prior(?:ly)?|earlier|from|against|compared (?:with|to)|compared|versus|vs\.?|than)"
+    r"(?:\b(?:previously|formerly|prior(?:ly)?|earlier|(?<!ranging )(?<!measuring )(?<!varying )from|against|compared (?:with|to)|compared|versus|vs\.?)"
     r"(?: (?:measur\w+|approximately|about|around|a|the|of|at|prior|previous|size|\w{1,12}day|then))*\s*)$"
 )
 """Before a number, it was so on an earlier film."""

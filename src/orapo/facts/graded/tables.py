@@ -161,14 +161,43 @@ def _one_of(groups: Mapping[str, tuple[str, ...]]) -> re.Pattern[str]:
     """Compile ``value = words`` to one expression with a group a value; the longest words first."""
     parts = [(word, value) for value, words in groups.items() for word in words]
     parts.sort(key=lambda part: -len(part[0]))
+    starts = [_first_letters(word) for word, _ in parts]
+    # the search passes over what no word begins with
+    ahead = "" if "" in starts else f"(?=[{''.join(sorted(set().union(*starts)))}])"
     # a group's name must be an identifier, and may stand once
     return re.compile(
-        r"(?<![\w])(?:"
+        ahead
+        + r"(?<![\w])(?:"
         + "|".join(
             f"(?P<v{index}_{_name(value)}>{word})" for index, (word, value) in enumerate(parts)
         )
         + r")(?![\w])"
     )
+
+
+def _first_letters(word: str) -> str:
+    """Return the letters and digits that one must begin with; empty where that is not plain."""
+    if word.startswith("(?:"):
+        depth, start, found = 0, 3, ""
+        for at, char in enumerate(word):
+            depth += (char == "(") - (char == ")")
+            if depth == 0 or (char == "|" and depth == 1):
+                letters = _first_letters(word[start:at])
+                if not letters:
+                    return ""
+                found, start = found + letters, at + 1
+            if depth == 0:
+                break
+        if word[start : start + 1] != "?":
+            return found
+        behind = _first_letters(word[start + 1 :])
+        return found + behind if behind else ""
+    if not word[:1].isalnum():
+        return ""
+    if word[1:2] in ("?", "*"):
+        behind = _first_letters(word[2:])
+        return word[0] + behind if behind else ""
+    return word[0]
 
 
 def _name(value: str) -> str:
