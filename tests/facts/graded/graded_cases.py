@@ -23,6 +23,11 @@ WRONG_LOCATION = [
     ("Patchy opacities in both upper lobes.", "Patchy opacities in both lower lobes."),
     ("RLL infiltrate.", "LLL infiltrate."),
     ("Mass in the left lung apex.", "Mass in the left lung base."),
+    ("Pleural effusions on both sides, right larger than left.", "Pleural effusions on both sides, left larger than right."),
+    ("Bilateral opacities, worse in the left lung.", "Bilateral opacities, worse in the right lung."),
+    ("Tracheal deviation to the right.", "Tracheal deviation to the left."),
+    ("Pulmonary edema.", "Left apical edema."),
+    ("Left-sided collapse displaces the mediastinum to the left.", "Right-sided collapse displaces the mediastinum to the right."),
 ]  # fmt: skip
 
 WRONG_SEVERITY = [
@@ -40,6 +45,10 @@ WRONG_SEVERITY = [
     ("Endotracheal tube tip is 3 cm above the carina.", "Endotracheal tube tip is 5.5 cm above the carina."),
     ("Moderate cardiomegaly.", "Mild cardiomegaly."),
     ("Severe emphysema.", "Mild emphysema."),
+    ("Small right and large left pleural effusions.", "Large right and small left pleural effusions."),
+    ("Right pneumothorax of about 15 percent.", "Right pneumothorax of about 65 percent."),
+    ("L1 compression fracture with 20% loss of height.", "L1 compression fracture with 60% loss of height."),
+    ("PICC tip 3 cm below the cavoatrial junction.", "PICC tip 7 cm below the cavoatrial junction."),
 ]  # fmt: skip
 
 WRONG_CHANGE = [
@@ -56,6 +65,11 @@ WRONG_CHANGE = [
     ("Lung nodule in the right upper lobe.", "Lung nodule in the right upper lobe has grown."),
     ("Persistent left effusion.", "New left effusion."),
     ("Cardiomegaly.", "Stable cardiomegaly."),
+    ("The nodule measures 14 mm, previously 9 mm.", "The nodule measures 14 mm, previously 20 mm."),
+    ("Mass, now 4 cm compared with 6 cm.", "Mass, now 4 cm compared with 3 cm."),
+    ("The left effusion is larger than yesterday.", "The left effusion is smaller than yesterday."),
+    ("The opacity is better than on the last film.", "The opacity is worse than on the last film."),
+    ("Chronic interstitial opacities.", "Acute pulmonary edema."),
 ]  # fmt: skip
 
 WRONG_POSITION = [
@@ -72,6 +86,15 @@ WRONG_POSITION = [
     ("The left subclavian line is malpositioned.", "The left subclavian line is in good position."),
     ("Endotracheal tube at the carina.", "Endotracheal tube in satisfactory position."),
     ("Right IJ line tip in the azygos vein.", "Right IJ line tip at the cavoatrial junction."),
+    ("Left mainstem intubation.", "Endotracheal tube 4 cm above the carina."),
+    ("Endotracheal tube tip in the left main bronchus.", "Endotracheal tube tip in the right main bronchus."),
+    ("Swan-Ganz catheter ends in the right pulmonary artery.", "Swan-Ganz catheter ends in the right ventricle."),
+    ("Swan-Ganz catheter ends too distally, in a lower lobe branch.", "Swan-Ganz catheter ends in the main pulmonary artery."),
+    ("NG tube, side hole beyond the gastroesophageal junction.", "NG tube, side hole above the gastroesophageal junction."),
+    ("The tracheostomy tube is in good position.", "The tracheostomy tube is dislodged."),
+    ("Pacemaker lead in good position.", "Pacemaker lead displaced."),
+    ("Balloon pump tip 3 cm below the aortic arch.", "Balloon pump tip 11 cm below the aortic arch."),
+    ("Right PICC at the cavoatrial junction.", "Right PICC 6 cm beyond the cavoatrial junction."),
 ]  # fmt: skip
 
 FALSE_FINDING = [
@@ -92,6 +115,12 @@ MISSED_FINDING = [
     ("Left upper lobe mass. Small left effusion.", "Small left effusion."),
     ("Emphysema. Right rib fracture.", "Emphysema."),
     ("Subcutaneous emphysema and pneumomediastinum.", "Subcutaneous emphysema."),
+    (
+        "Hazy lung consistent with edema. Bilateral pleural effusions.",
+        "Hazy lung consistent with edema.",
+    ),
+    ("Widened mediastinum, suspicious for aortic injury. Clear lungs.", "Clear lungs."),
+    ("Retained needle in the right chest.", "Clear lungs."),
 ]
 
 CONTRADICTION = [
@@ -109,6 +138,7 @@ OVERCALLED = [
     ("Cannot exclude a small right effusion.", "Small right effusion."),
     ("Left basilar opacity.", "Left basilar opacity consistent with pneumonia."),
     ("Borderline heart size.", "Cardiomegaly."),
+    ("Bibasilar atelectasis; aspiration is possible.", "Bibasilar atelectasis; aspiration."),
 ]
 
 BY_CATEGORY = {
@@ -145,4 +175,18 @@ PARAPHRASES = [
     ("Elevation of the right hemidiaphragm.", "The right hemidiaphragm is elevated."),
     ("Old right rib fractures.", "Chronic fractures of the right ribs."),
     ("Pulmonary vascular congestion.", "The pulmonary vasculature is congested."),
+    ("Left upper lobe consolidation compatible with pneumonia.", "Left upper lobe pneumonia."),
+    ("The cardiomediastinal silhouette is enlarged.", "The heart is enlarged."),
+    ("Interstitial edema with vascular congestion.", "Interstitial pulmonary edema."),
+    ("Large right and small left effusions.", "Effusion, large on the right and small on the left."),
+    ("Pulmonary edema, right greater than left.", "Pulmonary edema, worse on the right."),
+    ("The nodule measures 14 mm, previously 9 mm.", "14 mm nodule, grown from 9 mm."),
+    ("Shift of the heart and mediastinum to the left.", "Leftward mediastinal shift."),
+    ("Right mainstem intubation.", "Endotracheal tube in the right main bronchus."),
+    ("ECG leads overlie the chest. Lungs are clear.", "Lungs are clear."),
+    ("Retrocardiac density compatible with a hiatal hernia.", "Hiatal hernia."),
+    ("Partly calcified nodule in the left upper lobe.", "Calcified granuloma in the left upper lobe."),
+    ("The lungs are clear. The heart is normal.", "Negative chest x-ray."),
+    ("Heart size at the upper limits of normal. Clear lungs.", "Normal heart size. Clear lungs."),
+    ("Air and fluid in the left pleural space.", "Left hydropneumothorax."),
 ]  # fmt: skip

@@ -38,6 +38,7 @@ RANKINGS = {
         Ranking("Left rib fracture. Mild cardiomegaly.", "Left rib fracture.", "Mild cardiomegaly.", indication="Fall from ladder, rib pain"),
         Ranking("Right basilar opacity. Left rib fracture.", "Right basilar opacity.", "Left rib fracture.", indication="Fever and cough"),
         Ranking("INDICATION: 84-year-old with dyspnea. FINDINGS: Tortuous calcified aorta. Pulmonary edema.", "Pulmonary edema.", "Tortuous calcified aorta."),
+        Ranking("NG tube in the stomach. Small left effusion.", "NG tube in the stomach.", "Small left effusion.", indication="NG tube placement"),
     ],
     "normal findings": [
         Ranking(NORMAL, "Normal chest.", "Cardiomegaly."),
@@ -45,6 +46,7 @@ RANKINGS = {
         Ranking("Left effusion.", "Left effusion. The heart is normal. No pneumothorax. Bones are intact.", "Left effusion. The heart is enlarged. No pneumothorax. Bones are intact."),
         Ranking("No acute cardiopulmonary abnormality.", NORMAL, NORMAL + " Mild pulmonary edema."),
         Ranking("Heart size is normal. Mediastinal contours are normal. Right lung is clear. Left basilar atelectasis.", "Left basilar atelectasis.", "Heart size is normal. Mediastinal contours are normal. Right lung is clear."),
+        Ranking(NORMAL, "The heart is at the upper limits of normal.", "The heart is enlarged."),
     ],
     "paraphrase": [
         Ranking("There is a small left pleural effusion.", "Small amount of fluid in the left pleural space.", "There is no left pleural effusion."),
@@ -85,6 +87,11 @@ RANKINGS = {
         Ranking("Left pleural effusion.", "Blunting of the left costophrenic angle.", "Left pneumothorax."),
         Ranking("Possible small left pneumothorax.", "Possible small left pneumothorax.", "Small left pneumothorax."),
         Ranking("Right IJ central venous catheter.", "Right IJ central venous catheter.", "Support tube in place."),
+        Ranking("Widened mediastinum.", "Widened mediastinum.", "Cardiomegaly. The mediastinum is normal."),
+        Ranking("Borderline cardiomegaly.", "Mild cardiomegaly.", "Severe cardiomegaly."),
+        Ranking("Right effusion with empyema.", "Loculated right effusion.", "Right pleural thickening."),
+        Ranking("Left basilar opacity.", "Left basilar atelectasis.", "Left basilar pneumothorax."),
+        Ranking("Loculated left effusion.", "Loculated left effusion.", "Left effusion."),
     ],
     "clinical significance": [
         Ranking("Large right pneumothorax. Scoliosis.", "Large right pneumothorax.", "Scoliosis."),
@@ -97,6 +104,10 @@ RANKINGS = {
         Ranking(NORMAL, NORMAL + " Old healed rib fracture.", NORMAL + " Acute rib fracture."),
         Ranking("ET tube in good position. Lungs are clear.", "Lungs are clear.", "ET tube in the right main bronchus. Lungs are clear."),
         Ranking("Pneumothorax. Granuloma. Scoliosis. Hiatal hernia.", "Pneumothorax.", "Granuloma. Scoliosis. Hiatal hernia."),
+        Ranking("Possible pneumonia. Scoliosis. Granuloma. Hiatal hernia. Clips.", "Possible pneumonia.", "Scoliosis. Granuloma. Hiatal hernia. Clips."),
+        Ranking("Right ventricular lead fractured. Mild cardiomegaly.", "Fractured right ventricular lead.", "Mild cardiomegaly."),
+        Ranking("Tension pneumothorax on the right.", "Large right pneumothorax with shift to the left.", "Right pneumothorax."),
+        Ranking("Chronic blunting of the left costophrenic angle.", NORMAL, "Large left pleural effusion."),
     ],
     "partial credit": [
         Ranking("Small left pleural effusion.", "Small right pleural effusion.", NORMAL),

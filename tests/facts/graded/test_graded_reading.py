@@ -4,8 +4,9 @@ import pytest
 
 from orapo.facts import label_report
 from orapo.facts.graded import GradedReader, read_graded
+from orapo.facts.graded.lesions import Context, lesions_of
 from orapo.facts.graded.reading import default_reader
-from orapo.facts.graded.tables import load_tables
+from orapo.facts.graded.tables import _first_letters, load_tables
 
 
 def facts(text):
@@ -23,7 +24,7 @@ def facts(text):
         ("New left pneumothorax.", "pneumothorax", {"side": "left", "change": "new"}),
         ("Unchanged cardiomegaly.", "cardiomegaly", {"change": "unchanged"}),
         ("ETT tip 1 cm above the carina.", "endotracheal tube", {"distance": "1 carina"}),
-        ("The ETT lies in the right main bronchus.", "endotracheal tube", {"position": "bronchus"}),
+        ("The ETT lies in the right main bronchus.", "endotracheal tube", {"position": "right_bronchus"}),
         ("NG tube ends in the esophagus.", "enteric tube", {"position": "high"}),
         ("Right IJ line with tip in the right atrium.", "central venous catheter", {"side": "right", "position": "low"}),
         ("Low lung volumes.", "low lung volumes", {}),
@@ -58,6 +59,68 @@ def test_a_side_belongs_to_the_nearest_finding(text, sides):
     (report,) = read_graded([text])
     seen = [{*fact.get("side")} for fact in report.facts]
     assert [s.pop() if len(s) == 1 else "bilateral" for s in seen] == sides
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Large right and small left effusions.",
+        "Effusions, large on the right and small on the left.",
+        "Bilateral effusions, large on the right and small on the left, with atelectasis.",
+    ],
+)
+def test_each_side_has_its_own_size(text):
+    (report,) = read_graded([text])
+    lesions = lesions_of(report, load_tables(), Context())
+    effusions = [(each.side, each.size) for each in lesions if "pleural effusion" in each.names]
+    assert effusions == [("right", 4), ("left", 2)]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Nodule of 9 mm, previously 6 mm.", {"measure": "0.9", "change": "larger"}),
+        ("Nodule, 6 mm, 9 mm on the prior study.", {"measure": "0.6", "change": "smaller"}),
+        ("Nodule has grown from 2 to 3 cm.", {"measure": "3", "change": "larger"}),
+        ("Nodule of 2 cm, compared with 2 cm.", {"measure": "2", "change": "unchanged"}),
+        ("Nodule was 2 cm.", {"measure": "2"}),
+        ("Nodule of less than 5 mm.", {"measure": "0.5"}),
+        ("Nodules ranging from 2 to 4 mm.", {"measure": "0.4"}),
+    ],
+)
+def test_an_earlier_measurement_is_a_change_and_no_size(text, said):
+    assert facts(text) == [("lung nodule", said)]
+
+
+@pytest.mark.parametrize(
+    ("text", "distance"),
+    [
+        ("ETT advanced and now 3 cm above the carina.", "3 carina"),
+        ("PICC tip 2 cm below the cavo-atrial junction.", "-2 cavoatrial"),
+        ("ETT should be withdrawn 3 cm.", None),
+    ],
+)
+def test_where_a_tip_lies_and_how_far_to_move_it(text, distance):
+    (_, said), *_ = facts(text)
+    assert said.get("distance") == distance
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("Left basilar consolidation consistent with pneumonia.", [["consolidation", "pneumonia"]]),
+        ("Consolidation in the left base. Left basilar pneumonia.", [["consolidation", "pneumonia"]]),
+        ("Haziness consistent with edema. Bilateral effusions.", [["lung opacity", "pulmonary edema"], ["pleural effusion"]]),
+        ("Left effusion and left basilar opacity.", [["pleural effusion"], ["lung opacity"]]),
+        ("Left basilar opacity representing effusion.", [["lung opacity", "pleural effusion"]]),
+        ("Interstitial opacities and airspace opacities.", [["interstitial opacity"], ["airspace opacity"]]),
+        ("Atelectasis; superimposed pneumonia.", [["atelectasis"], ["pneumonia"]]),
+        ("Atelectasis or pneumonia.", [["atelectasis", "pneumonia"]]),
+    ],
+)  # fmt: skip
+def test_what_is_seen_and_what_it_is_are_one_lesion_and_two_findings_are_two(text, names):
+    (report,) = read_graded([text])
+    assert [lesion.names for lesion in lesions_of(report, load_tables(), Context())] == names
 
 
 def test_a_change_at_the_end_of_a_list_is_said_of_all_of_it():
@@ -144,3 +207,34 @@ def test_a_very_long_text_takes_linear_time(words):
     started = time.process_time()
     GradedReader().read(words * 20_000)
     assert time.process_time() - started < 30
+
+
+@pytest.mark.parametrize(
+    ("word", "letters"),
+    [
+        ("left", "l"),
+        ("(?:un|re)changed", "ur"),
+        ("(?:has |have )?grown", "ghh"),
+        ("(?:a(?:b|c)|d)e", "ad"),
+        ("xy?z", "x"),
+        ("x?yz", "xy"),
+        ("\\bra", ""),
+        ("(?:>|more) than", ""),
+    ],
+)
+def test_what_a_word_can_begin_with_and_nothing_where_that_is_not_plain(word, letters):
+    assert sorted(_first_letters(word)) == sorted(letters)
+
+
+def test_every_word_of_the_tables_is_found_at_the_head_of_a_text():
+    words = load_tables().words
+    for text in [
+        "left",
+        "bibasilar",
+        "larger on the right",
+        "now larger",
+        "has decreased",
+        "grown",
+    ]:
+        patterns = (words.side, words.greater, words.change)
+        assert any(pattern.match(text) for pattern in patterns), text

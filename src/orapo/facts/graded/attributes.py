@@ -21,8 +21,8 @@ class Attribute(NamedTuple):
     """What is said of a fact besides its name.
 
     Attributes:
-        name: ``side``, ``zone``, ``size``, ``measure`` (cm), ``distance`` (cm above a landmark),
-            ``change`` or ``position``.
+        name: ``side``, ``greater`` (the side with more of it), ``zone``, ``size``, ``measure`` (cm), ``distance`` (cm above a landmark),
+            ``form``, ``change`` or ``position``.
         value: ``left``; ``height:upper``; ``2.0`` (steps of the scale); ``1.5``; ``larger``; ``low``.
         start: First character of its words; in the report for a fact's, in the sentence here.
         end: One past their last.
@@ -60,20 +60,42 @@ _BEHIND: Final = re.compile(
     r"(?: (?:the|a|an|both|its|size|slightly|now|mildly))*\s*)$"
 )
 """Before a word, it makes the word speak of what stands before it."""
+_ON_A_SIDE: Final = re.compile(r" (?:in size )?on the (?:left|right)\b(?! (?:is|are|there))")
+"""Behind a word, it makes the word speak of what stands before it too: "small on the left"."""
 _NUMBER: Final = re.compile(
     r"(?<![\d.])(\d{1,3}(?:\.\d+)?)(?:\s*(?:x|×|by|-|–|to)\s*(\d{1,3}(?:\.\d+)?)){0,2}\s*-?\s*(mm|cm|millimet(?:er|re)s?|centimet(?:er|re)s?)(?!\w)"
 )
-_AWAY: Final = re.compile(
-    r"\s*(?:above|proximal to|superior to|cranial to|cephalad to|from|over)\s+(?:the\s+)?(?:level of (?:the )?)?(\w+)"
+_PERCENT: Final = re.compile(
+    r"(?<![\d.])(\d{1,3})(?:\s*(?:-|–|to)\s*(\d{1,3}))?\s*(?:%|per ?cent\b)"
 )
-_MOVE: Final = re.compile(r"\b(?:withdraw\w*|retract\w*|advanc\w*|pull\w*)\b[^.;]{0,30}$")
+_AWAY: Final = re.compile(
+    r"\s*(?:(?:above|proximal to|superior to|cranial to|cephalad to|from|over)|(below|beyond|past|distal to|inferior to|caudal to|deep to))"
+    r"\s+(?:the\s+)?(?:(?:top|level) of (?:the )?)?(\w+(?:-\w+)?)"
+)
+_MOVE: Final = re.compile(
+    r"\b(?:withdraw\w*|retract\w*|advanc\w*|pull\w*)\b(?:(?!\b(?:now|tip|terminat\w*|ends?|lies?|is|so)\b)[^.;]){0,30}$"
+)
+_BEFORE: Final = re.compile(
+    r"(?:\b(?:previously|formerly|prior(?:ly)?|earlier|(?<!ranging )(?<!measuring )(?<!varying )from|against|compared (?:with|to)|compared|versus|vs\.?)"
+    r"(?: (?:measur\w+|approximately|about|around|a|the|of|at|prior|previous|size|\w{1,12}day|then))*\s*)$"
+)
+"""Before a number, it was so on an earlier film."""
+_THEN: Final = re.compile(
+    r"\s*(?:previously|formerly|before|earlier|on (?:the )?(?:prior|previous|earlier|last)|in (?:the )?(?:prior|previous)|yesterday)\b(?!\s*\d)"
+)
+_GROWN: Final = 1.1
+"""By a tenth and more a finding has grown."""
 _LIST: Final = re.compile(r"^[\s\w-]{0,40}?(?:,| and | or |, and )[\s\w-]{0,30}$")
 _VERB: Final = re.compile(r"\b(?:is|are|was|were|has|have|shows?|with)\b")
-_SIDED_KINDS: Final = frozenset({"pleura", "lung", "bone", "device", "mediastinum", "implant"})
-_ZONED_KINDS: Final = frozenset({"pleura", "lung", "bone"})
+_SIDED_KINDS: Final = frozenset(
+    {"pleura", "lung", "diffuse", "bone", "device", "mediastinum", "implant"}
+)
+_ZONED_KINDS: Final = frozenset({"pleura", "lung", "diffuse", "bone"})
 _TIPS: Final = ("central venous catheter", "enteric tube", "endotracheal tube")
 """Whose landmarks a tip without a name is looked for at, in this order."""
-_VERDICTS: Final = ("bronchus", "wrong", "low", "high", "right")
+_VERDICTS: Final = (
+    "right_bronchus", "left_bronchus", "bronchus", "wrong", "low", "high", "right"
+)  # fmt: skip
 
 
 def read_attributes(
@@ -98,6 +120,11 @@ def read_attributes(
         at = owner.of(match.start(), match.end(), _SIDED_KINDS)
         if at is not None:
             found[at].append(Attribute("side", value_of(match), *match.span()))
+    sided = "left" in text or "right" in text
+    for match in words.greater.finditer(text) if sided else ():
+        at = owner.of(match.start(), match.end(), _SIDED_KINDS)
+        if at is not None:
+            found[at].append(Attribute("greater", value_of(match), *match.span()))
     for row, pattern in words.zones.items():
         for match in pattern.finditer(text):
             at = owner.of(match.start(), match.end(), _ZONED_KINDS)
@@ -112,6 +139,11 @@ def read_attributes(
         if at is not None and mentions[at].kind not in ("device", "implant"):
             value = value_of(match).replace("p", ".")
             found[at].append(Attribute("size", value, *match.span()))
+    pleural = any(mention.kind == "pleura" for mention in mentions)
+    for match in words.form.finditer(text) if pleural else ():
+        at = owner.of(match.start(), match.end())
+        if at is not None and mentions[at].kind == "pleura":
+            found[at].append(Attribute("form", value_of(match), *match.span()))
     for match in words.change.finditer(text):
         value = value_of(match)
         for at in owner.list_of(match.start(), match.end()):
@@ -121,14 +153,28 @@ def read_attributes(
                 found[at].append(Attribute("change", value, *match.span()))
             elif mentions[at].kind == "bone":
                 found[at].append(Attribute("change", "new", *match.span()))
-    for length, landmark, start, end in _numbers(text):
+    earlier: dict[int, float] = {}
+    for length, landmark, before, start, end in _numbers(text):
         at = owner.of(start, end)
         if at is None:
             continue
         if landmark and mentions[at].kind == "device":
             found[at].append(Attribute("distance", f"{length:g} {landmark}", start, end))
+        elif before:
+            earlier[at] = length
         else:
             found[at].append(Attribute("measure", f"{length:g}", start, end))
+    if "%" in text or "percent" in text or "per cent" in text:
+        for match in _PERCENT.finditer(text):
+            at = owner.of(*match.span())
+            steps = None if at is None else words.percent.get(mentions[at].concept)
+            if at is not None and steps is not None:
+                share = float(match[2] or match[1])
+                size = next((step for step, most in steps.items() if share <= most), None)
+                if size is not None:
+                    found[at].append(Attribute("size", size, *match.span()))
+    for at, length in earlier.items():
+        found[at] += _change_since(length, found[at])
     devices = [at for at, mention in enumerate(mentions) if mention.kind == "device"]
     for place, at in enumerate(devices):
         if mentions[at].denied:
@@ -164,7 +210,10 @@ class _Owner:
             best = before
         else:
             # "in the left lung" speaks of what stands before it, "left effusion" of what follows
-            behind = _BEHIND.search(self.text, max(0, start - 30), start) is not None
+            behind = (
+                _BEHIND.search(self.text, max(0, start - 30), start) is not None
+                or _ON_A_SIDE.match(self.text, end) is not None
+            )
             back = self._parts(mentions[before].end, start), start - mentions[before].end
             ahead = self._parts(end, mentions[after].start), mentions[after].start - end
             if behind:
@@ -199,20 +248,39 @@ def _joined(between: str) -> bool:
     return _LIST.match(between) is not None and not _VERB.search(between)
 
 
-def _numbers(text: str) -> Iterator[tuple[float, str, int, int]]:
-    """Yield measurements in centimetres, and what they are above or from; empty if nothing."""
+def _numbers(text: str) -> Iterator[tuple[float, str, bool, int, int]]:
+    """Yield measurements: centimetres, what they are above (or empty), whether of an earlier film."""
     if "m" not in text:
         return
     for match in _NUMBER.finditer(text):
-        if _MOVE.search(text, max(0, match.start() - 60), match.start()):
-            continue  # how far to move a tube
         values = [float(value) for value in re.findall(r"\d+(?:\.\d+)?", match.group())]
         scale = 0.1 if match[3].startswith(("mi", "mm")) else 1.0
         away = _AWAY.match(text, match.end())
-        if away is None:
-            yield max(values) * scale, "", *match.span()
+        if _MOVE.search(text, max(0, match.start() - 60), match.start()) and (
+            away is None or away[2] == "current"
+        ):
+            continue  # how far to move a tube
+        if away is not None:
+            far = -values[0] if away[1] else values[0]
+            yield far * scale, away[2].replace("-", ""), False, match.start(), away.end()
+            continue
+        before = _BEFORE.search(text, max(0, match.start() - 40), match.start()) is not None
+        if before and len(values) == 2 and " to " in match.group():  # "from 3 to 5 cm"
+            yield values[0] * scale, "", True, *match.span()
+            yield values[1] * scale, "", False, *match.span()
         else:
-            yield values[0] * scale, away[1], match.start(), away.end()
+            before = before or _THEN.match(text, match.end()) is not None
+            yield max(values) * scale, "", before, *match.span()
+
+
+def _change_since(before: float, said: Sequence[Attribute]) -> Iterator[Attribute]:
+    """Yield the change that two measurements mean ("9 mm, previously 6 mm")."""
+    now = next((each for each in said if each.name == "measure"), None)
+    if now is not None and not any(each.name == "change" for each in said):
+        length = float(now.value)
+        grown, shrunk = length >= before * _GROWN, before >= length * _GROWN
+        change = "larger" if grown else "smaller" if shrunk else "unchanged"
+        yield Attribute("change", change, now.start, now.end)
 
 
 def _positions(

@@ -16,14 +16,26 @@ from orapo.facts.graded.reading import GradedFact, GradedReport
 from orapo.facts.graded.tables import Significance, Tables
 
 RANK: Final[Mapping[Significance, int]] = {
-    "urgent": 3, "actionable": 2, "incidental": 1, "expected": 0,
+    "urgent": 3, "actionable": 2, "incidental": 1, "expected": 0, "nothing": -1,
 }  # fmt: skip
-_SAYS_MORE: Final = ("larger", "smaller", "new", "unchanged", "old")
+_SAYS_MORE: Final = ("larger", "smaller", "new", "unchanged", "chronic", "old")
 _REFERS: Final = re.compile(
     r"\s*(?:this|these|it|they|that|those|(?:the )?(?:findings?|appearances?)|which)\b",
     re.IGNORECASE,
 )
-_BAD: Final = frozenset({"low", "high", "wrong", "bronchus"})
+_EXPLAINS: Final = re.compile(
+    r"\b(?:consistent|compatible|keeping|represent\w*|reflect\w*|due|likely|suggest\w*|indicat\w*|may|could|might|probabl[ey]"
+    r"|possibl[ey]|secondary|from|related|suspicious|concerning|worrisome|favou?r\w*|versus|vs|c/w|suspect\w*|explained)\b"
+)
+"""Between what is seen and what it is."""
+_BESIDE: Final = re.compile(
+    r";|\b(?:super-?imposed|underlying|co-?existing|concurrent|additional|separate)\b"
+)
+"""Between two findings: the second is another one."""
+_ONE_ORGAN: Final = frozenset({"lung", "diffuse", "heart", "airway"})
+_TINY: Final = 1.5
+"""The least size on the scale; below it a finding is borderline."""
+_BAD: Final = frozenset({"low", "high", "wrong", "bronchus", "right_bronchus", "left_bronchus"})
 
 
 @dataclass(slots=True)
@@ -48,11 +60,14 @@ class Lesion:
         suspected: Its names only suspected.
         facts: Indices of its facts.
         side: ``left``, ``right``, ``bilateral`` or None.
+        greater: Of what is on both sides, the side that has more; None if not said.
+        form: ``loculated`` or None.
         zones: By row (height, depth, bone), the zones named.
         size: Steps of the scale; None if not said.
         measure: Centimetres; None if not said.
         distance: Centimetres above the landmark, and which; None if not said.
-        change: ``new``, ``larger``, ``smaller``, ``unchanged``, ``old`` or None.
+        change: ``new``, ``larger``, ``smaller``, ``unchanged``, ``chronic``, ``old`` (seen before) or
+            None.
         position: Of a device: ``right``, ``low``, ``high``, ``wrong``, ``bronchus`` or None.
         weight: What it counts.
         significance: Of its gravest name.
@@ -73,16 +88,29 @@ class Lesion:
     significance: Significance = "expected"
     share: float = 1.0
     sentence: int = 0
+    greater: str | None = None
+    form: str | None = None
 
     @property
     def names(self) -> list[str]:
         """All its names, certain ones first."""
         return self.certain + self.suspected
 
+    @property
+    def borderline(self) -> bool:
+        """Whether its size is at the limit of what is normal."""
+        return self.size is not None and self.size < _TINY
+
     def lead(self, tables: Tables) -> str:
         """Return the name that says most: a diagnosis before a sign, certain before suspected."""
         names = self.names
-        return next((name for name in names if not tables.concepts[name].sign), names[0])
+        if len(names) == 1:
+            return names[0]
+        concepts = tables.concepts
+        said = [name for name in names if not concepts[name].sign] or names
+        # of a pneumonia that is seen as a consolidation: the pneumonia
+        whole = (name for name in said if not any(each in said for each in concepts[name].part_of))
+        return next(whole, said[0])
 
 
 def lesions_of(report: GradedReport, tables: Tables, context: Context) -> list[Lesion]:
@@ -111,9 +139,23 @@ def lesions_of(report: GradedReport, tables: Tables, context: Context) -> list[L
         places = named.setdefault(name, [])
         if at not in places:
             places.append(at)
+    for part in tables.parts_elsewhere & named.keys():
+        _suspect_whole(lesions, part, tables)
     for lesion in lesions:
         _weigh(lesion, tables, context)
     return lesions
+
+
+def _suspect_whole(lesions: Sequence[Lesion], part: str, tables: Tables) -> None:
+    """Suspect what two findings of different organs mean: a pneumothorax with a shift, tension."""
+    if not any(part in lesion.certain for lesion in lesions):
+        return
+    for whole in tables.concepts[part].part_of:
+        for lesion in lesions:
+            if whole not in lesion.names and any(
+                tables.near.get((whole, name)) == "close" for name in lesion.certain
+            ):
+                lesion.suspected.append(whole)
 
 
 def _lesion(index: int, fact: GradedFact, tables: Tables) -> Lesion:
@@ -125,6 +167,10 @@ def _lesion(index: int, fact: GradedFact, tables: Tables) -> Lesion:
         name, value = each.name, each.value
         if name == "side":
             sides.add(value)
+        elif name == "greater":
+            lesion.greater = value
+        elif name == "form":
+            lesion.form = value
         elif name == "zone":
             row, _, zone = value.partition(":")
             lesion.zones[row] = lesion.zones.get(row, frozenset()) | {zone}
@@ -139,7 +185,9 @@ def _lesion(index: int, fact: GradedFact, tables: Tables) -> Lesion:
             changes.append(value)
         elif name == "position":
             lesion.position = lesion.position or value
-    if sides:
+    if lesion.greater and len(sides) == 1:
+        lesion.side = "bilateral"  # "edema, worse on the right"
+    elif sides:
         lesion.side = sides.pop() if len(sides) == 1 else "bilateral"
     if changes:
         # "persistent but improved" has improved
@@ -185,21 +233,45 @@ def _same(lesion: Lesion, new: Lesion, tables: Tables, report: GradedReport) -> 
     if not names or not sides_agree(lesion.side, new.side) or not zones_agree(lesion, new):
         return False
     same_sentence = lesion.sentence == new.sentence
+    between = ""
+    if same_sentence:
+        before, behind = sorted(
+            (report.facts[lesion.facts[-1]], report.facts[new.facts[0]]), key=_at
+        )
+        between = report.text[before.end : behind.start].lower()
+        if _BESIDE.search(between):
+            return False
     placed = lesion.side == new.side is not None or bool(lesion.zones and new.zones)
     if not same_sentence and None not in (lesion.size, new.size) and lesion.size != new.size:
         placed = False  # "small right effusion. A large right opacity ..."
-    if not same_sentence and not placed:
-        # "This is likely pneumonia."
-        if new.sentence - lesion.sentence != 1:
-            return False
-        if not _REFERS.match(report.sentences[new.sentence].text):
-            return False
+    refers = (
+        new.sentence - lesion.sentence == 1
+        and _REFERS.match(report.sentences[new.sentence].text) is not None
+    )  # "This is likely pneumonia."
+    if not same_sentence and not placed and not refers:
+        return False
+    concepts = tables.concepts
+    if new.certain and any(old not in names and not concepts[old].sign for old in lesion.certain):
+        return False  # haziness that edema explains is no effusion too
     for old in names:
-        signs = tables.concepts[old].sign + tables.concepts[name].sign
+        if old in concepts[name].part_of or name in concepts[old].part_of:
+            return True
+        kinds = {concepts[old].kind, concepts[name].kind}
+        told = refers or (same_sentence and _EXPLAINS.search(between) is not None)
+        if len(kinds) == 2 and not kinds <= _ONE_ORGAN and not told:
+            continue  # an opacity beside an effusion is another thing
+        explained = concepts[old].sign != concepts[name].sign
+        alike = (
+            concepts[old].sign and concepts[name].sign and tables.near[old, name] != "loose"
+        )  # interstitial and airspace opacities are two
         doubted = old in lesion.suspected or name in new.suspected
-        if signs == 1 or (same_sentence and (signs or doubted)):
+        if explained or ((same_sentence or refers) and (alike or doubted)):
             return True
     return False
+
+
+def _at(fact: GradedFact) -> int:
+    return fact.start
 
 
 def _merge(lesion: Lesion, new: Lesion) -> None:
@@ -214,6 +286,8 @@ def _merge(lesion: Lesion, new: Lesion) -> None:
     lesion.facts += new.facts
     if lesion.side is None or new.side == "bilateral":
         lesion.side = new.side or lesion.side
+    lesion.greater = lesion.greater or new.greater
+    lesion.form = lesion.form or new.form
     for row, zones in new.zones.items():
         lesion.zones[row] = lesion.zones.get(row, frozenset()) | zones
     lesion.size = lesion.size if lesion.size is not None else new.size
@@ -229,17 +303,29 @@ def _merge(lesion: Lesion, new: Lesion) -> None:
 def _weigh(lesion: Lesion, tables: Tables, context: Context) -> None:
     weights = tables.weights
     best = -1.0
-    for name in lesion.names:
+    names = lesion.names
+    elsewhere = len(names) > 1 and any(
+        tables.concepts[name].kind not in _ONE_ORGAN for name in lesion.certain
+    )
+    for name in names:
+        if elsewhere and tables.concepts[name].sign and tables.concepts[name].kind in _ONE_ORGAN:
+            continue  # an opacity that is a hernia, an effusion or a nipple is none of the lung
         weighs = tables.concepts[name].weighs
         if context.age is not None:
             for rule in weights.age:
                 if name in rule.concepts and rule.from_ <= context.age < rule.below:
                     weighs = rule.weighs
-        if lesion.change == "old" and tables.concepts[name].kind == "bone":
+        if lesion.change == "chronic" and tables.concepts[name].kind == "bone":
             weighs = min(weighs, "incidental", key=RANK.__getitem__)  # a healed fracture
-        if lesion.position in _BAD:
-            worst: Significance = "urgent" if lesion.position == "bronchus" else "actionable"
+        if lesion.size is not None and lesion.borderline:
+            # a borderline heart; below that it is normal by its own name
+            least: Significance = "incidental" if lesion.size >= 1 else "nothing"
+            weighs = min(weighs, least, key=RANK.__getitem__)
+        if lesion.position is not None and lesion.position in _BAD:
+            worst: Significance = "urgent" if "bronchus" in lesion.position else "actionable"
             weighs = max(weighs, worst, key=RANK.__getitem__)
+        if name in context.asked:  # the tube that a study is made for is no line among others
+            weighs = max(weighs, "actionable", key=RANK.__getitem__)
         weight = weights.significance[weighs]
         if name in context.asked:
             weight *= weights.score.asked
@@ -253,7 +339,7 @@ def _weigh(lesion: Lesion, tables: Tables, context: Context) -> None:
 
 def _size_factor(size: float | None, tables: Tables) -> float:
     sizes = tables.weights.size
-    if size is None:
+    if size is None or size < _TINY:
         return 1.0
     if size < 2:
         return sizes["tiny"]

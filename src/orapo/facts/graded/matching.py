@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from orapo.facts.graded.lesions import Lesion, sides_agree, zones_agree
+from orapo.facts.graded.lesions import RANK, Lesion, sides_agree, zones_agree
 from orapo.facts.graded.tables import Tables
 
 
@@ -38,12 +38,13 @@ class Pairing(NamedTuple):
     faults: tuple[Fault, ...]
 
 
-_SIDED: Final = frozenset({"pleura", "lung", "bone", "device", "mediastinum"})
-_ZONED: Final = frozenset({"pleura", "lung", "bone"})
+_SIDED: Final = frozenset({"pleura", "lung", "diffuse", "bone", "device", "mediastinum"})
+_ZONED: Final = frozenset({"pleura", "lung", "diffuse", "bone"})
 _SIZED: Final = frozenset(
-    {"pleura", "lung", "heart", "airway", "mediastinum", "abdomen", "bone", "spine"}
+    {"pleura", "lung", "diffuse", "heart", "airway", "mediastinum", "abdomen", "bone", "spine"}
 )
-_NOT_NEW: Final = frozenset({"unchanged", "old"})
+_NOT_NEW: Final = frozenset({"unchanged", "old", "chronic"})
+_OLD: Final = frozenset({"old", "chronic"})
 _WORSE: Final = frozenset({"new", "larger"})
 _LEAST: Final = 0.3
 """Centimetres below which two measurements are the same."""
@@ -59,7 +60,9 @@ def nearness(one: str, other: str, tables: Tables) -> float:
     return 0.0 if closeness is None else tables.weights.near[closeness]
 
 
-def pair(reference: Lesion, report: Lesion, tables: Tables, compares: bool) -> Pairing | None:
+def pair(
+    reference: Lesion, report: Lesion, tables: Tables, compares: bool, denied: bool = False
+) -> Pairing | None:
     """Compare a lesion of a report with one of the reference.
 
     Args:
@@ -67,22 +70,24 @@ def pair(reference: Lesion, report: Lesion, tables: Tables, compares: bool) -> P
         report: The report's.
         tables: The graded score's.
         compares: Whether the reference speaks of an earlier film at all.
+        denied: Whether the report denies what the reference has, by its own name.
 
     Returns:
         What part is right and what is wrong; None if they are two different things.
     """
     lead = reference.lead(tables)
-    near_lead = max(nearness(lead, name, tables) for name in report.names)
-    near_any = max(
-        nearness(mine, theirs, tables) for mine in reference.names for theirs in report.names
-    )
+    mine, theirs = reference.names, report.names
+    near_any = max(nearness(one, other, tables) for one in mine for other in theirs)
     if not near_any:
         return None
+    near_lead = max(nearness(lead, name, tables) for name in theirs)
     if near_any < 1 and not _can_be_same(reference, report):
         return None
     penalty = tables.weights.penalty
     faults: list[Fault] = []
     name = (near_lead + near_any) / 2
+    if name < 1 and denied and lead not in report.names:
+        name *= tables.weights.score.denied
     if name < 1:
         said = ", ".join(report.names)
         faults.append(Fault(Category.IMPRECISE, 1 - name, f"{said} for {lead}"))
@@ -95,11 +100,18 @@ def pair(reference: Lesion, report: Lesion, tables: Tables, compares: bool) -> P
     kind = tables.concepts[lead].kind
     if kind in _SIDED:
         _compare_place(reference, report, kind, faults, tables)
+    if reference.form is not None and report.form is None:
+        detail = f"{reference.form} left out"
+        faults.append(Fault(Category.IMPRECISE, penalty.unstated, detail))
     if kind in _SIZED:
         _compare_size(reference, report, faults, tables)
     if kind == "device":
         _compare_position(reference, report, faults, tables)
-    _compare_change(reference, report, faults, tables, compares)
+    if name < 1 and reference.change == "chronic" and _is_acute(report, tables):
+        detail = f"{report.lead(tables)} for something chronic"
+        faults.append(Fault(Category.WRONG_CHANGE, penalty.wrong_change, detail))
+    else:
+        _compare_change(reference, report, faults, tables, compares)
     credit = max(0.0, 1 - sum(fault.part for fault in faults))
     return Pairing(credit, tuple(faults))
 
@@ -114,10 +126,17 @@ def _overcalled(reference: Lesion, report: Lesion, lead: str, tables: Tables) ->
     """Whether the report is certain of what the reference suspects or doesn't name."""
     if report.certain and not reference.certain:
         return True
+    concepts = tables.concepts
     for name in report.certain:
-        if name in reference.certain or tables.concepts[name].sign:
+        if name in reference.certain or concepts[name].sign:
             continue
-        if name in reference.suspected or tables.concepts[lead].sign:
+        if any(name in concepts[each].part_of for each in reference.certain):
+            continue  # a consolidation is called a pneumonia
+        if name not in reference.suspected and (
+            RANK[concepts[name].weighs] < RANK[concepts[lead].weighs]
+        ):
+            continue  # an opacity called an atelectasis alarms nobody
+        if name in reference.suspected or concepts[lead].sign:
             return True
     return False
 
@@ -127,9 +146,18 @@ def _compare_place(
 ) -> None:
     penalty = tables.weights.penalty
     one, other = reference.side, report.side
+    if kind == "diffuse":  # an edema of no side is one of both
+        one, other = one or "bilateral", other or "bilateral"
     if not sides_agree(one, other):
-        part = penalty.wrong_side / (2 if "bilateral" in (one, other) else 1)
+        # of a line it matters more where it ends than where it goes in
+        half = "bilateral" in (one, other) or (
+            kind == "device" and reference.position == report.position
+        )
+        part = penalty.wrong_side / (2 if half else 1)
         faults.append(Fault(Category.WRONG_LOCATION, part, f"{other} for {one}"))
+    elif reference.greater and report.greater and reference.greater != report.greater:
+        detail = f"greater on the {report.greater}, not on the {reference.greater}"
+        faults.append(Fault(Category.WRONG_LOCATION, penalty.wrong_side / 2, detail))
     elif one is not None and other is None and kind != "device":
         faults.append(Fault(Category.IMPRECISE, penalty.unstated, f"side ({one}) left out"))
     if kind not in _ZONED:
@@ -166,6 +194,8 @@ def _compare_size(reference: Lesion, report: Lesion, faults: list[Fault], tables
 
 
 def _size_word(size: float) -> str:
+    if size < 1.5:
+        return "borderline" if size >= 1 else "at the upper limit of normal"
     return "tiny" if size < 2 else "small" if size < 2.5 else "moderate" if size < 4 else "large"
 
 
@@ -175,8 +205,12 @@ def _compare_position(
     penalty = tables.weights.penalty
     one, other = reference.position, report.position
     if one is not None and other is not None and one != other:
+        if "bronchus" in (one, other) and "bronchus" in one and "bronchus" in other:
+            return  # one of them does not say which
         detail = f"{_POSITIONS[other]} for {_POSITIONS[one]}"
-        faults.append(Fault(Category.WRONG_POSITION, penalty.wrong_position, detail))
+        both = "bronchus" in one and "bronchus" in other  # it must come back in either case
+        part = penalty.position_missing if both else penalty.wrong_position
+        faults.append(Fault(Category.WRONG_POSITION, part, detail))
         return
     if one not in (None, "right") and other is None:
         detail = f"{_POSITIONS[one or '']} left out"
@@ -187,14 +221,23 @@ def _compare_position(
     if reference.distance and report.distance and reference.distance[1] == report.distance[1]:
         here, there = report.distance[0], reference.distance[0]
         if abs(here - there) > _TIP:
-            detail = f"{here:g} cm for {there:g} cm above the {reference.distance[1]}"
+            detail = f"{_height(here)} for {_height(there)} the {reference.distance[1]}"
             faults.append(Fault(Category.WRONG_SEVERITY, penalty.wrong_measurement, detail))
+
+
+def _height(distance: float) -> str:
+    return f"{abs(distance):g} cm {'above' if distance >= 0 else 'below'}"
 
 
 _POSITIONS: Final = {
     "right": "well placed", "low": "too low", "high": "too high", "wrong": "malpositioned",
-    "bronchus": "in a bronchus",
+    "bronchus": "in a bronchus", "right_bronchus": "in the right main bronchus",
+    "left_bronchus": "in the left main bronchus",
 }  # fmt: skip
+
+
+def _is_acute(report: Lesion, tables: Tables) -> bool:
+    return report.change not in _OLD and tables.concepts[report.lead(tables)].acute
 
 
 def _compare_change(
@@ -209,7 +252,7 @@ def _compare_change(
             return  # the reference compares, and says nothing new of this
         detail = f"{other}, which the reference doesn't say"
         faults.append(Fault(Category.WRONG_CHANGE, penalty.unknowable_change, detail))
-    elif "old" in (one, other):
+    elif one in _OLD or other in _OLD:
         if "new" in (one, other):
             faults.append(Fault(Category.WRONG_CHANGE, penalty.wrong_change, f"{other} for {one}"))
     elif not (one in _WORSE and other in _WORSE):

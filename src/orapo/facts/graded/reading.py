@@ -28,6 +28,9 @@ _STEPS: Final = {
     "mild to moderate": "2.5", "moderate": "3.0", "moderate to severe": "3.5", "severe": "4.0",
     "large": "4.0", "marked": "4.0",
 }  # fmt: skip
+_OWN: Final = ("size", "change", "measure")
+"""What each side of a two-sided finding may have for itself."""
+_SIDES: Final = frozenset({"side", "greater"})
 _COMPARED: Final = re.compile(
     r"\b(?:larger|smaller)\b|\b(?:slight|mild|moderate|mark|minimal|severe|significant)(?:ed)?(?:ly)?"
     rf"(?={OF_A_CHANGE.pattern})"
@@ -170,7 +173,8 @@ class GradedReader:
         mentions: list[Mention] = []
         for fact in group:
             start, end = fact.start - base, fact.end - base
-            concepts = _concepts(fact.finding, low, start, end, tables)
+            denied = fact.polarity is Polarity.ABSENT
+            concepts = _concepts(fact.finding, low, start, end, denied, tables)
             named.append(concepts)
             first = concepts[0] if concepts else None
             mentions.append(
@@ -178,7 +182,7 @@ class GradedReader:
                     start, end,
                     first.name if first else "",
                     first.kind if first else "other",
-                    fact.polarity is Polarity.ABSENT,
+                    denied,
                 )
             )  # fmt: skip
         attributes = (
@@ -197,11 +201,32 @@ class GradedReader:
             )
             read.append(
                 tuple(
-                    _Read(each.name, said, mention.start, mention.end, qualified)
+                    _Read(each.name, of_one, mention.start, mention.end, qualified)
                     for each in concepts
+                    for of_one in _by_side(said)
                 )
             )
         return tuple(read)
+
+
+def _by_side(said: tuple[Attribute, ...]) -> tuple[tuple[Attribute, ...], ...]:
+    """Part "large right and small left effusions", of which each side has a size of its own."""
+    sides = [each for each in said if each.name == "side" and each.value != "bilateral"]
+    if len(sides) != 2 or sides[0].value == sides[1].value:
+        return (said,)
+    own = {
+        name: values
+        for name in _OWN
+        if len(values := [each for each in said if each.name == name]) == 2
+        and values[0].value != values[1].value
+    }
+    if not own:
+        return (said,)
+    shared = tuple(each for each in said if each.name not in own and each.name not in _SIDES)
+    return tuple(
+        (side, *(values[place] for values in own.values()), *shared)
+        for place, side in enumerate(sides)
+    )
 
 
 def _completed(
@@ -221,7 +246,9 @@ def _completed(
     return said
 
 
-def _concepts(finding: str, text: str, start: int, end: int, tables: Tables) -> tuple[Concept, ...]:
+def _concepts(
+    finding: str, text: str, start: int, end: int, denied: bool, tables: Tables
+) -> tuple[Concept, ...]:
     """Return what a finding means here; two concepts for "hydropneumothorax"."""
     entries = tables.by_finding.get(finding, ())
     if len(entries) == 1 and entries[0][0] is None:
@@ -231,7 +258,7 @@ def _concepts(finding: str, text: str, start: int, end: int, tables: Tables) -> 
         first = cut.end()
     window = text[first:end]
     for pattern, concept in entries:
-        if pattern is not None and pattern.search(window):
+        if pattern is not None and not (denied and concept.claims) and pattern.search(window):
             return (concept,)
     return tuple(concept for pattern, concept in entries if pattern is None)
 

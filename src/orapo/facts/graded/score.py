@@ -116,25 +116,29 @@ def graded_score(
     theirs = lesions_of(reference, tables, context)
     said, unsaid = _taken_back(mine, report, reference)
     normal = all(RANK[lesion.significance] < RANK["actionable"] for lesion in theirs)
-    theirs, said = parted(theirs, said), parted(said, theirs)
     weights = tables.weights
+    if not normal:
+        _limit_lines(theirs, weights.score.lines)
+    theirs, said = parted(theirs, said), parted(said, theirs)
 
     errors: list[GradedError] = []
     findings: list[Matched] = []
     matched = false = 0.0
-    pairs = _one_to_one(theirs, said, tables, reference.compares)
+    pairs = _one_to_one(theirs, said, report, tables, reference.compares)
     for at, by, pairing in pairs:
         lesion, claim = theirs[at], said[by]
         lead = lesion.lead(tables)
         matched += lesion.weight * pairing.credit
-        if any(fault.category is Category.WRONG_POSITION for fault in pairing.faults):
-            # a tube said to lie in a bronchus that lies well is a false alarm of that weight
-            false += max(0.0, claim.weight - lesion.weight)
+        alarm = 0.0
+        if _alarms(lesion, claim, pairing, tables):
+            alarm = max(0.0, claim.weight - lesion.weight) * (1 - pairing.credit)
+            false += alarm
+        lost = lesion.weight + alarm / max(1e-9, sum(fault.part for fault in pairing.faults))
         findings.append(Matched(lead, pairing.credit, tuple(claim.facts), tuple(lesion.facts)))
         fact = report.facts[claim.facts[0]]
         errors += [
             GradedError(
-                fault.category, lead, lesion.weight * fault.part, fault.detail, fact.sentence,
+                fault.category, lead, lost * fault.part, fault.detail, fact.sentence,
                 reference.facts[lesion.facts[0]].sentence, (fact.start, fact.end),
             )
             for fault in pairing.faults
@@ -143,7 +147,11 @@ def graded_score(
     used = {by for _, by, _ in pairs}
     halves = {id_ for at, _, _ in pairs if theirs[at].share < 1 for id_ in theirs[at].facts}
     for at, lesion in enumerate(theirs):
-        if at not in taken:
+        if at in taken or not lesion.weight:
+            continue
+        if any(_part_elsewhere(lesion, claim, tables) for claim in said):
+            matched += lesion.weight  # who says tension says that the mediastinum is shifted
+        else:
             errors.append(_missed(lesion, report, reference, tables, halves))
     whole = {id_ for _, by, _ in pairs if said[by].share < 1 for id_ in said[by].facts}
     for by, claim in enumerate(said):
@@ -169,14 +177,47 @@ def graded_score(
     return GradedScore(score, matched, false, total, tuple(errors), tuple(findings))
 
 
+def _alarms(lesion: Lesion, claim: Lesion, pairing: Pairing, tables: Tables) -> bool:
+    """Whether a claim of more weight than what is there is a false alarm of the difference.
+
+    So it is of a tube said to lie in a bronchus that lies well, and of a disease by a near name
+    ("pulmonary edema" for a chronic interstitial opacity).
+    """
+    if any(fault.category is Category.WRONG_POSITION for fault in pairing.faults):
+        return True
+    if lesion.borderline and not claim.borderline:
+        return True
+    name = claim.lead(tables)
+    graver = RANK[claim.significance] > RANK[lesion.significance]
+    return graver and name not in lesion.names and not tables.concepts[name].sign
+
+
+def _limit_lines(lesions: Sequence[Lesion], most: float) -> None:
+    """Make the incidental findings weigh no more together than is worth a line or two."""
+    lines = [lesion for lesion in lesions if RANK[lesion.significance] < RANK["actionable"]]
+    total = sum(lesion.weight for lesion in lines)
+    if total > most:
+        for lesion in lines:
+            lesion.weight *= most / total
+
+
 def _one_to_one(
-    theirs: Sequence[Lesion], said: Sequence[Lesion], tables: Tables, compares: bool
+    theirs: Sequence[Lesion],
+    said: Sequence[Lesion],
+    report: GradedReport,
+    tables: Tables,
+    compares: bool,
 ) -> list[tuple[int, int, Pairing]]:
     """Match lesions, the best pairs first; ties in reading order."""
     possible: list[tuple[float, int, int, Pairing]] = []
+    denials = {fact.concept for fact in report.facts if fact.polarity is Polarity.ABSENT}
     for at, lesion in enumerate(theirs):
+        lead = lesion.lead(tables)
+        denied = lead in denials and any(
+            fact.concept == lead and _denies(fact, lesion) for fact in report.facts
+        )
         for by, claim in enumerate(said):
-            pairing = pair(lesion, claim, tables, compares)
+            pairing = pair(lesion, claim, tables, compares, denied)
             if pairing is not None:
                 possible.append((-pairing.credit, at, by, pairing))
     possible.sort(key=lambda each: each[:3])
@@ -191,12 +232,26 @@ def _one_to_one(
     return chosen
 
 
+def _part_elsewhere(part: Lesion, whole: Lesion, tables: Tables) -> bool:
+    """Whether something is part of a certain finding whose side is not its own: a shift, tension."""
+    name = part.lead(tables)
+    return name in tables.parts_elsewhere and any(
+        each in whole.certain for each in tables.concepts[name].part_of
+    )
+
+
 def _likeness(lesion: Lesion, claim: Lesion, tables: Tables) -> float:
+    if _part_elsewhere(claim, lesion, tables):
+        return 1.0
     if not sides_agree(lesion.side, claim.side) and lesion.side != "bilateral":
         return 0.0
     if not zones_agree(lesion, claim):
         return 0.0
-    return max(nearness(one, other, tables) for one in lesion.names for other in claim.names)
+    mine = lesion.names
+    wholes = tables.concepts[claim.lead(tables)].part_of
+    if wholes and any(whole in mine for whole in wholes):
+        return 1.0
+    return max(nearness(one, other, tables) for one in mine for other in claim.names)
 
 
 def _taken_back(

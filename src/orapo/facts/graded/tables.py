@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field
 FOLDER: Final = resources.files("orapo.facts.graded") / "lexicon"
 FINDINGS_FILE: Final = "findings.toml"
 
-Significance = Literal["urgent", "actionable", "incidental", "expected"]
+Closeness = Literal["alike", "close", "loose"]
+Significance = Literal["urgent", "actionable", "incidental", "expected", "nothing"]
 
 
 class _Table(BaseModel):
@@ -31,14 +32,17 @@ class Concept(_Table):
     weighs: Significance
     kind: Literal[
         "pleura", "lung", "airway", "heart", "mediastinum", "abdomen", "bone", "spine", "device",
-        "implant",
+        "implant", "diffuse",
     ]  # fmt: skip
     sign: bool = False
+    part_of: tuple[str, ...] = ()
+    claims: bool = False
+    acute: bool = False
     snomed: str | None = None
 
 
 class _Near(_Table):
-    closeness: Literal["close", "loose"]
+    closeness: Closeness
     pairs: tuple[tuple[str, str], ...]
 
 
@@ -68,6 +72,8 @@ class Constants(_Table):
     normal: float
     uncertain: float
     asked: float
+    denied: float
+    lines: float
 
 
 class AgeRule(_Table):
@@ -93,7 +99,7 @@ class Weights(_Table):
     size: dict[Literal["tiny", "small", "moderate", "large"], float]
     score: Constants
     penalty: Penalties
-    near: dict[Literal["close", "loose"], float]
+    near: dict[Closeness, float]
     age: tuple[AgeRule, ...]
     asked: tuple[AskedRule, ...]
 
@@ -108,11 +114,14 @@ class Window(_Table):
 
 class _Words(_Table):
     side: dict[str, tuple[str, ...]]
+    greater: dict[str, tuple[str, ...]]
     zone: dict[str, dict[str, tuple[str, ...]]]
     size: dict[str, tuple[str, ...]]
+    form: dict[str, tuple[str, ...]]
     change: dict[str, tuple[str, ...]]
     position: dict[str, dict[str, tuple[str, ...]]]
     distance: dict[str, Window]
+    percent: dict[str, dict[str, float]]
 
 
 @dataclass(frozen=True)
@@ -120,11 +129,14 @@ class Words:
     """Compiled words of attributes: one expression a group, the group's name being the value."""
 
     side: re.Pattern[str]
+    greater: re.Pattern[str]
     zones: Mapping[str, re.Pattern[str]]
     size: re.Pattern[str]
+    form: re.Pattern[str]
     change: re.Pattern[str]
     positions: Mapping[str, re.Pattern[str]]
     distance: Mapping[str, Window]
+    percent: Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True)
@@ -133,8 +145,9 @@ class Tables:
 
     concepts: Mapping[str, Concept]
     by_finding: Mapping[str, tuple[tuple[re.Pattern[str] | None, Concept], ...]]
-    near: Mapping[tuple[str, str], Literal["close", "loose"]]
+    near: Mapping[tuple[str, str], Closeness]
     near_to: Mapping[str, tuple[str, ...]]
+    parts_elsewhere: frozenset[str]
     weights: Weights
     words: Words
     asked: tuple[tuple[re.Pattern[str], frozenset[str]], ...]
@@ -148,14 +161,43 @@ def _one_of(groups: Mapping[str, tuple[str, ...]]) -> re.Pattern[str]:
     """Compile ``value = words`` to one expression with a group a value; the longest words first."""
     parts = [(word, value) for value, words in groups.items() for word in words]
     parts.sort(key=lambda part: -len(part[0]))
+    starts = [_first_letters(word) for word, _ in parts]
+    # the search passes over what no word begins with
+    ahead = "" if "" in starts else f"(?=[{''.join(sorted(set().union(*starts)))}])"
     # a group's name must be an identifier, and may stand once
     return re.compile(
-        r"(?<![\w])(?:"
+        ahead
+        + r"(?<![\w])(?:"
         + "|".join(
             f"(?P<v{index}_{_name(value)}>{word})" for index, (word, value) in enumerate(parts)
         )
         + r")(?![\w])"
     )
+
+
+def _first_letters(word: str) -> str:
+    """Return the letters and digits that one must begin with; empty where that is not plain."""
+    if word.startswith("(?:"):
+        depth, start, found = 0, 3, ""
+        for at, char in enumerate(word):
+            depth += (char == "(") - (char == ")")
+            if depth == 0 or (char == "|" and depth == 1):
+                letters = _first_letters(word[start:at])
+                if not letters:
+                    return ""
+                found, start = found + letters, at + 1
+            if depth == 0:
+                break
+        if word[start : start + 1] != "?":
+            return found
+        behind = _first_letters(word[start + 1 :])
+        return found + behind if behind else ""
+    if not word[:1].isalnum():
+        return ""
+    if word[1:2] in ("?", "*"):
+        behind = _first_letters(word[2:])
+        return word[0] + behind if behind else ""
+    return word[0]
 
 
 def _name(value: str) -> str:
@@ -183,13 +225,15 @@ def load_tables() -> Tables:
         pattern = _words_in(concept.words) if concept.words else None
         for finding in concept.findings:
             by_finding.setdefault(finding, []).append((pattern, concept))
-    near: dict[tuple[str, str], Literal["close", "loose"]] = {}
+    near: dict[tuple[str, str], Closeness] = {}
     for group in made.near:
         for one, other in group.pairs:
             for name in (one, other):
                 if name not in concepts:
                     raise ValueError(f"concepts.toml: near: no concept {name!r}")
             near[one, other] = near[other, one] = group.closeness
+    if lost := {whole for each in made.concept for whole in each.part_of} - concepts.keys():
+        raise ValueError(f"concepts.toml: part_of: no concept {min(lost)!r}")
     weights = Weights.model_validate(_load("weights.toml"))
     named = [rule.concepts for rule in weights.age] + [rule.concepts for rule in weights.asked]
     if unknown := frozenset().union(*named) - concepts.keys():
@@ -200,14 +244,20 @@ def load_tables() -> Tables:
         by_finding={name: tuple(entries) for name, entries in by_finding.items()},
         near=near,
         near_to={name: (name, *(other for one, other in near if one == name)) for name in concepts},
+        parts_elsewhere=frozenset(
+            each.name for each in made.concept if each.part_of and each.kind == "mediastinum"
+        ),
         weights=weights,
         words=Words(
             side=_one_of(words.side),
+            greater=_one_of(words.greater),
             zones={row: _one_of(values) for row, values in words.zone.items()},
             size=_one_of(words.size),
+            form=_one_of(words.form),
             change=_one_of(words.change),
             positions={kind: _one_of(values) for kind, values in words.position.items()},
             distance=words.distance,
+            percent=words.percent,
         ),
         asked=tuple((_words_in(rule.words), rule.concepts) for rule in weights.asked),
     )
