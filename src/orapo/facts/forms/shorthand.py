@@ -11,11 +11,15 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from orapo.facts.forms.rewriting import Rewritten, substituted
+from orapo.facts.forms.signs import SIGNED, empty_minus, signed
 
 HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 """Where the next word of a name in one word begins."""
-_BEGINS: Final = r"(?:(?<![^\n])|(?<=[,;] ))[ \t]*"
+_BEGINS: Final = r"(?:(?<![^\n])|(?<=[,;] )|(?<=: )(?=[+-] ))[ \t]*"
 """A line, or an entry of a list within one."""
+_CHOICE: Final = r"(?:yes|no|y|n|present|absent|positive|negative|true|false|unknown|uncertain|n/a)"
+_WORDS: Final = {"0": "no", "1": "yes"}
+"""Numbers in brackets would begin the entries of a list."""
 _COUNTED: Final = re.compile(r"(?<![^\n])([A-Za-z][A-Za-z /-]{2,40}) ([01])(?=[ \t]*(?:\n|\Z))")
 _SIGN_BEHIND: Final = re.compile(
     r"(?<=[A-Za-z)])([ \t]*[:=]?[ \t]*)(\+{1,3}|[-–—])(?=[ \t]*(?:[,;.|\n]|\Z))"
@@ -40,13 +44,48 @@ _RULES: Final[
         re.compile(r"\[([A-Za-z][^\[\]{}\"\n:]{1,60}:[^\[\]{}\"\n]{1,60})\]"),
         lambda match: f"\n{match[1]}\n",
     ),
+    (  # "Effusion? [ ]"
+        ("? [",),
+        re.compile(r"\?[ \t]+(?=\[[ xX+-]?\][ \t]*(?:[\n,;.]|\Z))"),
+        lambda match: " ",
+    ),
+    (  # "Effusion: [Yes] No": of two answers the one in brackets
+        ("[",),
+        re.compile(
+            rf"(?<=[:=?]) *(?:\[({_CHOICE})\] */? *{_CHOICE}|{_CHOICE} */? *\[({_CHOICE})\])(?!\w)",
+            re.IGNORECASE,
+        ),
+        lambda match: f" {match[1] or match[2]}",
+    ),
+    (  # "Effusion: yes | no": of two answers none
+        ("|", "/"),
+        re.compile(
+            rf"(?<=[:=?])[ \t]*[\[<(]?{_CHOICE}(?:[ \t]*[|/][ \t]*{_CHOICE})+[\]>)]?(?=[ \t]*(?:[\n,;.]|\Z))",
+            re.IGNORECASE,
+        ),
+        lambda match: " n/a",
+    ),
+    (  # "Edema/no Fracture/yes"
+        ("/",),
+        re.compile(
+            r"(?<=[a-z]{3})(?<!\byes)[ \t]?/[ \t]?(yes|no|present|absent|positive|negative|true|false)"
+            r"(?=[ \t]+[A-Z][A-Za-z /]*/[ \t]?(?:(?i:yes|no|present|absent|positive|negative|true|false))\b|[ \t]*(?:[\n,;.]|\Z))",
+            re.IGNORECASE,
+        ),
+        lambda match: f": {match[1]}\n",
+    ),
+    (  # a tagger's "Edema<tab>B-FIND<tab>negated"
+        ("B-", "I-", "S-"),
+        re.compile(r"(?<![^\n])([A-Za-z][^\t\n|]{1,60})\t[BIES]-[A-Z][A-Z_-]*\t"),
+        lambda match: f"{match[1]}\t",
+    ),
     (  # "Effusion [no]"
         ("[",),
         re.compile(
-            r"(?<=[A-Za-z] )\[(yes|no|present|absent|positive|negative|true|false|y|n)\]",
+            r"(?<=[A-Za-z] )\[(yes|no|present|absent|positive|negative|true|false|y|n|0|1)\]",
             re.IGNORECASE,
         ),
-        lambda match: f"({match[1]})",
+        lambda match: f"({_WORDS.get(match[1], match[1])})",
     ),
     (  # "(-) edema"
         ("(+)", "(-)"),
@@ -62,6 +101,12 @@ def spelled_out(text: str) -> Iterator[Rewritten]:
     Args:
         text: With typography resolved.
     """
+    if SIGNED.search(text) and (entries := signed(text)) is not None:
+        yield entries
+        text = entries.text
+    if ":" in text and (denials := empty_minus(text)) is not None:
+        yield denials
+        text = denials.text
     for marks, pattern, written in _RULES:
         if any(mark in text for mark in marks) and pattern.search(text):
             yield (step := substituted(text, pattern, written))
@@ -83,4 +128,8 @@ def _sign(match: re.Match[str]) -> str:
 
 
 def _signed(text: str, pattern: re.Pattern[str], form: str) -> Rewritten:
-    return substituted(text, pattern, lambda match: form.format(match[1], _sign(match)))
+    def written(match: re.Match[str]) -> str:
+        line = "\n" if text[max(0, match.start() - 2) : match.start()] == ": " else ""
+        return line + form.format(match[1], _sign(match))
+
+    return substituted(text, pattern, written)

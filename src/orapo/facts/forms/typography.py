@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Container
 from typing import Final
 
-from orapo.facts.forms.items import ANSWERING, NAMING
+from orapo.facts.forms.items import ANSWERING, DENYING, NAMING, turned
 from orapo.facts.forms.rewriting import Rewriter, Rewritten, substituted
 
 PLAIN: Final = re.compile(r"[^\x20-\x25\x27-\x3b\x3d-\x7e\n]|-[ \t]*\n|\[THINK\]")
@@ -51,6 +51,13 @@ _CLOSED_THOUGHT: Final = re.compile(rf"</(?:{_THOUGHT})\s*>", re.IGNORECASE)
 _ATTRIBUTE: Final = re.compile(r"([\w:.-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'<>]+))")
 _BOX_TYPE: Final = re.compile(r"\btype\s*=\s*[\"']?(?:checkbox|radio)\b", re.IGNORECASE)
 _CHECKED: Final = re.compile(r"\bchecked\b(?!\s*=\s*[\"']?(?:false|no|0)\b)", re.IGNORECASE)
+_TYPED: Final = re.compile(r"(?:type|class|text|display|concept)\Z", re.IGNORECASE)
+"""Attributes that name a finding where one answers."""
+_HEADED: Final = {
+    **dict.fromkeys(("true", "yes", "1", "y", "affirmed", "pos", "+"), "Present"),
+    **dict.fromkeys(("false", "no", "0", "n", "negated", "neg", "-"), "Absent"),
+}
+"""What heads a list of what an answer is said of."""
 _LETTERS: Final = re.compile(r"[^\W\d_]+")
 
 _INLINE: Final = frozenset(
@@ -67,8 +74,14 @@ _LOOK_ALIKE: Final = str.maketrans(
     "АВЕЅІЈКМНОРСТУХҮԚԜаеѕіјорсухүԁɡһӏԛԝѵпгт" + "ΑΒΕΖΗΙΚΜΝΟΡΤΥΧοανιρτυχκɑı",
     "ABESIJKMHOPCTYXYQWaesijopcyxydghlqwvnrt" + "ABEZHIKMNOPTYXoaviptuxkai",
 )  # fmt: skip
-_TICKED: Final = "✓✔☑☒✅🗹🗸"
-_CROSSED: Final = "✗✘❌❎✕✖☐□▢"
+_TICKED: Final = "✓✔☑☒✅🗹🗸👍"
+_CROSSED: Final = "✗✘❌❎✕✖☐□▢👎🚫⛔"
+_RADIO: Final = re.compile(
+    r"[●◉◯○⦿⚪⚫🔘][ \t]*(?=(?:yes|no|present|absent|positive|negative|true|false|normal|abnormal|unknown)\b)",
+    re.IGNORECASE,
+)
+"""A round button before a choice: bullets have other words behind them."""
+_FILLED: Final = "●◉⦿⚫🔘"
 _BULLETS: Final = "•·‣◦▪▫●○∙⁃■◆◇➢➤►▶★"
 _DOTS: Final = "·∙●○"
 """Bullets that a word may hold ("2·5")."""
@@ -91,6 +104,11 @@ _SAID: Final = {
     **dict.fromkeys("→⇒➔⟶➜", " -> "),
     **dict.fromkeys(_TICKED, "[x] "),
     **dict.fromkeys(_CROSSED, "[ ] "),
+    **dict.fromkeys("∅⊘", "(-) "),
+    **dict.fromkeys("⊕➕", "(+) "),
+    **dict.fromkeys("⊖➖", "(-) "),
+    "。": ". ",
+    "、": ", ",
     **dict.fromkeys("\u2028\u0085", "\n"),
     "\u2029": "\n\n",
     **dict.fromkeys("œ", "oe"),
@@ -114,6 +132,7 @@ def clean(text: str, known: Container[str]) -> tuple[Rewritten, bool]:
         invisible characters inside a word.
     """
     writer = Rewriter(text)
+    buttons = {match.start() for match in _RADIO.finditer(text)}
     closed = _CLOSED_THOUGHT.search(text)
     if closed and not re.search(rf"<(?:{_THOUGHT})\b", text[: closed.start()], re.IGNORECASE):
         writer.drop_to(closed.end())
@@ -124,7 +143,7 @@ def clean(text: str, known: Container[str]) -> tuple[Rewritten, bool]:
         kind = next(name for name in _KINDS if match[name] is not None)
         writer.keep_to(match.start())
         if kind == "foreign":
-            disguised |= _letters(writer, match)
+            disguised |= _letters(writer, match, buttons)
         elif kind == "broken":
             _joined(writer, match, known)
         elif kind == "tag":
@@ -156,7 +175,7 @@ def _compatible(char: str) -> str:
     return unicodedata.normalize("NFKC", char)
 
 
-def _letters(writer: Rewriter, match: re.Match[str]) -> bool:
+def _letters(writer: Rewriter, match: re.Match[str], buttons: Container[int]) -> bool:
     """Write a run of characters with some outside ASCII; return whether it was disguised."""
     run, start = match.group(), match.start()
     forms = [_SAID[char] if char in _SAID else _plain(char) for char in run]
@@ -180,7 +199,11 @@ def _letters(writer: Rewriter, match: re.Match[str]) -> bool:
     for index, (char, form) in enumerate(zip(run, forms, strict=True)):
         end = start + index + 1
         inside = run[:index][-1:].isalnum() and run[index + 1 :][:1].isalnum()
-        if char in _BULLETS and not (inside and char in _DOTS):
+        if start + index in buttons:
+            writer.put("[x] " if char in _FILLED else "[ ] ", end)
+        elif char in "Øø" and run == char:  # "Ø effusion"
+            writer.put("(-)", end)
+        elif char in _BULLETS and not (inside and char in _DOTS):
             writer.put("- " if _at_line_start(writer) else "\n- ", end)
         elif form == char:
             writer.keep_to(end)
@@ -252,9 +275,24 @@ def _field(writer: Rewriter, match: re.Match[str]) -> None:
     said = list(_ATTRIBUTE.finditer(match["attributes"]))
     asked = next((one for one in said if NAMING.match(one[1])), None)
     answer = next((one for one in said if ANSWERING.match(one[1])), None)
+    denial = next((one for one in said if DENYING.match(one[1].replace("_", " "))), None)
+    if answer is None and denial is None:
+        asked = None if asked is None or _TYPED.match(asked[1]) else asked
+    elif asked is None:
+        asked = next((one for one in said if _TYPED.match(one[1])), None)
     if not writer.ends_with("\n"):
         writer.put("\n")
     offset = match.start("attributes")
+    if answer is not None:
+        answered = next(group for group in answer.groups()[1:] if group is not None)
+    elif denial is not None:
+        answered = turned(next(group for group in denial.groups()[1:] if group is not None))
+    else:
+        answered = ""
+    if asked is None and answered and not match.group().endswith("/>"):
+        # <finding status="negative">Edema</finding>: the answer heads what it is said of
+        writer.put(_HEADED.get(answered.lower(), answered) + ": ", match.end())
+        return
     if asked is None:
         writer.drop_to(start + 1)
         writer.put(match["element"].replace("_", " ").replace("-", " "), match.end("element"))
@@ -263,10 +301,8 @@ def _field(writer: Rewriter, match: re.Match[str]) -> None:
         writer.drop_to(offset + asked.start(group))
         writer.put(asked[group].replace("_", " "), offset + asked.end(group))
     writer.put(": ")
-    if answer is not None:
-        group = next(number for number in (2, 3, 4) if answer[number] is not None)
-        # attributes may stand in any order; the answer's own place is not needed
-        writer.put(answer[group])
+    # attributes may stand in any order; the answer's own place is not needed
+    writer.put(answered)
     writer.drop_to(match.end())
     if match.group().endswith("/>"):
         writer.put("\n")
