@@ -72,12 +72,22 @@ def _sentences(text: str, words: AnswerWords) -> Rewritten:
     return writer.finish()
 
 
+_ANSWERED: Final = re.compile(r"[:?][ \t]*\n[ \t]*\Z")
+_SECTION: Final = re.compile(
+    r"(?:findings|impression|report|conclusion|results?)[ \t]*:?\s*\Z", re.IGNORECASE
+)
+_LOOK_BACK: Final = 40
+
+
 def _headed(text: str) -> Rewritten:
     """Return a text with a colon behind a line "Absent" that heads what stands below it."""
     writer = Rewriter(text)
     for match in _HEADING.finditer(text):
-        deeper = len(match["below"]) > len(match["indent"])
-        if match["entry"] and (deeper or not match["mark"]):
+        deeper = len(match["below"]) - len(match["indent"])
+        before = text[max(0, match.start() - _LOOK_BACK) : match.start()]
+        if _ANSWERED.search(before) and not _SECTION.search(before):
+            continue  # the answer of the line above it
+        if match["entry"] and (deeper > 0 or (deeper == 0 and not match["mark"])):
             writer.keep_to(match.end("name"))
             writer.put(":")
     return writer.finish()

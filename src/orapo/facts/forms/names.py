@@ -9,9 +9,10 @@ import re
 from typing import Final
 
 LISTED: Final = re.compile(
-    r"(?:the |all )?(?:[\w-]+ ){0,3}?(?:candidate|option|choice|class|label|categor|legend|prompt|vocabular|schema|task|ontolog|codebook|key)"
-    r"(?:s|es|y|ies|ed|ing)?(?: names?| list| set)?(?: considered| include| are| were| used| available| to choose from| of interest)*[\s:]*\Z"
-    r"|(?:the following |these )?(?:[\w-]+ )?(?:were |are |was )?(?:considered|assessed|evaluated|checked|screened|looked for|searched for|scored|rated|reviewed)(?: for| labels?| findings?)?[\s:]*\Z",
+    r"(?:the |all )?(?:[\w-]+ ){0,3}?(?:candidates|options|choices|classes|labels|categories|tasks|legend|prompt|vocabulary|schema"
+    r"|ontology|codebook|key)(?: names?| list| set)?(?: considered| include| are| were| used| available| to choose from| of interest)*[\s:]*\Z"
+    r"|(?:the following |these )?(?!diagnos)(?:[\w-]+ )?(?:were |are |was )?(?:considered|assessed|evaluated|checked|screened|looked for"
+    r"|searched for|scored|rated|reviewed)(?: for| labels?| findings?)?[\s:]*\Z",
     re.IGNORECASE,
 )
 """Names of what was looked for, whether it was found or not: "Options", "Labels considered"."""
@@ -36,12 +37,13 @@ CODES: Final = re.compile(
 )
 """Names of what is said for the bill or on the order, not of the film."""
 DIFFERENTIAL: Final = re.compile(
-    r"(?:ddx|dd|diff\.?|differentials?|differential (?:diagnos[ei]s|considerations?))\Z",
+    r"(?:ddx|dd|diff\.?|differentials?|differential (?:diagnos[ei]s|considerations?)|diagnos[ei]s (?:considered|to consider)|considerations?)\Z",
     re.IGNORECASE,
 )
 PROMPT: Final = re.compile(
-    r"[\s\"'(*-]*(?:\d{1,2}[.)] *)?(?:(?:is|are|was|were)(?! (?:this|that|it|these|those)\b)|does|do|did|has|have|any|what|which|where|how"
-    r"|(?:can|could) (?:you|we|one))\b",
+    r"[\s\"'(*-]*(?:\d{1,2}[.)] *)?(?:(?:is|are|was|were)(?! (?:this|that|it|these|those)\b)|has|have|any|which"
+    r"|(?:does|do|did)(?! (?:this|that|it|these|those) (?:represent|reflect|suggest|indicate|mean))"
+    r"|what (?:finding|abnormalit|disease|label|patholog)\w*|(?:can|could) (?:you|we|one))\b",
     re.IGNORECASE,
 )
 """A question that asks the reader: open, it says nothing. "Pneumonia?" and "Could this be edema?" wonder."""
@@ -54,7 +56,7 @@ ALL_DENIED: Final = re.compile(
     r"[\s\"'*(-]*(?:(?:all|each|every one|both) of (?:the above|these|those|them)(?: [a-z]+)? (?:is|are|was|were|has been|have been)"
     r" (?:absent|negative|false|untrue|wrong|incorrect|ruled out|excluded|denied|not [a-z]+)"
     r"|none of (?:this|that|it|the above|the foregoing) (?:is|was) (?:true|correct|right|present|seen|so|the case|real)"
-    r"|(?:all of this|all this|this|that|everything above|all the above|the above) (?:is|are) (?:all )?(?:false|untrue|wrong|incorrect|not true|not the case|not so|not present|absent))[\s.!\"')]*\Z",
+    r"|(?:all of this|all this|everything above|all the above|the above) (?:is|are) (?:all )?(?:false|untrue|wrong|incorrect|not true|not the case|not so|not present|absent))[\s.!\"')]*\Z",
     re.IGNORECASE,
 )
 """Takes back all that was said before it."""

@@ -50,7 +50,7 @@ _PERHAPS: Final = tuple(
             r",[^.]{0,300} (?:are|were|all|been) (?:all )?(?:ruled out|excluded|absent|negative)\b"
             r"|[A-Z][A-Za-z ]{1,40}, [A-Z][A-Za-z, ]{1,300} (?:ruled out|excluded)\b",
         ),
-        (("is false", "untrue", "is wrong", "not true", "not the case"), r"\b(?:[Tt]his|[Tt]hat|above) is"),
+        (("is false", "are false", "untrue", "is wrong", "not true", "not the case"), r"\b(?:this|above) (?:is|are) "),
         (("+",), r"\+(?:ve\b|[A-Za-z])"),
         ((" one",), r" one (?:on|in|at|is|remains|persists|has)\b| one[.,;]"),
         ((" and no", " but no"), r" (?:and|but) (?:no|not) (?:left|right)"),

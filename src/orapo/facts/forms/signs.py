@@ -80,6 +80,8 @@ def _line(writer: Rewriter, line: str, start: int) -> bool:
     if ahead:
         return _entries(writer, line, start, marks)
     changed = False
+    if ":" in line and len(marks) < line.count(",") + line.count(";") + 1:
+        return False  # "Edema: mild, culture neg"
     for mark in marks:
         before = line[max(0, mark.start() - _NEAR) : mark.start()].rstrip()
         if mark["round"] or not before or not (before[-1].isalpha() or before[-1] == ")"):
