@@ -90,6 +90,16 @@ LINES = [
     ("- Edema\n  No\n- Fracture\n  Yes", {ED: 0, FX: 1}),
     ("- Edema\n  - Absent\n- Fracture\n  - Present", {ED: 0, FX: 1}),
     ("N-o edema.", {ED: 0}),
+    (
+        "Referrer: Any edema? Radiologist: No. Referrer: Any fracture? Radiologist: Yes.",
+        {ED: 0, FX: 1},
+    ),
+    ("INDICATION: Pneumonia? FINDINGS: No effusion.", {PN: None, EF: 0}),
+    ("status;finding\npresent;Edema\nabsent;Fracture", {ED: 1, FX: 0}),
+    (
+        "<present><finding>Edema</finding></present><absent><finding>Fracture</finding></absent>",
+        {ED: 1, FX: 0},
+    ),
 ]
 NAMES = [
     ("Prior: large left effusion. Current: no effusion.", {EF: 0}),

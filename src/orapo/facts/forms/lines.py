@@ -17,6 +17,15 @@ _ASKED: Final = re.compile(r"(?<!\S)(?:Q|Question)[ ]?\d{0,2}[ ]?[:.)][ \t]*[^\n
 _TURN: Final = re.compile(
     r"(?<!\S)(?P<who>Q|A|Question|Answer)[ ]?\d{0,2}[ ]?[:.)](?=[ \t]*\S)", re.MULTILINE
 )
+_SPEAKERS: Final = (
+    r"(?:user|assistant|human|ai|model|bot|system|doctor|dr|radiologist|referrer|physician|clinician|resident|attending"
+    r"|student|teacher|interviewer|nurse|prompt|response|reply)"
+)
+_TALK: Final = re.compile(
+    rf"(?<!\S){_SPEAKERS}[ ]?:[ \t]*(?P<asked>[^\n?:]{{3,200}}\?)[ \t]+{_SPEAKERS}[ ]?:",
+    re.IGNORECASE,
+)
+"""A question and its answer in one line, with who asks and who answers."""
 _DOTS: Final = re.compile(
     r"(?<=[A-Za-z)])(?:\.{3,}[ \t]*(?=[A-Za-z])|\.{3}(?!\.)(?=[ \t]*(?:\n|\Z)))"
 )
@@ -42,6 +51,9 @@ def unfolded(text: str, words: AnswerWords) -> Iterator[Rewritten]:
     """
     if "?" in text and _ASKED.search(text) and len(_TURN.findall(text)) > 1:
         yield (step := substituted(text, _TURN, lambda match: f"\n{match['who']}:"))
+        text = step.text
+    if "?" in text and _TALK.search(text):
+        yield (step := substituted(text, _TALK, lambda match: f"\nQ: {match['asked']}\nA:"))
         text = step.text
     if "..." in text and _DOTS.search(text):
         yield (step := _sentences(text, words))

@@ -69,7 +69,7 @@ _RULES: Final[
         ("/",),
         re.compile(
             r"(?<=[a-z]{3})(?<!\byes)[ \t]?/[ \t]?(yes|no|present|absent|positive|negative|true|false)"
-            r"(?=[ \t]+[A-Z][A-Za-z /]*/[ \t]?(?:(?i:yes|no|present|absent|positive|negative|true|false))\b|[ \t]*(?:[\n,;.]|\Z))",
+            r"(?=[ \t]+[A-Z][A-Za-z /]{0,60}/[ \t]?(?:(?i:yes|no|present|absent|positive|negative|true|false))\b|[ \t]*(?:[\n,;.]|\Z))",
             re.IGNORECASE,
         ),
         lambda match: f": {match[1]}\n",

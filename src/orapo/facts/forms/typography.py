@@ -51,6 +51,11 @@ _CLOSED_THOUGHT: Final = re.compile(rf"</(?:{_THOUGHT})\s*>", re.IGNORECASE)
 _ATTRIBUTE: Final = re.compile(r"([\w:.-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'<>]+))")
 _BOX_TYPE: Final = re.compile(r"\btype\s*=\s*[\"']?(?:checkbox|radio)\b", re.IGNORECASE)
 _CHECKED: Final = re.compile(r"\bchecked\b(?!\s*=\s*[\"']?(?:false|no|0)\b)", re.IGNORECASE)
+_POLAR: Final = re.compile(
+    r"(?:(?:pertinent_?)?(?:findings_?)?(?:present|absent|positives?|negatives?|excluded|ruled_?out|uncertain|possible)|(?:positive|negative|present|absent)_?findings?)\Z",
+    re.IGNORECASE,
+)
+"""Elements that answer for those within them: ``<absent><finding>Edema</finding></absent>``."""
 _TYPED: Final = re.compile(r"(?:type|class|text|display|concept)\Z", re.IGNORECASE)
 """Attributes that name a finding where one answers."""
 _HEADED: Final = {
@@ -137,6 +142,7 @@ def clean(text: str, known: Container[str]) -> tuple[Rewritten, bool]:
     if closed and not re.search(rf"<(?:{_THOUGHT})\b", text[: closed.start()], re.IGNORECASE):
         writer.drop_to(closed.end())
     disguised = False
+    groups: list[str] = []
     for match in _ODD.finditer(text, writer.done):
         if match.start() < writer.done:
             continue
@@ -147,7 +153,7 @@ def clean(text: str, known: Container[str]) -> tuple[Rewritten, bool]:
         elif kind == "broken":
             _joined(writer, match, known)
         elif kind == "tag":
-            _tag(writer, match)
+            _tag(writer, match, groups)
         elif kind == "entity":
             said = html.unescape(match.group())
             writer.put("".join(_SAID.get(char, _compatible(char)) for char in said), match.end())
@@ -248,8 +254,14 @@ def _joined(writer: Rewriter, match: re.Match[str], known: Container[str]) -> No
     writer.keep_to(match.end())
 
 
-def _tag(writer: Rewriter, match: re.Match[str]) -> None:
-    """Write what a tag means: nothing, a new line, a cell's end, or the name of a field."""
+def _tag(writer: Rewriter, match: re.Match[str], groups: list[str]) -> None:
+    """Write what a tag means: nothing, a new line, a cell's end, or the name of a field.
+
+    Args:
+        writer: Where it goes.
+        match: The tag.
+        groups: The open elements that answer for those within them; changed here.
+    """
     name, closing = match["element"].lower(), match.group().startswith("</")
     end = match.end()
     if name in _INLINE:
@@ -264,8 +276,14 @@ def _tag(writer: Rewriter, match: re.Match[str]) -> None:
     elif name in _BLOCK:
         writer.put("" if writer.ends_with("\n") else "\n", end)
     elif closing:
+        if name in groups[-1:]:
+            groups.pop()
         writer.put("\n", end)
+    elif groups and NAMING.match(name) and not match["attributes"].strip():
+        writer.put("\n  - ", end)
     else:
+        if _POLAR.match(name) and not match.group().endswith("/>"):
+            groups.append(name)
         _field(writer, match)
 
 
