@@ -21,6 +21,11 @@ SIGNS = [
     ("Edema: -\nFracture: -\nNodule: none", {ED: None, FX: None, LL: 0}),
     ("Positive edema, negative effusion", {ED: 1, EF: 0}),
     ("Edema: mild, culture neg", {ED: 1}),
+    ("Edema-, fracture-", {ED: 0, FX: 0}),
+    ("Edema-, fracture+", {ED: 0, FX: 1}),
+    ("(absent) Edema\n(present) Fracture", {ED: 0, FX: 1}),
+    ("!Edema\nFracture", {ED: 0, FX: 1}),
+    ("¬Edema; Fracture", {ED: 0, FX: 1}),
     ("🚫 Edema 🚫 Fracture", {ED: 0, FX: 0}),
     ("Edema? ✖\nFracture? ✔", {ED: 0, FX: 1}),
 ]
@@ -31,6 +36,7 @@ CHOICES = [
     ("Edema: [x] Yes [x] No", {ED: None}),
     ("Edema: [ ] Yes [ ] No", {ED: None}),
     ("Edema: present or absent", {ED: None}),
+    ("Edema: Yes No", {ED: None}),
     ("Edema: no / none", {ED: 0}),
     ("Consolidation/no effusion", {CO: 1, EF: 0}),
 ]
@@ -95,6 +101,14 @@ LINES = [
         {ED: 0, FX: 1},
     ),
     ("INDICATION: Pneumonia? FINDINGS: No effusion.", {PN: None, EF: 0}),
+    ("- finding: Edema\n  negated: true\n- finding: Fracture\n  negated: false", {ED: 0, FX: 1}),
+    (
+        '[{"text": "Edema", "label": "FINDING", "assertion": "absent"},'
+        ' {"text": "Fracture", "label": "FINDING", "assertion": "present"}]',
+        {ED: 0, FX: 1},
+    ),
+    ('<label name="Edema" value="0"/><label name="Fracture" value="1"/>', {ED: 0, FX: 1}),
+    ('<observation negationInd="true"><text>Edema</text></observation>', {ED: 0}),
     ("status;finding\npresent;Edema\nabsent;Fracture", {ED: 1, FX: 0}),
     (
         "<present><finding>Edema</finding></present><absent><finding>Fracture</finding></absent>",

@@ -82,12 +82,17 @@ class AnswerWords:
         if boxes > 1 and all(map(self.pure, _TICKED.split(text)[1:])):
             return Answer.BLANK  # all ticked, or none
         parts = _CHOICES.split(text.strip(_TRIM + "[]<>()").lower())
+        beside = len(parts) == 1
+        if beside:
+            parts = parts[0].split()
         if len(parts) < 2:
             return None
         said = [
             self._kinds.get(part.strip(_TRIM)) or _LETTERS.get(part.strip(_TRIM)) for part in parts
         ]
         if None in said:
+            return None
+        if beside and not {Answer.AFFIRMED, Answer.DENIED}.issubset(said):
             return None
         return said[0] if len(set(said)) == 1 else Answer.BLANK
 

@@ -49,9 +49,11 @@ ANSWERING: Final = _members(
 )
 """Members that hold the answer."""
 DENYING: Final = _members(
-    r"(?:is |was )?(?:negated|absent|excluded|ruled out|denied|refuted)|negation|absence"
+    r"(?:is |was )?(?:negated|absent|excluded|ruled out|denied|refuted)|negation(?: ?ind(?:icator)?)?|absence"
 )
 """Members that hold the answer turned round: ``"negated": true``."""
+PROBABLE: Final = _members("prob(?:ability)?|likelihood")
+"""Members that answer where none other does."""
 BESIDE: Final = _members(
     r"side|laterality|location|position|severity|size|degree|confidence|probability|score|code|id"
     r"|grade|count|measurement|zone|lobe|date|time|views?|age|sex|gender|evidence|uncertainty"

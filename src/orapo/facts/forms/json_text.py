@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from orapo.facts.forms.items import ANSWERING, DENYING, NAMING, turned
 from orapo.facts.forms.rewriting import Rewriter
-from orapo.facts.forms.shorthand import HUMP
+from orapo.facts.forms.typography import HUMP
 
 JSON: Final = re.compile(r"[{\[]\s*(?=[\"'{\[}]|$)")
 """Where JSON may begin."""
@@ -26,6 +26,11 @@ _ESCAPES: Final = {"n": "\n", "t": " ", "r": "\n", "b": " ", "f": "\n"}
 _CODED: Final = re.compile(r"(?:text|code|display|concept|description|type)\Z", re.IGNORECASE)
 _SCORED: Final = re.compile(r"(?:score|probability|prob)\Z", re.IGNORECASE)
 """Members that name a finding, and that answer, where no other one does."""
+_GENERIC: Final = re.compile(
+    r"(?:clinical |medical |radiology )?(?:finding|observation|entity|problem|disease|disorder|sign|symptom|condition|concept|pathology)s?\Z",
+    re.IGNORECASE,
+)
+"""What kind of thing is named, not which."""
 _OF_THE_RECORD: Final = re.compile(
     r"(?:final|preliminary|registered|amended|corrected|completed?|active|done|success|ok)\Z",
     re.IGNORECASE,
@@ -202,6 +207,8 @@ def _about(tokens: list[Token], start: int) -> tuple[Token, Token, bool] | None:
         if value.lastgroup in ("open", "close", "comma"):
             continue
         word = " ".join(HUMP.sub(" ", _plain(token)).split())
+        if NAMING.match(word) and _GENERIC.match(_plain(value)):
+            continue  # {"text": "edema", "label": "FINDING"}
         if name is None and NAMING.match(word) and value.lastgroup != "word":
             name = value
         elif answer is None and ANSWERING.match(word):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from orapo.facts.forms.answers import AnswerWords
-from orapo.facts.forms.items import ANSWERING, BESIDE, NAMING, SIDE, Item, Place, stripped
+from orapo.facts.forms.items import ANSWERING, BESIDE, NAMING, PROBABLE, SIDE, Item, Place, stripped
 from orapo.facts.forms.pairs import BOX, Pairs
 from orapo.facts.forms.sections import HeadingNames, reported_parts
 from orapo.facts.forms.sentences import WRAPPED_LINE, split_sentences
@@ -178,7 +178,7 @@ class Layout:
         if not parents:
             return item
         parent = parents[-1]
-        parent.used = True
+        answered, parent.used = parent.used, True
         if item.field is None:
             return item._replace(field=parent.place)
         name = text[slice(*item.field)].strip()
@@ -186,6 +186,8 @@ class Layout:
             return item._replace(field=parent.place, start=min(item.start, item.end))
         if SIDE.match(name):
             return item.of(parent.place)
+        if PROBABLE.match(name) and not answered:
+            return item._replace(field=parent.place)
         if BESIDE.match(name):
             return item._replace(field=None, answer=None)
         return item

@@ -10,11 +10,11 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from orapo.facts.forms.items import turned
 from orapo.facts.forms.rewriting import Rewritten, substituted
 from orapo.facts.forms.signs import SIGNED, empty_minus, signed
+from orapo.facts.forms.typography import HUMP
 
-HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
-"""Where the next word of a name in one word begins."""
 _BEGINS: Final = r"(?:(?<![^\n])|(?<=[,;] )|(?<=: )(?=[+-] ))[ \t]*"
 """A line, or an entry of a list within one."""
 _CHOICE: Final = r"(?:yes|no|y|n|present|absent|positive|negative|true|false|unknown|uncertain|n/a)"
@@ -24,6 +24,10 @@ _COUNTED: Final = re.compile(r"(?<![^\n])([A-Za-z][A-Za-z /-]{2,40}) ([01])(?=[ 
 _SIGN_BEHIND: Final = re.compile(
     r"(?<=[A-Za-z)])([ \t]*[:=]?[ \t]*)(\+{1,3}|[-–—])(?=[ \t]*(?:[,;.|\n]|\Z))"
 )
+_GLUED: Final = re.compile(
+    r"(?<![^\n])(?:[A-Za-z][A-Za-z /]{1,60}[+-][,;][ \t]*)+[A-Za-z][A-Za-z /]{1,60}[+-][ \t]*\.?(?=\n|\Z)"
+)
+"""A line of names with a sign at each one's end: "Edema-, fracture-"."""
 _SIGN_AHEAD: Final = re.compile(_BEGINS + r"()\(?(\+|[-–])\)?[ \t]*(?=[A-Za-z])")
 
 _RULES: Final[
@@ -87,6 +91,27 @@ _RULES: Final[
         ),
         lambda match: f"({_WORDS.get(match[1], match[1])})",
     ),
+    (  # "(absent) Edema"
+        ("(",),
+        re.compile(
+            r"(?<![^\n])[ \t]*(?:[-*][ \t]+)?\((yes|no|present|absent|positive|negative)\)[ \t]+(?=[A-Za-z])",
+            re.IGNORECASE,
+        ),
+        lambda match: f"{match[1]}: ",
+    ),
+    (  # "!Edema"
+        ("!",),
+        re.compile(r"(?:(?<![^\n])|(?<=[,;] ))[ \t]*!(?=[A-Za-z])"),
+        lambda match: "no ",
+    ),
+    (  # YAML's "negated: true"
+        ("egat", "bsent", "xcluded"),
+        re.compile(
+            r"(?<![^\n])([ \t]+)(?:(?:is )?negated|negation|(?:is )?absent|(?:is )?excluded)[ \t]*:[ \t]*(true|false)[ \t]*(?=\n|\Z)",
+            re.IGNORECASE,
+        ),
+        lambda match: f"{match[1]}present: {turned(match[2])}",
+    ),
     (  # "(-) edema"
         ("(+)", "(-)"),
         re.compile(_BEGINS + r"\(([+-])\)[ \t]*(?=[A-Za-z])"),
@@ -113,6 +138,9 @@ def spelled_out(text: str) -> Iterator[Rewritten]:
             text = step.text
     if len(_COUNTED.findall(text)) > 1:  # one such line may be prose ("Compared with film 1")
         yield (step := substituted(text, _COUNTED, lambda match: f"{match[1]}: {match[2]}"))
+        text = step.text
+    if _GLUED.search(text):
+        yield (step := substituted(text, _SIGN_BEHIND, lambda match: f"({_sign(match)})"))
         text = step.text
     if "+" not in text:
         return

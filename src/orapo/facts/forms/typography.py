@@ -56,6 +56,8 @@ _POLAR: Final = re.compile(
     re.IGNORECASE,
 )
 """Elements that answer for those within them: ``<absent><finding>Edema</finding></absent>``."""
+HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
+"""Where the next word of a name in one word begins."""
 _TYPED: Final = re.compile(r"(?:type|class|text|display|concept)\Z", re.IGNORECASE)
 """Attributes that name a finding where one answers."""
 _HEADED: Final = {
@@ -112,6 +114,7 @@ _SAID: Final = {
     **dict.fromkeys("∅⊘", "(-) "),
     **dict.fromkeys("⊕➕", "(+) "),
     **dict.fromkeys("⊖➖", "(-) "),
+    "¬": "no ",
     "。": ". ",
     "、": ", ",
     **dict.fromkeys("\u2028\u0085", "\n"),
@@ -264,7 +267,7 @@ def _tag(writer: Rewriter, match: re.Match[str], groups: list[str]) -> None:
     """
     name, closing = match["element"].lower(), match.group().startswith("</")
     end = match.end()
-    if name in _INLINE:
+    if name in _INLINE and not _answers(match["attributes"]):
         writer.drop_to(end)
     elif name in _CELLS:
         writer.put(" | ", end)
@@ -279,12 +282,25 @@ def _tag(writer: Rewriter, match: re.Match[str], groups: list[str]) -> None:
         if name in groups[-1:]:
             groups.pop()
         writer.put("\n", end)
-    elif groups and NAMING.match(name) and not match["attributes"].strip():
+    elif groups and (NAMING.match(name) or _TYPED.match(name)) and not match["attributes"].strip():
         writer.put("\n  - ", end)
     else:
-        if _POLAR.match(name) and not match.group().endswith("/>"):
+        if not match.group().endswith("/>") and (
+            _POLAR.match(name) or _answers(match["attributes"], named=False)
+        ):
             groups.append(name)
         _field(writer, match)
+
+
+def _answers(attributes: str, *, named: bool = True) -> bool:
+    """Whether an element's attributes answer: for what they name, or for what it holds."""
+    if "=" not in attributes:
+        return False
+    said = [one[1] for one in _ATTRIBUTE.finditer(attributes)]
+    answered = any(
+        ANSWERING.match(one) or DENYING.match(HUMP.sub(" ", one.replace("_", " "))) for one in said
+    )
+    return answered and any(NAMING.match(one) for one in said) is named
 
 
 def _field(writer: Rewriter, match: re.Match[str]) -> None:
@@ -293,7 +309,9 @@ def _field(writer: Rewriter, match: re.Match[str]) -> None:
     said = list(_ATTRIBUTE.finditer(match["attributes"]))
     asked = next((one for one in said if NAMING.match(one[1])), None)
     answer = next((one for one in said if ANSWERING.match(one[1])), None)
-    denial = next((one for one in said if DENYING.match(one[1].replace("_", " "))), None)
+    denial = next(
+        (one for one in said if DENYING.match(HUMP.sub(" ", one[1].replace("_", " ")))), None
+    )
     if answer is None and denial is None:
         asked = None if asked is None or _TYPED.match(asked[1]) else asked
     elif asked is None:
