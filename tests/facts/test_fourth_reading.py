@@ -37,6 +37,8 @@ CHOICES = [
     ("Edema: [ ] Yes [ ] No", {ED: None}),
     ("Edema: present or absent", {ED: None}),
     ("Edema: Yes No", {ED: None}),
+    ("Edema: Nil seen", {ED: 0}),
+    ("Edema: definitely absent", {ED: 0}),
     ("Edema: no / none", {ED: 0}),
     ("Consolidation/no effusion", {CO: 1, EF: 0}),
 ]

@@ -34,6 +34,10 @@ _NUMBER: Final = re.compile(_SCORE + r"(?:0?\.\d+|1\.0+|\d+(?:\.\d+)?\s?%)\Z")
 _PROBABILITY: Final = re.compile(_SCORE + r"(?P<number>\d*\.\d+|\d+(?=\s?%))\s?(?P<percent>%)?\Z")
 _GRADE: Final = re.compile(r"\d\Z")
 _CHOICES: Final = re.compile(r"\s*[/|]\s*|\s+or\s+")
+_OPPOSITES: Final = frozenset(
+    frozenset(pair.split())
+    for pair in ("yes no", "y n", "present absent", "positive negative", "true false", "pos neg")
+)
 _TICKED: Final = re.compile(r"\[[ xX]?\]|\([ xX]\)")
 _LONGEST_CHOICE: Final = 60
 _MOST_PADDED: Final = 6
@@ -82,17 +86,14 @@ class AnswerWords:
         if boxes > 1 and all(map(self.pure, _TICKED.split(text)[1:])):
             return Answer.BLANK  # all ticked, or none
         parts = _CHOICES.split(text.strip(_TRIM + "[]<>()").lower())
-        beside = len(parts) == 1
-        if beside:
-            parts = parts[0].split()
+        if len(parts) == 1 and frozenset(parts[0].split()) in _OPPOSITES:
+            return Answer.BLANK  # "Yes No", of which one was to be crossed out
         if len(parts) < 2:
             return None
         said = [
             self._kinds.get(part.strip(_TRIM)) or _LETTERS.get(part.strip(_TRIM)) for part in parts
         ]
         if None in said:
-            return None
-        if beside and not {Answer.AFFIRMED, Answer.DENIED}.issubset(said):
             return None
         return said[0] if len(set(said)) == 1 else Answer.BLANK
 
