@@ -116,10 +116,73 @@ FORMS = {
     "contractions": lambda pairs: " ".join(
         f"There's {n.lower()}." if v else f"There isn't {n.lower()}." for n, v in pairs
     ),
+    "sign, field": lines("({answer}) {low}", "+", "-", " "),
+    "pos or neg, field": lines("{answer} {low}", "pos", "neg", ", "),
+    "pos for or neg for": lines("{answer} {low}", "pos for", "neg for", ", "),
+    "field +ve": lines("{label} {answer}", "+ve", "-ve", "; "),
+    "field pos": lines("{label} {answer}", "pos", "neg", ", "),
+    "round buttons": lines("{label}: {answer}", "● Present ○ Absent", "○ Present ● Absent"),
+    "struck choice": lines("{label}: {answer}", "**Yes** / ~~No~~", "~~Yes~~ / **No**"),
+    "choice in brackets": lines("{label}: {answer}", "[Yes] No", "Yes [No]"),
+    "both states": lambda pairs: "".join(
+        f"- [{' x'[v]}] {n} present\n- [{'x '[v]}] {n} absent\n" for n, v in pairs
+    ),
+    "nested bullets": lambda pairs: (
+        "* Present\n"
+        + "".join(f"    * {name}\n" for name in names(pairs, True))
+        + "* Absent\n"
+        + "".join(f"    * {name}\n" for name in names(pairs, False))
+    ),
+    "bullets under a bare word": lambda pairs: (
+        "Positive\n"
+        + "".join(f"- {name}\n" for name in names(pairs, True))
+        + "Negative\n"
+        + "".join(f"- {name}\n" for name in names(pairs, False))
+    ),
+    "numbered records": lines("Finding {number}: {label}\nStatus: {answer}\n", "Present", "Absent"),
+    "turns in one line": lines("Q: Is there {low}? A: {answer}", "Yes", "No", " "),
+    "numbered turns": lines("Q{number}. Is there {low}?\nA{number}. {answer}", "Yes", "No"),
+    "field/answer": lines("{label}/{answer}", "yes", "no", " "),
+    "field [1]": lines("{label} [{answer}]", "1", "0", " "),
+    "tagger": lines("{label}\tB-FIND\t{answer}", "affirmed", "negated"),
+    "thumbs": lines("{label} {answer}", "👍", "👎"),
+    "hashtags": lines("#{answer}{label}", "", "No", " "),
+    "probable by words": lines("{label}: {answer}", "High probability", "Low probability"),
+    "likely": lines("{label}: {answer}", "Very likely", "Very unlikely"),
+    "known": lines("{label}: {answer}", "Known present", "Known absent"),
+    "appears": lines("{label}: {answer}", "Appears present", "Does not appear present"),
+    "answer as an attribute": lines(
+        '<finding status="{answer}">{label}</finding>', "positive", "negative"
+    ),
+    "negated as an attribute": lines(
+        '<entity type="{label}" negated="{answer}"/>', "false", "true"
+    ),
+    "JSON, detected": lambda pairs: json.dumps([{"class": n, "detected": v} for n, v in pairs]),
+    "JSON, negated": lambda pairs: json.dumps([{"text": n, "negated": not v} for n, v in pairs]),
+    "JSON, absent": lambda pairs: json.dumps({n: {"absent": not v} for n, v in pairs}),
+    "JSON, columns": lambda pairs: json.dumps(
+        {"finding": [n for n, _ in pairs], "present": [v for _, v in pairs]}
+    ),
+    "FHIR": lambda pairs: json.dumps(
+        [{"status": "final", "code": {"text": n}, "valueBoolean": v} for n, v in pairs]
+    ),
     "thought first": lambda pairs: (
         "<think>Edema? Or a fracture?</think>" + lines("{label}: {answer}", "Yes", "No")(pairs)
     ),
 }
+
+SCORES = {
+    "probability": lines("{label}: {answer}", "0.97", "0.02"),
+    "percentage": lines("{label}: {answer}", "95%", "3%"),
+    "probability in brackets": lines("{label} (probability {answer})", "0.9", "0.1", ", "),
+    "grade": lines("{label}: {answer}", "2", "0"),
+    "JSON, probability": lambda pairs: json.dumps({n: 0.9 if v else 0.1 for n, v in pairs}),
+    "glued signs": lines("{answer}{low}", "+", "-", " "),
+    "denied together": lambda pairs: (
+        f"Present: {', '.join(names(pairs, True))}. {', '.join(names(pairs, False))} are ruled out."
+    ),
+}
+"""What can be told only of several findings."""
 
 answers = st.dictionaries(st.sampled_from(FINDINGS), st.booleans(), min_size=1).filter(
     lambda answers: any(answers.values())
@@ -135,6 +198,19 @@ def test_a_true_answer_earns_all_and_a_turned_one_nothing(form, answers):
     labels = {name: int(there) for name, there in pairs}
     write = FORMS[form]
     assert FactSReward()([write(pairs), write(turned)], labels=[labels] * 2) == [1, 0], write(pairs)
+
+
+@pytest.mark.parametrize("form", SCORES)
+@settings(max_examples=25)
+@given(answers.filter(lambda answers: len(answers) - sum(answers.values()) > 1))
+def test_several_findings_make_plain_what_a_number_or_a_sign_means(form, answers):
+    pairs = list(answers.items())
+    labels = {name: int(there) for name, there in pairs}
+    turned = [(name, not there) for name, there in pairs]
+    write = SCORES[form]
+    texts = [write(pairs)] + [write(turned)] * (sum(answers.values()) > 1)
+    rewards = FactSReward()(texts, labels=[labels] * len(texts))
+    assert rewards == [1, 0][: len(texts)], texts
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,7 @@ class RulesEngine:
             if reading.denies_previous and readings:  # "This has cleared."
                 said = passages[len(readings) - 1].written(source.text)
                 readings[-1] = self._reading(said, ABSENT)
-            elif reading.denies_all:
+            elif reading.denies_all or passage.denies_all:
                 readings = [
                     self._reading(
                         one.written(source.text), ABSENT if one.how is STATED else one.how
@@ -189,8 +189,10 @@ class RulesEngine:
     def _passages(self, text: str) -> list[Passage]:
         passages: list[Passage] = []
         before: tuple[int, int] | None = None
-        for item in self._layout.items(text):
-            passages += self._fields.passages(text, item, before)
+        items = self._layout.items(text)
+        scored = self._fields.are_scored(text, items)
+        for item in items:
+            passages += self._fields.passages(text, item, before, scored=scored)
             before = item.start, item.end
         return passages
 

@@ -6,11 +6,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from orapo.facts.forms.answers import Answer
 from orapo.facts.forms.items import Item, Place
+from orapo.facts.forms.names import (
+    ALL_DENIED,
+    ASSERTED,
+    CODES,
+    DIFFERENTIAL,
+    EARLIER,
+    LISTED,
+    PROMPT,
+    PROSE_LIST,
+    REJECTED,
+)
 from orapo.facts.language.extraction import How, Reading, lower
 from orapo.facts.language.schema import TOKEN, Kind
 from orapo.facts.language.vocabulary import Vocabulary
@@ -36,6 +47,8 @@ _MEASURE: Final = re.compile(
 
 
 _JOINED: Final = How.JOINED
+_EVEN: Final = 0.5
+"""The probability from which on a finding counts as said."""
 
 
 class Passage(NamedTuple):
@@ -47,6 +60,7 @@ class Passage(NamedTuple):
         pieces: What is read; two pieces are a field and its answer.
         how: As it stands, or denied, doubted ...
         asked: Whether it is a question that nothing answers.
+        denies_all: Whether it takes back all that was said before it.
     """
 
     start: int
@@ -54,6 +68,7 @@ class Passage(NamedTuple):
     pieces: tuple[Place, ...]
     how: How
     asked: bool = False
+    denies_all: bool = False
 
     def written(self, text: str) -> str:
         """Return what is read as one text."""
@@ -113,6 +128,12 @@ _OF_A_SIDE: Final = re.compile(
 """What an answer says of one side: "L small", "right - none"."""
 
 
+_DASHED: Final = re.compile(
+    r"[\s*•-]*(?P<name>[A-Z][A-Za-z/]*(?: [A-Za-z/]+){0,3})\s+[-–—]+\s+(?P<said>(?:[Nn]o|[Nn]ot|[Nn]one|[Nn]egative|[Aa]bsent|[Tt]here (?:is|are) no|[Ww]ithout)\b)"
+)
+"""A field, a dash and a sentence that denies: "Lung lesion - No nodule or mass."."""
+
+
 def _shifted(place: Place, by: int) -> Place:
     return place[0] + by, place[1] + by
 
@@ -129,16 +150,61 @@ class FieldReader:
         self._vocabulary, self._read = vocabulary, read
         self._words = vocabulary.answers
 
-    def passages(self, text: str, item: Item, before: Place | None) -> Iterator[Passage]:
+    def are_scored(self, text: str, items: Sequence[Item]) -> bool:
+        """Whether numbers answer a text's fields: more than one finding has a probability or a grade.
+
+        A lone number may be a size ("Pneumothorax: 20%") or a count.
+        """
+        scores = 0
+        for item in items:
+            if item.field is None or item.answer is None:
+                continue
+            said = text[slice(*item.answer)]
+            if self._score(said) is None:
+                continue
+            scores += not self._read(text[slice(*item.field)]).silent
+            if scores > 1:
+                return True
+        return False
+
+    def _score(self, said: str) -> Answer | None:
+        """Return what a number says among other such numbers: half or more, or a grade, is a yes."""
+        probability = self._words.probability(said)
+        if probability is not None:
+            return Answer.AFFIRMED if probability >= _EVEN else Answer.DENIED
+        grade = self._words.grade(said)
+        if grade is None:
+            return None
+        return Answer.AFFIRMED if grade else Answer.DENIED
+
+    def passages(
+        self, text: str, item: Item, before: Place | None, *, scored: bool = False
+    ) -> Iterator[Passage]:
         """Yield what is read of an item of a clean text.
 
         Args:
             text: The text.
             item: The item.
             before: The item before it, which a pronoun may mean.
+            scored: Whether numbers answer the text's fields.
         """
+        if ALL_DENIED.match(text, item.start, item.end):
+            whole = ((item.start, item.end),)
+            yield Passage(item.start, item.end, whole, How.NOTHING, denies_all=True)
+            return
         if item.field is None:
             if item.answer is not None:
+                if item.asked and PROMPT.match(text, *item.answer):
+                    yield Passage(item.start, item.end, (item.answer,), How.NOTHING, True)
+                    return
+                if PROSE_LIST.match(text, *item.answer):
+                    yield Passage(item.start, item.end, (item.answer,), How.NOTHING)
+                    return
+                dashed = _DASHED.match(text, *item.answer)
+                if dashed is not None and self._same(text, dashed, item.answer[1]):
+                    said = dashed.start("said"), item.answer[1]
+                    yield Passage(item.start, item.end, (said,), How.STATED)
+                    return
                 completed = self._completed(text, *item.answer, before)
                 how = How.STATED if completed is None else _JOINED
                 yield Passage(item.start, item.end, completed or (item.answer,), how, item.asked)
@@ -146,7 +212,18 @@ class FieldReader:
         if item.answer is None:
             yield self._unanswered(text, item)
             return
+        if scored and (score := self._score(text[slice(*item.answer)])) is not None:
+            asked = self._read(text[slice(*item.field)])
+            if not asked.silent:
+                yield self._decided(item, item.field, item.answer, score, asked)
+                return
         yield from self._answered(text, item, item.field, item.answer)
+
+    def _same(self, text: str, dashed: re.Match[str], end: int) -> bool:
+        """Whether what stands behind a dash denies what the name before it names, and no more of it."""
+        named = self._read(dashed["name"])
+        said = self._read(text[dashed.start("said") : end])
+        return bool(named.stated) and named.stated.keys() <= said.stated.keys()
 
     def _completed(
         self, text: str, start: int, end: int, before: Place | None
@@ -206,6 +283,12 @@ class FieldReader:
         name, said = text[slice(*field)], text[slice(*answer)]
         lead = self._words.leading(said)
         pure = self._words.pure(said)
+        if EARLIER.match(name.strip()) or CODES.match(name.strip()):
+            yield Passage(start, end, (answer,), How.NOTHING)
+            return
+        if DIFFERENTIAL.match(name.strip()):
+            yield Passage(start, end, (answer,), How.DOUBTED)
+            return
         if name.lower().strip() in self._vocabulary.normal_names:
             yield self._normal(item, field, pure or (lead[0] if lead else None))
             return
@@ -243,6 +326,19 @@ class FieldReader:
             return
         if not whole.silent and asked.silent and _NAMING.isdisjoint(self._kinds(said)):
             yield Passage(start, end, (field, answer), How.STATED)  # "Heart: normal in size"
+            return
+        comma = said.rfind(",")
+        last = self._words.pure(said[comma + 1 :]) if comma > 0 else None
+        if (
+            last is not None
+            and last is not Answer.BLANK
+            and not asked.silent
+            and asked.stated.keys().isdisjoint(whole.stated)
+        ):
+            # "Pneumothorax: the lungs are expanded, none seen"
+            edge = answer[0] + comma
+            yield Passage(start, edge, ((answer[0], edge),), How.STATED)
+            yield self._decided(item, field, answer, last, asked)._replace(start=edge)
             return
         if not whole.silent:
             head = (answer[0], answer[0] + cut.start()) if cut else None
@@ -350,6 +446,11 @@ class FieldReader:
     ) -> Passage:
         """Read a list below "Absent", "Possible", "Normal", or text below a name that says nothing."""
         how = How.STATED
+        name = text[slice(*field)]
+        if REJECTED.search(name):
+            return Passage(item.start, item.end, (answer,), How.ABSENT)
+        if LISTED.match(name) and not ASSERTED.search(name):
+            return Passage(item.start, item.end, (answer,), How.NOTHING)
         if not _OF_NO_FILM.isdisjoint(kinds):  # "For example, a report might read: ..."
             how = How.NOTHING
         elif kinds[:1] == [Kind.NEUTRAL]:

@@ -18,7 +18,7 @@ class Answer(Enum):
     """Nothing: not assessed, unknown."""
 
 
-_TRIM: Final = " \t\r\n.,;:!\"'*`"
+_TRIM: Final = " \t\r\n.,;:!\"'*`/|"
 _BARE: Final = frozenset(("yes", "no", "none", "true", "false", "y", "n", "nil"))
 """Answers that need no separator before them at the end of a line ("effusion no")."""
 _LETTERS: Final = {
@@ -28,8 +28,23 @@ _LETTERS: Final = {
     "f": Answer.DENIED,
 }
 """Present and absent, true and false: alone they answer, in a sentence they are words."""
-_NUMBER: Final = re.compile(r"(?:0?\.\d+|\d+(?:\.\d+)?\s?%)\Z")
-"""A probability states nothing."""
+_SCORE: Final = r"(?:(?:probability|prob\.?|likelihood|score|p)\s*[:=]?\s*)?"
+_NUMBER: Final = re.compile(_SCORE + r"(?:0?\.\d+|1\.0+|\d+(?:\.\d+)?\s?%)\Z")
+"""A probability alone states nothing: it may be a size as well."""
+_PROBABILITY: Final = re.compile(_SCORE + r"(?P<number>\d*\.\d+|\d+(?=\s?%))\s?(?P<percent>%)?\Z")
+_GRADE: Final = re.compile(r"\d\Z")
+_CHOICES: Final = re.compile(r"\s*[/|]\s*|\s+or\s+")
+_OPPOSITES: Final = frozenset(
+    frozenset(pair.split())
+    for pair in ("yes no", "y n", "present absent", "positive negative", "true false", "pos neg")
+)
+_TICKED: Final = re.compile(r"\[[ xX]?\]|\([ xX]\)")
+_LONGEST_CHOICE: Final = 60
+_MOST_PADDED: Final = 6
+_PADDING: Final = frozenset(
+    ("known", "appears", "appear", "seems", "to", "be", "clearly", "currently", "now", "is", "are", "was", "were", "been", "has", "have", "all", "both", "each", "also", "again", "today", "still", "here", "clinically", "radiographically")
+)  # fmt: skip
+"""Words that an answer says no more with."""
 
 
 class AnswerWords:
@@ -57,9 +72,53 @@ class AnswerWords:
         stripped = text.strip(_TRIM).lower()
         known = self._kinds.get(" ".join(stripped.split())) or self._kinds.get(text.strip().lower())
         known = known or _LETTERS.get(stripped)
-        if known is None and _NUMBER.match(stripped):
+        if known is not None or not stripped:
+            return known
+        if _NUMBER.match(stripped):
             return Answer.BLANK
-        return known
+        return self._choice(text) or self._padded(stripped)
+
+    def _choice(self, text: str) -> Answer | None:
+        """Return what several answers say of which one was to be chosen: one answer, or nothing."""
+        if len(text) > _LONGEST_CHOICE:
+            return None
+        boxes = len(_TICKED.findall(text))
+        if boxes > 1 and all(map(self.pure, _TICKED.split(text)[1:])):
+            return Answer.BLANK  # all ticked, or none
+        parts = _CHOICES.split(text.strip(_TRIM + "[]<>()").lower())
+        if len(parts) == 1 and frozenset(parts[0].split()) in _OPPOSITES:
+            return Answer.BLANK  # "Yes No", of which one was to be crossed out
+        if len(parts) < 2:
+            return None
+        said = [
+            self._kinds.get(part.strip(_TRIM)) or _LETTERS.get(part.strip(_TRIM)) for part in parts
+        ]
+        if None in said:
+            return None
+        return said[0] if len(set(said)) == 1 else Answer.BLANK
+
+    def _padded(self, text: str) -> Answer | None:
+        """Return what an answer says among words that add nothing ("known present", "all negative")."""
+        words = text.split()
+        if not 1 < len(words) <= _MOST_PADDED:
+            return None
+        rest = [word for word in words if word not in _PADDING]
+        if len(rest) == len(words):
+            return None
+        return self._kinds.get(" ".join(rest))
+
+    def probability(self, text: str) -> float | None:
+        """Return the number, from 0 to 1, that an answer gives and no more ("0.97", "3 %", "p = 0.1")."""
+        match = _PROBABILITY.match(text.strip(_TRIM + "()").lower())
+        if match is None:
+            return None
+        number = float(match["number"]) / (100 if match["percent"] else 1)
+        return number if number <= 1 else None
+
+    def grade(self, text: str) -> int | None:
+        """Return the grade that an answer gives and no more ("0", "2")."""
+        stripped = text.strip(_TRIM)
+        return int(stripped) if _GRADE.match(stripped) else None
 
     def bare(self, text: str) -> bool:
         """Whether an answer can be nothing else, wherever it stands."""

@@ -38,6 +38,20 @@ _RTF: Final = re.compile(
 _ESCAPED: Final = re.compile(r"(?:\\r)?\\n(?![a-z])|\\r(?![a-z])")
 
 
+ESCAPED: Final = re.compile(r"\\u(?=00[89A-Fa-f]|0[1-9A-Fa-f]|[1-9A-Fa-f])([0-9A-Fa-f]{4})")
+"""A character outside ASCII as JSON and Python write it."""
+
+
+def unescaped(text: str) -> Rewritten:
+    """Return a text with characters in place of their numbers (the bullet's 2022 behind a "u")."""
+    return substituted(text, ESCAPED, lambda match: _character(int(match[1], 16)))
+
+
+def _character(code: int) -> str:
+    char = chr(code)
+    return char if char.isprintable() else " "
+
+
 def shown(text: str) -> Rewritten:
     """Return a document's text as it would be shown.
 

@@ -38,8 +38,8 @@ def _members(names: str) -> re.Pattern[str]:
 
 
 NAMING: Final = _members(
-    r"(?:name|label|finding|observation|condition|item|structure|key|pathology|question|title|disease"
-    r"|diagnosis|abnormality|feature)s?"
+    r"(?:name|label|finding|observation|condition|item|structure|key|patholog(?:y|ies)|question|title|disease"
+    r"|diagnosis|abnormality|abnormalities|feature|class|class name|entity|concept|sign)(?:s|es)?(?: ?#?\d{1,2})?"
 )
 """Members of an object, an element or a field that say what the others are about."""
 ANSWERING: Final = _members(
@@ -48,6 +48,12 @@ ANSWERING: Final = _members(
     r"|value ?(?:boolean|string|code|integer)?"
 )
 """Members that hold the answer."""
+DENYING: Final = _members(
+    r"(?:is |was )?(?:negated|absent|excluded|ruled out|denied|refuted)|negation(?: ?ind(?:icator)?)?|absence"
+)
+"""Members that hold the answer turned round: ``"negated": true``."""
+PROBABLE: Final = _members("prob(?:ability)?|likelihood")
+"""Members that answer where none other does."""
 BESIDE: Final = _members(
     r"side|laterality|location|position|severity|size|degree|confidence|probability|score|code|id"
     r"|grade|count|measurement|zone|lobe|date|time|views?|age|sex|gender|evidence|uncertainty"
@@ -55,6 +61,14 @@ BESIDE: Final = _members(
 """Members that say more about it, and nothing alone."""
 SIDE: Final = _members(r"(?:the )?(?:left|right|lt\.?|rt\.?|l|r)(?:[- ]sided?| lung)?")
 """Names that say where, of the field before them ("Effusion: left: small, right: none")."""
+
+
+def turned(answer: str) -> str:
+    """Return what ``"negated": answer`` says of the finding itself; nothing if that can't be told."""
+    said = answer.strip().lower()
+    if said in ("true", "yes", "1", "y", "1.0", "negated"):
+        return "no"
+    return "yes" if said in ("false", "no", "0", "n", "0.0", "affirmed") else ""
 
 
 _SIGNED: Final = re.compile(r"\d|[Vv][Ee]\b")

@@ -6,11 +6,11 @@ Nothing is parsed that would have to be whole: what was cut off at its longest l
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, NamedTuple
 
-from orapo.facts.forms.items import ANSWERING, NAMING
+from orapo.facts.forms.items import ANSWERING, DENYING, NAMING, turned
 from orapo.facts.forms.rewriting import Rewriter
-from orapo.facts.forms.shorthand import HUMP
+from orapo.facts.forms.typography import HUMP
 
 JSON: Final = re.compile(r"[{\[]\s*(?=[\"'{\[}]|$)")
 """Where JSON may begin."""
@@ -26,10 +26,25 @@ _ESCAPES: Final = {"n": "\n", "t": " ", "r": "\n", "b": " ", "f": "\n"}
 _CODED: Final = re.compile(r"(?:text|code|display|concept|description|type)\Z", re.IGNORECASE)
 _SCORED: Final = re.compile(r"(?:score|probability|prob)\Z", re.IGNORECASE)
 """Members that name a finding, and that answer, where no other one does."""
+_GENERIC: Final = re.compile(
+    r"(?:clinical |medical |radiology )?(?:finding|observation|entity|problem|disease|disorder|sign|symptom|condition|concept|pathology)s?\Z",
+    re.IGNORECASE,
+)
+"""What kind of thing is named, not which."""
+_OF_THE_RECORD: Final = re.compile(
+    r"(?:final|preliminary|registered|amended|corrected|completed?|active|done|success|ok)\Z",
+    re.IGNORECASE,
+)
+"""What a record's status is, not a finding's."""
 _CONTENT: Final = ("text", "single", "word")
 DEEPEST: Final = 40
 """Levels of JSON that are told apart."""
 
+_ANSWER: Final = re.compile(
+    r"-?\d+(?:\.\d+)?%?|true|false|null|none|yes|no|present|absent|positive|negative|uncertain|y|n",
+    re.IGNORECASE,
+)
+"""What a column of answers holds."""
 _VALUE: Final = re.compile(r"-?\d+(?:\.\d+)?%?|true|false|null|none|nan", re.IGNORECASE)
 
 Token = re.Match[str]
@@ -69,13 +84,25 @@ def write_json(writer: Rewriter, tokens: list[Token]) -> None:
     while index < len(tokens):
         token = tokens[index]
         if token.lastgroup == "open":
-            named = _about(tokens, index) if token.group() == "{" else None
+            opens = token.group() == "{"
+            columns = _columns(tokens, index) if opens else None
+            if columns is not None:
+                for name, answer in columns.pairs:
+                    _new_line(writer, len(about))
+                    _put_value(writer, name)
+                    writer.put(f": {_plain(answer)}")
+                index = columns.end
+                continue
+            named = _about(tokens, index) if opens else None
             about.append(None if named is None else named[0])
             if named is not None:
                 _new_line(writer, len(about) - 1)
                 _put_value(writer, named[0], key=True)
                 writer.put(": ")
-                _put_value(writer, named[1])
+                if named[2]:
+                    writer.put(turned(_plain(named[1])))
+                else:
+                    _put_value(writer, named[1])
         elif token.lastgroup == "close":
             del about[-1:]
         elif _kind(tokens, index + 1) == "colon":
@@ -95,13 +122,20 @@ def _member(writer: Rewriter, tokens: list[Token], index: int, about: list[Token
         # beside name and answer: side, size, a comment
         word = _plain(key)
         more = _plain(tokens[index + 2])
-        if not (NAMING.match(word) or ANSWERING.match(word)) and _VALUE.fullmatch(more) is None:
+        if (
+            tokens[index + 2] is not about[-1]
+            and not (NAMING.match(word) or ANSWERING.match(word) or DENYING.match(word))
+            and _VALUE.fullmatch(more) is None
+        ):
             writer.put(", ")
             _put_value(writer, tokens[index + 2])
         return index + 3
     if about and about[-1] is not None and not simple and _CODED.match(_plain(key)):
         return _closed(tokens, index + 2)  # the name is written already
     _new_line(writer, len(about) - 1)
+    if simple and DENYING.match(_plain(key)) and (said := turned(_plain(tokens[index + 2]))):
+        writer.put(f"present: {said}", tokens[index + 2].end())
+        return index + 3
     _put_value(writer, key, key=True)
     writer.put(":")
     if not simple:
@@ -115,10 +149,48 @@ def _kind(tokens: list[Token], index: int) -> str | None:
     return tokens[index].lastgroup if index < len(tokens) else None
 
 
-def _about(tokens: list[Token], start: int) -> tuple[Token, Token] | None:
-    """Return the name and the answer of an object such as {"finding": "edema", "present": false}."""
+class _Columns(NamedTuple):
+    pairs: list[tuple[Token, Token]]
+    end: int
+
+
+def _columns(tokens: list[Token], start: int) -> _Columns | None:
+    """Return the rows of {"finding": ["edema"], "present": [false]}, and where it ends."""
+    lists: list[list[Token]] = []
+    named: list[Token] = []
+    index = start + 1
+    while _kind(tokens, index) != "close":
+        if lists and _kind(tokens, index) == "comma":
+            index += 1
+        if _kind(tokens, index + 1) != "colon" or _kind(tokens, index + 2) != "open":
+            return None
+        naming = NAMING.match(_plain(tokens[index])) is not None
+        index += 3
+        held: list[Token] = []
+        while _kind(tokens, index) in (*_CONTENT, "comma"):
+            if tokens[index].lastgroup != "comma":
+                held.append(tokens[index])
+            index += 1
+        if _kind(tokens, index) != "close" or (lists and len(held) != len(lists[0])):
+            return None
+        lists.append(held)
+        named = held if naming and not named else named
+        index += 1
+    answers = next((one for one in lists if one is not named and _all_answer(one)), None)
+    if not named or not answers or any(name.lastgroup == "word" for name in named):
+        return None
+    return _Columns(list(zip(named, answers, strict=True)), index + 1)
+
+
+def _all_answer(tokens: list[Token]) -> bool:
+    return all(_ANSWER.fullmatch(_plain(token)) for token in tokens)
+
+
+def _about(tokens: list[Token], start: int) -> tuple[Token, Token, bool] | None:
+    """Return what {"finding": "edema", "present": false} names and answers, and if that is turned."""
     name: Token | None = None
     answer: Token | None = None
+    denial: Token | None = None
     coded: Token | None = None
     scored: Token | None = None
     depth = 0
@@ -135,18 +207,26 @@ def _about(tokens: list[Token], start: int) -> tuple[Token, Token] | None:
         if value.lastgroup in ("open", "close", "comma"):
             continue
         word = " ".join(HUMP.sub(" ", _plain(token)).split())
+        if NAMING.match(word) and _GENERIC.match(_plain(value)):
+            continue  # {"text": "edema", "label": "FINDING"}
         if name is None and NAMING.match(word) and value.lastgroup != "word":
             name = value
         elif answer is None and ANSWERING.match(word):
-            answer = value
+            if _OF_THE_RECORD.match(_plain(value)) is None:
+                answer = value
+        elif denial is None and DENYING.match(word) and turned(_plain(value)):
+            denial = value
         elif _CODED.match(word) and value.lastgroup != "word":
             coded = coded or value
         elif _SCORED.match(word):
             scored = scored or value
-    name, answer = name or coded, answer or scored
-    if name is None or answer is None:
+    name = name or coded
+    if name is None:
         return None
-    return name, answer
+    if answer is None and denial is not None:
+        return name, denial, True
+    answer = answer or scored
+    return None if answer is None else (name, answer, False)
 
 
 def _coded(tokens: list[Token], start: int) -> Token | None:

@@ -7,11 +7,12 @@ What one sentence holds is found by `orapo.facts.forms.pairs`; what field and an
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from orapo.facts.forms.answers import AnswerWords
-from orapo.facts.forms.items import ANSWERING, BESIDE, NAMING, SIDE, Item, Place, stripped
+from orapo.facts.forms.items import ANSWERING, BESIDE, NAMING, PROBABLE, SIDE, Item, Place, stripped
 from orapo.facts.forms.pairs import BOX, Pairs
 from orapo.facts.forms.sections import HeadingNames, reported_parts
 from orapo.facts.forms.sentences import WRAPPED_LINE, split_sentences
@@ -34,6 +35,8 @@ _ENDS_OPEN: Final = re.compile(
 _WORD: Final = re.compile(r"[a-z']+")
 _ANSWER_IS: Final = re.compile(r"(?:the |my )?answer(?: is)?", re.IGNORECASE)
 _WORDS_IN_NAME: Final = 6
+_STATES: Final = 2
+"""Boxes of one finding that make them a choice."""
 _NEAR: Final = 4
 """Words on each side of a line's end in which a phrase is looked for."""
 _NOUN_SIDE: Final = re.compile(r"\b(?:the|on)\s+(?:left|right)\s*\Z", re.IGNORECASE)
@@ -69,6 +72,8 @@ class Layout:
             found += self._part(text, start, end)
         if "\n" in text:
             found = self._joined(text, found)
+            if "[" in text:
+                found = self._ticked(text, found)
         return self._answered(text, found) if "?" in text else found
 
     # Lines
@@ -173,7 +178,7 @@ class Layout:
         if not parents:
             return item
         parent = parents[-1]
-        parent.used = True
+        answered, parent.used = parent.used, True
         if item.field is None:
             return item._replace(field=parent.place)
         name = text[slice(*item.field)].strip()
@@ -181,6 +186,8 @@ class Layout:
             return item._replace(field=parent.place, start=min(item.start, item.end))
         if SIDE.match(name):
             return item.of(parent.place)
+        if PROBABLE.match(name) and not answered:
+            return item._replace(field=parent.place)
         if BESIDE.match(name):
             return item._replace(field=None, answer=None)
         return item
@@ -212,6 +219,34 @@ class Layout:
                 item = Item(before.start, item.end, before.answer, item.answer)
             done.append(item)
         return done
+
+    def _ticked(self, text: str, items: list[Item]) -> list[Item]:
+        """Read boxes of two states of a finding: "[x] Edema present", "[ ] Edema absent"."""
+        states = [self._state(text, item) for item in items]
+        names = Counter(state.name for state in states if state is not None)
+        done: list[Item] = []
+        for item, state in zip(items, states, strict=True):
+            if state is None or names[state.name] < _STATES:
+                done.append(item)
+            elif state.ticked:
+                done.append(item._replace(field=state.field, answer=state.answer))
+        return done
+
+    def _state(self, text: str, item: Item) -> _State | None:
+        """Return the name and the state that a box stands for; None if it stands for no state."""
+        if item.field is None or item.answer is None:
+            return None
+        box = BOX.fullmatch(text, *item.answer)
+        start, end = item.field
+        named = text[start:end]
+        cut = max(named.rfind(" "), named.rfind("\t"), named.rfind(":"))
+        if named[:cut].lower().endswith((" not", ":not")):
+            cut = named.rfind(" ", 0, cut)
+        if box is None or cut <= 0 or self._words.pure(named[cut:]) is None:
+            return None
+        ticked = (box["in"] or box["round"] or "").strip(" -") != ""
+        field = stripped(text, start, start + cut)
+        return _State(text[slice(*field)].lower(), field, (start + cut + 1, end), ticked)
 
     def _answered(self, text: str, items: list[Item]) -> list[Item]:
         """Join each question with its answer, if the next item begins with one."""
@@ -274,6 +309,13 @@ class Layout:
 
 def _ordinal(number: str) -> int:
     return int(number) if number.isdecimal() else ord(number) - ord("a") + 1
+
+
+class _State(NamedTuple):
+    name: str
+    field: Place
+    answer: Place
+    ticked: bool
 
 
 class _Block(NamedTuple):

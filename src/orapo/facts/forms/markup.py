@@ -13,6 +13,7 @@ from orapo.facts.forms.rewriting import Rewriter, Rewritten
 
 MARKED: Final = re.compile(
     r"[{}\[|*`~#\\>]|\"[,;\t]\"|__(?=[A-Za-z])|---|===|___\n"
+    r"|(?i:\b(?:status|present|presence|value|answer|result)[,;\t]\w)"
     r"|(?i:(?:finding|label|observation|name|condition|disease|pathology|abnormality)s?[,;\t]\w)"
     r"|\n[ \t]*(?:-?[01](?:\.0)?|[Yy]es|[Nn]o|[Tt]rue|[Ff]alse)[ \t]*[,;\t]"
 )
@@ -143,12 +144,12 @@ class _Lines:
         )
 
     def _titles(self, line: str, following: str) -> bool:
-        """Whether a line is "label,value" above "Edema,0"."""
+        """Whether a line is "label,value" above "Edema,0", or "value,label" above "0,Edema"."""
         titles, values = (re.split(r"[,;\t]", each) for each in (line, following))
-        return (
-            len(titles) == len(values) > 1
-            and _HEADER_CELL.match(titles[0].strip()) is not None
-            and self._words.pure(values[-1]) is not None
+        return len(titles) == len(values) > 1 and any(
+            _HEADER_CELL.match(titles[name].strip()) is not None
+            and self._words.pure(values[value]) is not None
+            for name, value in ((0, -1), (-1, 0))
         )
 
     def _heads(self, cells: list[Place], line: str, following: str) -> bool:

@@ -24,11 +24,25 @@ _WORDS_IN_NAME: Final = 9
 _LAST_NAME: Final = re.compile(r"\s([A-Z][A-Za-z/]*(?: [a-z]+){0,3})\s*\Z")
 """A name with a capital before a colon: "Edema: mild Fracture: no"."""
 _PAIRS: Final = re.compile(
-    r"([A-Za-z][A-Za-z /]*?)\s+(yes|no|none|absent|present|positive|negative)\b[ ,;.]*",
+    r"([A-Za-z][A-Za-z /]*?)\s+(yes|no|none|absent|present|positive|negative)\b[ ,;./|]*",
     re.IGNORECASE,
 )
 _AHEAD: Final = re.compile(r"([A-Za-z]+(?: [a-z]+)?)[ \t]+[-–—]+[ \t]+(?=\S)")
 _DASH: Final = re.compile(r"[ \t]+[-–—]+[ \t]+")
+_ALL_DENIED: Final = re.compile(
+    r"(?P<mark>[ ]?[:,–—-])?[ ]+(?P<verb>(?:is|are|was|were|has been|have been|have all been|are all|were all|all)[ ]+)?"
+    r"(?P<answer>(?:all |both )?(?:ruled out|excluded|absent|negative|negated|false"
+    r"|not (?:seen|present|identified|detected|found|visible|visualized|evident|noted)))[\s.!]*\Z"
+)
+"""Behind a list of names: none of them is there."""
+_NAMES: Final = re.compile(r"[A-Za-z][A-Za-z,/&' -]{4,400}\Z")
+_PARTS: Final = re.compile(r"[,/&]|\b(?:and|or)\b")
+_CLAUSE: Final = re.compile(
+    r"\b(?:no|not|without|nor|neither|but|is|are|was|were|has|have|with|which|that|there|except|unchanged|seen|noted|present)\b",
+    re.IGNORECASE,
+)
+"""What a list of mere names does not hold."""
+_LONGEST_LIST: Final = 450
 _LONGEST_LINE: Final = 120
 """Characters of a field without a colon, and of its answer."""
 
@@ -72,6 +86,10 @@ class Pairs:
             if found:
                 yield from found
                 return
+        denied = self._denied(text, start, end)
+        if denied is not None:
+            yield denied
+            return
         match = _FIELD.match(text, start, end)
         if match is not None and len(match["name"].split()) <= _WORDS_IN_NAME:
             yield from self._chain(text, match, start, end)
@@ -122,6 +140,24 @@ class Pairs:
                 if place[0] < place[1]:
                     yield Item(place[0], box.end(), place, box.span())
                 begin = box.end()
+
+    def _denied(self, text: str, start: int, end: int) -> Item | None:
+        """Return the field of "Edema, fracture and effusion are ruled out", if it is mere names."""
+        if end - start > _LONGEST_LIST:
+            return None
+        match = _ALL_DENIED.search(text, start, end)
+        if match is None:
+            return None
+        names = text[start : match.start()]
+        parts = [part.strip() for part in _PARTS.split(names) if part.strip()]
+        if len(parts) < 2 or not _NAMES.match(names) or _CLAUSE.search(names):
+            return None
+        plural = match["verb"] is not None and match["verb"].split()[0] not in ("is", "was", "has")
+        several = match["answer"].startswith(("all ", "both "))
+        titles = match["mark"] != "," and all(part[0].isupper() for part in parts)
+        if not (plural or several or titles):
+            return None
+        return Item(start, end, (start, match.start()), match.span("answer"))
 
     def _in_parentheses(self, text: str, start: int, end: int) -> Iterator[Item]:
         """Yield the fields of "Pneumothorax (no), effusion (yes)"."""

@@ -11,7 +11,23 @@ ZERO: Final = re.compile(r"[A-Za-z]0(?![0-9.])")
 """A zero that may stand for a letter ("N0 effusion")."""
 _SIMPLE: Final = re.compile(r"[A-Za-z0-9 .,;'/%+&\"-]*\Z")
 _HINTS: Final = (
-    *(" -", "- ", "   ", " yes", " true", " false", " nil", "&amp", "&nbsp", "&#"),
+    *(
+        " -",
+        "- ",
+        "   ",
+        " yes",
+        " true",
+        " false",
+        " nil",
+        "&amp",
+        "&nbsp",
+        "&#",
+        "...",
+        "-,",
+        "-;",
+        "/no",
+        "/yes",
+    ),
     *(f" {answer}{mark}" for answer in ("no", "none") for mark in ".,;"),
 )
 """A text of simple characters in which none of these and of the next stands is sentences alone."""
@@ -23,7 +39,21 @@ _PERHAPS: Final = tuple(
         (("the left ", "the right "), r"\b[Tt]he (?:left|right) (?:persist|remain|is |has )"),
         (("1.", "1)", "1-", "2-"), r"1[.)](?=[A-Za-z])|\b[12]-(?=[A-Z])"),
         (("2.", "2)"), r"2[.)](?:(?<=[a-z]2.)|(?<=[a-z] 2.))"),
-        (("n o ",), r"\b[Nn] o "),
+        (("n o ", "n-o "), r"\b[Nn][ -]o "),
+        (("neg ", "neg.", "neg,", "pos ", "pos.", "pos,"), r"\b(?:[Nn]eg|NEG|[Pp]os|POS)\b"),
+        (("positive ",), r"\b[Pp]ositive (?!for\b)"),
+        (("labels ", "classes ", "categories ", "candidates "), r"(?:include|considered|are|were) "),
+        (
+            ("all of ", "each of ", "both of ", "none of this", "none of that", "none of it", "none of the ", "all this"),
+            r"\b(?:[Aa]ll|[Ee]ach|[Bb]oth|[Nn]one) (?:of )?(?:this|that|it|these|those|them|the (?:above|foregoing)) ",
+        ),
+        (
+            ("ruled out", "excluded", " absent", " negative"),
+            r",[^.]{0,300} (?:are|were|all|been) (?:all )?(?:ruled out|excluded|absent|negative)\b"
+            r"|[A-Z][A-Za-z ]{1,40}, [A-Z][A-Za-z, ]{1,300} (?:ruled out|excluded)\b",
+        ),
+        (("is false", "are false", "untrue", "is wrong", "not true", "not the case"), r"\b(?:this|above) (?:is|are) "),
+        (("+",), r"\+(?:ve\b|[A-Za-z])"),
         ((" one",), r" one (?:on|in|at|is|remains|persists|has)\b| one[.,;]"),
         ((" and no", " but no"), r" (?:and|but) (?:no|not) (?:left|right)"),
         ((", no left", ", no right"), r"(?:left|right)(?:[- ]sided)?, no (?:left|right)"),
@@ -49,7 +79,7 @@ _PERHAPS: Final = tuple(
     )
 )  # fmt: skip
 """What may be more than a sentence where one of some words stands, and how that is told."""
-_LAST_ANSWER: Final = (" no", " yes", " none", " nil", " true", " false")
+_LAST_ANSWER: Final = (" neg", " pos", " no", " yes", " none", " nil", " true", " false")
 
 
 def is_plain(text: str, lowered: str) -> bool:
@@ -61,7 +91,7 @@ def is_plain(text: str, lowered: str) -> bool:
         text: The report.
         lowered: The same in lower case.
     """
-    if _SIMPLE.match(text) is None or ("0" in text and ZERO.search(text)):
+    if _SIMPLE.match(text) is None or text[:1] == "-" or ("0" in text and ZERO.search(text)):
         return False
     for hint in _HINTS:
         if hint in lowered:

@@ -47,6 +47,13 @@ SKIPPED: Final = frozenset(
 """Sections that speak of something else than the film."""
 _SAID_ONCE: Final = frozenset((SectionKind.COMPARISON, SectionKind.TECHNIQUE))
 """Sections that are a sentence long where the report's body follows them without a heading."""
+_BODY: Final = re.compile(
+    r"(?:the |both |visualized |there (?:is|are) )?(?:hearts?|lungs?|cardi\w+|mediastin\w+|trachea|pleura\w*|bones|bony|osseous|pulmonary"
+    r"|aort\w+|hil(?:a|um|ar)|(?:hemi)?diaphragms?|costophrenic|soft tissues?|endotracheal|et tube|ap |pa |frontal|there (?:is|are)|stable|low lung"
+    r"|interval|normal|no (?!history|fever|pain|chest pain|cough|prior|previous|known|trauma|symptom|complaint))",
+    re.IGNORECASE,
+)
+"""How a report's body begins where it follows the reason for the film without a heading."""
 FUZZY: Final = 7
 """Names of this many letters or more are known with one letter wrong, too many, missing or swapped."""
 
@@ -273,4 +280,9 @@ def _skipped_end(text: str, heading: Heading, end: int, body_named: bool, last: 
         first = next(iter(split_sentences(text[start:stop])), None)
         if first is not None:
             return start + first.end
+    if paragraph is None and "\n" not in text[start:stop].rstrip():
+        # "INDICATION: Chest pain. The heart is enlarged. IMPRESSION: ..." in one line
+        for sentence in list(split_sentences(text[start:stop]))[1:]:
+            if _BODY.match(text, start + sentence.start):
+                return start + sentence.start
     return stop

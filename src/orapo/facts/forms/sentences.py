@@ -19,7 +19,8 @@ _BREAK: Final = re.compile(
     [.!?\n](?:                                # most characters end here; those behind it look back
       (?<=[.!])(?<![.!].)(?<!\b[a-z].)(?<!\b[A-Z].)(?:(?<=[a-z]{7}.)(?P<end>)|(?P<stop>))
       [.!]*(?=\s|$|["')\]])                   # "... clear. " but not "C. diff"
-    | (?<=[a-z)]\.)(?=[A-Z][a-z])             # "clear.Heart"
+    | (?<=[a-z)]\.)(?=[A-Z][a-z]|A[ ][a-z])    # "clear.Heart", "clear.A nodule"
+    | (?<=[a-z]{4}\.)(?=[A-Z]{2,}\b)          # "clear.ETT in place"
     | (?<=\w\?)\?*(?=\s|$)                    # "pneumonia? "
     | (?<=\n)[ \t\r]*\n\s*                    # an empty line
     | (?<=\n)(?=[ \t]*(?:\d{1,2}[.)]\s|[-*•]\s|[A-Z][A-Za-z/ ]{2,40}:))  # a list item or a heading

@@ -10,16 +10,24 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from orapo.facts.forms.items import turned
 from orapo.facts.forms.rewriting import Rewritten, substituted
+from orapo.facts.forms.signs import SIGNED, empty_minus, signed
+from orapo.facts.forms.typography import HUMP
 
-HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
-"""Where the next word of a name in one word begins."""
-_BEGINS: Final = r"(?:(?<![^\n])|(?<=[,;] ))[ \t]*"
+_BEGINS: Final = r"(?:(?<![^\n])|(?<=[,;] )|(?<=: )(?=[+-] ))[ \t]*"
 """A line, or an entry of a list within one."""
+_CHOICE: Final = r"(?:yes|no|y|n|present|absent|positive|negative|true|false|unknown|uncertain|n/a)"
+_WORDS: Final = {"0": "no", "1": "yes"}
+"""Numbers in brackets would begin the entries of a list."""
 _COUNTED: Final = re.compile(r"(?<![^\n])([A-Za-z][A-Za-z /-]{2,40}) ([01])(?=[ \t]*(?:\n|\Z))")
 _SIGN_BEHIND: Final = re.compile(
     r"(?<=[A-Za-z)])([ \t]*[:=]?[ \t]*)(\+{1,3}|[-–—])(?=[ \t]*(?:[,;.|\n]|\Z))"
 )
+_GLUED: Final = re.compile(
+    r"(?<![^\n])(?:[A-Za-z][A-Za-z /]{1,60}[+-][,;][ \t]*)+[A-Za-z][A-Za-z /]{1,60}[+-][ \t]*\.?(?=\n|\Z)"
+)
+"""A line of names with a sign at each one's end: "Edema-, fracture-"."""
 _SIGN_AHEAD: Final = re.compile(_BEGINS + r"()\(?(\+|[-–])\)?[ \t]*(?=[A-Za-z])")
 
 _RULES: Final[
@@ -40,13 +48,69 @@ _RULES: Final[
         re.compile(r"\[([A-Za-z][^\[\]{}\"\n:]{1,60}:[^\[\]{}\"\n]{1,60})\]"),
         lambda match: f"\n{match[1]}\n",
     ),
+    (  # "Effusion? [ ]"
+        ("? [",),
+        re.compile(r"\?[ \t]+(?=\[[ xX+-]?\][ \t]*(?:[\n,;.]|\Z))"),
+        lambda match: " ",
+    ),
+    (  # "Effusion: [Yes] No": of two answers the one in brackets
+        ("[",),
+        re.compile(
+            rf"(?<=[:=?]) *(?:\[({_CHOICE})\] */? *{_CHOICE}|{_CHOICE} */? *\[({_CHOICE})\])(?!\w)",
+            re.IGNORECASE,
+        ),
+        lambda match: f" {match[1] or match[2]}",
+    ),
+    (  # "Effusion: yes | no": of two answers none
+        ("|", "/"),
+        re.compile(
+            rf"(?<=[:=?])[ \t]*[\[<(]?{_CHOICE}(?:[ \t]*[|/][ \t]*{_CHOICE})+[\]>)]?(?=[ \t]*(?:[\n,;.]|\Z))",
+            re.IGNORECASE,
+        ),
+        lambda match: " n/a",
+    ),
+    (  # "Edema/no Fracture/yes"
+        ("/",),
+        re.compile(
+            r"(?<=[a-z]{3})(?<!\byes)[ \t]?/[ \t]?(yes|no|present|absent|positive|negative|true|false)"
+            r"(?=[ \t]+[A-Z][A-Za-z /]{0,60}/[ \t]?(?:(?i:yes|no|present|absent|positive|negative|true|false))\b|[ \t]*(?:[\n,;.]|\Z))",
+            re.IGNORECASE,
+        ),
+        lambda match: f": {match[1]}\n",
+    ),
+    (  # a tagger's "Edema<tab>B-FIND<tab>negated"
+        ("B-", "I-", "S-"),
+        re.compile(r"(?<![^\n])([A-Za-z][^\t\n|]{1,60})\t[BIES]-[A-Z][A-Z_-]*\t"),
+        lambda match: f"{match[1]}\t",
+    ),
     (  # "Effusion [no]"
         ("[",),
         re.compile(
-            r"(?<=[A-Za-z] )\[(yes|no|present|absent|positive|negative|true|false|y|n)\]",
+            r"(?<=[A-Za-z] )\[(yes|no|present|absent|positive|negative|true|false|y|n|0|1)\]",
             re.IGNORECASE,
         ),
-        lambda match: f"({match[1]})",
+        lambda match: f"({_WORDS.get(match[1], match[1])})",
+    ),
+    (  # "(absent) Edema"
+        ("(",),
+        re.compile(
+            r"(?<![^\n])[ \t]*(?:[-*][ \t]+)?\((yes|no|present|absent|positive|negative)\)[ \t]+(?=[A-Za-z])",
+            re.IGNORECASE,
+        ),
+        lambda match: f"{match[1]}: ",
+    ),
+    (  # "!Edema"
+        ("!",),
+        re.compile(r"(?:(?<![^\n])|(?<=[,;] ))[ \t]*!(?=[A-Za-z])"),
+        lambda match: "no ",
+    ),
+    (  # YAML's "negated: true"
+        ("egat", "bsent", "xcluded"),
+        re.compile(
+            r"(?<![^\n])([ \t]+)(?:(?:is )?negated|negation|(?:is )?absent|(?:is )?excluded)[ \t]*:[ \t]*(true|false)[ \t]*(?=\n|\Z)",
+            re.IGNORECASE,
+        ),
+        lambda match: f"{match[1]}present: {turned(match[2])}",
     ),
     (  # "(-) edema"
         ("(+)", "(-)"),
@@ -62,12 +126,21 @@ def spelled_out(text: str) -> Iterator[Rewritten]:
     Args:
         text: With typography resolved.
     """
+    if SIGNED.search(text) and (entries := signed(text)) is not None:
+        yield entries
+        text = entries.text
+    if ":" in text and (denials := empty_minus(text)) is not None:
+        yield denials
+        text = denials.text
     for marks, pattern, written in _RULES:
         if any(mark in text for mark in marks) and pattern.search(text):
             yield (step := substituted(text, pattern, written))
             text = step.text
     if len(_COUNTED.findall(text)) > 1:  # one such line may be prose ("Compared with film 1")
         yield (step := substituted(text, _COUNTED, lambda match: f"{match[1]}: {match[2]}"))
+        text = step.text
+    if _GLUED.search(text):
+        yield (step := substituted(text, _SIGN_BEHIND, lambda match: f"({_sign(match)})"))
         text = step.text
     if "+" not in text:
         return
@@ -83,4 +156,8 @@ def _sign(match: re.Match[str]) -> str:
 
 
 def _signed(text: str, pattern: re.Pattern[str], form: str) -> Rewritten:
-    return substituted(text, pattern, lambda match: form.format(match[1], _sign(match)))
+    def written(match: re.Match[str]) -> str:
+        line = "\n" if text[max(0, match.start() - 2) : match.start()] == ": " else ""
+        return line + form.format(match[1], _sign(match))
+
+    return substituted(text, pattern, written)

@@ -7,7 +7,8 @@ from typing import Final
 
 from orapo.facts.fact import Sentence
 from orapo.facts.forms.answers import AnswerWords
-from orapo.facts.forms.documents import WRITTEN, shown
+from orapo.facts.forms.documents import ESCAPED, WRITTEN, shown, unescaped
+from orapo.facts.forms.lines import unfolded
 from orapo.facts.forms.markup import MARKED, flatten
 from orapo.facts.forms.plain import ZERO
 from orapo.facts.forms.rewriting import Rewritten, substituted
@@ -16,7 +17,7 @@ from orapo.facts.forms.typography import GARBLED, PLAIN, clean, ungarbled
 
 _SNAKE: Final = re.compile(r"(?<=[A-Za-z])_(?=[A-Za-z])")
 _WITH_ZERO: Final = re.compile(r"\b(?:[A-Za-z]+0)+[A-Za-z]*\b")
-_SPACED: Final = re.compile(r"\b([Nn]) o (?=[A-Za-z])")
+_SPACED: Final = re.compile(r"\b([Nn])[ -]o (?=[A-Za-z])")
 
 
 def _without_zero(word: str, known: frozenset[str]) -> str:
@@ -49,6 +50,8 @@ class Source:
             return
         if GARBLED.search(report):
             self._add(ungarbled(report))
+        if "\\u" in self.text and ESCAPED.search(self.text):
+            self._add(unescaped(self.text))
         if PLAIN.search(self.text):
             typed, self.disguised = clean(self.text, known)
             self._add(typed)
@@ -63,6 +66,8 @@ class Source:
             self._add(substituted(self.text, _SPACED, lambda match: f"{match[1]}o "))
         if "_" in self.text:  # names of fields in JSON and YAML
             self.text = _SNAKE.sub(" ", self.text)
+        for step in unfolded(self.text, words):
+            self._add(step)
         for step in spelled_out(self.text):
             self._add(step)
         if MARKED.search(self.text):

@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Container
 from typing import Final
 
-from orapo.facts.forms.items import ANSWERING, NAMING
+from orapo.facts.forms.items import ANSWERING, DENYING, NAMING, turned
 from orapo.facts.forms.rewriting import Rewriter, Rewritten, substituted
 
 PLAIN: Final = re.compile(r"[^\x20-\x25\x27-\x3b\x3d-\x7e\n]|-[ \t]*\n|\[THINK\]")
@@ -51,6 +51,20 @@ _CLOSED_THOUGHT: Final = re.compile(rf"</(?:{_THOUGHT})\s*>", re.IGNORECASE)
 _ATTRIBUTE: Final = re.compile(r"([\w:.-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'<>]+))")
 _BOX_TYPE: Final = re.compile(r"\btype\s*=\s*[\"']?(?:checkbox|radio)\b", re.IGNORECASE)
 _CHECKED: Final = re.compile(r"\bchecked\b(?!\s*=\s*[\"']?(?:false|no|0)\b)", re.IGNORECASE)
+_POLAR: Final = re.compile(
+    r"(?:(?:pertinent_?)?(?:findings_?)?(?:present|absent|positives?|negatives?|excluded|ruled_?out|uncertain|possible)|(?:positive|negative|present|absent)_?findings?)\Z",
+    re.IGNORECASE,
+)
+"""Elements that answer for those within them: ``<absent><finding>Edema</finding></absent>``."""
+HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
+"""Where the next word of a name in one word begins."""
+_TYPED: Final = re.compile(r"(?:type|class|text|display|concept)\Z", re.IGNORECASE)
+"""Attributes that name a finding where one answers."""
+_HEADED: Final = {
+    **dict.fromkeys(("true", "yes", "1", "y", "affirmed", "pos", "+"), "Present"),
+    **dict.fromkeys(("false", "no", "0", "n", "negated", "neg", "-"), "Absent"),
+}
+"""What heads a list of what an answer is said of."""
 _LETTERS: Final = re.compile(r"[^\W\d_]+")
 
 _INLINE: Final = frozenset(
@@ -67,8 +81,14 @@ _LOOK_ALIKE: Final = str.maketrans(
     "АВЕЅІЈКМНОРСТУХҮԚԜаеѕіјорсухүԁɡһӏԛԝѵпгт" + "ΑΒΕΖΗΙΚΜΝΟΡΤΥΧοανιρτυχκɑı",
     "ABESIJKMHOPCTYXYQWaesijopcyxydghlqwvnrt" + "ABEZHIKMNOPTYXoaviptuxkai",
 )  # fmt: skip
-_TICKED: Final = "✓✔☑☒✅🗹🗸"
-_CROSSED: Final = "✗✘❌❎✕✖☐□▢"
+_TICKED: Final = "✓✔☑☒✅🗹🗸👍"
+_CROSSED: Final = "✗✘❌❎✕✖☐□▢👎🚫⛔"
+_RADIO: Final = re.compile(
+    r"[●◉◯○⦿⚪⚫🔘][ \t]*(?=(?:yes|no|present|absent|positive|negative|true|false|normal|abnormal|unknown)\b)",
+    re.IGNORECASE,
+)
+"""A round button before a choice: bullets have other words behind them."""
+_FILLED: Final = "●◉⦿⚫🔘"
 _BULLETS: Final = "•·‣◦▪▫●○∙⁃■◆◇➢➤►▶★"
 _DOTS: Final = "·∙●○"
 """Bullets that a word may hold ("2·5")."""
@@ -91,6 +111,12 @@ _SAID: Final = {
     **dict.fromkeys("→⇒➔⟶➜", " -> "),
     **dict.fromkeys(_TICKED, "[x] "),
     **dict.fromkeys(_CROSSED, "[ ] "),
+    **dict.fromkeys("∅⊘", "(-) "),
+    **dict.fromkeys("⊕➕", "(+) "),
+    **dict.fromkeys("⊖➖", "(-) "),
+    "¬": "no ",
+    "。": ". ",
+    "、": ", ",
     **dict.fromkeys("\u2028\u0085", "\n"),
     "\u2029": "\n\n",
     **dict.fromkeys("œ", "oe"),
@@ -114,21 +140,23 @@ def clean(text: str, known: Container[str]) -> tuple[Rewritten, bool]:
         invisible characters inside a word.
     """
     writer = Rewriter(text)
+    buttons = {match.start() for match in _RADIO.finditer(text)}
     closed = _CLOSED_THOUGHT.search(text)
     if closed and not re.search(rf"<(?:{_THOUGHT})\b", text[: closed.start()], re.IGNORECASE):
         writer.drop_to(closed.end())
     disguised = False
+    groups: list[str] = []
     for match in _ODD.finditer(text, writer.done):
         if match.start() < writer.done:
             continue
         kind = next(name for name in _KINDS if match[name] is not None)
         writer.keep_to(match.start())
         if kind == "foreign":
-            disguised |= _letters(writer, match)
+            disguised |= _letters(writer, match, buttons)
         elif kind == "broken":
             _joined(writer, match, known)
         elif kind == "tag":
-            _tag(writer, match)
+            _tag(writer, match, groups)
         elif kind == "entity":
             said = html.unescape(match.group())
             writer.put("".join(_SAID.get(char, _compatible(char)) for char in said), match.end())
@@ -156,7 +184,7 @@ def _compatible(char: str) -> str:
     return unicodedata.normalize("NFKC", char)
 
 
-def _letters(writer: Rewriter, match: re.Match[str]) -> bool:
+def _letters(writer: Rewriter, match: re.Match[str], buttons: Container[int]) -> bool:
     """Write a run of characters with some outside ASCII; return whether it was disguised."""
     run, start = match.group(), match.start()
     forms = [_SAID[char] if char in _SAID else _plain(char) for char in run]
@@ -180,7 +208,11 @@ def _letters(writer: Rewriter, match: re.Match[str]) -> bool:
     for index, (char, form) in enumerate(zip(run, forms, strict=True)):
         end = start + index + 1
         inside = run[:index][-1:].isalnum() and run[index + 1 :][:1].isalnum()
-        if char in _BULLETS and not (inside and char in _DOTS):
+        if start + index in buttons:
+            writer.put("[x] " if char in _FILLED else "[ ] ", end)
+        elif char in "Øø" and run == char:  # "Ø effusion"
+            writer.put("(-)", end)
+        elif char in _BULLETS and not (inside and char in _DOTS):
             writer.put("- " if _at_line_start(writer) else "\n- ", end)
         elif form == char:
             writer.keep_to(end)
@@ -225,11 +257,17 @@ def _joined(writer: Rewriter, match: re.Match[str], known: Container[str]) -> No
     writer.keep_to(match.end())
 
 
-def _tag(writer: Rewriter, match: re.Match[str]) -> None:
-    """Write what a tag means: nothing, a new line, a cell's end, or the name of a field."""
+def _tag(writer: Rewriter, match: re.Match[str], groups: list[str]) -> None:
+    """Write what a tag means: nothing, a new line, a cell's end, or the name of a field.
+
+    Args:
+        writer: Where it goes.
+        match: The tag.
+        groups: The open elements that answer for those within them; changed here.
+    """
     name, closing = match["element"].lower(), match.group().startswith("</")
     end = match.end()
-    if name in _INLINE:
+    if name in _INLINE and not _answers(match["attributes"]):
         writer.drop_to(end)
     elif name in _CELLS:
         writer.put(" | ", end)
@@ -241,9 +279,28 @@ def _tag(writer: Rewriter, match: re.Match[str]) -> None:
     elif name in _BLOCK:
         writer.put("" if writer.ends_with("\n") else "\n", end)
     elif closing:
+        if name in groups[-1:]:
+            groups.pop()
         writer.put("\n", end)
+    elif groups and (NAMING.match(name) or _TYPED.match(name)) and not match["attributes"].strip():
+        writer.put("\n  - ", end)
     else:
+        if not match.group().endswith("/>") and (
+            _POLAR.match(name) or _answers(match["attributes"], named=False)
+        ):
+            groups.append(name)
         _field(writer, match)
+
+
+def _answers(attributes: str, *, named: bool = True) -> bool:
+    """Whether an element's attributes answer: for what they name, or for what it holds."""
+    if "=" not in attributes:
+        return False
+    said = [one[1] for one in _ATTRIBUTE.finditer(attributes)]
+    answered = any(
+        ANSWERING.match(one) or DENYING.match(HUMP.sub(" ", one.replace("_", " "))) for one in said
+    )
+    return answered and any(NAMING.match(one) for one in said) is named
 
 
 def _field(writer: Rewriter, match: re.Match[str]) -> None:
@@ -252,9 +309,26 @@ def _field(writer: Rewriter, match: re.Match[str]) -> None:
     said = list(_ATTRIBUTE.finditer(match["attributes"]))
     asked = next((one for one in said if NAMING.match(one[1])), None)
     answer = next((one for one in said if ANSWERING.match(one[1])), None)
+    denial = next(
+        (one for one in said if DENYING.match(HUMP.sub(" ", one[1].replace("_", " ")))), None
+    )
+    if answer is None and denial is None:
+        asked = None if asked is None or _TYPED.match(asked[1]) else asked
+    elif asked is None:
+        asked = next((one for one in said if _TYPED.match(one[1])), None)
     if not writer.ends_with("\n"):
         writer.put("\n")
     offset = match.start("attributes")
+    if answer is not None:
+        answered = next(group for group in answer.groups()[1:] if group is not None)
+    elif denial is not None:
+        answered = turned(next(group for group in denial.groups()[1:] if group is not None))
+    else:
+        answered = ""
+    if asked is None and answered and not match.group().endswith("/>"):
+        # <finding status="negative">Edema</finding>: the answer heads what it is said of
+        writer.put(_HEADED.get(answered.lower(), answered) + ": ", match.end())
+        return
     if asked is None:
         writer.drop_to(start + 1)
         writer.put(match["element"].replace("_", " ").replace("-", " "), match.end("element"))
@@ -263,10 +337,8 @@ def _field(writer: Rewriter, match: re.Match[str]) -> None:
         writer.drop_to(offset + asked.start(group))
         writer.put(asked[group].replace("_", " "), offset + asked.end(group))
     writer.put(": ")
-    if answer is not None:
-        group = next(number for number in (2, 3, 4) if answer[number] is not None)
-        # attributes may stand in any order; the answer's own place is not needed
-        writer.put(answer[group])
+    # attributes may stand in any order; the answer's own place is not needed
+    writer.put(answered)
     writer.drop_to(match.end())
     if match.group().endswith("/>"):
         writer.put("\n")

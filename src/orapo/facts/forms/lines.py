@@ -1,0 +1,105 @@
+"""Lines that were run together, and headings that lack their colon.
+
+"Q: Edema? A: No Q: Fracture? A: Yes", "No edema...mild effusion", "#NoEdema #Effusion", "Absent" above bullets.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from orapo.facts.forms.answers import AnswerWords
+from orapo.facts.forms.rewriting import Rewriter, Rewritten, substituted
+from orapo.facts.forms.typography import HUMP
+
+_ASKED: Final = re.compile(r"(?<!\S)(?:Q|Question)[ ]?\d{0,2}[ ]?[:.)][ \t]*[^\n?]{3,200}\?")
+_TURN: Final = re.compile(
+    r"(?<!\S)(?P<who>Q|A|Question|Answer)[ ]?\d{0,2}[ ]?[:.)](?=[ \t]*\S)", re.MULTILINE
+)
+_SPEAKERS: Final = (
+    r"(?:user|assistant|human|ai|model|bot|system|doctor|dr|radiologist|referrer|physician|clinician|resident|attending"
+    r"|student|teacher|interviewer|nurse|prompt|response|reply)"
+)
+_TALK: Final = re.compile(
+    rf"(?<!\S){_SPEAKERS}[ ]?:[ \t]*(?P<asked>[^\n?:]{{3,200}}\?)[ \t]+{_SPEAKERS}[ ]?:",
+    re.IGNORECASE,
+)
+"""A question and its answer in one line, with who asks and who answers."""
+_DOTS: Final = re.compile(
+    r"(?<=[A-Za-z)])(?:\.{3,}[ \t]*(?=[A-Za-z])|\.{3}(?!\.)(?=[ \t]*(?:\n|\Z)))"
+)
+_HASHTAG: Final = re.compile(r"(?:(?<=\s)|(?<![\s\S]))#([A-Za-z][A-Za-z]+(?: [a-z]+)*)")
+_POLAR: Final = (
+    r"(?:(?:pertinent |significant )?(?:findings? |abnormalities )?(?:present|absent|positives?|negatives?|not present|seen"
+    r"|not seen|detected|not detected|identified|not identified|excluded|ruled out|unlikely|possible|uncertain)"
+    r"|(?:present|absent|positive|negative) findings?|yes|no)"
+)
+_HEADING: Final = re.compile(
+    rf"(?<![^\n])(?P<indent>[ \t]*)(?P<mark>(?:[-*+•]|\d{{1,2}}[.)])[ \t]+)?(?P<name>{_POLAR})(?=[ \t]*\n(?:[ \t]*\n)*"
+    r"(?P<below>[ \t]*)(?P<entry>(?:[-*+•]|\d{1,2}[.)])[ \t]+)?\S)",
+    re.IGNORECASE,
+)
+
+
+def unfolded(text: str, words: AnswerWords) -> Iterator[Rewritten]:
+    """Yield a text in its steps, to every turn and entry on a line of its own.
+
+    Args:
+        text: With typography resolved.
+        words: What answers are made of.
+    """
+    if "?" in text and _ASKED.search(text) and len(_TURN.findall(text)) > 1:
+        yield (step := substituted(text, _TURN, lambda match: f"\n{match['who']}:"))
+        text = step.text
+    if "?" in text and _TALK.search(text):
+        yield (step := substituted(text, _TALK, lambda match: f"\nQ: {match['asked']}\nA:"))
+        text = step.text
+    if "..." in text and _DOTS.search(text):
+        yield (step := _sentences(text, words))
+        text = step.text
+    if "#" in text and _HASHTAG.search(text):
+        yield (step := substituted(text, _HASHTAG, lambda match: "\n" + HUMP.sub(" ", match[1])))
+        text = step.text
+    if "\n" in text and _HEADING.search(text):
+        yield _headed(text)
+
+
+def _sentences(text: str, words: AnswerWords) -> Rewritten:
+    """Return a text with a full stop in place of dots, but for those between field and answer."""
+    writer = Rewriter(text)
+    for match in _DOTS.finditer(text):
+        stop = min(
+            (
+                at
+                for end in ("...", "\n", ". ", ";", ",")
+                if (at := text.find(end, match.end())) >= 0
+            ),
+            default=len(text),
+        )
+        if words.pure(text[match.end() : stop]) is not None:
+            continue
+        writer.keep_to(match.start())
+        writer.put(". ", match.end())
+    return writer.finish()
+
+
+_ANSWERED: Final = re.compile(r"[:?][ \t]*\n[ \t]*\Z")
+_SECTION: Final = re.compile(
+    r"(?:findings|impression|report|conclusion|results?)[ \t]*:?\s*\Z", re.IGNORECASE
+)
+_LOOK_BACK: Final = 40
+
+
+def _headed(text: str) -> Rewritten:
+    """Return a text with a colon behind a line "Absent" that heads what stands below it."""
+    writer = Rewriter(text)
+    for match in _HEADING.finditer(text):
+        deeper = len(match["below"]) - len(match["indent"])
+        before = text[max(0, match.start() - _LOOK_BACK) : match.start()]
+        if _ANSWERED.search(before) and not _SECTION.search(before):
+            continue  # the answer of the line above it
+        if match["entry"] and (deeper > 0 or (deeper == 0 and not match["mark"])):
+            writer.keep_to(match.end("name"))
+            writer.put(":")
+    return writer.finish()

@@ -1,0 +1,62 @@
+"""What the name of a field, or how a sentence begins, says of what stands behind it.
+
+"Options: edema, effusion" says nothing of the film, "Excluded: edema" denies, "Prior: edema" is of another day.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+LISTED: Final = re.compile(
+    r"(?:the |all )?(?:[\w-]+ ){0,3}?(?:candidates|options|choices|classes|labels|categories|tasks|legend|prompt|vocabulary|schema"
+    r"|ontology|codebook|key)(?: names?| list| set)?(?: considered| include| are| were| used| available| to choose from| of interest)*[\s:]*\Z"
+    r"|(?:the following |these )?(?!diagnos)(?:[\w-]+ )?(?:were |are |was )?(?:considered|assessed|evaluated|checked|screened|looked for"
+    r"|searched for|scored|rated|reviewed)(?: for| labels?| findings?)?[\s:]*\Z",
+    re.IGNORECASE,
+)
+"""Names of what was looked for, whether it was found or not: "Options", "Labels considered"."""
+ASSERTED: Final = re.compile(
+    r"\b(?:predict|assign|final|positive|detected|identified|output|present|selected)|\Alabels?\s*\Z",
+    re.IGNORECASE,
+)
+REJECTED: Final = re.compile(
+    r"(?<!not )(?<!not been )\b(?:excluded|rejected|ruled[- ]out|refuted|discarded|dismissed|denied|eliminated|negated)\b",
+    re.IGNORECASE,
+)
+"""Names of lists of what is not there."""
+EARLIER: Final = re.compile(
+    r"(?:on |the )?(?:prior|previous|previously|old|older|last|earlier|yesterday|before|past|comparison|then)(?: (?:films?|stud(?:y|ies)|exams?|images?"
+    r"|x-?rays?|radiographs?|cxr|day|week|month|year|findings?))?(?: \([^()]*\))?\Z",
+    re.IGNORECASE,
+)
+"""Names of another time: "Prior: large effusion. Current: none."."""
+CODES: Final = re.compile(
+    r"(?:icd|cpt|snomed|loinc)\b|.*\bcodes?\Z|(?:ordering|admitting|admission|referring|discharge|billing|pre-?op\w*) (?:diagnos[ei]s|dx|indication)\Z",
+    re.IGNORECASE,
+)
+"""Names of what is said for the bill or on the order, not of the film."""
+DIFFERENTIAL: Final = re.compile(
+    r"(?:ddx|dd|diff\.?|differentials?|differential (?:diagnos[ei]s|considerations?)|diagnos[ei]s (?:considered|to consider)|considerations?)\Z",
+    re.IGNORECASE,
+)
+PROMPT: Final = re.compile(
+    r"[\s\"'(*-]*(?:\d{1,2}[.)] *)?(?:(?:is|are|was|were)(?! (?:this|that|it|these|those)\b)|has|have|any|which"
+    r"|(?:does|do|did)(?! (?:this|that|it|these|those) (?:represent|reflect|suggest|indicate|mean))"
+    r"|what (?:finding|abnormalit|disease|label|patholog)\w*|(?:can|could) (?:you|we|one))\b",
+    re.IGNORECASE,
+)
+"""A question that asks the reader: open, it says nothing. "Pneumonia?" and "Could this be edema?" wonder."""
+PROSE_LIST: Final = re.compile(
+    r"(?:the )?(?:[\w-]+ ){0,2}(?:labels|classes|categories|options|candidates)(?: names)? (?:include|considered|are|were)\b",
+    re.IGNORECASE,
+)
+"""A sentence that says what was looked for: "CheXpert labels include edema and fracture."."""
+ALL_DENIED: Final = re.compile(
+    r"[\s\"'*(-]*(?:(?:all|each|every one|both) of (?:the above|these|those|them)(?: [a-z]+)? (?:is|are|was|were|has been|have been)"
+    r" (?:absent|negative|false|untrue|wrong|incorrect|ruled out|excluded|denied|not [a-z]+)"
+    r"|none of (?:this|that|it|the above|the foregoing) (?:is|was) (?:true|correct|right|present|seen|so|the case|real)"
+    r"|(?:all of this|all this|everything above|all the above|the above) (?:is|are) (?:all )?(?:false|untrue|wrong|incorrect|not true|not the case|not so|not present|absent))[\s.!\"')]*\Z",
+    re.IGNORECASE,
+)
+"""Takes back all that was said before it."""
