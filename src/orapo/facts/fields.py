@@ -205,6 +205,10 @@ class FieldReader:
                     said = dashed.start("said"), item.answer[1]
                     yield Passage(item.start, item.end, (said,), How.STATED)
                     return
+                if text[slice(*item.answer)].strip(" .").lower() == "negative":
+                    # "IMPRESSION: Negative."
+                    yield Passage(item.start, item.end, (item.answer,), How.NORMAL)
+                    return
                 completed = self._completed(text, *item.answer, before)
                 how = How.STATED if completed is None else _JOINED
                 yield Passage(item.start, item.end, completed or (item.answer,), how, item.asked)

@@ -35,6 +35,11 @@ _FILM: Final = re.compile(
 )
 _NEAR: Final = 8
 _SEPARATORS: Final = " \t,;/|"
+_REST: Final = re.compile(
+    r"\b(?:otherwise|rest|remainder|else|culture|test|covid|bnp|troponin|pcr)(?: (?:is|are|was))?[ \t]*\Z",
+    re.IGNORECASE,
+)
+"""What a sign behind it is not said of a finding."""
 _DENIES: Final = re.compile(r"(?:no|not|without|none)\b", re.IGNORECASE)
 _UNMET: Final = re.compile(
     r"(?<![^\n])[ \t]*(?:[-*][ \t]+)?[A-Za-z][^:\n]{1,60}:[ \t]*(-)[ \t]*(?=\n|\Z)"
@@ -85,6 +90,8 @@ def _line(writer: Rewriter, line: str, start: int) -> bool:
     for mark in marks:
         before = line[max(0, mark.start() - _NEAR) : mark.start()].rstrip()
         if mark["round"] or not before or not (before[-1].isalpha() or before[-1] == ")"):
+            continue
+        if _REST.search(line, 0, mark.start()):
             continue
         writer.keep_to(start + mark.start())
         sign = _sign(mark)

@@ -59,7 +59,6 @@ _DEFINITE: Final = frozenset(("the", "these", "those"))
 _LISTS: Final = frozenset((",", ";", "or", "nor"))
 _NO_GOVERNOR: Final = frozenset((",", "and", "&", "or", "nor", "that", "all", "any", "either"))
 """Before an article, these say that it stands in a list or is denied itself."""
-_NEGATIVE: Final = ["negative"]
 _DEVICES: Final = ["support", "device"]
 _MOVED: Final = frozenset(
     ("changed", "grown", "increased", "decreased", "worsened", "improved", "progressed", "resolved", "cleared")
@@ -112,8 +111,6 @@ class SentenceReader(PhraseRow):
         """Read "Normal." and "Unremarkable." as of all that is on the film."""
         finding = self.vocabulary.normal_finding
         last = self.prestates[-1] if self.prestates else None
-        if finding is not None and self.tokens == _NEGATIVE:
-            self.states.append(Draft(finding, _ABSENT, 0, 0, -1))
         if last is None or finding is None or last[0].data != "normal" or last[1] is not None:
             return
         first = self.prestates[0][0].first
