@@ -5,7 +5,6 @@ What the steps themselves find out is checked by `gpu_check.py --cpu`, in `.ci/r
 
 import importlib
 import json
-import os
 import sys
 from pathlib import Path
 
@@ -152,8 +151,7 @@ def test_a_step_that_can_not_be_run_here_says_why(gpu_check, tmp_path):
     by_name = {step.name: step for step in gpu_check.STEPS}
     with (tmp_path / "log").open("w") as log:
         verdict = gpu_check.run_step(
-            gpu_check.worker(by_name["zero3"], True, tmp_path), tmp_path / "verdict.json", 300, log
+            gpu_check.worker(by_name["4bit"], True, tmp_path), tmp_path / "verdict.json", 300, log
         )
     assert verdict["state"] == "skipped", (tmp_path / "log").read_text()
-    assert verdict["why"] == "accelerate has this engine on GPUs alone"
-    assert os.listdir(tmp_path) == ["log", "verdict.json"] or len(os.listdir(tmp_path)) == 2
+    assert verdict["why"] in ("bitsandbytes is not installed", "on a GPU alone")

@@ -11,6 +11,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+import torch
 import yaml
 from on_gpu.shape import LORA_TARGET, phantom, train_studies, write_model
 from on_gpu.verdict import Findings, Skipped
@@ -20,10 +21,7 @@ from orapo.models.whole import whole_checkpoints
 
 ROOT = Path(__file__).resolve().parents[2]
 WATCHED = Path(__file__).with_name("watched_train.py")
-FILES = {"ddp": "4gpus"}
-"""Of recipes/accelerate, where it is not named as the engine."""
 ENGINES = {
-    "ddp": lambda seen: seen["engine"] in ("MULTI_GPU", "MULTI_CPU"),
     "zero2": lambda seen: seen["zero_stage"] == 2,
     "zero3": lambda seen: seen["zero_stage"] == 3,
     "fsdp": lambda seen: seen["fsdp"],
@@ -50,6 +48,7 @@ def write_recipe(scale, folder, **fields):
         "use_cpu": scale.device == "cpu",
         "gradient_checkpointing": True,
         "report_to": "none",
+        "logging_steps": 1,
         "save_strategy": "steps",
         "save_steps": 1,
         "disable_tqdm": True,
@@ -72,11 +71,11 @@ LORA = {
 
 def engine_file(scale, engine, folder):
     """The recipes' accelerate file, for one process."""
-    file = ROOT / "recipes" / "accelerate" / f"{FILES.get(engine, engine)}.yaml"
+    file = ROOT / "recipes" / "accelerate" / f"{engine}.yaml"
     settings = yaml.safe_load(file.read_text(encoding="utf-8"))
     settings |= {"num_processes": 1}
     if scale.device == "cpu":
-        settings |= {"use_cpu": True, "mixed_precision": "no", "distributed_type": "MULTI_CPU"}
+        settings |= {"mixed_precision": "no"}
     own = folder / "accelerate.yaml"
     own.write_text(yaml.safe_dump(settings), encoding="utf-8")
     return own
@@ -91,17 +90,24 @@ def train(recipe, *words, launcher=None, stop_after=0):
     paths = [str(ROOT / "src"), os.environ.get("PYTHONPATH", "")]
     ended = subprocess.run(
         [*command, "--config", str(recipe), *words],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
+        env={
+            **os.environ,
+            "DS_ACCELERATOR": "cuda" if torch.cuda.is_available() else "cpu",
+            "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+        },
     )
     inside = json.loads(seen.read_text(encoding="utf-8")) if seen.is_file() else {}
     return ended.returncode, inside
 
 
 def need_engine(scale, engine):
-    if scale.device == "cpu" and engine != "ddp":
-        raise Skipped("accelerate has this engine on GPUs alone")
+    """Skip an engine that is not there; return the fields of a recipe for it."""
     if engine.startswith("zero") and find_spec("deepspeed") is None:
         raise Skipped("deepspeed is not installed")
+    if scale.device == "cpu" and torch.cuda.is_available():
+        raise Skipped("without a GPU: only where there is none")
+    # FSDP has its own checkpointing; and accelerate leaves it and DeepSpeed out where the CPU is asked for
+    return {"gradient_checkpointing": engine != "fsdp", "use_cpu": False}
 
 
 def logged(run):
@@ -124,10 +130,8 @@ def check_log(found, run, steps):
 
 def sharded(scale, folder, engine):
     """All weights under an engine: save, resume; equal keys, a reference that stays, a whole head."""
-    need_engine(scale, engine)
+    recipe = write_recipe(scale, folder, **need_engine(scale, engine))
     found = Findings()
-    # FSDP has its own checkpointing
-    recipe = write_recipe(scale, folder, gradient_checkpointing=engine != "fsdp")
     launcher = engine_file(scale, engine, folder)
     code, seen = train(recipe, launcher=launcher)
     if code:
@@ -175,16 +179,9 @@ def difference(first, second):
 
 def probed(scale, folder, engine):
     """A probe before and after one step: where one process writes alone, it waits for ever."""
-    need_engine(scale, engine)
+    probe = {"max_steps": 1, "save_strategy": "no", "probe_split": "test", "probe_every": 1}
+    recipe = write_recipe(scale, folder, **probe, **need_engine(scale, engine))
     found = Findings()
-    recipe = write_recipe(
-        *(scale, folder),
-        max_steps=1,
-        save_strategy="no",
-        gradient_checkpointing=engine != "fsdp",
-        probe_split="test",
-        probe_every=1,
-    )
     code, seen = train(recipe, launcher=engine_file(scale, engine, folder))
     found.demand(code == 0, f"training ended with code {code}")
     if code == 0:

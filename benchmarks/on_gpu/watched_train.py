@@ -9,9 +9,11 @@ import json
 import os
 import signal
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
+from accelerate import DistributedType, PartialState
 from transformers import TrainerCallback
 from trl.trainer import utils as trl_utils
 
@@ -86,7 +88,27 @@ def watch_head(seen):
     trl_utils._ChunkedLogProbFunction = Watched
 
 
+def without_compiler():
+    """Keep DeepSpeed, without a GPU, from compiling its own collectives for minutes; gloo has them."""
+    if find_spec("deepspeed") is None or torch.cuda.is_available():
+        return
+    import deepspeed.comm.torch  # noqa: F401
+
+    # the package's attribute of that name is torch itself
+    sys.modules["deepspeed.comm.torch"].build_shm_op = lambda: None
+
+
+def sharded_on_cpus():
+    """Let accelerate spread weights without a GPU, as torch itself can; it has FSDP for devices alone."""
+    if os.environ.get("ACCELERATE_USE_FSDP") != "true" or torch.cuda.is_available():
+        return
+    os.environ["ACCELERATE_TORCH_DEVICE"] = "cpu"
+    PartialState._prepare_backend = lambda *args, **kwargs: ("gloo", DistributedType.MULTI_GPU)
+
+
 def main():
+    without_compiler()
+    sharded_on_cpus()
     file, stop_after = Path(sys.argv[1]), int(sys.argv[2])
     seen = {"head": []}
     watch_head(seen)
@@ -103,7 +125,9 @@ def main():
 
     def stopped(self, *args, **kwargs):
         result = step(self, *args, **kwargs)
-        if self.state.global_step + 1 == stop_after:
+        # once: a second signal ends a process at once, and a step can have several micro-batches
+        if self.state.global_step + 1 == stop_after and not seen.get("stopped"):
+            seen["stopped"] = True
             os.kill(os.getpid(), signal.SIGTERM)
         return result
 
