@@ -12,14 +12,16 @@ code is 1 if one failed. In FOLDER (``gpu-check``): ``gpu_check.md``, ``gpu_chec
 
 Versions: orapo asks for transformers 5.23, as before it a begin token that chat template and tokenizer
 both put there stays twice (Gemma 3, Llama 3; Qwen2.5-VL, which is checked here, has none). On another
-version the steps run all the same, and the first line of the table's page names each package that is not
+version the steps run all the same, and the head of the table names each package that is not
 in the tested range: what passes then passes with that version. A machine without a network gets the
-right ones as wheels (17 MB; Python 3.12, torch, accelerate, peft, pandas and pyarrow are there):
+right ones as wheels (20 MB, DeepSpeed's among them), here for Python 3.12 where torch, accelerate, peft, pandas,
+pyarrow, msgpack, ninja and einops are there:
 
     pip download --no-deps --only-binary=:all: --python-version 3.12 --implementation cp \\
         --platform manylinux_2_28_x86_64 --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 \\
         -d .whl transformers==5.23.0 trl==1.16.0 datasets==5.2.0 dill==0.4.1 multiprocess==0.70.19 \\
-        pydantic==2.14.3 pydantic_core==2.50.4 annotated_types typing_inspection simplejpeg
+        pydantic==2.14.4 pydantic_core==2.50.5 annotated_types typing_inspection typing_extensions \\
+        simplejpeg
     DS_BUILD_OPS=0 pip wheel --no-deps --no-build-isolation -w .whl deepspeed hjson py-cpuinfo    # for ZeRO
 
 and there, with ``.whl`` carried along:
@@ -40,11 +42,13 @@ import sys
 import tempfile
 import time
 import tomllib
+import uuid
 from dataclasses import dataclass
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
+import psutil
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -97,6 +101,10 @@ CPU_SECONDS, CPU_MINUTES = 600, 60
 """The limits with ``--cpu``, where other work may have the cores: only what hangs reaches them."""
 
 
+MARK = "ORAPO_GPU_CHECK"
+"""In the environment of a step's process, and so of all that it starts."""
+
+
 def worker(step, cpu, folder):
     """The command of a step's process."""
     words = [sys.executable, __file__, "--step", step.name, "--folder", str(folder)]
@@ -115,9 +123,14 @@ def run_step(command, answer, seconds, log):
     Returns:
         The verdict: ``state``, ``why``, ``figures`` and ``seconds``.
     """
-    start = time.monotonic()
+    start, mark = time.monotonic(), uuid.uuid4().hex
     process = subprocess.Popen(
-        command, stdout=log, stderr=subprocess.STDOUT, cwd=ROOT, start_new_session=True
+        command,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        cwd=ROOT,
+        env={**os.environ, MARK: mark},
+        start_new_session=True,
     )
     late = False
     try:
@@ -125,9 +138,9 @@ def run_step(command, answer, seconds, log):
     except subprocess.TimeoutExpired:
         late = True
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        end_marked(mark)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=LEAST)
     verdict = {"state": "fail", "why": f"ended with code {process.returncode}", "figures": {}}
     if late:
         verdict["why"] = f"not done after {seconds:.0f} s"
@@ -136,9 +149,22 @@ def run_step(command, answer, seconds, log):
             verdict = json.loads(Path(answer).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             verdict["why"] = "left no verdict"
-    elif process.returncode < 0:
+    elif (process.returncode or 0) < 0:
         verdict["why"] = f"killed by {signal.Signals(-process.returncode).name}"
     return {**verdict, "seconds": round(time.monotonic() - start, 1)}
+
+
+def end_marked(mark):
+    """End what a step has started: launchers give their processes sessions of their own, and may be gone."""
+    found, end = True, time.monotonic() + LEAST
+    while found and time.monotonic() < end:  # a driver may hold one back
+        found = False
+        for process in psutil.process_iter():
+            # a process that is ending has an environment that can't be read
+            with contextlib.suppress(psutil.Error, OSError):
+                if process.environ().get(MARK) == mark and process.status() != psutil.STATUS_ZOMBIE:
+                    process.kill()
+                    found = True
 
 
 def run_steps(steps, command, limit, out, minutes=MINUTES):

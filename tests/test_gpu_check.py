@@ -22,11 +22,11 @@ STEPS = {
     "raises": "raise SystemExit(3)",
     "dies": "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
     "says nothing": "pass",
-    # with a child that would outlive it
+    # with a child that would outlive it, in a session of its own as a launcher's
     "hangs": VERDICT
     + "import signal, subprocess;"
-    + "child = subprocess.Popen([sys.executable, '-c', 'import signal; signal.pause()']);"
-    + "(file.parent.parent / 'child').write_text(str(child.pid)); print(child.pid, flush=True);"
+    + "child = subprocess.Popen([sys.executable, '-c', 'import signal; signal.pause()'], start_new_session=True);"
+    + "print(child.pid, flush=True);"
     + "signal.pause()",
 }
 LIMIT = 30

@@ -365,7 +365,7 @@ def attention(scale, folder):
     for name, other in others.items():
         error = float((base - other).abs().mean())
         found.figures[f"sdpa and {name}, nats a token"] = error
-        found.demand(error < 0.03, f"sdpa and {name} are {error:.3f} nats a token apart")
+        found.demand(error < 0.05, f"sdpa and {name} are {error:.3f} nats a token apart")
     found.figures["padding"] = padded
     if "flash_attention_2" not in kinds:
         found.notes.append("flash_attention_2 is not installed: sdpa against eager alone")
