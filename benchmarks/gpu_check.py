@@ -13,7 +13,8 @@ code is 1 if one failed. In FOLDER (``gpu-check``): ``gpu_check.md``, ``gpu_chec
 Versions: orapo asks for transformers 5.23, as before it a begin token that chat template and tokenizer
 both put there stays twice (Gemma 3, Llama 3; Qwen2.5-VL, which is checked here, has none). On another
 version the steps run all the same, and the head of the table names each package that is not
-in the tested range: what passes then passes with that version. A machine without a network gets the
+in the tested range: what passes then passes with that version (transformers 5.17.0: `lora` and `long` did in
+miniature, 2026-11-29). A machine without a network gets the
 right ones as wheels (20 MB, DeepSpeed's among them), here for Python 3.12 where torch, accelerate, peft, pandas,
 pyarrow, msgpack, ninja and einops are there:
 
@@ -32,6 +33,7 @@ and there, with ``.whl`` carried along:
 
 import argparse
 import contextlib
+import importlib
 import json
 import os
 import platform
@@ -42,6 +44,7 @@ import sys
 import tempfile
 import time
 import tomllib
+import traceback
 import uuid
 from dataclasses import dataclass
 from importlib import metadata
@@ -248,32 +251,32 @@ def short(value):
 
 def work_on(step, cpu, folder):
     """Do a step, in its own process, and write its verdict."""
-    import importlib
-
     sys.path.insert(0, str(ROOT / "benchmarks"))
     if find_spec("orapo") is None:
         sys.path.insert(0, str(ROOT / "src"))
+    try:
+        verdict = check(step, cpu, folder)
+    except Exception as error:
+        traceback.print_exc()  # into the log
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        why = f"{type(error).__name__}: {first}"
+        verdict = {"state": "fail", "why": why, "figures": {}}
+    (folder / "verdict.json").write_text(json.dumps(verdict), encoding="utf-8")
+
+
+def check(step, cpu, folder):
     from on_gpu.shape import REAL, TINY
     from on_gpu.verdict import Skipped
 
-    from orapo.errors import OrapoError
     from orapo.training.run import quiet_libraries
 
     quiet_libraries()
     module, _, function = step.call.partition(".")
-    check = getattr(importlib.import_module(f"on_gpu.{module}"), function)
+    function = getattr(importlib.import_module(f"on_gpu.{module}"), function)
     try:
-        verdict = check(TINY if cpu else REAL, folder, *step.arguments)
+        return function(TINY if cpu else REAL, folder, *step.arguments)
     except Skipped as reason:
-        verdict = {"state": "skipped", "why": str(reason), "figures": {}}
-    except Exception as error:
-        import traceback
-
-        traceback.print_exc()  # into the log
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        why = first if isinstance(error, OrapoError) else f"{type(error).__name__}: {first}"
-        verdict = {"state": "fail", "why": why, "figures": {}}
-    (folder / "verdict.json").write_text(json.dumps(verdict), encoding="utf-8")
+        return {"state": "skipped", "why": str(reason), "figures": {}}
 
 
 def main():
