@@ -71,6 +71,7 @@ class Step:
         seconds: Its time limit.
         call: ``module.function``, called with the scale and a folder.
         arguments: Further words for it.
+        needs: A package without which it is skipped.
     """
 
     name: str
@@ -78,25 +79,41 @@ class Step:
     seconds: int
     call: str
     arguments: tuple[str, ...] = ()
+    needs: str = ""
 
 
 SHARDED = {"zero2": "ZeRO-2", "zero3": "ZeRO-3", "fsdp": "FSDP2"}
+NEEDED = {"zero2": "deepspeed", "zero3": "deepspeed", "fsdp": ""}
 STEPS = (
     Step("lora", "1. LoRA, three steps of K = 8", 120, "alone.lora"),
     Step("gradients", "2. micro-batches of 8 and 4; bf16 and float32", 100, "alone.gradients"),
     Step("attention", "3. kernels of attention, left-padded", 60, "alone.attention"),
     Step("long", "4. reports of 800 tokens", 100, "alone.long_reports"),
-    Step("4bit", "5. the base in 4 bits", 60, "launched.four_bits"),
+    Step("4bit", "5. the base in 4 bits", 60, "launched.four_bits", needs="bitsandbytes"),
     *(
-        Step(name, f"6. {title}: save, resume, keys, reference", 90, "launched.sharded", (name,))
+        Step(
+            name,
+            f"6. {title}: save, resume, keys, reference",
+            90,
+            "launched.sharded",
+            (name,),
+            NEEDED[name],
+        )
         for name, title in SHARDED.items()
     ),
     Step("merge", "7. the base under an adapter after five syncs", 60, "served.merge"),
-    Step("vllm", "7. vLLM: tokens, ratio, image tokens", 150, "served.vllm"),
+    Step("vllm", "7. vLLM: tokens, ratio, image tokens", 150, "served.vllm", needs="vllm"),
     Step("bias", "8. logit_bias survives JSON", 40, "served.bias"),
     Step("sigterm", "9. SIGTERM after step 2, and resume", 90, "launched.stopped"),
     *(
-        Step(f"probe-{name}", f"10. the probe under {title}", 60, "launched.probed", (name,))
+        Step(
+            f"probe-{name}",
+            f"10. the probe under {title}",
+            60,
+            "launched.probed",
+            (name,),
+            NEEDED[name],
+        )
         for name, title in SHARDED.items()
     ),
 )
@@ -187,7 +204,10 @@ def run_steps(steps, command, limit, out, minutes=MINUTES):
     ):
         for step in steps:
             left = end - time.monotonic()
-            if left < min(LEAST, limit(step)):
+            if step.needs and find_spec(step.needs) is None:
+                verdict = {"state": "skipped", "why": f"{step.needs} is not installed"}
+                verdict |= {"figures": {}, "seconds": 0.0}
+            elif left < min(LEAST, limit(step)):
                 verdict = {"state": "fail", "why": f"not begun: the {minutes:g} minutes are over"}
                 verdict |= {"figures": {}, "seconds": 0.0}
             else:

@@ -8,7 +8,6 @@ import math
 import os
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -102,8 +101,6 @@ def train(recipe, *words, launcher=None, stop_after=0):
 
 def need_engine(scale, engine):
     """Skip an engine that is not there; return the fields of a recipe for it."""
-    if engine.startswith("zero") and find_spec("deepspeed") is None:
-        raise Skipped("deepspeed is not installed")
     if scale.device == "cpu" and torch.cuda.is_available():
         raise Skipped("without a GPU: only where there is none")
     # FSDP has its own checkpointing; and accelerate leaves it and DeepSpeed out where the CPU is asked for
@@ -212,8 +209,6 @@ def stopped(scale, folder):
 
 def four_bits(scale, folder):
     """The base in 4 bits, LoRA on it."""
-    if find_spec("bitsandbytes") is None:
-        raise Skipped("bitsandbytes is not installed")
     if scale.device == "cpu":
         raise Skipped("on a GPU alone")
     found = Findings()

@@ -115,8 +115,6 @@ def bias(scale, folder):
 
 def vllm(scale, folder):
     """No suppressed token is sampled; both models agree; a film of 1,024 pixels has as many tokens."""
-    if find_spec("vllm") is None:
-        raise Skipped("vllm is not installed")
     if scale.device == "cpu":
         raise Skipped("on a GPU alone")
     from vllm import LLM, SamplingParams
