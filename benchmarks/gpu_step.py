@@ -21,118 +21,34 @@ import time
 from pathlib import Path
 
 import torch
-from peft import LoraConfig
-from transformers import (
-    AutoModelForImageTextToText,
-    GenerationConfig,
-    PrinterCallback,
-    Qwen2_5_VLConfig,
-    Qwen2_5_VLProcessor,
-    Qwen2VLImageProcessor,
-    Qwen2VLVideoProcessor,
-    TrainerCallback,
-    set_seed,
+from on_gpu.shape import (
+    LORA_TARGET,
+    REAL,
+    TINY,
+    adapter,
+    build_config,
+    build_processor,
+    phantom,
+    random_model,
+    train_studies,
 )
+from transformers import PrinterCallback, TrainerCallback, set_seed
 from trl import GRPOConfig, GRPOTrainer
 
 from orapo import FactSReward, OraPOConfig, OraPOTrainer
-from orapo.data.manifest import read_manifest
-from orapo.data.phantom import PhantomConfig, write_phantom
-from orapo.models.tiny import build_tokenizer
 from orapo.training.preparing.dataset import training_dataset
 from orapo.training.preparing.dry_run import Hardware, dry_run
 from orapo.training.preparing.estimate import GIB
 from orapo.training.recipe import RunConfig
 from orapo.training.run import quiet_libraries
 
-# The values of the published config.json of Qwen2.5-VL-3B-Instruct.
-TEXT = {
-    "vocab_size": 151936,
-    "hidden_size": 2048,
-    "intermediate_size": 11008,
-    "num_hidden_layers": 36,
-    "num_attention_heads": 16,
-    "num_key_value_heads": 2,
-    "max_position_embeddings": 128000,
-    "rms_norm_eps": 1e-6,
-    "tie_word_embeddings": True,
-    "rope_parameters": {
-        "rope_type": "default",
-        "rope_theta": 1e6,
-        "mrope_section": [16, 24, 24],
-    },
-}
-VISION = {
-    "depth": 32,
-    "hidden_size": 1280,
-    "intermediate_size": 3420,
-    "num_heads": 16,
-    "out_hidden_size": 2048,
-    "patch_size": 14,
-    "window_size": 112,
-    "fullatt_block_indexes": [7, 15, 23, 31],
-}
-TINY_TEXT = {
-    **TEXT,
-    "vocab_size": 2048,
-    "hidden_size": 32,
-    "intermediate_size": 64,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "num_key_value_heads": 1,
-    "rope_parameters": {"rope_type": "default", "mrope_section": [2, 3, 3]},
-}
-TINY_VISION = {
-    **VISION,
-    "depth": 2,
-    "hidden_size": 32,
-    "intermediate_size": 64,
-    "num_heads": 2,
-    "out_hidden_size": 32,
-    "fullatt_block_indexes": [1],
-}
-SPECIAL = (
-    *("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>"),
-    *("<|image_pad|>", "<|video_pad|>"),
-)
-TEMPLATE = (
-    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n"
-    "{% if m['content'] is string %}{{ m['content'] }}{% else %}{% for c in m['content'] %}"
-    "{% if c['type'] == 'image' %}<|vision_start|><|image_pad|><|vision_end|>"
-    "{% else %}{{ c['text'] }}{% endif %}{% endfor %}{% endif %}<|im_end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-)
-LORA_TARGET = r".*language_model.*\.(q|k|v|o|gate|up|down)_proj"
 
-
-def build(options, studies):
-    """Config and processor; the vocabulary is filled up with words that mean nothing."""
-    text = TINY_TEXT if options.tiny else TEXT
-    reports = [study.report for study in studies]
-    tokenizer = build_tokenizer(
-        reports * 20, 1024, special=SPECIAL, pad="<|endoftext|>", end="<|im_end|>"
-    )
-    tokenizer.add_tokens([f"w{i}" for i in range(text["vocab_size"] - len(tokenizer))])
-    side = options.pixels**2
-    processor = Qwen2_5_VLProcessor(
-        Qwen2VLImageProcessor(min_pixels=side, max_pixels=side),
-        tokenizer,
-        Qwen2VLVideoProcessor(),
-        chat_template=TEMPLATE,
-    )
-    find = tokenizer.convert_tokens_to_ids
-    ids = {"eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
-    config = Qwen2_5_VLConfig(
-        text_config={**text, **ids, "bos_token_id": None},
-        vision_config=TINY_VISION if options.tiny else VISION,
-        image_token_id=find("<|image_pad|>"),
-        video_token_id=find("<|video_pad|>"),
-        vision_start_token_id=find("<|vision_start|>"),
-        vision_end_token_id=find("<|vision_end|>"),
-        tie_word_embeddings=True,
-        dtype="bfloat16",
-    )
-    return config, processor, ids
+def parts(options, folder):
+    """Studies, processor and scale."""
+    scale = TINY if options.tiny else REAL
+    manifest = phantom(scale, folder)
+    studies = train_studies(manifest)
+    return scale, manifest, studies, build_processor(scale, studies)
 
 
 def settings(options, folder):
@@ -182,20 +98,13 @@ def _wait():
 
 def one_turn(kind, options, folder):
     """Train with one of the two and print its figures as the last line."""
-    manifest = phantom(options, folder)
-    studies = [study for study in read_manifest(manifest) if study.split == "train"]
-    config, processor, ids = build(options, studies)
-    set_seed(0)
-    device = "cpu" if options.tiny else "cuda"
-    with torch.device(device):
-        model = AutoModelForImageTextToText.from_config(config, dtype=torch.bfloat16)
-    model.generation_config = GenerationConfig(bos_token_id=None, **ids)
+    scale, _, studies, processor = parts(options, folder)
+    model = random_model(scale, processor)
+    set_seed(0)  # of the adapter
     common = {
         "train_dataset": training_dataset(studies),
         "processing_class": processor,
-        "peft_config": LoraConfig(
-            r=16, lora_alpha=32, target_modules=LORA_TARGET, task_type="CAUSAL_LM"
-        ),
+        "peft_config": adapter(),
     }
     values = settings(options, folder)
     if kind == "orapo":
@@ -204,10 +113,12 @@ def one_turn(kind, options, folder):
         # as OraPO does; TRL suppresses the image token alone, and others break the forward pass
         special = {
             *processor.tokenizer.all_special_ids,
-            config.image_token_id,
-            config.video_token_id,
+            model.config.image_token_id,
+            model.config.video_token_id,
         }
-        values["generation_kwargs"] = {"suppress_tokens": sorted(special - {ids["eos_token_id"]})}
+        values["generation_kwargs"] = {
+            "suppress_tokens": sorted(special - {processor.tokenizer.eos_token_id})
+        }
         trainer = GRPOTrainer(model, FactSReward(), GRPOConfig(**values), **common)
     trainer.remove_callback(PrinterCallback)
     clock = Clock()
@@ -227,18 +138,11 @@ def one_turn(kind, options, folder):
     print(json.dumps(found))
 
 
-def phantom(options, folder):
-    size = PhantomConfig(size=options.pixels)
-    return write_phantom(Path(folder) / "phantom", {"train": 16}, 0, size)
-
-
 def estimate(options, folder):
     """Say what the dry run says of these settings, on a card of 22 GiB (A10)."""
-    manifest = phantom(options, folder)
-    studies = [study for study in read_manifest(manifest) if study.split == "train"]
-    config, processor, _ = build(options, studies)
+    scale, manifest, studies, processor = parts(options, folder)
     model = Path(folder) / "model"
-    config.save_pretrained(model)
+    build_config(scale, processor).save_pretrained(model)
     processor.save_pretrained(model)
     run = RunConfig(
         str(model), str(manifest), use_peft=True, lora_target_modules=LORA_TARGET, dtype="bfloat16"
@@ -257,7 +161,7 @@ def main():
     parser.add_argument("--json", type=Path)
     parser.add_argument("--turn-of", choices=("grpo", "orapo"), help=argparse.SUPPRESS)
     options = parser.parse_args()
-    options.pixels, options.new_tokens = (56, 8) if options.tiny else (512, 256)
+    options.new_tokens = (TINY if options.tiny else REAL).answer
     quiet_libraries()
     if not options.tiny and not options.estimate and not torch.cuda.is_available():
         sys.exit("no GPU here; --tiny runs the same script on the CPU")

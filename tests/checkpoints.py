@@ -144,6 +144,30 @@ def shipped(name: str) -> str:
     return (TEMPLATES / f"{name}.jinja").read_text()
 
 
+def qwen_3b() -> Qwen2_5_VLConfig:
+    """The shape of the paper's model, by its published config.json; no weights."""
+    return Qwen2_5_VLConfig(
+        text_config={
+            "vocab_size": 151936,
+            "hidden_size": 2048,
+            "intermediate_size": 11008,
+            "num_hidden_layers": 36,
+            "num_attention_heads": 16,
+            "num_key_value_heads": 2,
+            "tie_word_embeddings": True,
+            "rope_parameters": {"rope_type": "default", "mrope_section": [16, 24, 24]},
+        },
+        vision_config={
+            "depth": 32,
+            "hidden_size": 1280,
+            "intermediate_size": 3420,
+            "num_heads": 16,
+            "out_hidden_size": 2048,
+        },
+        tie_word_embeddings=True,
+    )
+
+
 def qwen2_5_vl(corpus: Iterable[str]):
     processor = Qwen2_5_VLProcessor(
         _qwen_images(),

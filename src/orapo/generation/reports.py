@@ -153,7 +153,8 @@ def sample_reports(
         shown_films = [[shown(film) for film in study] for study in films]
         inputs = processor(images=shown_films, text=texts, return_tensors="pt", padding=True)
         inputs = inputs.to(model.device)
-        with torch.inference_mode():
+        # not inference_mode: FSDP 2 keeps what it gathers here, and can't train on tensors made in that
+        with torch.no_grad():
             output = model.generate(
                 **inputs,
                 max_new_tokens=decoding.max_new_tokens,

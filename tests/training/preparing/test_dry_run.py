@@ -9,9 +9,9 @@ import torch
 from peft import LoraConfig
 from PIL import Image
 from torch.autograd.graph import saved_tensors_hooks
-from transformers import AutoConfig, Qwen2_5_VLConfig
+from transformers import AutoConfig
 
-from checkpoints import BUILDERS, CORPUS
+from checkpoints import BUILDERS, CORPUS, qwen_3b
 from orapo import OrapoError
 from orapo.data.conversation import REPORT_PROMPT
 from orapo.data.phantom import PhantomConfig, write_phantom
@@ -144,29 +144,8 @@ def test_parameters_are_counted_without_weights_as_with_them(kind, lora, checkpo
     assert shape.adapter == (shape.trainable if lora else 0)
 
 
-QWEN_3B = Qwen2_5_VLConfig(
-    text_config={
-        "vocab_size": 151936,
-        "hidden_size": 2048,
-        "intermediate_size": 11008,
-        "num_hidden_layers": 36,
-        "num_attention_heads": 16,
-        "num_key_value_heads": 2,
-        "tie_word_embeddings": True,
-    },
-    vision_config={
-        "depth": 32,
-        "hidden_size": 1280,
-        "intermediate_size": 3420,
-        "num_heads": 16,
-        "out_hidden_size": 2048,
-    },
-    tie_word_embeddings=True,
-)
-
-
 def test_the_papers_model_has_its_published_number_of_parameters():
-    shape = model_shape(QWEN_3B)
+    shape = model_shape(qwen_3b())
     assert shape.parameters == 3_754_622_976  # as its checkpoint's index says
 
 
@@ -219,7 +198,7 @@ def test_the_activations_of_text_are_about_what_autograd_keeps(kind):
 def shape_3b(lora):
     target = r".*(language_model|text_model).*\.(q|k|v|o|gate|up|down)_proj"
     adapter = LoraConfig(r=16, target_modules=target) if lora else None
-    return model_shape(QWEN_3B, adapter)
+    return model_shape(qwen_3b(), adapter)
 
 
 def test_an_adapter_costs_less_than_all_weights_and_four_bits_less_than_sixteen():
