@@ -9,7 +9,7 @@ time is linear in the sentence's length.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from orapo.facts.fact import Polarity
@@ -59,10 +59,15 @@ _DEFINITE: Final = frozenset(("the", "these", "those"))
 _LISTS: Final = frozenset((",", ";", "or", "nor"))
 _NO_GOVERNOR: Final = frozenset((",", "and", "&", "or", "nor", "that", "all", "any", "either"))
 """Before an article, these say that it stands in a list or is denied itself."""
+_SIMPLY_DENIES: Final = frozenset(("no", "without", "negative"))
 _DEVICES: Final = ["support", "device"]
 _MOVED: Final = frozenset(
     ("changed", "grown", "increased", "decreased", "worsened", "improved", "progressed", "resolved", "cleared")
 )  # fmt: skip
+
+
+def _has_side(items: Iterable[Item]) -> bool:
+    return any(item.place is not None and item.place.side is not None for item in items)
 
 
 class SentenceReader(PhraseRow):
@@ -341,10 +346,8 @@ class SentenceReader(PhraseRow):
         if not own and item.last > item.first:
             own = self.tokens[item.last] in self.grammar.predicates
         if not own and link is COMMA:
-            own = (
-                self.chosen or self._device_behind_disease(index, item) or self._denied_anew(index)
-            )
-        return own and not self.or_follows(index)
+            own = self.chosen or self._device_behind_disease(index, item)
+        return (own or self._sided_anew(item)) and not self.or_follows(index)
 
     def _presupposed(self, item: Item) -> bool:
         """Whether what is denied is something about this finding: "no callus around the fracture".
@@ -378,17 +381,20 @@ class SentenceReader(PhraseRow):
             and _WHERE.issuperset(behind[:-1])
         )
 
-    def _denied_anew(self, index: int) -> bool:
-        """Whether "no" stands again behind this one, which says where: "no A, bibasilar B, no C"."""
-        behind = [item.kind for item in self.items[index + 1 : index + 3]]
-        return behind == [COMMA, Kind.DENY_NEXT] and any(
-            item.place is not None and item.place.side is not None for item in self.qualifiers
+    def _sided_anew(self, item: Item) -> bool:
+        """Whether this one has a side and those denied before it have none: "no A, bibasilar B"."""
+        opener = self.opener  # not "removal of"
+        if opener is None or self.tokens[opener.first] not in _SIMPLY_DENIES:
+            return False
+        return _has_side((item, *self.qualifiers)) and not any(
+            _has_side(draft.modifiers) for draft in self.drafts[-LONGEST_LIST:]
         )
 
     def _device_behind_disease(self, index: int, item: Item) -> bool:
         if not self.vocabulary.is_device(item.data):
             return False
-        if index + 1 == len(self.items) and self.tokens[item.first : item.last + 1] == _DEVICES:
+        alone = all(other.kind is COMMA for other in self.items[index + 1 : index + 2])
+        if alone and self.tokens[item.first : item.last + 1] == _DEVICES:
             return False  # "no edema, support devices": all of a kind is denied, as one is not
         last = self.drafts[-1:]
         return not (last and self.vocabulary.is_device(self.vocabulary.findings[last[0].finding]))
@@ -419,7 +425,10 @@ class SentenceReader(PhraseRow):
     def _adjective(self, index: int, item: Item) -> None:
         """Read "cardiac" in "cardiac and mediastinal contours", not in "cardiac device"."""
         after = self.items[index + 1 : index + 2]
-        if after and after[0].first == item.last + 1 and after[0].kind in LINKS:
+        if not after or after[0].first > item.last + 1:
+            return
+        heads = index == 0 and item.first == 0  # "Cardiac: enlarged"
+        if after[0].kind in LINKS or (heads and after[0].kind in (STATE, VERB)):
             self._structure(index, item)
 
     def _structure(self, index: int, item: Item) -> None:
