@@ -19,7 +19,7 @@ from orapo.ablation.methods import METHODS, ON_CURVE
 from orapo.ablation.plan import AblationPlan, Job
 from orapo.ablation.provenance import file_digest, read_record, surroundings, write_record
 from orapo.ablation.results import Comparison, Run
-from orapo.ablation.trainings import WEIGHTS_FILE, Trained, run_trainings
+from orapo.ablation.trainings import Trained, run_trainings, weight_files
 from orapo.data.manifest import read_manifest
 from orapo.data.study import Study
 from orapo.data.target import check_target, study_labels, target_text
@@ -294,10 +294,7 @@ def _generate(plan: AblationPlan, one: _Done) -> None:
 
 def _weights(model: Path) -> str:
     """Return what tells a model from another: the digest of its weights, or its name."""
-    files = sorted(model.glob("*.safetensors")) if model.is_dir() else []
-    if (model / WEIGHTS_FILE).is_file():
-        files = [model / WEIGHTS_FILE]
-    return "+".join(file_digest(file) for file in files) or str(model)
+    return "+".join(map(file_digest, weight_files(model))) or str(model)
 
 
 def _label(labeler: str, folder: Path) -> None:
