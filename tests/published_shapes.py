@@ -6,7 +6,12 @@ vocabulary's size is the config's), so a prompt's words count a little different
 
 from pathlib import Path
 
-from transformers import Gemma3ImageProcessor, Qwen2VLImageProcessor, SmolVLMImageProcessor
+from transformers import (
+    Gemma3ImageProcessor,
+    Gemma3Processor,
+    Qwen2VLImageProcessor,
+    SmolVLMImageProcessor,
+)
 
 from checkpoints import BUILDERS, CORPUS
 
@@ -138,10 +143,9 @@ def write_published(recipe: str, folder: Path) -> Path:
     """Write config and processor of a recipe's model in their published sizes; no weights."""
     model, processor = BUILDERS[PUBLISHED[recipe][0]](CORPUS)
     if recipe == "medgemma":
-        processor.image_processor = Gemma3ImageProcessor()
-        processor.image_seq_length = 256
-        processor.full_image_sequence = (
-            f"\n\n{processor.boi_token}{processor.image_token * 256}{processor.eoi_token}\n\n"
+        template = processor.chat_template
+        processor = Gemma3Processor(
+            Gemma3ImageProcessor(), processor.tokenizer, template, image_seq_length=256
         )
     elif recipe == "smolvlm2":
         edges = {"size": {"longest_edge": 1536}, "max_image_size": {"longest_edge": 384}}
