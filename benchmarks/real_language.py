@@ -19,6 +19,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import time
@@ -81,6 +82,8 @@ def main() -> int:
     parser.add_argument("--warm-up", type=int, default=60, help="steps of the connector")
     parser.add_argument("--test", type=int, default=64, help="held-out studies")
     options = parser.parse_args()
+    # else a kill would leave what runs running
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     out: Path = options.out.resolve()
     out.mkdir(parents=True, exist_ok=True)
     base = out / "base"
@@ -139,11 +142,13 @@ def _phantom(out: Path, test: int) -> Path:
 
 
 def _train(out: Path, method: str, recipe: Mapping[str, Any]) -> None:
-    folder = out / method
+    folder, file = out / method, out / f"{method}.yaml"
+    text = yaml.safe_dump(dict(recipe), sort_keys=False)
+    if folder.is_dir() and file.read_text(encoding="utf-8") != text:
+        raise SystemExit(f"{folder} was made with other options ({file}); take another --out")
     if fault(folder) is None:
         return
-    file = out / f"{method}.yaml"
-    file.write_text(yaml.safe_dump(dict(recipe), sort_keys=False), encoding="utf-8")
+    file.write_text(text, encoding="utf-8")
     orapo = [sys.executable, "-m", "orapo", "train", "--config", str(file)]
     if not whole_checkpoints(folder):
         _run(out, f"{method}-dry-run", [*orapo, "--dry-run"])
@@ -209,7 +214,7 @@ def _results(out: Path, options: argparse.Namespace, scores: Mapping[str, Any]) 
     }
     logs = {method: _lines(out / method / "metrics.jsonl") for method in METHODS}
     warm_up = _lines(out / "base" / "warm-up.jsonl")
-    phases = [[line.get(f"time/{name}") for line in logs["orapo"]] for name in PHASES]
+    phases = [[line.get(f"seconds/{name}") for line in logs["orapo"]] for name in PHASES]
     return {
         "machine": {
             "cores": os.cpu_count(),
