@@ -30,7 +30,7 @@ def trainings(tmp_path, monkeypatch):
         assert not resume
         started.append(folder.name)
         run.threads = threads
-        for name in ("model.safetensors", LOG_FILE, PROBE_FILE):
+        for name in (*run.weights, LOG_FILE, PROBE_FILE):
             (folder / name).write_text("")
         return subprocess.Popen(["true"])
 
@@ -49,6 +49,7 @@ def trainings(tmp_path, monkeypatch):
         assert {name for name, arm in results.items() if not arm.taken_over} == set(started)
         return set(started)
 
+    run.weights = ["model.safetensors"]
     return run
 
 
@@ -80,6 +81,29 @@ BOTH = {"orapo", "grpo_facts"}
 def test_a_finished_training_is_taken_over(trainings):
     assert trainings() == BOTH
     assert trainings() == set()
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [
+        ["adapter_model.safetensors"],
+        ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"],
+    ],
+    ids=["LoRA", "in parts"],
+)
+def test_a_finished_adapter_and_a_large_model_are_taken_over_too(trainings, weights):
+    trainings.weights = weights
+    assert trainings() == BOTH
+    assert trainings() == set()
+
+
+def test_a_base_in_parts_that_changed_makes_a_training_stale(trainings, tmp_path):
+    (tmp_path / "base" / "model.safetensors").unlink()
+    part = tmp_path / "base" / "model-00001-of-00001.safetensors"
+    part.write_text("weights")
+    assert (trainings(), trainings()) == (BOTH, set())
+    part.write_text("other weights")
+    assert trainings() == BOTH
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 
 import pytest
 import yaml
@@ -81,6 +83,17 @@ def test_a_run_names_what_it_wrote_and_where(recipe):
     folder = recipe.with_name("run")
     assert said.splitlines()[-1] == f"Checkpoint, model card, metrics.jsonl: {folder}"
     assert (folder / "model.safetensors").is_file()
+
+
+@pytest.mark.slow
+def test_the_screen_of_a_run_holds_no_warning_of_a_library(recipe, tmp_path):
+    """In a process of its own: pytest has filters of warnings of its own."""
+    words = ["--use_peft", "true", "--lora_r", "2", "--output_dir", str(tmp_path / "run")]
+    command = [sys.executable, "-m", "orapo", "train", "--config", str(recipe), *words]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "2/2" in done.stderr  # the bar
+    assert "Warning" not in done.stderr
 
 
 def test_a_field_that_is_none_is_named(recipe):

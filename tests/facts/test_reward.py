@@ -12,6 +12,7 @@ from orapo.facts import (
     ContradictionRule,
     FactSReward,
     RepetitionPenalty,
+    RulesEngine,
     Verdict,
     fact_verdicts,
     label_report,
@@ -135,6 +136,34 @@ def test_the_trl_reward_reads_every_form_of_completion_and_reference():
     assert reward(["Cardiomegaly."], report=["The heart is enlarged."]) == [1.0]
     assert reward.__name__ == "facts"
     assert pickle.loads(pickle.dumps(reward))(["Cardiomegaly."], labels=[labels]) == [1.0]
+
+
+@pytest.mark.parametrize("lexicon", [None, "nih14"])
+def test_a_reward_with_rules_of_its_own_travels_to_other_processes(lexicon):
+    engine = RulesEngine(lexicon, cached_sentences=7)
+    reward = FactSReward(facts_beta=2.0, engine=engine)
+    texts = {"completions": ["Small left effusion."], "report": ["Left effusion. Cardiomegaly."]}
+    expected = reward(**texts)
+    pickled = pickle.dumps(reward)
+    assert pickle.loads(pickled)(**texts) == expected
+    assert pickle.loads(pickled).engine.label_set.labels == engine.label_set.labels
+    assert len(pickled) < 1000  # and not what it has read so far
+
+
+def test_a_cache_that_another_thread_empties_is_no_error():
+    engine = RulesEngine()
+    read = engine.read("Left effusion. No edema.").labels
+
+    class Emptied(dict):
+        """As if another thread came in between a look and the next."""
+
+        def __contains__(self, key):
+            there = super().__contains__(key)
+            self.clear()
+            return there
+
+    engine._read = Emptied(engine._read)
+    assert engine.read("Left effusion. No edema.").labels == read
 
 
 def test_a_missing_reference_is_unknown_and_not_a_zero():

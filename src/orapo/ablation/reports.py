@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from orapo.ablation.provenance import file_digest, read_record, surroundings, write_record
-from orapo.ablation.trainings import WEIGHTS_FILE
+from orapo.ablation.trainings import weight_files
 from orapo.errors import OrapoError, RunFailedError
 from orapo.evaluation.inputs import read_labels, read_predictions
 from orapo.locking import locked
@@ -123,10 +123,7 @@ def write_predictions(
 
 def _weights(model: Path) -> str:
     """Return what tells a model from another: the digest of its weights, or its name."""
-    files = sorted(model.glob("*.safetensors")) if model.is_dir() else []
-    if (model / WEIGHTS_FILE).is_file():
-        files = [model / WEIGHTS_FILE]
-    return "+".join(file_digest(file) for file in files) or str(model)
+    return "+".join(map(file_digest, weight_files(model))) or str(model)
 
 
 def write_second_labels(folder: Path, labeler: str, commands: Commands) -> None:

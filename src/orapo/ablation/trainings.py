@@ -33,6 +33,12 @@ WEIGHTS_FILE = "model.safetensors"
 _POLL_SECONDS = 0.5
 
 
+def weight_files(model: Path) -> list[Path]:
+    """Return the files of a model's weights: one, several parts, or a LoRA adapter's."""
+    whole = model / WEIGHTS_FILE
+    return [whole] if whole.is_file() else sorted(model.glob("*.safetensors"))
+
+
 Recipe = Mapping[str, Any]
 """Fields of RunConfig and of OraPOConfig, as ``orapo train --config`` reads them."""
 
@@ -246,17 +252,21 @@ def _start(folder: Path, resume: bool, threads: int, device: str | None) -> subp
 
 
 def _made_of(recipe: Recipe) -> dict[str, Any]:
-    files = {"data": Path(recipe["data"]), "base": Path(recipe["model"]) / WEIGHTS_FILE}
+    files = {"data": Path(recipe["data"])}
     if recipe.get("preferences"):
         files["preferences"] = Path(recipe["preferences"])
     if recipe.get("reward_model"):
         files["reward_model"] = Path(recipe["reward_model"]) / "reward_model.json"
     digests = {name: file_digest(path) for name, path in files.items() if path.is_file()}
+    if base := weight_files(Path(recipe["model"])):
+        digests["base"] = "+".join(map(file_digest, base))
     return {"recipe": dict(recipe), **digests, **surroundings()}
 
 
 def _finished(folder: Path, made_of: dict[str, Any]) -> dict[str, Any] | None:
-    whole = all((folder / name).is_file() for name in (WEIGHTS_FILE, LOG_FILE, PROBE_FILE))
+    whole = weight_files(folder) and all(
+        (folder / name).is_file() for name in (LOG_FILE, PROBE_FILE)
+    )
     return read_record(folder / DONE_FILE, made_of) if whole else None
 
 

@@ -69,6 +69,7 @@ def train(
     if not dry_run and (gpu_memory or accelerate_file or step_seconds or as_json):
         raise OrapoError("--gpu-memory, --accelerate-file, --step-seconds, --json need --dry-run")
     arguments = ["--config", config, *ctx.args]
+    runs.ignore_renamed()
     if quiet or as_json:
         runs.quiet_libraries()
         arguments += ["--disable_tqdm", "true"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from orapo.facts.fact import Details, Fact, FieldAnswer, Polarity, ReportFacts, Sentence
 from orapo.facts.fields import FieldReader, Passage
@@ -53,6 +53,7 @@ class RulesEngine:
     def __init__(
         self, lexicon: Path | str | None = None, *, cached_sentences: int = CACHED_SENTENCES
     ) -> None:
+        self._made_with = lexicon, cached_sentences
         self._vocabulary: Vocabulary = load_vocabulary(None if lexicon is None else Path(lexicon))
         self._weak = {
             name: finding.weak
@@ -65,6 +66,11 @@ class RulesEngine:
         vocabulary = self._vocabulary
         self._layout = Layout(vocabulary.headings, vocabulary.answers, vocabulary.one_phrase)
         self._fields = FieldReader(vocabulary, self._as_sentence)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel to other processes as the arguments: they compile the lexicon's file again."""
+        lexicon, cached_sentences = self._made_with
+        return _engine, (lexicon, cached_sentences)
 
     @property
     def label_set(self) -> LabelSet:
@@ -124,7 +130,8 @@ class RulesEngine:
         before = ""
         for start, _, end, _ in spans:
             sentence = text[start:end]
-            reading = known[sentence] if sentence in known else self._as_sentence(sentence)
+            # one look-up: another thread may empty the cache between two
+            reading = known.get(sentence) or self._as_sentence(sentence)
             if reading.denies_previous and readings:
                 readings[-1] = self._reading(before, ABSENT)
             elif reading.denies_all:
@@ -321,6 +328,10 @@ def _without_questions(passages: list[Passage], readings: list[Reading]) -> list
         reading.without(stated) if passage.asked and not reading.silent else reading
         for passage, reading in zip(passages, readings, strict=True)
     ]
+
+
+def _engine(lexicon: Path | str | None, cached_sentences: int) -> RulesEngine:
+    return RulesEngine(lexicon, cached_sentences=cached_sentences)
 
 
 @lru_cache(maxsize=1)

@@ -279,5 +279,9 @@ def quiet_libraries() -> None:
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     logging.getLogger("trl").setLevel(logging.ERROR)
-    # TRL asks transformers for a property by its old name, which warns at every step.
+    ignore_renamed()
+
+
+def ignore_renamed() -> None:
+    """Say nothing of names that transformers renames and TRL still uses: it would be said at every step."""
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
