@@ -11,7 +11,7 @@ from orapo.facts.fact import Details, Fact, FieldAnswer, Polarity, ReportFacts, 
 from orapo.facts.fields import FieldReader, Passage
 from orapo.facts.forms.items import Place
 from orapo.facts.forms.layout import Layout
-from orapo.facts.forms.plain import is_plain
+from orapo.facts.forms.plain import is_plain, words_of
 from orapo.facts.forms.sentences import Span, split_sentences
 from orapo.facts.forms.source import Source
 from orapo.facts.labelling import merge_labels, stronger
@@ -92,13 +92,14 @@ class RulesEngine:
         if not isinstance(text, str):
             raise TypeError(f"a report must be a text, not {type(text).__name__}")
         lowered = text.lower()
-        if not is_english(lowered, self._vocabulary):
+        words = words_of(lowered)
+        if not is_english(lowered, self._vocabulary, words):
             empty = Details((), (), {}, ())
             blank = dict(self._blank)
             return ReportFacts(
                 text, blank, self.label_set, False, frozenset(), empty, english=False
             )
-        if is_plain(text, lowered):
+        if is_plain(text, lowered, words):
             return self._plain(Source(text))
         source = Source(text, self._vocabulary.words, self._vocabulary.answers)
         passages = self._passages(source.text)
@@ -180,7 +181,8 @@ class RulesEngine:
     def fields(self, text: str) -> list[FieldAnswer]:
         """Return what of a report was taken for a field with its answer, as templates have them."""
         lowered = text.lower()
-        if is_plain(text, lowered) or not is_english(lowered, self._vocabulary):
+        words = words_of(lowered)
+        if is_plain(text, lowered, words) or not is_english(lowered, self._vocabulary, words):
             return []
         source = Source(text, self._vocabulary.words, self._vocabulary.answers)
 

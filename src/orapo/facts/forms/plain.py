@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from orapo.facts.forms.sections import BARE_HEADING
 
 ZERO: Final = re.compile(r"[A-Za-z]0(?![0-9.])")
 """A zero that may stand for a letter ("N0 effusion")."""
-_SIMPLE: Final = re.compile(r"[A-Za-z0-9 .,;'/%+&\"-]*\Z")
+_SIMPLE: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 .,;'/%+&()\"-"
 _HINTS: Final = (
     *(
         " -",
@@ -53,6 +54,7 @@ _PERHAPS: Final = tuple(
             r"|[A-Z][A-Za-z ]{1,40}, [A-Z][A-Za-z, ]{1,300} (?:ruled out|excluded)\b",
         ),
         (("is false", "are false", "untrue", "is wrong", "not true", "not the case"), r"\b(?:this|above) (?:is|are) "),
+        (("(",), r"\([^()]{0,16}\)|\((?![^()]*\))"),
         (("+",), r"\+(?:ve\b|[A-Za-z])"),
         ((" one",), r" one (?:on|in|at|is|remains|persists|has)\b| one[.,;]"),
         ((" and no", " but no"), r" (?:and|but) (?:no|not) (?:left|right)"),
@@ -73,7 +75,8 @@ _PERHAPS: Final = tuple(
             rf"[,;] (?:only |just )?(?:an? )?{_SIZED} (?:at|on|in)\b",
         ),
         (
-            ("findings ", "impression", "indication", "history ", "comparison ", "technique ", "conclusion "),
+            ("findings ", "impression ", "impressions ", "indication ", "indications ", "history ", "comparison ", "technique ",
+             "conclusion "),
             BARE_HEADING.pattern,
         ),
     )
@@ -82,7 +85,36 @@ _PERHAPS: Final = tuple(
 _LAST_ANSWER: Final = (" neg", " pos", " no", " yes", " none", " nil", " true", " false")
 
 
-def is_plain(text: str, lowered: str) -> bool:
+def _triggers() -> tuple[dict[str, list[_Check]], dict[str, list[_Check]]]:
+    """Return the checks by a mark, and those by a word, that their hint can't do without."""
+    by_mark: dict[str, list[_Check]] = {}
+    by_word: dict[str, list[_Check]] = {}
+    checks: list[_Check] = [(hint, None) for hint in _HINTS]
+    for hint, pattern in (*checks, *((hint, one) for hints, one in _PERHAPS for hint in hints)):
+        words = re.findall("[a-z]+", hint)
+        if words:
+            by_word.setdefault(max(words, key=len), []).append((hint, pattern))
+        else:
+            by_mark.setdefault(max(hint), []).append((hint, pattern))
+    return by_mark, by_word
+
+
+_Check = tuple[str, re.Pattern[str] | None]
+_BY_MARK, _BY_WORD = _triggers()
+_TRIGGERS: Final = frozenset(_BY_WORD)
+_PARTS: Final = ";'/%+&()\"-"
+
+
+def words_of(lowered: str) -> list[str]:
+    """Return the words of a text in lower case, in its order; what is neither is as good as a space."""
+    spaced = lowered.replace(".", " ").replace(",", " ")
+    for mark in _PARTS:
+        if mark in spaced:
+            spaced = spaced.replace(mark, " ")
+    return spaced.split()
+
+
+def is_plain(text: str, lowered: str, words: Sequence[str]) -> bool:
     """Whether a report is sentences alone, without headings, fields, lists and questions.
 
     Most are, and are then read without a step more than that takes.
@@ -90,16 +122,21 @@ def is_plain(text: str, lowered: str) -> bool:
     Args:
         text: The report.
         lowered: The same in lower case.
+        words: `words_of` it.
     """
-    if _SIMPLE.match(text) is None or text[:1] == "-" or ("0" in text and ZERO.search(text)):
+    if not text.isascii() or text.encode().translate(None, _SIMPLE) or text[:1] == "-":
         return False
-    for hint in _HINTS:
-        if hint in lowered:
-            return False
-    for hints, pattern in _PERHAPS:
-        for hint in hints:
-            if hint in lowered:
-                if pattern.search(text):
+    if ")" in text and text.count("(") != text.count(")"):
+        return False  # "a) no edema"
+    if ("0" in text and ZERO.search(text)) or lowered.endswith(_LAST_ANSWER):
+        return False
+    for mark, checks in _BY_MARK.items():
+        if mark in lowered:
+            for hint, pattern in checks:
+                if hint in lowered and (pattern is None or pattern.search(text)):
                     return False
-                break
-    return not lowered.endswith(_LAST_ANSWER)
+    for word in _TRIGGERS.intersection(words):
+        for hint, pattern in _BY_WORD[word]:
+            if hint in lowered and (pattern is None or pattern.search(text)):
+                return False
+    return True

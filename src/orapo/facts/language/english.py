@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, cast
 
 from orapo.facts.language.vocabulary import Vocabulary
 
@@ -24,12 +25,13 @@ MOST_READ: Final = 2_000
 """Words looked at; more of them would tell the same."""
 
 
-def is_english(lowered: str, vocabulary: Vocabulary) -> bool:
+def is_english(lowered: str, vocabulary: Vocabulary, words: Sequence[str] | None = None) -> bool:
     """Whether a report can be read as English; a text without words can.
 
     Args:
         lowered: The report, as given, in lower case.
         vocabulary: The lexicon, with its words of other languages.
+        words: Its words, if they are known.
 
     Returns:
         False where most letters are of no Latin alphabet, where words of other languages outnumber
@@ -37,13 +39,13 @@ def is_english(lowered: str, vocabulary: Vocabulary) -> bool:
     """
     ascii_only = lowered.isascii()
     if ascii_only and vocabulary.foreign.isdisjoint(
-        lowered.replace(".", " ").replace(",", " ").split()
+        lowered.replace(".", " ").replace(",", " ").split() if words is None else words
     ):
         return True
     if "œ" in lowered or "æ" in lowered:  # of "oedema"
         lowered = lowered.replace("œ", "oe").replace("æ", "ae")
         ascii_only = lowered.isascii()
-    words = _WORD.findall(lowered)[:MOST_READ]
+    words = cast("list[str]", _WORD.findall(lowered)[:MOST_READ])
     if not words or _BROKEN.search(lowered):  # bytes that are no text are no other language
         return True
     if not ascii_only:
