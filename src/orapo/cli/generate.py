@@ -70,7 +70,7 @@ def generate(
     temperature: Annotated[
         float | None,
         typer.Option(
-            min=0, metavar="T", help="0 decodes greedily; by default 0, or 1 for several samples."
+            min=0, metavar="T", help="0 is greedy decoding; by default 0, or 1 for several samples."
         ),
     ] = None,
     top_p: Annotated[

@@ -1,4 +1,4 @@
-"""`orapo reward`: FactS of predicted reports against references, one row a study."""
+"""`orapo reward`: FactS of predicted reports against references, one row per study."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def reward(
     references: Annotated[
         Path, typer.Option(help="Table with study_id and the label columns, or report.")
     ],
-    out: Annotated[Path, typer.Option(help="Where to write one row a study; - is stdout, as CSV.")],
+    out: Annotated[Path, typer.Option(help="Where to write a row per study; - is stdout, as CSV.")],
     facts_beta: Annotated[
         float, typer.Option(help="Above 1, missing costs more than inventing.")
     ] = 1.0,
