@@ -121,7 +121,7 @@ def evaluate(
         int, typer.Option(min=1, metavar="N", help="Processes that read reports with FactS.")
     ] = 1,
     resamples: Annotated[int, typer.Option(min=1, metavar="N", help="Of the bootstrap.")] = 1000,
-    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of random baseline and bootstrap.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of all random draws.")] = 0,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print metrics.json instead of the table.")
     ] = False,
