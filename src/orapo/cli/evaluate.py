@@ -137,7 +137,7 @@ def evaluate(
     Writes tables, plots, metrics.json and report.html.
 
     A study without a prediction counts as an empty report, or is left out with --allow-missing; ids
-    that don't match are said, and above 20 % of a side are refused without --partial. Intervals are 95 % bootstrap intervals
+    that don't match are listed, above 20 % of a side refused without --partial. Intervals are 95 % bootstrap intervals
     over patients. Exit code 1 if a metric of --radeval could not be computed; the rest is written.
     """
     # Imported here: scikit-learn and matplotlib would slow down every other command's start.

@@ -45,7 +45,7 @@ def export(
 ) -> None:
     """Export generated reports as unverified drafts.
 
-    Studies that have an error in place of a report are left out and said. Exit code 1: some reports
+    Studies with an error in place of a report are left out and listed. Exit code 1: some reports
     could not be exported, because a film that they refer to can't be read.
     """
     from orapo.data.tables.writing import not_an_input

@@ -153,7 +153,7 @@ def reward(
 
     A report that a judge failed on has an empty reward, never 0, and the exit code is then 1. A study
     without a prediction counts as an empty report, a prediction without a reference has no reward;
-    ids that don't match are said, and above 20 % of a side are refused without --partial.
+    ids that don't match are listed, and above 20 % of a side are refused without --partial.
     """
     from orapo.facts import ContradictionRule
     from orapo.facts.parallel import rules_engine
