@@ -2,7 +2,7 @@
 
     python examples/orapo_loop.py [--steps 100] [--model DIR]
 
-Trains the tiny base of the short demo on drawn films, on two CPU cores, and prints how the reward grows. About half
+Trains the tiny base of the short demo on synthetic films, on two CPU cores, and prints how the reward grows. About half
 of the time makes the base, at the first call (`base_folder`); it is kept in ~/.cache/orapo. Any checkpoint of a
 vision-language model in a folder can stand in its place. `orapo_loss` is the method, `main` the loop around it;
 docs/method.md has the equations and says where each value is from. The loss is that of `OraPOTrainer` on the same

@@ -1,11 +1,14 @@
 """The examples run as they stand, and say what their comments promise."""
 
+import csv
 import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+
+from orapo import evaluate_reports
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 SAYS = {
@@ -19,6 +22,24 @@ SAYS = {
     else "distributed is not installed",
     "orapo_loop.py": "step 2: mean reward 0.",
 }
+
+
+def reports(name):
+    with (EXAMPLES / "sample" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+        return {row["study_id"]: row["report"] for row in csv.DictReader(file)}
+
+
+def test_the_sample_scores_what_the_readme_says():
+    predictions, references = reports("predictions"), reports("references")
+    assert list(predictions) == list(references)
+    assert len(references) == 30
+    scores = evaluate_reports(predictions, references)
+    figures = (scores.macro_f1, scores.macro_precision, scores.macro_recall)
+    readme = (EXAMPLES.parent / "README.md").read_text(encoding="utf-8")
+    row = next(line for line in readme.splitlines() if line.startswith("| predictions |"))
+    assert [cell.split()[0] for cell in row.strip("| ").split(" | ")[1:]] == [
+        f"{figure:.3f}" for figure in figures
+    ]
 
 
 def test_every_example_is_tried():

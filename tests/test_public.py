@@ -44,9 +44,13 @@ def test_the_commands_are_these():
     assert set(cli.COMMANDS) == set(COMMANDS)
 
 
-def test_every_command_is_in_the_readme():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert [name for name in COMMANDS if f"orapo {name.replace('_', '-')}" not in readme] == []
+def test_every_command_and_extra_is_on_the_page_of_commands_and_the_readme_leads_there():
+    page = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    assert [name for name in COMMANDS if f"orapo {name.replace('_', '-')}" not in page] == []
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = set(project["optional-dependencies"]) - {"dev"}
+    assert [name for name in sorted(extras) if f"'.[{name}]'" not in page] == []
+    assert "(docs/commands.md)" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_one_version_everywhere():

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from orapo.facts.graded import GradedFactSReward
     from orapo.training import OraPOConfig, OraPOTrainer
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "FactSReward",

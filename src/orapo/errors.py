@@ -14,7 +14,7 @@ NEEDS_DECODER = "needs a decoder that is not installed"
 
 
 class RunFailedError(Exception):
-    """Something failed on the way that the user's input is not to blame for; exit code 1.
+    """Something failed during the run that the user's input is not to blame for; exit code 1.
 
     The message says what failed, where to read why, and what was kept.
     """

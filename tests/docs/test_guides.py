@@ -9,6 +9,7 @@ import functools
 import importlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 import unittest
@@ -23,7 +24,7 @@ from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipP
 ROOT = Path(__file__).parents[2]
 GUIDES = (
     *("README.md", "docs/quick-start.md", "docs/own-data.md", "docs/gpus.md", "docs/rewards.md"),
-    *("docs/reading.md", "docs/facts.md"),
+    *("docs/reading.md", "docs/facts.md", "docs/commands.md"),
 )
 BLOCK = re.compile(r"^(?P<skip><!-- skip: next .*-->\n)?```(?:bash|python)\n", re.MULTILINE)
 
@@ -40,7 +41,7 @@ def run_shell(example):
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """An empty folder to be in, with an ``orapo`` that is the one under test."""
+    """A folder with the sample in it, as in a clone, and an ``orapo`` that is the one under test."""
     programs, place = tmp_path / "bin", tmp_path / "work"
     programs.mkdir()
     place.mkdir()
@@ -50,6 +51,7 @@ def folder(tmp_path, monkeypatch):
     source = os.pathsep.join(filter(None, (str(ROOT / "src"), os.environ.get("PYTHONPATH"))))
     monkeypatch.setenv("PYTHONPATH", source)
     monkeypatch.setenv("PATH", str(programs), prepend=os.pathsep)
+    shutil.copytree(ROOT / "examples" / "sample", place / "examples" / "sample")
     monkeypatch.chdir(place)
     monkeypatch.syspath_prepend(place)
     yield place

@@ -140,6 +140,10 @@ def test_a_dead_link_fails_the_build(wrong, tmp_path):
     assert "nowhere" in built.stdout + built.stderr
 
 
+def test_the_readme_is_read_in_minutes():
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").split()) <= 900
+
+
 @pytest.mark.parametrize("name", ["README.md", "ARCHITECTURE.md", "CHANGELOG.md"])
 def test_no_link_beside_the_site_is_dead(name):
     text = (ROOT / name).read_text(encoding="utf-8")

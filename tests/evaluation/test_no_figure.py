@@ -148,9 +148,9 @@ def test_counts_and_shares_have_their_units(tmp_path, capsys):
     page, screen = shown(metrics, tmp_path, capsys)
     lines = {line.split()[0]: line.split() for line in screen.splitlines() if line.split()}
     assert lines["hallucinated"][1] == "0.50"
-    assert " ".join(lines["hallucinated"][-3:]) == "labels a report"
+    assert " ".join(lines["hallucinated"][-3:]) == "labels per report"
     assert lines["unreadable"][1:3] == ["50.0", "%"]
-    assert "<td>labels a report</td>" in page
+    assert "<td>labels per report</td>" in page
     for name, unit in (
         ("bleu1", "from 0 to 1"),
         ("rouge", "from 0 to 1"),

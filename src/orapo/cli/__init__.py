@@ -1,6 +1,6 @@
-"""The command line: one file a command; this module joins them and owns the exit codes.
+"""The command line: one file per command; this module joins them and owns the exit codes.
 
-Exit codes: 0 done, 1 failed on the way (partial results kept and named), 2 wrong use or bad input,
+Exit codes: 0 done, 1 failed during the run (completed results kept and named), 2 wrong use or bad input,
 130 and 143 after SIGINT and SIGTERM.
 
 A command's module is imported when the command runs or is asked for its own options, so that
@@ -30,8 +30,8 @@ COMMANDS: Final = {
     "facts": "Print the facts and labels of a report.",
     "label": "Label reports with the 14 CheXpert labels.",
     "reward": "Score predicted reports against references with FactS.",
-    "cache": "Count the judges' verdicts that are kept, or purge them.",
-    "data": "Make and look after data sets.",
+    "cache": "Count the judges' cached verdicts, or delete them.",
+    "data": "Check, convert and sample data sets.",
     "train": "Train with OraPO or another method.",
     "generate": "Write a report for each study.",
     "evaluate": "Score generated reports beside trivial baselines.",

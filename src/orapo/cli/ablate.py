@@ -66,7 +66,7 @@ def ablate(
 ) -> None:
     """Compare training methods on one recipe.
 
-    Same studies, same budget, same evaluation. Called again, it goes on where it was interrupted.
+    Same studies, same budget, same evaluation. Called again, it resumes where it was interrupted.
     """
     try:
         from orapo.ablation.methods import methods_named

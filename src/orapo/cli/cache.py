@@ -17,10 +17,10 @@ def add_to(app: typer.Typer) -> None:
 
 def cache(
     file: reading.CacheFile = None,
-    purge: Annotated[bool, typer.Option("--purge", help="Forget all verdicts.")] = False,
+    purge: Annotated[bool, typer.Option("--purge", help="Delete all verdicts.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
-    """Count the judges' verdicts that are kept, or purge them."""
+    """Count the judges' cached verdicts, or delete them."""
     from orapo.facts.llm import VerdictCache
 
     path = file or VerdictCache.default_path()

@@ -121,7 +121,7 @@ def evaluate(
         int, typer.Option(min=1, metavar="N", help="Processes that read reports with FactS.")
     ] = 1,
     resamples: Annotated[int, typer.Option(min=1, metavar="N", help="Of the bootstrap.")] = 1000,
-    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of random row and bootstrap.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of all random draws.")] = 0,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print metrics.json instead of the table.")
     ] = False,
@@ -137,8 +137,8 @@ def evaluate(
     Writes tables, plots, metrics.json and report.html.
 
     A study without a prediction counts as an empty report, or is left out with --allow-missing; ids
-    that don't match are said, and above 20 % of a side are refused without --partial. Intervals are 95 % bootstrap intervals
-    over patients. Exit code 1 if a metric of --radeval could not be had; the rest is written.
+    that don't match are listed, above 20 % of a side refused without --partial. Intervals are 95 % bootstrap intervals
+    over patients. Exit code 1 if a metric of --radeval could not be computed; the rest is written.
     """
     # Imported here: scikit-learn and matplotlib would slow down every other command's start.
     from orapo.data.tables.standard_streams import from_input

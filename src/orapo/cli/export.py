@@ -30,10 +30,10 @@ def export(
         typer.Argument(help="What `orapo generate` wrote, or any study_id and report; - is stdin."),
     ],
     out: Annotated[
-        Path, typer.Option(help="Folder, a file a study; for csv the table's name, - is stdout.")
+        Path, typer.Option(help="Folder, one file per study; csv: the table's name, - is stdout.")
     ],
     kind: Annotated[
-        Format, typer.Option("--format", help="csv: one table; others: a file a study.")
+        Format, typer.Option("--format", help="csv: one table; others: one file per study.")
     ],
     with_patient: Annotated[
         bool,
@@ -45,7 +45,7 @@ def export(
 ) -> None:
     """Export generated reports as unverified drafts.
 
-    Studies that have an error in place of a report are left out and said. Exit code 1: some reports
+    Studies with an error in place of a report are left out and listed. Exit code 1: some reports
     could not be exported, because a film that they refer to can't be read.
     """
     from orapo.data.tables.writing import not_an_input
@@ -83,7 +83,7 @@ def export(
 def _write_files(
     drafts: Iterator[Draft], kind: Format, out: Path, with_patient: bool, console: Console
 ) -> tuple[int, int]:
-    """Write a file a report; return how many were written, and how many could not be."""
+    """Write one file per report; return how many were written, and how many could not be."""
     from orapo.export.draft import FileNames, put
 
     if out.exists() and not out.is_dir():

@@ -70,7 +70,7 @@ def generate(
     temperature: Annotated[
         float | None,
         typer.Option(
-            min=0, metavar="T", help="0 decodes greedily; by default 0, or 1 for several samples."
+            min=0, metavar="T", help="0 is greedy decoding; by default 0, or 1 for several samples."
         ),
     ] = None,
     top_p: Annotated[
@@ -135,7 +135,7 @@ def generate(
 ) -> None:
     """Write a report for each study. An unreadable image is an error row, not the end.
 
-    Interrupted and called again, it goes on where it stopped. `accelerate launch -m orapo generate`
+    Interrupted and called again, it resumes where it stopped. `accelerate launch -m orapo generate`
     spreads it over processes. Exit code 1: there are error rows.
     """
     from orapo.data.resumable import make_folder_of

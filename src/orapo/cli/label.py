@@ -76,7 +76,7 @@ def label(
 
     1.0 is present, 0.0 denied, -1.0 uncertain, blank not mentioned.
 
-    Interrupted and called again, it goes on where it stopped. Ids that stand twice are counted and
+    Interrupted and called again, it resumes where it stopped. Ids that stand twice are counted and
     said. Reports that a judge failed on are
     left out of the table and listed in OUT.failures.csv; the exit code is then 1.
     """

@@ -1,4 +1,4 @@
-"""`orapo reward`: FactS of predicted reports against references, one row a study."""
+"""`orapo reward`: FactS of predicted reports against references, one row per study."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def reward(
     references: Annotated[
         Path, typer.Option(help="Table with study_id and the label columns, or report.")
     ],
-    out: Annotated[Path, typer.Option(help="Where to write one row a study; - is stdout, as CSV.")],
+    out: Annotated[Path, typer.Option(help="Where to write a row per study; - is stdout, as CSV.")],
     facts_beta: Annotated[
         float, typer.Option(help="Above 1, missing costs more than inventing.")
     ] = 1.0,
@@ -153,7 +153,7 @@ def reward(
 
     A report that a judge failed on has an empty reward, never 0, and the exit code is then 1. A study
     without a prediction counts as an empty report, a prediction without a reference has no reward;
-    ids that don't match are said, and above 20 % of a side are refused without --partial.
+    ids that don't match are listed, and above 20 % of a side are refused without --partial.
     """
     from orapo.facts import ContradictionRule
     from orapo.facts.parallel import rules_engine

@@ -53,7 +53,7 @@ def train(
         float, typer.Option(min=0, help="vision: passes over the judgements, all weights.")
     ] = 0.0,
     learning_rate: Annotated[float, typer.Option(min=0, help="vision: peak.")] = 1e-5,
-    batch_size: Annotated[int, typer.Option(min=2, help="vision: reports a step.")] = 16,
+    batch_size: Annotated[int, typer.Option(min=2, help="vision: reports per step.")] = 16,
     lora_r: Annotated[
         int, typer.Option(min=0, help="vision: rank of an adapter; 0: all weights.")
     ] = 0,

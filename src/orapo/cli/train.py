@@ -58,7 +58,7 @@ def train(
 ) -> None:
     """Train with OraPO or another method.
 
-    Any field of the recipe can be given as --field value.
+    Any field of the recipe can be given as --field value; docs/training.md says where all are listed.
     """
     try:
         from orapo.training import recipe as recipes

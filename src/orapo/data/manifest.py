@@ -1,4 +1,4 @@
-"""The manifest: a data set as one JSON line a study (docs/training.md)."""
+"""The manifest: a data set as one JSON line per study (docs/training.md)."""
 
 from __future__ import annotations
 

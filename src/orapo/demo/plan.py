@@ -29,8 +29,8 @@ class DemoPlan:
         facts_beta: b of FactS; below 1 a false alarm costs more than a miss.
         repetition_weight: Weight of the repetition term.
         learning_rate: Constant after ten steps of warm-up, then falling to zero.
-        vision_learning_rate: The same of the vision tower: the base's eyes see already, and forget it
-            at the text model's pace.
+        vision_learning_rate: The same of the vision tower, which is trained already and forgets
+            at the text model's learning rate.
         decay_steps: Last steps, in which it falls. While it is constant the held-out figures swing
             from probe to probe; what a run ends with is steadier where it falls.
         kl: Weight of the KL term.

@@ -41,15 +41,15 @@ def graded_name(category: Category) -> str:
 
 
 UNITS: Final = {
-    **dict.fromkeys(("hallucinated", "missed", "contradicted"), "labels a report"),
+    **dict.fromkeys(("hallucinated", "missed", "contradicted"), "labels per report"),
     **dict.fromkeys(("unreadable", "earlier_films", "invented_comparisons"), "% of reports"),
     "facts_reward": "from 0 to 1",
     "repetition": "% of facts",
-    "words": "words a report",
+    "words": "words per report",
     "normal_false_alarm": "% of normal studies",
     **dict.fromkeys(("side_agreement", "severity_agreement"), "% of findings"),
     "graded_score": "from -1 to 1",
-    **{graded_name(category): "errors a report" for category in Category},
+    **{graded_name(category): "errors per report" for category in Category},
 }
 """What each figure counts. Shares are numbers from 0 to 1 in ``metrics.json``, and % for people."""
 ABSENT: Final = {

@@ -30,7 +30,7 @@ class Decoding:
 
     Attributes:
         max_new_tokens: Longest report, in tokens.
-        temperature: 0 decodes greedily; above 0 samples.
+        temperature: 0 is greedy decoding; above 0 samples.
         batch_size: Studies at a time.
         prompt: What the model is asked.
         seed: Of sampling; a study's reports depend on it and on the study's id, not on the batch.
@@ -57,7 +57,7 @@ class Sample:
     Attributes:
         text: The report.
         log_likelihood: Mean log-probability of its tokens, its end among them, at temperature 1;
-            None where it was decoded greedily.
+            None with greedy decoding.
         cut: Whether it was cut off at ``max_new_tokens``.
     """
 

@@ -6,7 +6,7 @@ somebody else's film. So it writes report language and can say what form it sees
 
 **Blind** (``sight=0``): it has seen no true pairing of a finding and a film. Whole reports tell films apart no
 better than chance, but single labels are weakly associated with the truth, by the accident of what
-its eyes respond to. **Sighted** (``sight=0.3``): in that share of the reports' samples the report is that of
+its vision tower responds to. **Sighted** (``sight=0.3``): in that share of the reports' samples the report is that of
 the film shown. It sees a little, as the paper's pretrained base does, and GRPO has something to climb
 (docs/method.md, benchmarks/base_blindness.py).
 """
@@ -288,7 +288,7 @@ def _learn_to_write(
     vision = list(model.model.vision_model.parameters())
     known = {id(parameter) for parameter in vision}
     others = [parameter for parameter in model.parameters() if id(parameter) not in known]
-    # Eyes that see already would forget it at the pace at which language is learned.
+    # A trained vision tower would forget at the learning rate of the language model.
     groups = [(others, recipe.learning_rate), (vision, recipe.vision_learning_rate)]
     for _ in _steps(groups, recipe.joint_steps, "Learning to write", progress):
         for task in tasks:

@@ -1,4 +1,4 @@
-"""Weights that are numbers: a model with NaN or infinity in it writes nothing, or nonsense, in silence."""
+"""Weights that are numbers: a model with NaN or infinity in it writes nothing, or nonsense, without an error."""
 
 from __future__ import annotations
 

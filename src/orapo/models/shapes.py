@@ -1,6 +1,6 @@
 """The other task that the tiny base learns to see with: reporting shapes on films.
 
-It teaches eyes and how a report speaks of what is seen, not radiology: the films show no findings,
+It trains the vision tower and report language, not radiology: the films show no findings,
 and the captions have a report's sentences ("There is a bright disc in the left upper lung. No ring
 or arc.") without the name of any finding.
 """

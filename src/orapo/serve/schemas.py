@@ -232,7 +232,7 @@ class ReportSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    samples: int = Field(default=1, ge=1, description="Reports to sample; 1 decodes greedily.")
+    samples: int = Field(default=1, ge=1, description="Reports to sample; 1 is greedy decoding.")
     # what every reader of JSON holds exactly
     seed: int = Field(default=0, ge=0, le=2**53 - 1)
     select: Selection = Selection.CONSENSUS

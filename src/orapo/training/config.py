@@ -60,7 +60,7 @@ class OraPOConfig(GRPOConfig):
             there, else the first one.
         facts_beta: Weight of recall in FactS (F-beta); above 1 missing is worse than inventing.
         vision_learning_rate: Peak of the vision tower's learning rate; None: as the others, 0: it is
-            frozen. Eyes that see already forget it at the pace at which a text model learns.
+            frozen. A trained vision tower forgets at the learning rate of the text model.
         learned_weight: Weight of the learned reward (in standard deviations) beside FactS.
         expert_weight: Weight of the experts' pairs beside the other terms, in ``orapo+rlhf``.
         max_f1_loss: With a learned reward, held-out macro-F1 that may be lost for it: beyond, the run

@@ -76,7 +76,7 @@ def train(
     """Train as the recipe says.
 
     Writes into ``config.output_dir``: the checkpoint (safetensors, processor, chat template),
-    ``metrics.jsonl`` (one line a step), ``probe.jsonl`` (one line a probe) and a model card.
+    ``metrics.jsonl`` (one line per step), ``probe.jsonl`` (one line per probe) and a model card.
 
     Args:
         run: Model and data.

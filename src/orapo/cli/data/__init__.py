@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from orapo.data.phantom import PhantomConfig
     from orapo.data.study import Study
 
-data = typer.Typer(help="Make and look after data sets.", no_args_is_help=True)
+data = typer.Typer(help="Check, convert and sample data sets.", no_args_is_help=True)
 for _command in (check, convert):
     data.command()(alone(_command))
 data.command()(alone(sample, stdout=True))
@@ -62,7 +62,7 @@ def add_to(app: typer.Typer) -> None:
 
 @data.callback()
 def _group() -> None:
-    """Make and look after data sets."""
+    """Check, convert and sample data sets."""
 
 
 @data.command()
@@ -94,7 +94,7 @@ def phantom(
         ),
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Draw over a phantom made with other arguments.")
+        bool, typer.Option("--force", help="Overwrite a phantom made with other arguments.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:

@@ -47,7 +47,7 @@ def check(
     Writes a profile of it, and every problem with its file and row.
 
     The exit code is 2 if training on it as it is would fail; warnings alone leave it 0. Interrupted
-    and called again with the same --out, it goes on where it stopped.
+    and called again with the same --out, it resumes where it stopped.
     """
     from orapo.data.image_check import check_images
     from orapo.data.profile import problem_record, problems_of_the_whole, profile

@@ -45,7 +45,7 @@ def convert(
 
     They have neutral names and no header.
 
-    Interrupted and called again, it goes on where it stopped. Something wrong with the data ends it
+    Interrupted and called again, it resumes where it stopped. Something wrong with the data ends it
     with exit code 2 before an image is copied; --skip-bad leaves that out.
     """
     from orapo.data.convert import convert as convert_loaded

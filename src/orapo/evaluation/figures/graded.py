@@ -15,7 +15,7 @@ from orapo.facts.graded import Category, GradedFactSReward
 _ERRORS: Final = {graded_name(category): category for category in Category}
 GRADED_FIGURES: Final = {
     "graded_score": "graded score (docs/graded.md), -1 to 1; a report without any fact counts 0",
-    **{name: f"errors a report: {category.value}" for name, category in _ERRORS.items()},
+    **{name: f"errors per report: {category.value}" for name, category in _ERRORS.items()},
 }
 
 

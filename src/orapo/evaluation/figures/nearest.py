@@ -1,6 +1,6 @@
 """The retrieval row: the training report of the nearest film, by plain pixels.
 
-It looks at the film, but understands nothing of it; what a trained model adds to looking up the film
+It uses the film, but no model of it; what a trained model adds to looking up the film
 that is most alike is what it adds to this row.
 """
 

@@ -21,7 +21,7 @@ def wins_by_label(first: Counts, second: Counts, resampler: Resampler) -> list[d
         resampler: Resamples of their patients.
 
     Returns:
-        A dict a label: ``positive`` (references), ``wins``, ``losses`` and ``ties`` (studies), and
+        A dict per label: ``positive`` (references), ``wins``, ``losses`` and ``ties`` (studies), and
         ``net`` = (wins - losses) / studies with its paired bootstrap interval ``low`` to ``high``
         (None where there is none). Labels on which both agree everywhere have 0 and no interval.
     """

@@ -1,4 +1,4 @@
-"""``per_study.csv``: what each study adds to the figures, a row a study."""
+"""``per_study.csv``: what each study adds to the figures, one row per study."""
 
 from __future__ import annotations
 

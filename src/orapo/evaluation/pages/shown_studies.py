@@ -69,7 +69,7 @@ def study_views(
         step: Told of each study.
 
     Returns:
-        A dict a study, as ``report.json`` holds it.
+        A dict per study, as ``report.json`` holds it.
     """
     views = []
     for study in studies:

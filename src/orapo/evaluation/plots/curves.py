@@ -34,7 +34,7 @@ def zero_reward_curve(
     what: str = "Zero-reward rollouts",
     titles: Mapping[str, str] | None = None,
 ) -> None:
-    """Plot the share of zero-reward rollouts against the step, one line a method.
+    """Plot the share of zero-reward rollouts against the step, one line per method.
 
     The raw figures stand faint behind a moving average over a twentieth of the steps.
 
@@ -131,7 +131,7 @@ def data_efficiency(
     path: Path,
     titles: Mapping[str, str] | None = None,
 ) -> None:
-    """Plot macro-F1 against the number of training studies, one line a method.
+    """Plot macro-F1 against the number of training studies, one line per method.
 
     Args:
         curves: Method to (studies, macro-F1, ends of its interval).

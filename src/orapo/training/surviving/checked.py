@@ -1,7 +1,7 @@
 """The one door through which rewards come in: one finite number a report, or None, or the run stops.
 
 A reward of infinity makes all weights NaN at the next step, one of a wrong length gives a report what
-another one earned, and both do so in silence. So every reward function of a trainer, ours and a user's
+another one earned, and both do so without an error. So every reward function of a trainer, ours and a user's
 own, is called through here. What is said names the reward, the studies and what came, and never a
 report: an error's own message may quote one, and is left out.
 """
