@@ -617,7 +617,7 @@ def test_films_can_be_left_out_of_a_page(orapo, data):
     [
         ("evaluate", "inputs.read_references", "nothing was written to out"),
         # per_study.csv is there by then
-        ("evaluate", "output.write_evaluation", "what was finished is kept in out"),
+        ("evaluate", "pages.output.write_evaluation", "what was finished is kept in out"),
         ("compare", "inputs.read_references", "nothing was written to out.html"),
         ("reward", "", "nothing was written to out.csv"),
     ],
