@@ -109,10 +109,10 @@ _SIDE: Final = re.compile(
 
 
 _SIZED: Final = re.compile(
-    r"(?:\b(?:except|other than|besides|apart from|aside from|save)(?: for)?,?|[,;]|\b(?:and|but)(?: only| just)?(?= (?:only|just|a|an)\b))\s+(?:(?:a|an|the|for|only|just)\s+)*"
+    r"(?:\b(?:(?:except|other than|besides|apart from|aside from|save)(?: for)?|but for),?|[,;]|\b(?:and|but)(?: only| just)?(?= (?:only|just|a|an)\b))\s+(?:(?:a|an|the|for|only|just)\s+)*"
     r"(?:(?:trace|tiny|small|minimal|mild|moderate|large)(?: (?:area|amount|focus|component|pocket|region|patch|portion))?"
-    r"|area|focus|pocket|patch)(?=\s+(?:at|on|in)\b|\s*(?:[.,;]|\Z))"
-    r"|\b(?:except|other than|besides|apart from|aside from|save)(?: for)?(?=\s+(?:at|on|in)\b)",
+    r"|area|focus|pocket|patch|sliver|rim)(?=\s+(?:at|on|in)\b|\s*(?:[.,;]|\Z))"
+    r"|\b(?:(?:except|other than|besides|apart from|aside from|save)(?: for)?|but for)(?=\s+(?:at|on|in)\b)",
     re.IGNORECASE,
 )
 """An exception without its finding: "no effusion except a trace on the left"."""
@@ -354,6 +354,10 @@ class FieldReader:
             ):
                 yield Passage(start, head[1], (field, head), How.STATED)
                 yield Passage(head[1], end, ((head[1], answer[1]),), How.STATED)
+            elif self._is_sign(name) and Kind.VERSUS in self._kinds(said):
+                # "Left base opacity: atelectasis versus pneumonia": the sign is there
+                yield Passage(start, field[1], (field,), How.STATED)
+                yield Passage(answer[0], end, (answer,), How.STATED)
             else:
                 yield Passage(start, end, (answer,), How.STATED)
             return
@@ -368,6 +372,12 @@ class FieldReader:
             yield Passage(start, end, (field, answer), How.STATED)
         else:
             yield Passage(start, end, (answer,), How.UNREAD)
+
+    def _is_sign(self, name: str) -> bool:
+        """Whether a name is that of a sign, which a diagnosis explains ("opacity")."""
+        tokens = self._vocabulary.canonical_forms(TOKEN.findall(lower(name)))
+        named = [one.data for one in self._vocabulary.find(tokens) if one.kind is Kind.FINDING]
+        return bool(named) and all(finding.sign for finding in named)
 
     def _sides(self, said: str) -> list[tuple[Place, Place]] | None:
         """Return the sides that an answer speaks of one by one, and what it says of each; else None."""

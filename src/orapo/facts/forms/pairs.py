@@ -265,7 +265,7 @@ class Pairs:
                     if place is not None:
                         yield Item(stripped(text, a, b)[0], max(place[1][1], b - 1), *place)
                 return
-        if whole is not None:
+        if whole is not None and "; " not in text[start : whole[0][1]]:
             yield Item(start, end, *whole)
 
     def _described(self, text: str, start: int, end: int) -> tuple[Place, Place] | None:

@@ -33,7 +33,15 @@ _HINTS: Final = (
 )
 """A text of simple characters in which none of these and of the next stands is sentences alone."""
 _SIZED: Final = r"(?:trace|tiny|small|minimal|mild|moderate|large)"
-_EXCEPT: Final = ("except", "other than", "apart from", "aside from", "besides", "save for")
+_EXCEPT: Final = (
+    "except",
+    "other than",
+    "apart from",
+    "aside from",
+    "besides",
+    "save for",
+    "but for",
+)
 _PERHAPS: Final = tuple(
     (hints, re.compile(pattern))
     for hints, pattern in (
@@ -62,8 +70,8 @@ _PERHAPS: Final = tuple(
         ((" none on", " none at", " none in"), r"(?:and|but|,) none (?:on|at|in)"),
         (
             _EXCEPT,
-            rf"(?:[Ee]xcept|other than|besides|apart from|aside from|save)(?: for)?,? (?:an? |the )?"
-            rf"(?:{_SIZED}|area|focus|pocket|patch|at|on|in)\b",
+            rf"(?:(?:[Ee]xcept|other than|besides|apart from|aside from|save)(?: for)?|but for),? (?:an? |the )?"
+            rf"(?:{_SIZED}|area|focus|pocket|patch|sliver|rim|at|on|in)\b",
         ),
         (
             ("and a ", "but a ", "and only ", "but only ", "and just ", "but just "),
