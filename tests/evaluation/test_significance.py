@@ -86,6 +86,7 @@ def test_the_result_says_how_it_was_made():
         "uncertain": "positive",
         "resamples": 20,
         "seed": 3,
+        "not_english": {"a": 0, "b": 0, "c": 0},
         "headline": "macro_uncertain_positive",
     }
     nobody = {name: replace(one, patient_id="") for name, one in truth.items()}

@@ -151,7 +151,7 @@ def _all_said(vocabulary: Vocabulary, drafts: Sequence[Draft]) -> Says:
     if not drafts:
         return _NOTHING_SAID
     speaks = abnormal = False
-    denied: tuple[str, ...] = ()
+    denied: list[str] = []
     stated: dict[str, LabelValue] = {}
     weakly: dict[str, LabelValue] = {}
     for draft in drafts:
@@ -162,7 +162,7 @@ def _all_said(vocabulary: Vocabulary, drafts: Sequence[Draft]) -> Says:
             stated[label] = stronger(stated[label], value) if label in stated else value
         for label, value in said.weakly.items():
             weakly[label] = stronger(weakly[label], value) if label in weakly else value
-    return Says(speaks, abnormal, stated, weakly, denied)
+    return Says(speaks, abnormal, stated, weakly, tuple(dict.fromkeys(denied)))
 
 
 _NOTHING_SAID: Final = Says(False, False, {}, {}, ())
