@@ -189,6 +189,20 @@ def test_names_of_labels_overlap_neither_each_other_nor_the_edge(drawn, tmp_path
     assert all(edge.x0 <= box.x0 and box.x1 <= edge.x1 for box in map(extent, axes.texts))
 
 
+def test_a_name_at_the_upper_edge_is_not_cut(drawn, tmp_path):
+    right = {
+        label: {"precision": 1.0, "recall": number / len(LABELS), "support": 3}
+        for number, label in enumerate(LABELS)
+    }
+    row = {"macro_precision": 1.0, "macro_recall": 0.5, "per_label": right}
+    trade_off({"model": row}, "model", tmp_path / "p.png")
+    (axes,) = drawn[0].axes
+    room = axes.get_window_extent()
+    names = [extent(text) for text in axes.texts if text.get_text() in LABELS]
+    assert len(names) == len(LABELS)
+    assert all(box.y1 <= room.y1 for box in names)
+
+
 def extent(text):
     return text.get_window_extent()
 

@@ -248,7 +248,8 @@ def _name_points(
                 va={1: "bottom", 0: "center", -1: "top"}[up],
             )  # fmt: skip
             box = text.get_window_extent()
-            inside = room.x0 <= box.x0 and box.x1 <= room.x1 and room.y0 <= box.y0
+            inside = room.x0 <= box.x0 and box.x1 <= room.x1
+            inside = inside and room.y0 <= box.y0 and box.y1 <= room.y1
             if inside and not any(box.overlaps(other) for other in taken):
                 break
             if place != tuple(_DISTANCES[-1] * way for way in _AROUND[-1]):
