@@ -163,6 +163,9 @@ class _Handler(BaseHTTPRequestHandler):
             )
         if fault == "500":
             return self._send(500, {"error": {"message": "broken"}})
+        if fault and fault.startswith("charset "):
+            kind = f"text/plain; charset={fault.split()[1]}"
+            return self._send_bytes(b"<p>no</p>", 422, kind=kind)
         if fault in ("401", "404", "307"):
             return self._send(int(fault), {"error": {"message": "no"}}, {"Location": "/v2"})
         if fault == "time-out":
@@ -255,9 +258,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _send(self, status, body, headers=None, cut=False):
         self._send_bytes(json.dumps(body).encode(), status, headers, cut)
 
-    def _send_bytes(self, data, status=200, headers=None, cut=False):
+    def _send_bytes(self, data, status=200, headers=None, cut=False, kind="application/json"):
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(data)))
         for name, value in (headers or {}).items():
             self.send_header(name, value)

@@ -1,6 +1,8 @@
 """Conversion: one manifest, neutral names, pixels and nothing else, resumable."""
 
 import json
+import os
+import stat
 
 import pytest
 from PIL import Image, PngImagePlugin
@@ -118,6 +120,18 @@ def test_a_copy_for_hugging_face_holds_the_same_studies(tmp_path, source):
     assert (row["study_id"], row["report"]) == (study.study_id, study.report)
     assert row["labels"] == study.labels
     assert row["images"][0].tobytes() == read_image(study.images[0]).tobytes()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX'")
+def test_a_copy_for_hugging_face_is_its_owners_alone_to_read(tmp_path, source):
+    datasets = pytest.importorskip("datasets")
+    done = run(source, tmp_path / "out")
+    made = write_hugging_face(done.studies, tmp_path / "out")
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (made, *made.rglob("*"))} == {
+        0o700,
+        0o600,
+    }
+    assert datasets.load_from_disk(str(made))
 
 
 def test_a_copy_for_hugging_face_goes_through_no_planted_link(tmp_path, source):

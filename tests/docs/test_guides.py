@@ -131,3 +131,10 @@ def test_every_option_that_a_page_names_exists(name):
         given = [re.match(r"--[\w-]+", word.lstrip("[")) for word in words]
         unknown += [g[0] for g in given if g and g[0] not in {*options, "--help"}]
     assert unknown == []
+
+
+def test_every_test_that_the_security_page_names_exists():
+    root = Path(__file__).parents[2]
+    named = set(re.findall(r"tests/[\w/]+\.py", (root / "docs" / "security.md").read_text()))
+    assert len(named) > 10
+    assert [name for name in sorted(named) if not (root / name).is_file()] == []

@@ -125,6 +125,15 @@ def test_an_answer_that_is_none_fails_on_its_report_alone_and_is_asked_for_again
     assert engine.failed == 1
 
 
+@pytest.mark.parametrize("charset", ["hex", "zlib", "bz2", "rot13", "idna"])
+def test_an_error_in_a_charset_that_decodes_no_text_fails_on_its_report_alone(charset):
+    fault = f"charset {charset}"
+    judge = FakeJudge(lambda text, attempt: fault if "edema" in text else None)
+    with judge.serving() as url:
+        verdicts = list(LlmEngine(settings(url, retries=0, concurrency=1)).judge_many(REPORTS))
+    assert [isinstance(verdict, JudgeFailure) for verdict in verdicts] == [False, False, True]
+
+
 def test_what_an_answer_cost_that_does_not_say_so_counts_as_the_most_under_a_limit():
     judge = FakeJudge(lambda text, attempt: "usage as a word")
     with judge.serving() as url:

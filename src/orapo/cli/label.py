@@ -22,7 +22,7 @@ from orapo.data.resumable import ResumableRows, file_identity
 from orapo.data.tables.columns import ReportColumns, Wanted
 from orapo.data.tables.reading import id_cell, read_rows, report_columns, table_format
 from orapo.data.tables.standard_streams import digest, from_input, is_dash, scratch_folder
-from orapo.data.tables.writing import for_a_spreadsheet, not_an_input, write_rows
+from orapo.data.tables.writing import for_a_spreadsheet, no_formula, not_an_input, write_rows
 from orapo.errors import OrapoError
 from orapo.labels import LabelValue, format_label
 from orapo.writing import json_text
@@ -120,7 +120,8 @@ def label(
                     kept.flush()
                     progress.update(task, completed=number)
         written = for_a_spreadsheet(kept.rows(), spreadsheet, "id")
-        summary = _write(out, columns.study_id, labels, written)
+        id_name = no_formula(columns.study_id) if spreadsheet else columns.study_id
+        summary = _write(out, id_name, labels, written)
         summary["duplicate_ids"] = len(twice)
         kept.discard()
     except BaseException as error:

@@ -24,7 +24,7 @@ from orapo.data.loaded import Loaded, Place, Problem
 from orapo.data.manifest import write_manifest
 from orapo.data.study import Study
 from orapo.errors import NEEDS_DECODER, MissingExtraError, OrapoError
-from orapo.writing import json_text, replacing, write_text
+from orapo.writing import json_text, mode_of_new, replacing, write_text
 
 MANIFEST: Final = "manifest.jsonl"
 IMAGES: Final = "images"
@@ -256,8 +256,11 @@ def write_hugging_face(studies: list[Study], out: Path) -> Path:
             if folder.is_symlink():
                 folder.unlink()
         shutil.rmtree(part_folder, ignore_errors=True)
-        part_folder.mkdir()
+        part_folder.mkdir(mode=0o700)
         datasets.DatasetDict(parts).save_to_disk(str(part_folder))
+        mode = mode_of_new(target)  # as of all that holds reports
+        for path in (part_folder, *part_folder.rglob("*")):
+            path.chmod(mode | (mode & 0o444) >> 2 if path.is_dir() else mode)
         shutil.rmtree(target, ignore_errors=True)
         part_folder.replace(target)
     except OSError as error:

@@ -19,6 +19,9 @@ _BYTES_A_TOKEN: Final = 64
 _FEWEST_BYTES: Final = 2**20
 _TOO_LARGE: Final = "orapo_too_large"
 _PACKED: Final = "orapo_packed"
+_OF_THE_BODY: Final = frozenset(
+    ("content-type", "content-encoding", "content-length", "transfer-encoding")
+)
 
 
 class UnreadableAnswerError(Exception):
@@ -108,10 +111,12 @@ def client_of(settings: JudgeSettings) -> AsyncOpenAI:
                         break
             finally:
                 await answer.aclose()
-            headers = [
+            # what it is written in is JSON's UTF-8: Python has charsets that decode no text ("hex")
+            headers = [("content-type", "application/json")]
+            headers += [
                 (name, value)
                 for name, value in answer.headers.multi_items()
-                if name.lower() not in ("content-encoding", "content-length", "transfer-encoding")
+                if name.lower() not in _OF_THE_BODY
             ]
             return type(answer)(
                 answer.status_code,
