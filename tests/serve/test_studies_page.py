@@ -688,6 +688,8 @@ class Reader:
         self.page.evaluate("import('/static/bench.js').then(({ bench }) => bench.arrived)")
 
     def export(self):
+        # a view that comes in between makes the text stale, and the button goes off
+        expect(self.page.locator("#film-status")).not_to_contain_text("Reading")
         if not self.text() or not self.page.locator("#formats button").first.is_enabled():
             return
         label = self.label()
