@@ -13,6 +13,7 @@ from orapo.generation.reports import Sample
 from orapo.generation.rows import Provenance
 from orapo.serve.app import create_app
 from orapo.serve.inference import ServedModel
+from orapo.serve.store import Store
 
 pytest.importorskip("playwright", reason="playwright is not installed")
 from chromium import opened_page, serious, skip_without_chromium
@@ -315,6 +316,37 @@ def test_nothing_typed_is_lost_on_reload_and_a_button_forgets_it(page):
     page.get_by_role("button", name="Forget all", exact=True).click()
     expect(page.locator("#report")).to_have_value("")
     assert page.evaluate("Object.keys(localStorage).filter((name) => /study/.test(name))") == []
+
+
+def test_a_reference_or_a_name_that_was_typed_after_the_export_is_kept(page):
+    page.fill("#report", "Left rib fracture.")
+    exported(page)
+    expect(page.locator("#exported")).to_contain_text("Saved")
+    page.fill("#reference", "Right rib fracture.")
+    page.fill("#name", "case 7")
+    page.reload()
+    expect(page.locator("#report")).to_have_value("Left rib fracture.")
+    expect(page.locator("#reference")).to_have_value("Right rib fracture.")
+    expect(page.locator("#name")).to_have_value("case 7")
+    assert states(page) == ["exported"]
+    exported(page)
+    expect(page.locator("#exported")).to_contain_text("Saved")
+    page.reload()
+    expect(page.locator("#report")).to_have_value("")
+
+
+def test_a_study_with_a_name_and_nothing_else_takes_no_other_film_after_a_reload(page):
+    choose(page, ("a.png", picture("A", 1)))
+    expect(page.locator("#film-label")).to_have_text("a.png")
+    page.fill("#name", "patient A")
+    page.reload()
+    expect(page.locator("#name")).to_have_value("patient A")
+    choose(page, ("b.png", picture("B", 2)))
+    expect(studies(page)).to_have_count(2)
+    expect(page.locator("#name")).not_to_have_value("patient A")
+    choose(page, ("a.png", picture("A", 1)))
+    expect(page.locator("#name")).to_have_value("patient A")
+    expect(studies(page)).to_have_count(2)
 
 
 def test_undo_survives_the_models_text_a_new_draft_and_another_study(page):
@@ -644,14 +676,20 @@ class Reader:
 
     def do_reload(self):
         self.page.reload()
-        expect(self.page.locator("#formats button").first).to_be_attached()
+        self.arrive()
 
     def do_leave_and_come_back(self):
         self.page.goto(self.page.url.rstrip("/") + "/healthz")
         self.page.go_back()
+        self.arrive()
+
+    def arrive(self):
         expect(self.page.locator("#formats button").first).to_be_attached()
+        self.page.evaluate("import('/static/bench.js').then(({ bench }) => bench.arrived)")
 
     def export(self):
+        # a view that comes in between makes the text stale, and the button goes off
+        expect(self.page.locator("#film-status")).not_to_contain_text("Reading")
         if not self.text() or not self.page.locator("#formats button").first.is_enabled():
             return
         label = self.label()
@@ -674,3 +712,46 @@ def test_a_reader_who_clicks_at_random_never_gets_a_text_with_another_patients_f
     for _ in range(60):
         reader.go()
     assert reader.taken > 2, reader.trace
+
+
+@pytest.mark.filterwarnings("ignore")  # pydicom, of what it is told to write
+@pytest.mark.parametrize("seed", SEEDS[:2])
+def test_two_readers_who_click_at_random_never_mix_patients_in_a_store(
+    browser, naming, tmp_path, seed
+):
+    store = Store(tmp_path / "work.sqlite")
+    served = ServedModel(naming, Provenance("tiny", ""), "all")
+    contexts, readers = [], []
+    with listening(create_app(served, store=store)) as address:
+        for number in range(2):
+            contexts.append(browser.new_context())
+            page = contexts[-1].new_page()
+            page.set_default_timeout(20_000)
+            page.goto(address)
+            page.fill("#reader", f"reader {number}")
+            page.keyboard.press("Enter")
+            expect(page.locator("#reader-shown")).to_contain_text(f"reader {number}")
+            readers.append(Reader(page, 100 * seed + number, tmp_path))
+        for turn in range(6):
+            reader = readers[turn % 2]
+            reader.do_reload()  # what the other did comes in
+            reader.do_choose()
+            expect(reader.page.locator("#film-part")).to_be_visible()
+            for _ in range(10):
+                reader.go()
+            name = f"reader {turn % 2}"
+            eventually(lambda name=name: name in {one.reader for one in store.last_texts()})
+        for context in contexts:
+            context.close()
+    patients = readers[0].patients
+    of_name = {f"film-{one[:32]}": one for one in patients}
+    rows = [json.loads(line) for line in store.as_json_lines()]
+    store.close()
+    assert sum(reader.taken for reader in readers) > 2
+    traces = [reader.trace for reader in readers]
+    for row in rows:
+        if row["films"] and row["study"].startswith("film-"):
+            assert of_name[row["study"]] in row["films"], (traces, row)
+        said = set(LETTERS.findall(row["report"]))
+        if said and row["state"] != "films changed":
+            assert said == {patients[one] for one in row["films"]}, (traces, row)

@@ -10,6 +10,7 @@ export const $ = (id) => document.getElementById(id);
 export const bench = {
   about: null,
   list: new Worklist(keptStudies()),
+  arrived: null, // a promise: the server has said what it is, and what its store holds is in the list
   writing: null, // { study, stopper }
   show: null, // shows a study; set by workbench.js
   follow: null, // something of a study changed

@@ -4,7 +4,6 @@ import { Fault } from "./api.js";
 import { $, bench, fault } from "./bench.js";
 import { ask } from "./dialogs.js";
 import { readFilm } from "./films.js";
-import { ready } from "./start.js";
 
 const FAULTS_SHOWN = 5;
 let acted = -1; // when the reader last did something, answers to questions aside
@@ -31,7 +30,7 @@ export function takeFiles(files, beside = null) {
 
 async function take(files, beside, chosen) {
   fault("film-faults");
-  await ready(); // films may be chosen before the server has said what it takes
+  await bench.arrived; // films may be chosen before it is known what the server takes, and has
   const faults = [];
   const films = [];
   for (const [place, file] of files.entries()) {

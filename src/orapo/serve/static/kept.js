@@ -18,7 +18,7 @@ export function keptStudies() {
 
 // Returns whether it could be kept.
 export function keep(study) {
-  const typed = study.text ? study.text !== study.exported : study.reference;
+  const typed = study.noted || (study.text ? study.text !== study.exported : study.reference);
   const name = PREFIX + study.id;
   try {
     if (!typed) localStorage.removeItem(name);

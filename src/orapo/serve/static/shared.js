@@ -9,15 +9,13 @@ const SAVE_AFTER = 1000; // milliseconds without a change
 const LOOK_EVERY = 20_000;
 
 let reader = "";
-const waiting = new Map(); // study to timer
+const waiting = new Map(); // study to its timer, and what is sent then
 const saved = new WeakMap(); // study to what was sent last
 let sending = Promise.resolve();
 
-// The same for every reader of the study: made of its UID, else of its first film.
+// One entry of the list has a name alone: under one name, one text would hide the other.
 function nameOf(study) {
-  const first = study.ownBound[0] ?? study.digests[0];
-  study.of ||= study.key || (first ? `film-${first.slice(0, 32)}` : "");
-  return study.of || `page-${study.id}`;
+  return study.nameInStore((name) => bench.list.studies.some((each) => each !== study && each.of === name));
 }
 
 export async function openShared() {
@@ -28,13 +26,14 @@ export async function openShared() {
   const shared = await (await post("/v1/worklist", { rater: reader })).json();
   for (const { study, mine, theirs } of shared) {
     const kept = JSON.parse(mine ?? theirs);
-    const here = list.studies.some((each) => each.id === kept.id || nameOf(each) === study);
-    if (here) continue;
+    if (list.studies.some((each) => nameOf(each) === study)) continue;
+    // an entry that went on to other films has left a study behind, with the same id
+    if (list.studies.some((each) => each.id === kept.id)) delete kept.id;
     const opened = list.open(mine ? kept : begun(kept));
-    opened.of = study.startsWith("page-") ? "" : study;
+    opened.of = study;
   }
   list.link(shared.filter(({ mine }) => mine).map(({ mine }) => JSON.parse(mine)));
-  const blank = list.studies.find((study) => study.isBlank && !study.of);
+  const blank = list.studies.find((study) => study.isBlank && !study.named);
   if (blank && list.studies.length > 1) list.remove(blank);
   setInterval(() => {
     if (document.visibilityState === "visible") look();
@@ -42,9 +41,9 @@ export async function openShared() {
 }
 
 // Another reader's study begins for this one with the model's draft, not with what they made of it.
-function begun({ name, key, patient, reference, answer }) {
+function begun({ name, key, patient, known, reference, answer }) {
   const films = answer?.films ?? null;
-  return { name, named: true, key, patient, reference, answer, text: answer?.report ?? "",
+  return { name, named: true, key, patient, known, reference, answer, text: answer?.report ?? "",
     bound: answer?.report ? films : null };
 }
 
@@ -59,7 +58,7 @@ function askName() {
 
 export function share(study) {
   if (!reader || study.growing !== null) return;
-  if (!study.text && !study.answer && !study.reference && !study.films.length) return;
+  if (study.isBlank && !study.answer && !saved.has(study)) return;
   const body = {
     rater: reader,
     study: nameOf(study),
@@ -67,25 +66,38 @@ export function share(study) {
     state: study.state,
     report: study.text,
     draft: study.answer?.report ?? null,
-    films: study.bound ? study.ownBound : study.digests,
+    films: study.savedFilms,
     page: JSON.stringify({ ...study.toJSON(), log: null }),
   };
   const text = JSON.stringify(body);
+  clearTimeout(waiting.get(study)?.timer);
+  waiting.delete(study);
   if (saved.get(study) === text) return;
-  clearTimeout(waiting.get(study));
-  waiting.set(study, setTimeout(() => send(study, body, text), SAVE_AFTER));
+  const now = () => send(study, body, text);
+  waiting.set(study, { timer: setTimeout(now, SAVE_AFTER), now });
 }
+
+// Who leaves the page does not wait: what was exported is in no browser any more.
+document.addEventListener("visibilitychange", () => {
+  if (document.visibilityState !== "hidden") return;
+  for (const { timer, now } of [...waiting.values()]) {
+    clearTimeout(timer);
+    sending = Promise.resolve(); // no answer may come to a page that is closed
+    now();
+  }
+});
 
 function send(study, body, text) {
   waiting.delete(study);
+  saved.set(study, text);
   const options = { keepalive: text.length < 20_000 };
   sending = sending.then(async () => {
     try {
       const others = await (await post("/v1/worklist/texts", body, options)).json();
-      saved.set(study, text);
       fault("store-faults");
       if (study === bench.list.current) tell(others);
     } catch (error) {
+      saved.delete(study);
       fault("store-faults", error); // what was typed is in this browser still
     }
   });

@@ -9,6 +9,7 @@ function randomName() {
 }
 
 const PRIOR = "prior ";
+const filmName = (digest) => `film-${digest.slice(0, 32)}`;
 const alike = (one, other) => one.length === other.length && one.every((each) => other.includes(each));
 
 export class Study {
@@ -21,6 +22,7 @@ export class Study {
     this.key = kept.key ?? ""; // made of StudyInstanceUID, by the server
     this.patient = kept.patient ?? "";
     this.films = []; // as the server tells of them, and the file
+    this.known = kept.known ?? []; // digests of its films, of those too that are not here now
     this.text = kept.text ?? "";
     this.reference = kept.reference ?? "";
     this.answer = kept.answer ?? null; // the model's
@@ -30,6 +32,7 @@ export class Study {
     this.prior = null; // the study before, of the same patient
     this.log = kept.log ?? null;
     this.exported = kept.exported ?? null; // the text that was
+    this.noted = kept.noted ?? false; // whether a reference or name was typed that was not exported
     this.of = kept.of ?? ""; // its name in a store
     this.past = [];
     this.future = [];
@@ -55,8 +58,32 @@ export class Study {
     return (this.bound ?? []).filter((one) => !one.startsWith(PRIOR));
   }
 
+  // Nothing is lost by it if any film comes in. What had films, or stands in a store, is some patient's.
   get isBlank() {
-    return !this.films.length && !this.text && !this.reference && this.growing === null;
+    return !this.films.length && !this.known.length && !this.of
+      && !this.text && !this.reference && this.growing === null;
+  }
+
+  // What is saved of it is about these.
+  get savedFilms() {
+    if (this.bound) return this.ownBound;
+    return this.films.length ? this.digests : this.known;
+  }
+
+  // Its name in a store, the same for every reader: made of its UID, else of its first film. Never
+  // that of a film which it is not about any more. `isTaken` says whether another study has a name.
+  nameInStore(isTaken) {
+    const films = this.savedFilms;
+    const holds = this.of && (this.of === this.key || !films.length || films.some((one) => this.isOf(one)));
+    if (!holds) {
+      const name = this.key || (films.length ? filmName(films[0]) : "");
+      this.of = isTaken(name) ? "" : name;
+    }
+    return this.of || `page-${this.id}`;
+  }
+
+  isOf(digest) {
+    return this.of === filmName(digest);
   }
 
   // After a reload the films are not here: nothing is shown beside the text, so it is not stale.
@@ -122,6 +149,7 @@ export class Study {
 
   add(film) {
     this.films.push(film);
+    if (!this.known.includes(film.digest)) this.known.push(film.digest);
     // as they were when the text was written: the model may be shown the first alone
     const place = ({ digest }) => {
       const at = (this.bound ?? []).indexOf(digest);
@@ -134,7 +162,8 @@ export class Study {
   }
 
   removeFilm(index) {
-    this.films.splice(index, 1);
+    const [gone] = this.films.splice(index, 1);
+    this.known = this.known.filter((digest) => digest !== gone.digest);
     this.removed = true;
   }
 
@@ -190,11 +219,13 @@ export class Study {
 
   toJSON() {
     const {
-      id, name, named, logName, key, patient, text, reference, answer, bound, beside, removed, log, exported, of,
+      id, name, named, logName, key, patient, known, text, reference, answer, bound, beside, removed, log,
+      exported, noted, of,
     } = this;
     return {
       prior: this.prior?.id ?? null,
-      id, name, named, logName, key, patient, text, reference, answer, bound, beside, removed, log, exported, of,
+      id, name, named, logName, key, patient, known, text, reference, answer, bound, beside, removed, log,
+      exported, noted, of,
     };
   }
 }
@@ -272,10 +303,12 @@ export class Worklist {
         ? { fault: "says another patient than the other films of its study" } : { study: same };
     }
     // a film that was here before a reload
-    const known = this.studies.find((study) => !study.key
-      && (study.bound?.includes(film.digest) || study.answer?.films.includes(film.digest)));
+    const had = (study) => !study.key && [study.bound, study.answer?.films, study.known]
+      .some((digests) => digests?.includes(film.digest));
+    const known = this.studies.find((study) => study.isOf(film.digest)) ?? this.studies.find(had);
     if (known && !other(known)) return { study: known };
-    const blank = this.current.isBlank ? this.current : this.studies.find((study) => study.isBlank);
+    const blank = this.current.isBlank ? this.current
+      : this.studies.find((study) => study.isBlank && !study.named);
     return { study: blank && !blank.key && !blank.patient ? blank : this.open() };
   }
 }

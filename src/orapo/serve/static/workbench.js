@@ -259,11 +259,13 @@ $("affirm").addEventListener("click", async () => {
 });
 $("reference").addEventListener("input", () => {
   list.current.reference = $("reference").value;
+  list.current.noted = true;
   bench.follow(list.current);
 });
 $("name").addEventListener("input", () => {
   list.current.name = $("name").value;
   list.current.named = true;
+  list.current.noted = true;
   bench.follow(list.current);
 });
 $("log-study").addEventListener("input", () => {
@@ -355,7 +357,7 @@ async function exportAs(format) {
   $("exported").textContent = "";
   fault("export-faults");
   logOf(study)?.send(study.text);
-  const { text } = study;
+  const { text, name: named, reference } = study;
   const body = {
     report: text,
     format,
@@ -371,6 +373,7 @@ async function exportAs(format) {
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
     study.exported = text;
+    study.noted = study.name !== named || study.reference !== reference;
     bench.follow(study);
     if (study !== list.current) return;
     const note = answer.headers.get("Orapo-Note");
@@ -410,8 +413,9 @@ onKeptElsewhere((id, kept) => {
   if (!study) list.open(kept);
   else {
     study.step(true);
-    const { text, reference, answer, bound, beside, name, named } = kept;
-    Object.assign(study, { text, reference, answer, bound, beside, name, named });
+    const { text, reference, answer, bound, beside, name, named, noted } = kept;
+    const known = [...new Set([...(kept.known ?? []), ...study.digests])];
+    Object.assign(study, { text, reference, answer, bound, beside, name, named, noted, known });
   }
   if (study === list.current) bench.show(study);
   else showWorklist();
@@ -440,8 +444,10 @@ async function start() {
   }));
   showLabels($("labels"), null, about.labels, null, 1);
   if (about.store) await openShared();
-  await bench.show(list.current);
-  look();
 }
 
-start().catch((error) => fault("report-faults", error));
+bench.arrived = start();
+bench.arrived.then(async () => {
+  await bench.show(list.current);
+  look();
+}).catch((error) => fault("report-faults", error));
