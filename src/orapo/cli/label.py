@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from orapo import __version__
+from orapo import __version__, signals
 from orapo.cli.parts import reading
 from orapo.cli.parts import table_options as tables
 from orapo.cli.parts.alone import alone
@@ -154,7 +154,7 @@ def _lexicon_identity(lexicon: Path) -> Any:
 
 def _say_kept(kept: ResumableRows, error: BaseException) -> None:
     said = f"what was labelled is kept in {kept.path}; the same command goes on from there"
-    if isinstance(error, KeyboardInterrupt):
+    if signals.behind(error):
         error.add_note(said)  # one line in all, see `orapo.cli`
     else:
         Console(stderr=True).print(f"orapo: {said}", markup=False, soft_wrap=True)
