@@ -40,6 +40,8 @@ def headline(monkeypatch, tmp_path):
             (out / "ablation.json").write_text(json.dumps({"rows": rows}))
         return module.code
 
+    module.kept = module.KEPT
+    monkeypatch.setattr(module, "KEPT", tmp_path / "nothing kept")
     monkeypatch.setattr(module, "write_recipe", write_recipe)
     monkeypatch.setattr(module, "run_ablation", run_ablation)
 
@@ -84,3 +86,18 @@ def test_called_again_it_searches_no_more_and_a_failure_ends_it(headline):
 
 def test_every_method_has_as_many_tries(headline):
     assert {len(settings) for settings in headline.SETTINGS.values()} == {4}
+
+
+def test_what_the_repository_keeps_of_the_search_is_not_made_again(headline, monkeypatch, tmp_path):
+    monkeypatch.setattr(headline, "KEPT", headline.kept)
+    found = sorted(headline.kept.glob("search-*.json"))
+    assert headline.run() == 0
+    assert len(headline.calls) == 6 - len(found)
+    for path in found:
+        assert json.loads(path.read_text())["rows"].keys() == headline.SETTINGS.keys()
+
+
+def test_what_other_settings_gave_is_not_taken_over(headline, monkeypatch):
+    monkeypatch.setattr(headline, "KEPT", headline.kept)
+    assert headline.run("--steps", "100") == 0
+    assert len(headline.calls) == 6
