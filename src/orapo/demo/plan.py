@@ -76,9 +76,9 @@ class DemoPlan:
             seed=seed,
             test_studies=128,
             probe_studies=48,
-            probe_every=155,
-            steps=310,
-            decay_steps=155,
+            probe_every=200,
+            steps=400,
+            decay_steps=200,
             # in so few steps a slower text model ends higher, and its tower can keep up
             learning_rate=5e-4,
             vision_learning_rate=5e-4,
