@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
+from orapo.facts.ellipsis import completed_sentence
 from orapo.facts.forms.answers import Answer
 from orapo.facts.forms.items import Item, Place
 from orapo.facts.forms.names import (
@@ -92,32 +93,6 @@ class Passage(NamedTuple):
                 return start + max(index, 0)
             index -= end - start + joint
         return self.pieces[-1][1] - 1
-
-
-_ONE: Final = re.compile(
-    r" one(?<!\bno one)(?<!\bany one)(?<!\bat one)(?=\s+(?:on|in|at|is|remains|persists|has)\b|\s*(?:[.,;]|\Z))",
-    re.IGNORECASE,
-)
-"""A pronoun for the last finding: "There is one on the right."""
-_SIDE: Final = re.compile(
-    r"\bthe (?:left|right)(?= (?:persist|remain|is (?:un|still|stable|small|larg|moder|new|present)|has (?:not|in|de)))"
-    r"|\b(?:left|right)(?:[- ]sided)?(?=(?:,? (?:but|and)|,) (?:no|not) (?:left|right)\b)"
-    r"|(?<=[,;] )(?:left|right|[lr])(?= (?:none|negative|absent|nil)\b)",
-    re.IGNORECASE,
-)
-"""A side whose finding is named elsewhere: "the left persists", "right but no left effusion"."""
-
-
-_SIZED: Final = re.compile(
-    r"(?:\b(?:(?:except|other than|besides|apart from|aside from|save)(?: for)?|but for),?|[,;]|\b(?:and|but)(?: only| just)?(?= (?:only|just|a|an)\b))\s+(?:(?:a|an|the|for|only|just)\s+)*"
-    r"(?:(?:trace|tiny|small|minimal|mild|moderate|large)(?: (?:area|amount|focus|component|pocket|region|patch|portion))?"
-    r"|area|focus|pocket|patch|sliver|rim)(?=\s+(?:at|on|in)\b|\s*(?:[.,;]|\Z))"
-    r"|\b(?:(?:except|other than|besides|apart from|aside from|save)(?: for)?|but for)(?=\s+(?:at|on|in)\b)",
-    re.IGNORECASE,
-)
-"""An exception without its finding: "no effusion except a trace on the left"."""
-_NONE: Final = re.compile(r"(?:\b(?:but|and)|[,;])\s+none(?=\s+(?:on|at|in)\b)", re.IGNORECASE)
-"""A denial without its finding: "effusion on the left but none on the right"."""
 
 
 _OF_A_SIDE: Final = re.compile(
@@ -209,7 +184,7 @@ class FieldReader:
                     # "IMPRESSION: Negative."
                     yield Passage(item.start, item.end, (item.answer,), How.NORMAL)
                     return
-                completed = self._completed(text, *item.answer, before)
+                completed = completed_sentence(self._vocabulary, text, item.answer, before)
                 how = How.STATED if completed is None else _JOINED
                 yield Passage(item.start, item.end, completed or (item.answer,), how, item.asked)
             return
@@ -228,48 +203,6 @@ class FieldReader:
         named = self._read(dashed["name"])
         said = self._read(text[dashed.start("said") : end])
         return bool(named.stated) and named.stated.keys() <= said.stated.keys()
-
-    def _completed(
-        self, text: str, start: int, end: int, before: Place | None
-    ) -> tuple[Place, ...] | None:
-        """Return a sentence with the finding in its place that "one" or a side alone stands for."""
-        pronoun = _ONE.search(text, start, end)
-        if pronoun is not None:
-            named = self._finding(text, start, pronoun.start(), last=True)
-            if named is None and before is not None:
-                named = self._finding(text, *before, last=True)
-            if named is not None:
-                return (start, pronoun.start()), named, (pronoun.end(), end)
-        sized = _SIZED.search(text, start, end)
-        if sized is not None and self._finding(text, sized.end(), end, last=False) is None:
-            named = self._finding(text, start, sized.start(), last=True)
-            if named is not None:
-                return (start, sized.end()), named, (sized.end(), end)
-        none = _NONE.search(text, start, end)
-        if none is not None:
-            named = self._finding(text, start, none.start(), last=True)
-            if named is not None:
-                return (start, none.end()), named, (none.end(), end)
-        side = _SIDE.search(text, start, end)
-        if side is not None:
-            named = self._finding(text, start, side.start(), last=True)
-            named = named or self._finding(text, side.end(), end, last=False)
-            if named is None and before is not None:
-                named = self._finding(text, *before, last=True)
-            if named is not None:
-                return (start, side.end()), named, (side.end(), end)
-        return None
-
-    def _finding(self, text: str, start: int, end: int, *, last: bool) -> Place | None:
-        """Return the place of the last or the first finding that a stretch of text names."""
-        lowered = lower(text[start:end])
-        matches = list(TOKEN.finditer(lowered))
-        tokens = self._vocabulary.canonical_forms([match.group() for match in matches])
-        named = [item for item in self._vocabulary.find(tokens) if item.kind is Kind.FINDING]
-        if not named:
-            return None
-        item = named[-1 if last else 0]
-        return start + matches[item.first].start(), start + matches[item.last].end()
 
     def _kinds(self, text: str) -> list[Kind]:
         tokens = self._vocabulary.canonical_forms(TOKEN.findall(lower(text)))

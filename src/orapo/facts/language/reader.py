@@ -9,7 +9,7 @@ time is linear in the sentence's length.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Final
 
 from orapo.facts.fact import Polarity
@@ -29,6 +29,13 @@ from orapo.facts.language.phrases import (
     WITH,
     PhraseRow,
 )
+from orapo.facts.language.reach import (
+    WINDOW,
+    is_device_behind_disease,
+    is_presupposed,
+    is_sided_anew,
+    stands_alone,
+)
 from orapo.facts.language.schema import Finding, Kind
 from orapo.facts.language.states import (
     DENIED,
@@ -41,9 +48,6 @@ from orapo.facts.language.states import (
 )
 from orapo.facts.language.vocabulary import Entry, Item, Vocabulary
 
-WINDOW: Final = 8
-"""Words either side of a mention in which the lexicon's ``needs`` and ``unless`` are looked for."""
-
 # Looking up a member of an enum is slow before Python 3.12.
 _PRESENT: Final = Polarity.PRESENT
 _ABSENT: Final = Polarity.ABSENT
@@ -54,20 +58,9 @@ _SCOPES: Final = {
     Kind.HEDGE_NEXT: HEDGED,
     Kind.HEDGE_EITHER: HEDGED,
 }
-_WHERE: Final = QUALIFIERS | {STRUCTURE}
-_DEFINITE: Final = frozenset(("the", "these", "those"))
-_LISTS: Final = frozenset((",", ";", "or", "nor"))
-_NO_GOVERNOR: Final = frozenset((",", "and", "&", "or", "nor", "that", "all", "any", "either"))
-"""Before an article, these say that it stands in a list or is denied itself."""
-_SIMPLY_DENIES: Final = frozenset(("no", "without", "negative"))
-_DEVICES: Final = ["support", "device"]
 _MOVED: Final = frozenset(
     ("changed", "grown", "increased", "decreased", "worsened", "improved", "progressed", "resolved", "cleared")
 )  # fmt: skip
-
-
-def _has_side(items: Iterable[Item]) -> bool:
-    return any(item.place is not None and item.place.side is not None for item in items)
 
 
 class SentenceReader(PhraseRow):
@@ -299,7 +292,10 @@ class SentenceReader(PhraseRow):
     def _finding(self, index: int, item: Item) -> None:
         if (self.used and (self.link is WITH or (self.closed and self.link is not OR))) or (
             self.scope is DENIED
-            and ((self.used and self._says_its_own(index, item)) or self._presupposed(item))
+            and (
+                (self.used and self._says_its_own(index, item))
+                or is_presupposed(self, self.opener, item)
+            )
         ):
             self._open(None)
         if self.after_verb and self.subject.structures and not self.subject.states:
@@ -342,62 +338,15 @@ class SentenceReader(PhraseRow):
         link = self.link
         if link is not COMMA and link is not AND:
             return False
-        own = self.predicate_follows(index) or (link is COMMA and self._stands_alone(index))
+        own = self.predicate_follows(index) or (
+            link is COMMA and stands_alone(self, self.drafts, index)
+        )
         if not own and item.last > item.first:
             own = self.tokens[item.last] in self.grammar.predicates
         if not own and link is COMMA:
-            own = self.chosen or self._device_behind_disease(index, item)
-        return (own or self._sided_anew(item)) and not self.or_follows(index)
-
-    def _presupposed(self, item: Item) -> bool:
-        """Whether what is denied is something about this finding: "no callus around the fracture".
-
-        Then the article stands before it, and what is denied before that; "no evidence of the" and
-        "without the" deny the finding itself.
-        """
-        opener = self.opener
-        if opener is None:
-            return False
-        tokens = self.tokens
-        for at in range(item.first - 1, max(opener.last + 1, item.first - WINDOW), -1):
-            token = tokens[at]
-            if token in _DEFINITE:
-                return tokens[at - 1] not in _NO_GOVERNOR
-            if token in _LISTS or token in self.grammar.prepositions:
-                return False
-        return False
-
-    def _stands_alone(self, index: int) -> bool:
-        """Whether one finding was denied, and this one has a verb of its own: "no A, B is seen"."""
-        if len(self.drafts) != 1 or self.drafts[0].dropped:
-            return False
-        between = [item.kind for item in self.items[self.drafts[0].item + 1 : index]]
-        behind = [item.kind for item in self.items[index + 1 : index + 1 + LONGEST_LIST]]
-        return (
-            between[:1] == [COMMA]
-            and QUALIFIERS.issuperset(between[1:])
-            and behind[-1:] == [VERB]
-            and index + 1 + len(behind) == len(self.items)
-            and _WHERE.issuperset(behind[:-1])
-        )
-
-    def _sided_anew(self, item: Item) -> bool:
-        """Whether this one has a side and those denied before it have none: "no A, bibasilar B"."""
-        opener = self.opener  # not "removal of"
-        if opener is None or self.tokens[opener.first] not in _SIMPLY_DENIES:
-            return False
-        return _has_side((item, *self.qualifiers)) and not any(
-            _has_side(draft.modifiers) for draft in self.drafts[-LONGEST_LIST:]
-        )
-
-    def _device_behind_disease(self, index: int, item: Item) -> bool:
-        if not self.vocabulary.is_device(item.data):
-            return False
-        alone = all(other.kind is COMMA for other in self.items[index + 1 : index + 2])
-        if alone and self.tokens[item.first : item.last + 1] == _DEVICES:
-            return False  # "no edema, support devices": all of a kind is denied, as one is not
-        last = self.drafts[-1:]
-        return not (last and self.vocabulary.is_device(self.vocabulary.findings[last[0].finding]))
+            own = self.chosen or is_device_behind_disease(self, self.vocabulary, self.drafts, index)
+        sided = own or is_sided_anew(self, self.opener, self.drafts, (item, *self.qualifiers))
+        return sided and not self.or_follows(index)
 
     def _resolved(self, index: int, item: Item) -> Finding | None:
         finding: Finding = item.data

@@ -1,0 +1,99 @@
+"""Sentences that leave out what they speak of ("effusion on the left but none on the right").
+
+"There is a small one on the right", "the left persists", "no effusion except a trace at the base": the finding is
+named elsewhere, and put in its place before the sentence is read.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import Final
+
+from orapo.facts.forms.items import Place
+from orapo.facts.language.extraction import lower
+from orapo.facts.language.schema import TOKEN, Kind
+from orapo.facts.language.vocabulary import Vocabulary
+
+_ONE: Final = re.compile(
+    r" one(?<!\bno one)(?<!\bany one)(?<!\bat one)(?=\s+(?:on|in|at|is|remains|persists|has)\b|\s*(?:[.,;]|\Z))",
+    re.IGNORECASE,
+)
+"""A pronoun for the last finding: "There is one on the right."""
+_SIDE: Final = re.compile(
+    r"\bthe (?:left|right)(?= (?:persist|remain|is (?:un|still|stable|small|larg|moder|new|present)|has (?:not|in|de)))"
+    r"|\b(?:left|right)(?:[- ]sided)?(?=(?:,? (?:but|and)|,) (?:no|not) (?:left|right)\b)"
+    r"|(?<=[,;] )(?:left|right|[lr])(?= (?:none|negative|absent|nil)\b)",
+    re.IGNORECASE,
+)
+"""A side whose finding is named elsewhere: "the left persists", "right but no left effusion"."""
+
+
+_SIZED: Final = re.compile(
+    r"(?:\b(?:(?:except|other than|besides|apart from|aside from|save)(?: for)?|but for),?|[,;]|\b(?:and|but)(?: only| just)?(?= (?:only|just|a|an)\b))\s+(?:(?:a|an|the|for|only|just)\s+)*"
+    r"(?:(?:trace|tiny|small|minimal|mild|moderate|large)(?: (?:area|amount|focus|component|pocket|region|patch|portion))?"
+    r"|area|focus|pocket|patch|sliver|rim)(?=\s+(?:at|on|in)\b|\s*(?:[.,;]|\Z))"
+    r"|\b(?:(?:except|other than|besides|apart from|aside from|save)(?: for)?|but for)(?=\s+(?:at|on|in)\b)",
+    re.IGNORECASE,
+)
+"""An exception without its finding: "no effusion except a trace on the left"."""
+_NONE: Final = re.compile(r"(?:\b(?:but|and)|[,;])\s+none(?=\s+(?:on|at|in)\b)", re.IGNORECASE)
+"""A denial without its finding: "effusion on the left but none on the right"."""
+
+
+def completed_sentence(
+    vocabulary: Vocabulary, text: str, sentence: Place, before: Place | None
+) -> tuple[Place, ...] | None:
+    """Return a sentence with the finding in its place that "one" or a side alone stands for.
+
+    Args:
+        vocabulary: The compiled lexicon.
+        text: The clean text.
+        sentence: The sentence's place.
+        before: Of the item before it, which a pronoun may mean.
+
+    Returns:
+        The places whose texts, joined by a space, are the whole sentence; None if it is whole as it stands.
+    """
+    start, end = sentence
+    named_in = partial(_finding, vocabulary, text)
+    pronoun = _ONE.search(text, start, end)
+    if pronoun is not None:
+        named = named_in(start, pronoun.start(), last=True)
+        if named is None and before is not None:
+            named = named_in(*before, last=True)
+        if named is not None:
+            return (start, pronoun.start()), named, (pronoun.end(), end)
+    sized = _SIZED.search(text, start, end)
+    if sized is not None and named_in(sized.end(), end, last=False) is None:
+        named = named_in(start, sized.start(), last=True)
+        if named is not None:
+            return (start, sized.end()), named, (sized.end(), end)
+    none = _NONE.search(text, start, end)
+    if none is not None:
+        named = named_in(start, none.start(), last=True)
+        if named is not None:
+            return (start, none.end()), named, (none.end(), end)
+    side = _SIDE.search(text, start, end)
+    if side is not None:
+        named = named_in(start, side.start(), last=True)
+        named = named or named_in(side.end(), end, last=False)
+        if named is None and before is not None:
+            named = named_in(*before, last=True)
+        if named is not None:
+            return (start, side.end()), named, (side.end(), end)
+    return None
+
+
+def _finding(
+    vocabulary: Vocabulary, text: str, start: int, end: int, *, last: bool
+) -> Place | None:
+    """Return the place of the last or the first finding that a stretch of text names."""
+    lowered = lower(text[start:end])
+    matches = list(TOKEN.finditer(lowered))
+    tokens = vocabulary.canonical_forms([match.group() for match in matches])
+    named = [item for item in vocabulary.find(tokens) if item.kind is Kind.FINDING]
+    if not named:
+        return None
+    item = named[-1 if last else 0]
+    return start + matches[item.first].start(), start + matches[item.last].end()

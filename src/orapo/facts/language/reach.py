@@ -1,0 +1,96 @@
+"""How far a denial reaches: whether a finding behind "no" is what it denies.
+
+Every answer looks at a bounded number of phrases, so that a sentence is read in linear time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from orapo.facts.language.phrases import COMMA, LONGEST_LIST, QUALIFIERS, STRUCTURE, VERB, PhraseRow
+from orapo.facts.language.states import Draft
+from orapo.facts.language.vocabulary import Item, Vocabulary
+
+WINDOW: Final = 8
+"""Words either side of a mention in which what bears on it is looked for."""
+_WHERE: Final = QUALIFIERS | {STRUCTURE}
+_DEFINITE: Final = frozenset(("the", "these", "those"))
+_LISTS: Final = frozenset((",", ";", "or", "nor"))
+_NO_GOVERNOR: Final = frozenset((",", "and", "&", "or", "nor", "that", "all", "any", "either"))
+"""Before an article, these say that it stands in a list or is denied itself."""
+_SIMPLY_DENIES: Final = frozenset(("no", "without", "negative"))
+_DEVICES: Final = ["support", "device"]
+
+
+def is_presupposed(row: PhraseRow, opener: Item | None, item: Item) -> bool:
+    """Whether what is denied is something about this finding: "no callus around the fracture".
+
+    Then the article stands before it, and what is denied before that; "no evidence of the" and
+    "without the" deny the finding itself.
+
+    Args:
+        row: The sentence.
+        opener: The cue that opened the denial.
+        item: The finding.
+    """
+    if opener is None:
+        return False
+    tokens = row.tokens
+    for at in range(item.first - 1, max(opener.last + 1, item.first - WINDOW), -1):
+        token = tokens[at]
+        if token in _DEFINITE:
+            return tokens[at - 1] not in _NO_GOVERNOR
+        if token in _LISTS or token in row.grammar.prepositions:
+            return False
+    return False
+
+
+def is_sided_anew(
+    row: PhraseRow, opener: Item | None, drafts: Sequence[Draft], words: Iterable[Item]
+) -> bool:
+    """Whether a finding has a side and those denied before it have none: "no A, bibasilar B".
+
+    Args:
+        row: The sentence.
+        opener: The cue that opened the denial; "removal of" denies what has a side as well.
+        drafts: What was read before.
+        words: The finding's.
+    """
+    if opener is None or row.tokens[opener.first] not in _SIMPLY_DENIES:
+        return False
+    before = drafts[-LONGEST_LIST:]
+    return _has_side(words) and not any(_has_side(draft.modifiers) for draft in before)
+
+
+def _has_side(words: Iterable[Item]) -> bool:
+    return any(item.place is not None and item.place.side is not None for item in words)
+
+
+def stands_alone(row: PhraseRow, drafts: Sequence[Draft], index: int) -> bool:
+    """Whether one finding was denied, and the one here has a verb of its own: "no A, B is seen"."""
+    if len(drafts) != 1 or drafts[0].dropped:
+        return False
+    between = [item.kind for item in row.items[drafts[0].item + 1 : index]]
+    behind = [item.kind for item in row.items[index + 1 : index + 1 + LONGEST_LIST]]
+    return (
+        between[:1] == [COMMA]
+        and QUALIFIERS.issuperset(between[1:])
+        and behind[-1:] == [VERB]
+        and index + 1 + len(behind) == len(row.items)
+        and _WHERE.issuperset(behind[:-1])
+    )
+
+
+def is_device_behind_disease(
+    row: PhraseRow, vocabulary: Vocabulary, drafts: Sequence[Draft], index: int
+) -> bool:
+    """Whether a device stands behind a disease that is denied: "no pneumothorax, ET tube in place"."""
+    item = row.items[index]
+    if not vocabulary.is_device(item.data):
+        return False
+    alone = all(other.kind is COMMA for other in row.items[index + 1 : index + 2])
+    if alone and row.tokens[item.first : item.last + 1] == _DEVICES:
+        return False  # "no edema, support devices": all of a kind is denied, as one is not
+    last = drafts[-1:]
+    return not (last and vocabulary.is_device(vocabulary.findings[last[0].finding]))
