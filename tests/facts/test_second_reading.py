@@ -5,9 +5,7 @@ import pytest
 from orapo.data.sources.report_sections import split_report
 from orapo.data.study import joined_report
 from orapo.facts import label_report
-
-EF, ED, PT, FX, CM = "Pleural Effusion", "Edema", "Pneumothorax", "Fracture", "Cardiomegaly"
-NF, LL, AT = "No Finding", "Lung Lesion", "Atelectasis"
+from short_labels import AT, CM, ED, EF, FX, LL, NF, PT
 
 CASES = [
     ("No effusion: none.", {EF: 0}),

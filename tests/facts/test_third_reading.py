@@ -3,16 +3,7 @@
 import pytest
 
 from orapo.facts import FactSReward, label_report
-
-EF, ED, PT, FX, CM = "Pleural Effusion", "Edema", "Pneumothorax", "Fracture", "Cardiomegaly"
-NF, LL, AT, PN, EC = (
-    "No Finding",
-    "Lung Lesion",
-    "Atelectasis",
-    "Pneumonia",
-    "Enlarged Cardiomediastinum",
-)
-LO, CO, SD = "Lung Opacity", "Consolidation", "Support Devices"
+from short_labels import AT, CM, CO, ED, EF, FX, LL, LO, NF, PN, PT, SD
 
 DENIED = [
     ("I am unable to find a pneumothorax.", {PT: 0}),

@@ -3,9 +3,7 @@
 import pytest
 
 from orapo.facts import FactSReward, extract_facts, label_report
-
-EF, ED, PT, FX, CM = "Pleural Effusion", "Edema", "Pneumothorax", "Fracture", "Cardiomegaly"
-NF, LL, CO, PN, LO = "No Finding", "Lung Lesion", "Consolidation", "Pneumonia", "Lung Opacity"
+from short_labels import CM, CO, ED, EF, FX, LL, LO, PN, PT
 
 SIGNS = [
     ("CXR neg for pneumonia, +cardiomegaly", {PN: 0, CM: 1}),
