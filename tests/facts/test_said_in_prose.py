@@ -131,6 +131,7 @@ def test_a_short_name_of_a_device_is_no_word_of_another_language(tube):
         ("No edema, left effusion, no fracture.", {ED: 0, EF: 1, FX: 0}),
         ("No edema and bibasilar atelectasis.", {ED: 0, AT: 1}),
         ("No left effusion, right pneumothorax or fracture.", {EF: 0, PT: 0, FX: 0}),
+        ("No left effusion, right pneumothorax.", {EF: 0, PT: 0}),
         ("Removal of the left chest tube and right PICC.", {SD: 0}),
         ("Interval removal of the tracheostomy tube and right subclavian catheter.", {SD: 0}),
         ("Cardiac: enlarged. Mediastinal: normal.", {CM: 1, EC: 0}),

@@ -6,6 +6,8 @@ from orapo.facts import FactSReward, extract_facts, label_report
 from short_labels import CM, CO, ED, EF, FX, LL, LO, PN, PT
 
 SIGNS = [
+    ("Effusion no", {EF: 0}),
+    ("a)No fracture b)Mild edema c)No effusion", {FX: 0, ED: 1, EF: 0}),
     ("CXR neg for pneumonia, +cardiomegaly", {PN: 0, CM: 1}),
     ("neg pneumothorax / neg effusion / pos consolidation", {PT: 0, EF: 0, CO: 1}),
     ("-ve for pneumothorax, +ve for effusion", {PT: 0, EF: 1}),

@@ -134,8 +134,6 @@ def is_plain(text: str, lowered: str, words: Sequence[str]) -> bool:
     """
     if not text.isascii() or text.encode().translate(None, _SIMPLE) or text[:1] == "-":
         return False
-    if ")" in text and text.count("(") != text.count(")"):
-        return False  # "a) no edema"
     if ("0" in text and ZERO.search(text)) or lowered.endswith(_LAST_ANSWER):
         return False
     for mark, checks in _BY_MARK.items():
