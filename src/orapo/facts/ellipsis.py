@@ -41,6 +41,13 @@ _NONE: Final = re.compile(r"(?:\b(?:but|and)|[,;])\s+none(?=\s+(?:on|at|in)\b)",
 """A denial without its finding: "effusion on the left but none on the right"."""
 
 
+_HINTS: Final = (
+    *(" one", "none", "left", "right", " l ", " r ", "except", "other than", "besides", "apart", "aside", "save", "but for"),
+    *("trace", "tiny", "small", "minimal", "mild", "moderate", "large", "area", "focus", "pocket", "patch", "sliver", "rim"),
+)  # fmt: skip
+"""A sentence without any of these leaves nothing out."""
+
+
 def completed_sentence(
     vocabulary: Vocabulary, text: str, sentence: Place, before: Place | None
 ) -> tuple[Place, ...] | None:
@@ -56,6 +63,9 @@ def completed_sentence(
         The places whose texts, joined by a space, are the whole sentence; None if it is whole as it stands.
     """
     start, end = sentence
+    lowered = text[start:end].lower()
+    if not any(word in lowered for word in _HINTS):
+        return None
     named_in = partial(_finding, vocabulary, text)
     pronoun = _ONE.search(text, start, end)
     if pronoun is not None:
