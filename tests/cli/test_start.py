@@ -87,7 +87,13 @@ def test_ctrl_c_at_any_moment_is_one_line_and_130(folder, case, delay):
 def test_sigterm_ends_a_command_with_143_and_no_traceback(folder, delay):
     words, ordinary = CASES["label"]
     code, errors = signalled(folder, words, signal.SIGTERM, delay)
-    assert code in (143, ordinary)
+    if code == -signal.SIGTERM:
+        # it met the interpreter that takes itself down (`signals._last`), which a shell shows as 143:
+        # by then all is written and all is said
+        assert len((folder / "labels.csv").read_text().splitlines()) == 20001
+        assert errors == ""
+    else:
+        assert code in (143, ordinary)
     assert "Traceback" not in errors
     assert len(errors.splitlines()) <= 1
 
