@@ -10,7 +10,7 @@ from PIL import Image
 from orapo.serve.app import create_app
 
 pytest.importorskip("playwright", reason="playwright is not installed")
-from chromium import opened_page, serious, skip_without_chromium
+from chromium import opened_page, skip_without_chromium, violations
 from playwright.sync_api import expect
 
 pytestmark = skip_without_chromium
@@ -416,7 +416,7 @@ def test_axe_finds_nothing_with_two_films_and_all_tools(browser, address, scheme
     expect(page.locator("#views button")).to_have_count(2)
     page.select_option("#beside", index=1)
     expect(page.locator("#beside-film")).to_be_visible()
-    found = serious(page)
+    found = violations(page)
     assert page.evaluate("document.documentElement.scrollWidth") == width
     context.close()
     assert found == []

@@ -16,7 +16,7 @@ from orapo.serve.inference import ServedModel
 from orapo.serve.store import Store
 
 pytest.importorskip("playwright", reason="playwright is not installed")
-from chromium import opened_page, serious, skip_without_chromium
+from chromium import opened_page, skip_without_chromium, violations
 from playwright.sync_api import expect
 
 pytestmark = skip_without_chromium
@@ -470,7 +470,7 @@ def test_words_that_compare_with_a_film_that_the_model_never_saw_are_marked(brow
 
 @pytest.mark.parametrize("width", [390, 1200])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious_in_stale_texts_earlier_studies_errors_and_questions(
+def test_axe_finds_nothing_in_stale_texts_earlier_studies_errors_and_questions(
     browser, scheme, width
 ):
     settings = {"viewport": {"width": width, "height": 844}, "color_scheme": scheme}
@@ -491,11 +491,11 @@ def test_axe_finds_nothing_serious_in_stale_texts_earlier_studies_errors_and_que
         expect(page.locator("#stale")).to_contain_text("Stale")
         choose(page, ("no.png", b"no picture"))
         expect(page.locator("#film-faults")).to_contain_text("no.png")
-        found = serious(page)
+        found = violations(page)
         assert page.evaluate("document.documentElement.scrollWidth") == width
         page.click("#affirm")
         expect(page.locator("#ask-dialog")).to_be_visible()
-        found += serious(page)
+        found += violations(page)
         context.close()
     assert found == []
 
