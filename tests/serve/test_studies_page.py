@@ -183,6 +183,16 @@ def test_a_draft_that_was_on_its_way_stays_with_the_study_it_was_asked_for(page,
     expect(page.locator("#report")).to_have_value(re.compile("of A"))
 
 
+def test_what_is_said_of_a_study_that_is_gone_to_goes_when_it_holds_no_more(page):
+    choose(page, ("a.png", picture("A", 1)))
+    choose(page, ("b.png", picture("B", 2)))
+    expect(page.locator("#film-label")).to_have_text("b.png")
+    page.keyboard.press("Alt+ArrowUp")
+    expect(page.locator("#film-status")).to_have_text("study-1: no draft.")
+    draft(page)
+    expect(page.locator("#film-status")).to_be_empty()
+
+
 class Held:
     """Films whose reading by the server takes until they are let go."""
 
@@ -267,7 +277,8 @@ def test_dicom_films_find_their_study_and_two_patients_are_refused(page, tmp_pat
     choose(page, dicom(3, "A", "1.2.1"))
     expect(page.locator("#views button")).to_have_count(2)
     expect(page.locator("#film-label")).to_contain_text("PA · 2026-11-29 · A3.dcm")
-    expect(studies(page).first).to_contain_text("2 films")
+    expect(studies(page).first).to_contain_text("2 films · 2026-11-29")
+    expect(page.locator("#prior option").nth(1)).to_have_text(re.compile("^dicom-.* · 2026-11-29$"))
     choose(page, dicom(4, "B", "1.2.1"))
     expect(page.locator("#film-faults")).to_contain_text("B4.dcm says another patient")
     choose(page, dicom(5, "B", "1.2.5"), field="#more")

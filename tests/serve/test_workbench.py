@@ -367,6 +367,15 @@ def provenance_of_nothing():
     return Provenance("tiny", "")
 
 
+def test_what_is_not_written_yet_has_no_score(page):
+    page.fill("#reference", "Small left pleural effusion.")
+    page.fill("#report", "Left pleural effusion.")
+    expect(page.locator("#score")).to_contain_text("FactS")
+    page.fill("#report", "")
+    expect(page.locator("#no-sentences")).to_be_visible()
+    expect(page.locator("#score")).to_be_empty()
+
+
 def test_without_a_model_the_page_reads_what_is_typed(browser):
     with listening(create_app()) as address:
         for page in opened(browser, address):

@@ -6,6 +6,7 @@ import { ask } from "./dialogs.js";
 import { readFilm } from "./films.js";
 
 const FAULTS_SHOWN = 5;
+export const names = new Intl.Collator("en", { numeric: true }); // film 2 before film 10
 let acted = -1; // when the reader last did something, answers to questions aside
 for (const name of ["keydown", "pointerdown"]) {
   document.addEventListener(name, (event) => {
@@ -49,7 +50,7 @@ async function filesIn(folder) {
     if (!some.length) break;
     entries.push(...some);
   }
-  entries.sort((one, other) => (one.name < other.name ? -1 : 1));
+  entries.sort((one, other) => names.compare(one.name, other.name));
   const files = [];
   for (const entry of entries) {
     if (entry.isDirectory) files.push(...await filesIn(entry));

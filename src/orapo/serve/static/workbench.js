@@ -6,7 +6,7 @@ import { agreed } from "./dialogs.js";
 import { write } from "./draft.js";
 import { EditLog } from "./edits.js";
 import { forgetFilms } from "./films.js";
-import { droppedFiles, takeFiles } from "./intake.js";
+import { droppedFiles, names, takeFiles } from "./intake.js";
 import { forget, forgetAll, keep, onKeptElsewhere } from "./kept.js";
 import { make, showFields, showLabels, showMarks, showScore, showSentences } from "./reading.js";
 import { look, openShared, share } from "./shared.js";
@@ -102,7 +102,7 @@ for (const [id, beside] of [["files", () => null], ["folder", () => null], ["mor
   $(id).addEventListener("change", () => {
     const files = [...$(id).files];
     // a folder's come as they lie on the disk
-    if (id === "folder") files.sort((one, other) => (one.webkitRelativePath < other.webkitRelativePath ? -1 : 1));
+    if (id === "folder") files.sort((one, other) => names.compare(one.webkitRelativePath, other.webkitRelativePath));
     $(id).value = "";
     shown(takeFiles(files, beside()));
   });
@@ -316,7 +316,7 @@ async function read(wanted) {
   try {
     const [facts, score] = await Promise.all([
       post("/v1/facts", { text }, options).then((answer) => answer.json()),
-      reference
+      reference && text.trim() // what is not written yet has missed nothing
         ? post("/v1/score", { report: text, reference }, options).then((answer) => answer.json())
         : null,
     ]);
