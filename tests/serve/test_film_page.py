@@ -403,7 +403,7 @@ def test_a_film_that_is_wanted_again_is_read_again_and_one_that_changed_is_said(
     assert shown(page).max() == 0  # nothing of another film
 
 
-@pytest.mark.parametrize("height", [720, 1000])
+@pytest.mark.parametrize("height", [800, 1000])
 def test_the_whole_film_stays_in_sight_beside_the_text_that_is_read(browser, address, height):
     for page in opened_page(browser, address, viewport={"width": 1440, "height": height}):
         choose(page, ("a.png", film((300, 400))))
