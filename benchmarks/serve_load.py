@@ -3,12 +3,14 @@
     python benchmarks/serve_load.py --out load.json [--model DIR] [--requests 1000] [--clients 32]
         [--hostile 500] [--stalled 60] [--repeats 1] [--seed 0]
 
-Starts the server as users do (`python -m orapo serve`), in a process of its own; the clients run in
-this one. Without `--model` the demo's base is used. Hostile files are those of ORAPO_BENCH/hostile, if
+Starts the server as users do (`python -m orapo serve --store FILE`), in a process of its own; the clients
+run in this one. They ask for films at full depth too, and are eight readers who keep texts in the store and ask
+for its worklist. Without `--model` the demo's base is used. Hostile files are those of ORAPO_BENCH/hostile, if
 that is set, and a few of our own, as they are and then mutated. Memory is the server's resident set;
 the processes that decode films are given apart. Ends with 1 if a promise of docs/workbench.md is
 broken: an answer of 5xx (but 501), memory that grows by more than 10 % from the first quarter to the
-end, a p95 of `/v1/facts` of 5 times its median or more, a place that is not freed. The load is run once
+end, a p95 of `/v1/facts` of 5 times its median or more, a place that is not freed, a text that was answered for and
+is not in the store, or that came in under another reader or study. The load is run once
 more with clients mixed in that say half a head or half an upload, or ask for a stream and read nothing of
 it (`--stalled`: two such readers, the others half and half, opened again as they are ended): no healthy
 kind's p95 (of those asked for 50 times or more) may be more than 1.5 times that of the run without them,
@@ -17,6 +19,7 @@ machine adds to one run is no matter of the server's, and the medians of the p95
 """
 
 import argparse
+import functools
 import io
 import json
 import os
@@ -38,14 +41,17 @@ import numpy as np
 from PIL import Image
 
 KINDS = {
-    "facts": 50,
-    "score": 10,
-    "export": 10,
-    "film": 5,
+    "facts": 42,
+    "score": 8,
+    "export": 8,
+    "film": 4,
+    "values": 6,
     "report": 12,
     "stream": 3,
     "hang up": 5,
-    "about": 5,
+    "keep a text": 6,
+    "worklist": 3,
+    "about": 3,
 }
 """Of a hundred requests."""
 SENTENCES = (
@@ -58,6 +64,7 @@ SENTENCES = (
     "Lungs are clear.",
 )
 HANGS_UP_AFTER = 0.05
+READERS, STUDIES = 8, 25
 
 
 def film(size, seed, kind="PNG"):
@@ -65,6 +72,16 @@ def film(size, seed, kind="PNG"):
     values = np.random.default_rng(seed).integers(0, 255, size[::-1], dtype=np.uint8)
     stream = io.BytesIO()
     Image.fromarray(values).save(stream, kind)
+    return stream.getvalue()
+
+
+@functools.cache
+def deep_film(seed, size=(2048, 2500)):
+    """A picture file of 12 bits, as large as a film of the chest; smooth, so that it is packed as one is."""
+    coarse = np.random.default_rng(seed).uniform(0, 4095, (25, 20)).astype(np.float32)
+    values = np.asarray(Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC))
+    stream = io.BytesIO()
+    Image.fromarray(values.clip(0, 4095).astype(np.uint16)).save(stream, "PNG", compress_level=1)
     return stream.getvalue()
 
 
@@ -87,9 +104,11 @@ def children(pid):
 class Server:
     """`orapo serve` in a process of its own."""
 
-    def __init__(self, model, log):
-        self.log = log.open("w+")
+    def __init__(self, model, folder):
+        log = folder / "log"
+        self.log, self.answered = log.open("w+"), []  # texts that the server said it kept
         command = [sys.executable, "-m", "orapo", "serve", "--model", str(model), "--port", "0"]
+        command += ["--store", str(folder / "work.sqlite")]
         self.process = subprocess.Popen(command, stderr=self.log)
         for _ in range(1200):
             if found := re.search(r"http://[\d.]+:\d+", log.read_text()):
@@ -112,6 +131,12 @@ class Server:
             time.sleep(0.05)
         return None
 
+    def kept(self):
+        """All texts in the store, as (reader, study, text)."""
+        answer = httpx2.get(f"{self.address}/v1/store", timeout=120).raise_for_status()
+        lines = [json.loads(line) for line in answer.text.splitlines()]
+        return Counter((line["reader"], line["study"], line["report"]) for line in lines)
+
     def memory(self):
         pid = self.process.pid
         return {
@@ -129,8 +154,28 @@ def text(dice):
     return " ".join(dice.choices(SENTENCES, k=dice.randint(1, 12)))
 
 
-def ask(client, kind, dice):
+def keep(client, dice, kept):
+    """Keep a text in the store as one of its readers; note in `kept` what was answered for."""
+    reader, study = f"reader {dice.randrange(READERS)}", f"film-{dice.randrange(STUDIES):032}"
+    body = {"rater": reader, "study": study, "name": study, "state": "edited", "report": text(dice)}
+    body |= {"films": [f"{study[5:]:0>64}"], "page": json.dumps({"name": study})}
+    status = client.post("/v1/worklist/texts", json=body).status_code
+    if status == 200:
+        kept.append((reader, study, body["report"]))
+    return status
+
+
+def ask(client, kind, dice, kept):
     """Send one request; return its status, or how it ended otherwise."""
+    if kind == "keep a text":
+        return keep(client, dice, kept)
+    if kind == "worklist":
+        body = {"rater": f"reader {dice.randrange(READERS)}"}
+        return client.post("/v1/worklist", json=body).status_code
+    if kind == "values":
+        answer = client.post("/v1/films/values", files={"image": deep_film(dice.randrange(4))})
+        whole = len(answer.content) >= 2 * 2048 * 2500
+        return answer.status_code if whole or answer.status_code != 200 else "values cut off"
     if kind == "about":
         return client.get("/v1/about").status_code
     if kind == "facts":
@@ -164,6 +209,8 @@ def load(server, options):
     kinds = [kind for kind, share in KINDS.items() for _ in range(share)]
     asked = [kinds[place % len(kinds)] for place in range(options.requests)]
     dice.shuffle(asked)
+    for seed in range(4):
+        deep_film(seed)  # made before the clock runs
     statuses, seconds, memory = Counter(), {kind: [] for kind in KINDS}, []
     lock, here = threading.Lock(), threading.local()
     done = 0
@@ -174,7 +221,7 @@ def load(server, options):
             here.client = httpx2.Client(base_url=server.address, timeout=300)
         kind, mine = asked[place], random.Random(options.seed * 10**6 + place)
         started = time.perf_counter()
-        status = ask(here.client, kind, mine)
+        status = ask(here.client, kind, mine, server.answered)
         took = time.perf_counter() - started
         with lock:
             done += 1
@@ -363,6 +410,9 @@ def mutated(content, dice):
     return bytes(content)
 
 
+UPLOADS = (("/v1/films", "image"), ("/v1/reports", "images"), ("/v1/films/values", "image"))
+
+
 def hostile(server, options):
     """Hostile uploads, with calls of /v1/facts between them."""
     dice = random.Random(options.seed)
@@ -378,7 +428,7 @@ def hostile(server, options):
     def one(place):
         nonlocal slowest
         name, content = tries[place]
-        path, field = (("/v1/films", "image"), ("/v1/reports", "images"))[place % 2]
+        path, field = UPLOADS[place % 3]
         with httpx2.Client(base_url=server.address, timeout=300) as client:
             started = time.perf_counter()
             answer = client.post(path, files={field: (name, content)})
@@ -407,7 +457,7 @@ def faults(statuses):
     found = {}
     for name, count in statuses.items():
         status = name.rpartition(": ")[2]
-        if status == "stream without report" or (
+        if status in ("stream without report", "values cut off") or (
             re.fullmatch(r"5\d\d", status) and status != "501"
         ):
             found[name] = count
@@ -443,7 +493,7 @@ def main():
 
         model = tiny_base()
     with tempfile.TemporaryDirectory() as folder:
-        server = Server(model, Path(folder, "log"))
+        server = Server(model, Path(folder))
         try:
             loads = [os.getloadavg()]
             first, beside = load(server, options), mixed_in(server, options)
@@ -460,6 +510,8 @@ def main():
                 "refused": [[refused(run) for run in runs] for runs in (plain, mixed)],
                 "hanging_up": hang_up(server),
                 "hostile": hostile(server, options),
+                "texts_kept": len(server.answered),
+                "store_holds_what_was_kept": server.kept() == Counter(server.answered),
                 "load_average_after": os.getloadavg(),
             }
         finally:
@@ -483,6 +535,7 @@ def main():
         <= 1.1 * start,
         "memory within 10 % from there to the end of all": end <= 1.1 * start,
         "p95 of facts under 5 times its median": latency["p95"] < 5 * latency["median"],
+        "each text that was kept is in the store, once": result["store_holds_what_was_kept"],
         "places are freed": None
         not in [result[part]["freed_after_s"] for part in ("load", "hanging_up", "hostile")]
         and result["hanging_up"]["next_report"] == 200,

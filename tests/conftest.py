@@ -40,6 +40,7 @@ SLOW = (
     "tests/serve/test_description.py::test_schemathesis",
     "tests/serve/test_edits_page.py",
     "tests/serve/test_film_page.py",
+    "tests/serve/test_intake_page.py",
     "tests/serve/test_judging_page.py",
     "tests/serve/test_store_page.py",
     "tests/serve/test_studies_page.py",

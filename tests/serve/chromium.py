@@ -33,8 +33,8 @@ def opened_page(browser, address, path="/", **settings):
     context.close()
 
 
-def serious(page):
-    """What axe-core finds on a page and calls serious; its context must bypass the CSP."""
+def violations(page):
+    """All that axe-core finds on a page, and where; its context must bypass the CSP."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
     found = axe.Axe().run(page).response["violations"]
-    return [(one["id"], one["impact"]) for one in found if one["impact"] in ("serious", "critical")]
+    return [(one["id"], one["impact"], [each["target"] for each in one["nodes"]]) for one in found]

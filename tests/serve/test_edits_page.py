@@ -6,7 +6,7 @@ from fake_server import REPORTS, eventually, film, lines_of, listening
 from orapo.serve.app import create_app
 
 pytest.importorskip("playwright", reason="playwright is not installed")
-from chromium import opened_page, serious, skip_without_chromium
+from chromium import opened_page, skip_without_chromium, violations
 from playwright.sync_api import expect
 
 pytestmark = skip_without_chromium
@@ -88,7 +88,7 @@ def address_without(model):
 
 @pytest.mark.parametrize("width", [390, 1200])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious_where_it_is_on(browser, model, file, scheme, width):
+def test_axe_finds_nothing_where_it_is_on(browser, model, file, scheme, width):
     settings = {"viewport": {"width": width, "height": 844}, "color_scheme": scheme}
     with listening(create_app(model, edits=file)) as address:
         # axe is injected as a script, which the page's own policy would refuse
@@ -97,7 +97,7 @@ def test_axe_finds_nothing_serious_where_it_is_on(browser, model, file, scheme, 
         page.goto(address)
         draft(page)
         expect(page.locator("#logged")).to_be_visible()
-        found = serious(page)
+        found = violations(page)
         assert page.evaluate("document.documentElement.scrollWidth") == width
         context.close()
     assert found == []

@@ -10,7 +10,7 @@ from PIL import Image
 from orapo.serve.app import create_app
 
 pytest.importorskip("playwright", reason="playwright is not installed")
-from chromium import opened_page, serious, skip_without_chromium
+from chromium import opened_page, skip_without_chromium, violations
 from playwright.sync_api import expect
 
 pytestmark = skip_without_chromium
@@ -403,6 +403,26 @@ def test_a_film_that_is_wanted_again_is_read_again_and_one_that_changed_is_said(
     assert shown(page).max() == 0  # nothing of another film
 
 
+@pytest.mark.parametrize("height", [800, 1000])
+def test_the_whole_film_stays_in_sight_beside_the_text_that_is_read(browser, address, height):
+    for page in opened_page(browser, address, viewport={"width": 1440, "height": height}):
+        choose(page, ("a.png", film((300, 400))))
+        expect(page.locator("#film-label")).to_have_text("a.png")
+        page.fill("#report", " ".join(["Small left pleural effusion."] * 40))
+        expect(page.locator("#sentences li")).to_have_count(40)
+        last = page.locator("#sentences li").last
+        last.evaluate("(sentence) => sentence.scrollIntoView({ block: 'end' })")
+        top, bottom = page.locator("#canvas").evaluate(
+            "(canvas) => { const { top, bottom } = canvas.getBoundingClientRect(); return [top, bottom]; }"
+        )
+        assert 0 <= top < bottom <= height
+        # and what lies below it is reached without leaving the sentence
+        scrolled = page.evaluate("scrollY")
+        page.locator("#remove").scroll_into_view_if_needed()
+        assert page.evaluate("scrollY") == scrolled
+        page.click("#invert")
+
+
 @pytest.mark.parametrize("width", [390, 1200])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_with_two_films_and_all_tools(browser, address, scheme, width):
@@ -416,7 +436,7 @@ def test_axe_finds_nothing_with_two_films_and_all_tools(browser, address, scheme
     expect(page.locator("#views button")).to_have_count(2)
     page.select_option("#beside", index=1)
     expect(page.locator("#beside-film")).to_be_visible()
-    found = serious(page)
+    found = violations(page)
     assert page.evaluate("document.documentElement.scrollWidth") == width
     context.close()
     assert found == []

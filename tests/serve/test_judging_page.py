@@ -9,7 +9,7 @@ from orapo.serve.app import create_app
 from orapo.serve.judging import load_judging
 
 pytest.importorskip("playwright", reason="playwright is not installed")
-from chromium import opened_page, serious, skip_without_chromium
+from chromium import opened_page, skip_without_chromium, violations
 from playwright.sync_api import expect
 
 pytestmark = skip_without_chromium
@@ -226,19 +226,19 @@ def test_a_judgement_that_is_not_kept_stays_on_the_page(page, out, monkeypatch):
 
 @pytest.mark.parametrize("width", [390, 1200])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious_and_nothing_slides_sideways(browser, address, scheme, width):
+def test_axe_finds_nothing_and_nothing_slides_sideways(browser, address, scheme, width):
     settings = {"viewport": {"width": width, "height": 844}, "color_scheme": scheme}
     # axe is injected as a script, which the page's own policy would refuse
     context = browser.new_context(**settings, bypass_csp=True)
     page = context.new_page()
     page.goto(f"{address}/judge")
-    found = serious(page)
+    found = violations(page)
     page.fill("#rater", "r1")
     page.keyboard.press("Enter")
     for place in (1, 2, 3):
         title(page, f"Pair {place} of 3")
         if place != 2:
-            found += serious(page)
+            found += violations(page)
             assert page.evaluate("document.documentElement.scrollWidth") == width
         if folder := os.environ.get("ORAPO_SCREENSHOTS"):
             expect(page.locator("#canvas")).to_be_visible(visible=place != 2)
@@ -247,6 +247,6 @@ def test_axe_finds_nothing_serious_and_nothing_slides_sideways(browser, address,
         page.keyboard.press("t")
         page.keyboard.press("Enter")
     expect(page.locator("#done")).to_be_visible()
-    found += serious(page)
+    found += violations(page)
     context.close()
     assert found == []

@@ -11,7 +11,7 @@ from orapo.serve.app import create_app
 from orapo.serve.store import Store
 
 pytest.importorskip("playwright", reason="playwright is not installed")
-from chromium import serious, skip_without_chromium
+from chromium import skip_without_chromium, violations
 from playwright.sync_api import expect
 
 pytestmark = skip_without_chromium
@@ -102,7 +102,7 @@ def test_two_readers_share_a_worklist_and_each_keeps_their_own_text(arrive, stor
     texts = {one.reader: one.report for one in store.last_texts()}
     assert texts["dr b"] == "Words of dr b."
     assert {one.study for one in store.last_texts()} == {store.last_texts()[0].study}
-    assert serious(second) == []
+    assert violations(second) == []
     kinds = {json.loads(line)["kind"] for line in store.as_json_lines()}
     assert "text" in kinds
 

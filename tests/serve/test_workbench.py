@@ -12,7 +12,7 @@ from orapo.serve.app import create_app
 from orapo.serve.inference import ServedModel
 
 pytest.importorskip("playwright", reason="playwright is not installed")
-from chromium import opened_page, serious, skip_without_chromium
+from chromium import opened_page, skip_without_chromium, violations
 from playwright.sync_api import expect
 
 pytestmark = skip_without_chromium
@@ -367,6 +367,15 @@ def provenance_of_nothing():
     return Provenance("tiny", "")
 
 
+def test_what_is_not_written_yet_has_no_score(page):
+    page.fill("#reference", "Small left pleural effusion.")
+    page.fill("#report", "Left pleural effusion.")
+    expect(page.locator("#score")).to_contain_text("FactS")
+    page.fill("#report", "")
+    expect(page.locator("#no-sentences")).to_be_visible()
+    expect(page.locator("#score")).to_be_empty()
+
+
 def test_without_a_model_the_page_reads_what_is_typed(browser):
     with listening(create_app()) as address:
         for page in opened(browser, address):
@@ -380,7 +389,7 @@ def test_without_a_model_the_page_reads_what_is_typed(browser):
 
 @pytest.mark.parametrize("width", [390, 1200])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious(browser, address, scheme, width):
+def test_axe_finds_nothing(browser, address, scheme, width):
     # axe is injected as a script, which the page's own policy would refuse
     context = browser.new_context(
         viewport={"width": width, "height": 800}, color_scheme=scheme, bypass_csp=True
@@ -391,6 +400,6 @@ def test_axe_finds_nothing_serious(browser, address, scheme, width):
     write_draft(page, samples="4")
     page.fill("#reference", "Small pleural effusion.")
     expect(page.locator("#score")).to_contain_text("FactS")
-    found = serious(page)
+    found = violations(page)
     context.close()
     assert found == []

@@ -6,6 +6,7 @@ import { ask } from "./dialogs.js";
 import { readFilm } from "./films.js";
 
 const FAULTS_SHOWN = 5;
+export const names = new Intl.Collator("en", { numeric: true }); // film 2 before film 10
 let acted = -1; // when the reader last did something, answers to questions aside
 for (const name of ["keydown", "pointerdown"]) {
   document.addEventListener(name, (event) => {
@@ -14,18 +15,48 @@ for (const name of ["keydown", "pointerdown"]) {
 }
 let queue = Promise.resolve(); // one choice after another, so that none comes between another's films
 
-// `beside`: the study whose views they are, by the reader's word. Resolves to the first film's study.
+// `files`: or a promise of them. `beside`: the study whose views they are, by the reader's word.
+// Resolves to the first film's study.
 export function takeFiles(files, beside = null) {
-  const list = [...files];
-  if (!list.length) return Promise.resolve(null);
   const chosen = performance.now();
-  const taken = queue.then(() => take(list, beside, chosen));
+  const taken = queue.then(async () => {
+    const list = [...await files];
+    return list.length ? take(list, beside, chosen) : null;
+  });
   queue = taken.catch((error) => {
     $("film-status").textContent = "";
     fault("film-faults", error);
     return null;
   });
   return queue;
+}
+
+// What was dropped, with what lies in dropped folders. Called while the event lasts: later it tells nothing.
+export function droppedFiles(transfer) {
+  const dropped = [...transfer.items].filter(({ kind }) => kind === "file")
+    .map((item) => ({ entry: item.webkitGetAsEntry?.(), file: item.getAsFile() }));
+  const found = dropped.map(({ entry, file }) => (entry?.isDirectory ? filesIn(entry) : file));
+  const files = Promise.all(found).then((each) => each.flat());
+  return files.catch(() => {
+    throw new Fault("The folder could not be read.");
+  });
+}
+
+async function filesIn(folder) {
+  const reader = folder.createReader();
+  const entries = [];
+  for (;;) {
+    const some = await new Promise((done, failed) => reader.readEntries(done, failed)); // a hundred at most
+    if (!some.length) break;
+    entries.push(...some);
+  }
+  entries.sort((one, other) => names.compare(one.name, other.name));
+  const files = [];
+  for (const entry of entries) {
+    if (entry.isDirectory) files.push(...await filesIn(entry));
+    else files.push(await new Promise((done, failed) => entry.file(done, failed)));
+  }
+  return files;
 }
 
 async function take(files, beside, chosen) {

@@ -45,6 +45,11 @@ export class Study {
     return this.films.map((film) => film.digest);
   }
 
+  // When it was taken, as its films say that are here.
+  get date() {
+    return this.films.find((film) => film.date)?.date ?? "";
+  }
+
   // What the text is about: its films, and the earlier study that is shown beside them.
   get about() {
     const { prior } = this;
@@ -252,8 +257,7 @@ export class Worklist {
     if (prior?.patient && study.patient && prior.patient !== study.patient) {
       return `${prior.name} is of another patient.`;
     }
-    const dates = [prior?.films[0]?.date, study.films[0]?.date];
-    if (dates[0] && dates[1] && dates[0] > dates[1]) return `${prior.name} was taken later.`;
+    if (prior?.date && study.date && prior.date > study.date) return `${prior.name} was taken later.`;
     study.prior = prior;
     return "";
   }

@@ -105,7 +105,8 @@ $("beside").addEventListener("change", () => {
 // The study before: its text, and its film beside.
 export function showPrior(study) {
   const others = bench.list.studies.filter((other) => other !== study && !other.isBlank);
-  fill($("prior"), [["", "none"], ...others.map((other) => [other.id, other.name])]);
+  fill($("prior"), [["", "none"], ...others.map((other) =>
+    [other.id, [other.name, other.date].filter(Boolean).join(" · ")])]);
   const { prior } = study;
   $("prior").value = prior?.id ?? "";
   $("prior-row").hidden = !others.length;

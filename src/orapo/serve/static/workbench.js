@@ -6,7 +6,7 @@ import { agreed } from "./dialogs.js";
 import { write } from "./draft.js";
 import { EditLog } from "./edits.js";
 import { forgetFilms } from "./films.js";
-import { takeFiles } from "./intake.js";
+import { droppedFiles, names, takeFiles } from "./intake.js";
 import { forget, forgetAll, keep, onKeptElsewhere } from "./kept.js";
 import { make, showFields, showLabels, showMarks, showScore, showSentences } from "./reading.js";
 import { look, openShared, share } from "./shared.js";
@@ -101,6 +101,8 @@ const shown = (work) => work.catch((error) => fault("film-faults", error));
 for (const [id, beside] of [["files", () => null], ["folder", () => null], ["more", () => list.current]]) {
   $(id).addEventListener("change", () => {
     const files = [...$(id).files];
+    // a folder's come as they lie on the disk
+    if (id === "folder") files.sort((one, other) => names.compare(one.webkitRelativePath, other.webkitRelativePath));
     $(id).value = "";
     shown(takeFiles(files, beside()));
   });
@@ -110,7 +112,7 @@ for (const name of ["dragover", "dragleave", "drop"]) {
     if (!event.dataTransfer?.types.includes("Files")) return;
     event.preventDefault();
     $("worklist-part").classList.toggle("over", name === "dragover");
-    if (name === "drop") shown(takeFiles(event.dataTransfer.files));
+    if (name === "drop") shown(takeFiles(droppedFiles(event.dataTransfer)));
   });
 }
 
@@ -314,7 +316,7 @@ async function read(wanted) {
   try {
     const [facts, score] = await Promise.all([
       post("/v1/facts", { text }, options).then((answer) => answer.json()),
-      reference
+      reference && text.trim() // what is not written yet has missed nothing
         ? post("/v1/score", { report: text, reference }, options).then((answer) => answer.json())
         : null,
     ]);
