@@ -37,10 +37,12 @@ PLAN = DemoPlan(
     ),
 )
 RESULTS = [
-    "orapo/model.safetensors",
+    "orapo_both/model.safetensors",
+    "sft/model.safetensors",
     "grpo_facts/model.safetensors",
     "predictions_base.jsonl",
-    "predictions_orapo.jsonl",
+    "predictions_orapo_both.jsonl",
+    "predictions_sft.jsonl",
     "predictions_grpo_facts.jsonl",
 ]
 
@@ -85,8 +87,11 @@ def test_metrics_have_the_agreed_keys(first, home):
 
 
 def test_a_schema_violation_is_named(first):
-    broken = {**first, "orapo": {k: v for k, v in first["orapo"].items() if k != "rollouts"}}
-    with pytest.raises(AssertionError, match=r"orapo.*rollouts"):
+    broken = {
+        **first,
+        "orapo_both": {k: v for k, v in first["orapo_both"].items() if k != "rollouts"},
+    }
+    with pytest.raises(AssertionError, match=r"orapo_both.*rollouts"):
         CHECKS["check_schema"](broken)
 
 
@@ -98,7 +103,7 @@ def test_a_second_call_takes_everything_over_and_keeps_the_times(demo, first, ho
     assert again["total_seconds"] == first["total_seconds"] > 1
     assert again["resumed"]
     assert again["stages_taken_over"] == list(first["stage_seconds"])
-    assert again["orapo"] == first["orapo"]
+    assert again["orapo_both"] == first["orapo_both"]
 
 
 def test_the_command_says_what_there_is_and_what_to_do_with_it(first, home, monkeypatch):
@@ -106,11 +111,16 @@ def test_the_command_says_what_there_is_and_what_to_do_with_it(first, home, monk
     monkeypatch.setattr(DemoPlan, "quick", classmethod(lambda cls, seed: PLAN))
     words = ("demo", "--quick", "--out", home / "out")
     ended = invoke([command], words)
-    for said in ("OraPO", "All positive", "too few steps", f"--model {home / 'out' / 'orapo'}"):
+    for said in (
+        "OraPO",
+        "All positive",
+        "too few steps",
+        f"--model {home / 'out' / 'orapo_both'}",
+    ):
         assert said in ended.stdout
     assert "too few steps" in (home / "out" / "report.html").read_text()
     ended = invoke([command], (*words, "--json"))
-    assert json.loads(ended.stdout)["orapo"]["macro_f1"] == first["orapo"]["macro_f1"]
+    assert json.loads(ended.stdout)["orapo_both"]["macro_f1"] == first["orapo_both"]["macro_f1"]
 
 
 def test_another_seed_in_the_same_folder_makes_everything_but_the_base_anew(demo, first, home):
@@ -124,7 +134,9 @@ def test_another_seed_in_the_same_folder_makes_everything_but_the_base_anew(demo
     other = demo(replace(PLAN, seed=1))
     assert all(stamp != before[name] for name, stamp in written(home).items())
     assert other["stages_taken_over"] == ["base"]
-    assert other["orapo"]["per_label"] != first["orapo"]["per_label"]  # other studies, other truth
+    assert (
+        other["orapo_both"]["per_label"] != first["orapo_both"]["per_label"]
+    )  # other studies, other truth
 
 
 def test_a_file_in_the_folders_place_is_one_sentence(tmp_path):
