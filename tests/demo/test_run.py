@@ -11,11 +11,16 @@ from rich.console import Console
 
 from commands import invoke
 from orapo.cli import demo as command
+from orapo.data.study import Study
 from orapo.demo import DemoPlan, run_demo
+from orapo.demo.output import opening, typical
+from orapo.demo.plan import METHODS
 from orapo.errors import OrapoError
+from orapo.labels import LABELS
 from orapo.models.base import BaseRecipe
 from orapo.models.tiny import TinySize
 
+BLANK = dict.fromkeys(LABELS)
 CHECKS = runpy.run_path(str(Path(__file__).parents[2] / ".ci" / "check_demo.py"))
 PLAN = DemoPlan(
     train_studies=8,
@@ -145,3 +150,36 @@ def test_a_file_in_the_folders_place_is_one_sentence(tmp_path):
     for out in (file, file / "below"):
         with pytest.raises(OrapoError, match=r"taken.*can't be the demo's folder"):
             run_demo(out, PLAN, Console(quiet=True))
+
+
+def test_the_opening_says_what_was_learned_and_what_was_not(first):
+    scores = {label: {"f1": 0.0, "support": 0} for label in first["orapo_both"]["per_label"]}
+    scores |= {
+        "Edema": {"f1": 0.5, "support": 3},
+        "Fracture": {"f1": 0.09, "support": 1},
+        "Pneumonia": {"f1": 0.3, "support": 2},
+    }
+    ours = {"macro_f1": 0.4, "macro_f1_interval": [0.3, 0.5], "per_label": scores}
+    sentence = opening({"orapo_both": ours}, PLAN)
+    assert "0.400 (0.300 to 0.500) on 6 held-out films" in sentence
+    assert "reads Edema (" in sentence
+    assert "misses Fracture (" in sentence
+    assert "Pneumonia" not in sentence
+    ours["per_label"] = {"Edema": {"f1": 0.2, "support": 3}}
+    assert "reads no finding (" in opening({"orapo_both": ours}, PLAN)
+    assert "misses" not in opening({"orapo_both": ours}, PLAN)
+
+
+def test_the_page_begins_with_a_study_of_the_middle(first, home):
+    said = {"s1": "Edema.", "s2": "Clear.", "s3": "Edema. Fracture."}
+    test = [Study(study_id=name, labels={**BLANK, "Edema": 1}) for name in said]
+    assert typical(said, test) == "s3"
+    assert typical({}, []) == ""
+    assert f'"shown": "{first["typical_study"]}"' in (home / "out" / "report.html").read_text()
+
+
+def test_intervals_stand_beside_the_scores(first):
+    for name in ("base", *METHODS):
+        low, high = first[name]["macro_f1_interval"]
+        assert low <= first[name]["macro_f1"] <= high
+    assert "rollouts" not in first["sft"]

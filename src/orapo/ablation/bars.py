@@ -26,9 +26,13 @@ def stage_bars(console: Console, *, title: int, bar: int) -> Iterator[Progress]:
         title: Width of the tasks' names, characters.
         bar: Width of the bars.
     """
-    columns = (TextColumn(f"{{task.description:<{title}}}"), BarColumn(bar_width=bar))
+    columns = (
+        TextColumn(f"{{task.description:<{title}}}"),
+        BarColumn(bar_width=bar),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     ended = threading.Event()
-    columns = (*columns, MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, speed_estimate_period=SPEED_OVER) as shown:
         if console.is_terminal or console.quiet:
             yield shown

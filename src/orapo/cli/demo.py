@@ -71,15 +71,15 @@ def _summary(metrics: Mapping[str, Any]) -> Table:
         + (", in part in earlier calls or from the cache" if metrics["resumed"] else ""),
     )
     table.add_column("")
-    for heading in ("F1", "95 %", "P", "R", "micro F1", "zero reward"):
-        table.add_column(heading, justify="right")
+    for heading in ("F1", "95 %", "P", "R", "zero reward"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for name, row in result_rows(metrics).items():
         share = final_share(row.get("zero_reward_share"))
         table.add_row(
             row_title(name),
             f"{row['macro_f1']:.3f}",
             " to ".join(f"{end:.3f}" for end in row.get("macro_f1_interval", ())),
-            *(f"{row[key]:.3f}" for key in ("macro_precision", "macro_recall", "micro_f1")),
+            *(f"{row[key]:.3f}" for key in ("macro_precision", "macro_recall")),
             "" if share is None else f"{share:.2f}",
         )
     return table

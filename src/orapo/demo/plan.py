@@ -57,15 +57,15 @@ class DemoPlan:
     train_studies: int = 100
     test_studies: int = 256
     probe_studies: int = 128
-    probe_every: int = 125
-    steps: int = 1250
+    probe_every: int = 150
+    steps: int = 900
     studies_per_step: int = 8
     rollouts_per_study: int = 4
     facts_beta: float = 0.5
     repetition_weight: float = 0.5
     learning_rate: float = 1e-3
     vision_learning_rate: float = 3e-4
-    decay_steps: int = 700
+    decay_steps: int = 500
     kl: float = 0.0
     base: BaseRecipe = field(default_factory=lambda: BaseRecipe(sight=SIGHT))
 
@@ -91,9 +91,9 @@ class DemoPlan:
             seed=seed,
             test_studies=128,
             probe_studies=48,
-            probe_every=200,
-            steps=400,
-            decay_steps=200,
+            probe_every=130,
+            steps=260,
+            decay_steps=130,
             # in so few steps a slower text model ends higher, and its tower can keep up
             learning_rate=5e-4,
             vision_learning_rate=5e-4,
