@@ -10,7 +10,8 @@ from collections import Counter
 from pathlib import Path
 
 TRIVIAL = ("all_positive", "all_negative", "most_frequent", "prevalence_random")
-TRAINED = ("grpo_facts", "orapo")
+SAMPLING = ("grpo_facts", "orapo_both")
+TRAINED = (*SAMPLING, "sft")
 ROWS = ("base", *TRAINED, *TRIVIAL)
 SCORES = ("macro_f1", "macro_precision", "macro_recall", "micro_f1")
 FILES = ("ablation.csv", "report.html")
@@ -18,7 +19,16 @@ FILES = ("ablation.csv", "report.html")
 
 def check_schema(metrics):
     """Demand the keys of metrics.json that others rely on."""
-    for name in (*ROWS, "seed", "versions", "command", "difficulty", "total_seconds"):
+    for name in (
+        *ROWS,
+        "opening",
+        "typical_study",
+        "seed",
+        "versions",
+        "command",
+        "difficulty",
+        "total_seconds",
+    ):
         assert name in metrics, f"metrics.json lacks {name}"
     for name in ROWS:
         row = metrics[name]
@@ -29,10 +39,14 @@ def check_schema(metrics):
         assert len(row["per_label"]) == 14, f"metrics.json: {name}.per_label lacks labels"
     for name in TRAINED:
         row = metrics[name]
-        for key in ("zero_reward_share", "rollouts", "seconds"):
+        for key in ("seconds", "macro_f1_by_step", "macro_f1_interval"):
+            assert key in row, f"metrics.json: {name} lacks {key}"
+        assert row["seconds"] > 0
+    for name in SAMPLING:
+        row = metrics[name]
+        for key in ("zero_reward_share", "rollouts"):
             assert key in row, f"metrics.json: {name} lacks {key}"
         assert row["rollouts"] > 0
-        assert row["seconds"] > 0
         steps = [int(step) for step in row["zero_reward_share"]]
         assert steps, f"metrics.json: {name}.zero_reward_share is empty"
         assert steps == sorted(steps), f"metrics.json: {name}.zero_reward_share is out of order"
@@ -54,10 +68,10 @@ def check_metrics(folder):
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert page.count("<svg") > 1, "report.html lacks the plots of the training and of the labels"
     assert figures["base"] <= max(figures[name] for name in TRIVIAL), "the base knows too much"
-    # Measured +0.095 (one seed, 2026-11-29). In so short a run another machine's arithmetic moves it by some
-    # hundredths; twice the base and +0.05 is out of the reach of a run that learned nothing.
+    # Measured +0.22 after 400 steps, 260 now (one seed, 2026-11-29). In so short a run another machine's arithmetic moves it by
+    # some hundredths; twice the base and +0.05 is out of the reach of a run that learned nothing.
     floor = max(2 * figures["base"], figures["base"] + 0.05)
-    assert figures["orapo"] >= floor, f"OraPO has not learned: below {floor:.3f}"
+    assert figures["orapo_both"] >= floor, f"OraPO has not learned: below {floor:.3f}"
 
 
 def check_pictures(folder, predictions, code):

@@ -34,7 +34,7 @@ from orapo.data.conversation import REPORT_PROMPT, user_message
 from orapo.data.films.images import read_image
 from orapo.data.manifest import read_manifest
 from orapo.data.phantom import PhantomConfig, draw_study
-from orapo.demo.plan import DemoPlan
+from orapo.demo.plan import OURS, DemoPlan
 from orapo.demo.run import DECODING
 from orapo.evaluation import clinical_scores
 from orapo.facts import FactSReward, label_report
@@ -143,7 +143,7 @@ def main():
         drawn = [draw_study(seed, UNSEEN // 2 + i, PhantomConfig()) for i in range(256)]
         films, own = [one.image for one in drawn], [one.study.report for one in drawn]
     else:
-        recipe = yaml.safe_load((arguments.demo / "orapo" / "recipe.yaml").read_text())
+        recipe = yaml.safe_load((arguments.demo / OURS / "recipe.yaml").read_text())
         base, seed = recipe["model"], recipe["seed"]
         studies = [s for s in read_manifest(Path(recipe["data"])) if s.split == "test"]
         films = [read_image(study.images[0]) for study in studies]

@@ -30,6 +30,7 @@ from typing import Any, Final
 import yaml
 
 from orapo.data.manifest import read_manifest
+from orapo.demo.plan import OURS
 from orapo.evaluation import clinical_scores
 from orapo.evaluation.inputs import read_predictions
 from orapo.facts import label_report
@@ -81,7 +82,7 @@ class Bench:
     def __init__(self, demo: Path, out: Path, result: Path) -> None:
         self.demo, self.out, self.result = demo, out, result
         self.manifest = demo / "phantom" / "manifest.jsonl"
-        self.policy = demo / "orapo"
+        self.policy = demo / OURS
         studies = read_manifest(self.manifest)
         self.truth = {study.study_id: study.labels for study in studies}
         self.test = [study for study in studies if study.split == "test"]
@@ -172,7 +173,7 @@ class Bench:
 
     def hybrid(self, steps: int, seeds: int) -> None:
         """The hybrid, RLHF and DPO from the base, at equal rollouts."""
-        base = yaml.safe_load((self.demo / "orapo" / "recipe.yaml").read_text())["model"]
+        base = yaml.safe_load((self.demo / OURS / "recipe.yaml").read_text())["model"]
         self.reward_model("recall")
         found: dict[str, Any] = {"before": self.measured(Path(base))}
         for method in ("orapo", "orapo+rlhf", "rlhf", "dpo"):
@@ -188,7 +189,7 @@ class Bench:
         folder = self.out / "runs" / name
         if (folder / "model.safetensors").is_file():
             return folder
-        recipe = yaml.safe_load((self.demo / "orapo" / "recipe.yaml").read_text())
+        recipe = yaml.safe_load((self.demo / OURS / "recipe.yaml").read_text())
         steps = int(changes["max_steps"])
         recipe |= {"output_dir": str(folder), "probe_studies": 128, "probe_every": steps // 5}
         recipe |= {"dpo_tau": 1.0, "lr_scheduler_kwargs": {"num_decay_steps": steps // 2}}

@@ -10,8 +10,8 @@ is in the paper's form: w from 0.05 to 0.15, a first visit has no past.
 Each step is an `orapo ablate`, so that this can be interrupted at any time and goes on when it is called
 again with the same options; settings whose results lie in ``benchmarks/headline`` are taken over, with the commit that
 made them. 20 trainings of the search and 50 of the tables: about eight hours on two
-free cores. Further options go to the tables' `orapo ablate`, e.g. `--labeler`. `--studies`, `--seeds`
-and `--steps` make it smaller.
+free cores. Further options go to the tables' `orapo ablate`, e.g. `--labeler`. `--studies`, `--seeds`,
+`--steps` and `--tries` (settings of each method) make it smaller.
 
 Written: DIR/search/N (one ablation a setting), DIR/chosen.yaml (what was chosen, and the validation macro-F1 of every
 setting in the comment above it), DIR/studies-100 and DIR/studies-400 (`ablation.md`, `report.html`).
@@ -76,6 +76,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=1250)
     parser.add_argument("--sight", type=float, default=0.3)
+    parser.add_argument("--tries", type=int, default=_tries(), help="settings of each method")
     parser.add_argument("--together", default="2", help="trainings at a time")
     options, ablate = parser.parse_known_args()
     methods = ["--methods", ",".join(SETTINGS), "--together", options.together]
@@ -83,7 +84,7 @@ def main() -> int:
     if not chosen.is_file():
         recipe = _recipe(options, "search", SEARCH_SEED, SEARCH_STUDIES)
         once = [*methods, "--seeds", "1", "--other-seeds", "1", "--split", "validate"]
-        for number in range(_tries()):
+        for number in range(options.tries):
             out = recipe.parent / str(number)
             out.mkdir(exist_ok=True)
             if _taken_over(out, number, options):
@@ -92,7 +93,7 @@ def main() -> int:
             settings.write_text(yaml.safe_dump({name: s[number] for name, s in SETTINGS.items()}))
             if code := run_ablation(recipe, out, *once, "--settings", str(settings)):
                 return code
-        _choose(recipe.parent, chosen)
+        _choose(recipe.parent, chosen, options.tries)
     seeds = ["--seeds", str(options.seeds), "--other-seeds", str(options.seeds)]
     for studies in options.studies:
         recipe = _recipe(options, f"studies-{studies}", SEED, studies)
@@ -129,18 +130,18 @@ def _recipe(options: argparse.Namespace, name: str, seed: int, studies: int) -> 
     return recipe
 
 
-def _choose(search: Path, chosen: Path) -> None:
+def _choose(search: Path, chosen: Path, tries: int) -> None:
     """Write each method's best setting; the first of equal ones."""
     found = [
         json.loads((search / str(number) / "ablation.json").read_text())["rows"]
-        for number in range(_tries())
+        for number in range(tries)
     ]
     best, lines = {}, []
     for name, settings in SETTINGS.items():
         scores = [rows[name]["macro_f1"] for rows in found]
         best[name] = settings[scores.index(max(scores))]
         shown = ", ".join(
-            f"{score:.3f} with {one}" for score, one in zip(scores, settings, strict=True)
+            f"{score:.3f} with {one}" for score, one in zip(scores, settings[:tries], strict=True)
         )
         lines.append(f"# {name}: {shown}\n")
     chosen.write_text("".join(lines) + yaml.safe_dump(best, sort_keys=False), encoding="utf-8")

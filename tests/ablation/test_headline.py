@@ -73,6 +73,14 @@ def test_the_best_setting_of_each_method_on_another_phantom_is_compared(headline
     assert "# grpo_facts: 0.250 with" in chosen
 
 
+def test_fewer_settings_are_fewer_for_every_method(headline):
+    assert headline.run("--tries", "2") == 0
+    *search, few, _ = headline.calls
+    assert len(search) == 2
+    assert few[3]["grpo_facts"] == headline.SETTINGS["grpo_facts"][1]
+    assert few[3]["orapo"] == headline.SETTINGS["orapo"][0]  # its best is the fourth, not tried
+
+
 def test_called_again_it_searches_no_more_and_a_failure_ends_it(headline):
     headline.code = 1
     assert headline.run() == 1

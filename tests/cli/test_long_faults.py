@@ -29,9 +29,9 @@ from orapo.models.base import BaseRecipe
 from orapo.models.tiny import TinySize
 
 class Plan(DemoPlan):
-    def training_settings(self, method, output):
+    def training_settings(self, method, output, **changes):
         less = {"save_steps": 2, "max_completion_length": 8}
-        return super().training_settings(method, output) | less
+        return super().training_settings(method, output, **changes) | less
 
 size = TinySize(image=32, vision_width=16, vision_layers=1, text_width=16, text_layers=1)
 base = BaseRecipe(size=size, films=4, shape_pictures=8, reports=8, patch_steps=2, joint_steps=2,
@@ -62,8 +62,8 @@ PARENT_FAULTS = ["parent SIGTERM", "parent SIGKILL"] if ALL else ["parent SIGKIL
 # where it strikes, at which file of these, and whether that is a process that the command has started
 DEMO_STAGES = [
     ("*/phantom/*", 2, False),
-    ("*/orapo/metrics.jsonl", 3, True),
-    ("*predictions_orapo.jsonl*", 1, False),
+    ("*/orapo_both/metrics.jsonl", 3, True),
+    ("*predictions_orapo_both.jsonl*", 1, False),
     ("*report.html*", 1, False),
 ]
 ABLATE_STAGES = [
@@ -199,7 +199,7 @@ def test_ablate(ablate, undisturbed, tmp_path, fault):
 @pytest.mark.parametrize(
     ("command", "on", "at"),
     [
-        ("demo", "*/orapo/metrics.jsonl", 3),
+        ("demo", "*/orapo_both/metrics.jsonl", 3),
         ("ablate", "*/metrics.jsonl", 3),
         ("ablate", "*predictions.jsonl*", 1),
     ],

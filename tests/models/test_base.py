@@ -15,7 +15,7 @@ from orapo.data.phantom.anatomy import sample_anatomy
 from orapo.data.phantom.film import render
 from orapo.facts import label_report
 from orapo.labels import LABELS, NO_FINDING
-from orapo.models import base
+from orapo.models import base, warm_up
 from orapo.models.base import BaseRecipe, seconds_of, tiny_base
 from orapo.models.shapes import CLASSES, KINDS, with_shapes
 from orapo.models.tiny import TinySize, build_processor
@@ -55,14 +55,54 @@ def test_two_makings_give_the_same_weights_and_a_third_comes_from_the_cache(tmp_
     assert seconds_of(folders[0]) > 0
 
 
-def test_an_interrupted_making_leaves_nothing_behind(tmp_path):
+SEEING, WRITING = "Pretraining the vision tower", "Learning to write"
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    return weights(tiny_base(SMALL, cache=tmp_path_factory.mktemp("whole")))
+
+
+@pytest.mark.parametrize(
+    ("last", "first_again"),
+    [
+        ((SEEING, 1), (SEEING, 1)),
+        ((SEEING, 7), (SEEING, 7)),
+        ((SEEING, 12), (WRITING, 1)),
+        ((WRITING, 1), (WRITING, 1)),
+        ((WRITING, 11), (WRITING, 11)),
+    ],
+)
+def test_an_interrupted_making_goes_on_to_the_same_weights(
+    last, first_again, tmp_path, monkeypatch, uninterrupted
+):
+    monkeypatch.setattr(warm_up, "SAVE_EVERY", 2)
+
     def interrupt(what, done, total):
-        if what == "Learning to write" and done == 3:
+        if (what, done) == last:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         tiny_base(SMALL, cache=tmp_path, progress=interrupt)
-    assert not list(tmp_path.iterdir())
+    assert not [path for path in tmp_path.iterdir() if path.is_dir()]
+    seen = []
+    made = tiny_base(SMALL, cache=tmp_path, progress=lambda *what: seen.append(what))
+    steps = [one[:2] for one in seen if one[0] in (SEEING, WRITING)]
+    assert steps[0] == first_again
+    again = weights(made)
+    assert all((again[name] == tensor).all() for name, tensor in uninterrupted.items())
+    assert list(tmp_path.iterdir()) == [made]
+
+
+@pytest.mark.parametrize("torn", [b"", b"torn"])
+def test_a_torn_state_is_made_anew(torn, tmp_path, uninterrupted):
+    made = tiny_base(SMALL, cache=tmp_path)
+    name = made.name
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / f".{name}.state").write_bytes(torn)
+    again = weights(tiny_base(SMALL, cache=other))
+    assert all((again[key] == tensor).all() for key, tensor in uninterrupted.items())
 
 
 @pytest.mark.parametrize("sight", [0.0, 0.3, 1.0])

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import Progress
 
+from orapo.ablation.bars import stage_bars
 from orapo.ablation.methods import METHODS, ON_CURVE
 from orapo.ablation.plan import AblationPlan, Job
 from orapo.ablation.provenance import surroundings
@@ -94,8 +95,7 @@ def run_ablation(plan: AblationPlan, options: Options, console: Console) -> Abla
     except OSError as error:
         raise OrapoError(f"{plan.out}: can't be the output folder ({error.strerror})") from None
     failures: dict[str, str] = {}
-    columns = (TextColumn("{task.description:<44}"), BarColumn(bar_width=20))
-    with Progress(*columns, MofNCompleteColumn(), TimeElapsedColumn(), console=console) as progress:
+    with stage_bars(console, title=44, bar=20) as progress:
         done = _train(plan, options, progress, failures)
         written = _write_reports(plan, options, done, progress, failures)
     (plan.out / FAILURES).unlink(missing_ok=True)  # an earlier call's

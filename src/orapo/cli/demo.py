@@ -31,9 +31,9 @@ def demo(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Metrics as JSON on stdout.")] = False,
 ) -> None:
-    """Train GRPO and OraPO on phantom films, and compare them."""
+    """Train GRPO, SFT and OraPO on phantom films, and compare them."""
     try:
-        from orapo.demo import TOO_SHORT, DemoPlan, run_demo
+        from orapo.demo import OURS, TOO_SHORT, DemoPlan, run_demo
     except ModuleNotFoundError as error:
         raise MissingExtraError("the demo", "train") from error
     not_standard_output(out)
@@ -49,13 +49,14 @@ def demo(
         typer.echo(json_text(metrics))
         return
     Console().print(_summary(metrics))
+    typer.echo(metrics["opening"])
     if plan.short:
         typer.echo(f"{TOO_SHORT} `orapo demo` takes all steps.")
     typer.echo(f"{out / 'report.html'} shows the films, the reports and the curves.")
     film = max((out / "phantom" / "images").glob("*.png"))  # of a test study
     typer.echo(
-        f"{out / 'orapo'} is the trained model. To let it write:\n"
-        f"  orapo generate {film} --model {out / 'orapo'} --out reports.jsonl"
+        f"{out / OURS} is the trained model. To let it write:\n"
+        f"  orapo generate {film} --model {out / OURS} --out reports.jsonl"
     )
 
 
@@ -70,17 +71,15 @@ def _summary(metrics: Mapping[str, Any]) -> Table:
         + (", in part in earlier calls or from the cache" if metrics["resumed"] else ""),
     )
     table.add_column("")
-    for heading in ("F1", "P", "R", "micro F1", "zero reward", "rollouts"):
-        table.add_column(heading, justify="right")
+    for heading in ("F1", "95 %", "P", "R", "zero reward"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for name, row in result_rows(metrics).items():
         share = final_share(row.get("zero_reward_share"))
         table.add_row(
             row_title(name),
-            *(
-                f"{row[key]:.3f}"
-                for key in ("macro_f1", "macro_precision", "macro_recall", "micro_f1")
-            ),
+            f"{row['macro_f1']:.3f}",
+            " to ".join(f"{end:.3f}" for end in row.get("macro_f1_interval", ())),
+            *(f"{row[key]:.3f}" for key in ("macro_precision", "macro_recall")),
             "" if share is None else f"{share:.2f}",
-            str(row.get("rollouts", "")),
         )
     return table

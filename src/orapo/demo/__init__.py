@@ -1,5 +1,7 @@
-"""The whole main job on a CPU: phantom, base, GRPO and OraPO side by side, an honest table."""
+"""The whole main job on a CPU: phantom, base, GRPO, SFT and OraPO side by side, an honest table."""
 
-from orapo.demo.run import TOO_SHORT, DemoPlan, run_demo
+from orapo.demo.output import TOO_SHORT
+from orapo.demo.plan import OURS, DemoPlan
+from orapo.demo.run import run_demo
 
-__all__ = ["TOO_SHORT", "DemoPlan", "run_demo"]
+__all__ = ["OURS", "TOO_SHORT", "DemoPlan", "run_demo"]

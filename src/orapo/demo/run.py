@@ -13,8 +13,9 @@ from typing import Any
 
 from PIL import Image
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import Progress
 
+from orapo.ablation.bars import stage_bars
 from orapo.ablation.provenance import file_digest, read_record, surroundings, write_record
 from orapo.ablation.trainings import WEIGHTS_FILE, Trained, run_trainings
 from orapo.data.manifest import read_manifest
@@ -22,30 +23,18 @@ from orapo.data.phantom import PHANTOM_VERSION, write_phantom
 from orapo.data.study import Study
 from orapo.data.tables.reading import read_rows
 from orapo.data.tables.writing import write_rows
-from orapo.demo.plan import METHODS, DemoPlan
+from orapo.demo.output import UNCERTAIN, opening, typical, write_results
+from orapo.demo.plan import METHODS, OURS, DemoPlan
 from orapo.errors import OrapoError
 from orapo.evaluation import clinical_scores, trivial_scores
+from orapo.evaluation.detail import macro_f1_interval
 from orapo.evaluation.figures.nearest import nearest_labels
-from orapo.evaluation.pages.report import write_report
-from orapo.evaluation.pages.shown_studies import ShownStudy
-from orapo.evaluation.plots.curves import label_f1_curves, zero_reward_curve
-from orapo.evaluation.plots.results import per_label_bars
-from orapo.evaluation.rows import result_rows
 from orapo.facts import label_report
 from orapo.generation import Decoding, generate_reports, load_checkpoint
-from orapo.labels import DEFAULT_UNCERTAIN, LABELS
 from orapo.models.base import seconds_of, tiny_base
 from orapo.training.recipe import RunConfig
 from orapo.training.run import quiet_libraries
-from orapo.writing import json_text, write_text
 
-UNCERTAIN = DEFAULT_UNCERTAIN
-"""The demo's convention in reward and table alike; every result names it."""
-TOO_SHORT = (
-    "A short demo: too few steps for any method to learn much, so scores below those of the trivial "
-    "baselines are expected."
-)
-RARE = ("Lung Lesion", "Fracture")
 DECODING = Decoding(max_new_tokens=96, batch_size=64)
 
 
@@ -98,14 +87,10 @@ def run_demo(out: Path, plan: DemoPlan, console: Console) -> dict[str, Any]:
     except OSError as error:
         raise OrapoError(f"{out}: can't be the demo's folder ({error.strerror})") from None
     _refuse_other(out, plan)
-    columns = (TextColumn("{task.description:<28}"), BarColumn(bar_width=24))
-    with Progress(*columns, MofNCompleteColumn(), TimeElapsedColumn(), console=console) as progress:
+    with stage_bars(console, title=28, bar=24) as progress:
         manifest = _phantom(out / "phantom", plan, progress, stages)
         base = _base(plan, progress, stages)
-        arms = run_trainings(_recipes(out, plan, manifest, base), progress)
-        # Side by side: the longer one decides.
-        trained = max(arm.seconds for arm in arms.values())
-        stages.add("training", trained, all(arm.taken_over for arm in arms.values()))
+        arms = _train(plan, _recipes(out, plan, manifest, base), progress, stages)
         studies = read_manifest(manifest)
         test = [study for study in studies if study.split == "test"]
         train = [study for study in studies if study.split == "train"]
@@ -118,7 +103,7 @@ def run_demo(out: Path, plan: DemoPlan, console: Console) -> dict[str, Any]:
         }
     metrics = _metrics(plan, arms, reports, test, train)
     metrics |= stages.as_dict()
-    _write_results(out, plan, metrics, arms, reports, test)
+    write_results(out, plan, metrics, arms, reports, test)
     return metrics
 
 
@@ -190,9 +175,23 @@ def _recipes(out: Path, plan: DemoPlan, manifest: Path, base: Path) -> dict[str,
         reward_terms=[f"repetition={plan.repetition_weight}"],
     )
     return {
-        name: {**asdict(run), **plan.training_settings(method, str(out / name))}
-        for name, method in METHODS.items()
+        name: {**asdict(run), **plan.training_settings(output=str(out / name), **changes)}
+        for name, changes in METHODS.items()
     }
+
+
+def _train(
+    plan: DemoPlan,
+    recipes: Mapping[str, Mapping[str, Any]],
+    progress: Progress,
+    stages: _Stages,
+) -> dict[str, Trained]:
+    """Train two at a time: ours, which takes longest, and beside it the others one after the other."""
+    arms = run_trainings({name: recipes[name] for name in [OURS, *METHODS]}, progress, together=2)
+    others = sum(arm.seconds for name, arm in arms.items() if name != OURS)
+    seconds = max(arms[OURS].seconds, others)
+    stages.add("training", seconds, all(arm.taken_over for arm in arms.values()))
+    return {name: arms[name] for name in METHODS}
 
 
 def _reports(
@@ -245,11 +244,15 @@ def _metrics(
     train: Sequence[Study],
 ) -> dict[str, Any]:
     truth = [study.labels for study in test]
+    patients = [study.patient_id or "" for study in test]
     metrics: dict[str, Any] = {}
     for name, texts in reports.items():
         labels = [label_report(text).labels for text in texts.values()]
-        metrics[name] = clinical_scores(labels, truth, uncertain=UNCERTAIN).as_dict()
-        metrics[name]["distinct_reports"] = len(set(texts.values()))
+        interval = macro_f1_interval(labels, truth, patients, uncertain=UNCERTAIN)
+        metrics[name] = clinical_scores(labels, truth, uncertain=UNCERTAIN).as_dict() | {
+            "macro_f1_interval": [interval.low, interval.high],
+            "distinct_reports": len(set(texts.values())),
+        }
     for name, arm in arms.items():
         share = {
             str(line["step"]): line["oracle/zero_reward_share"]
@@ -257,11 +260,11 @@ def _metrics(
             if line.get("oracle/zero_reward_share") is not None
         }
         probes = {str(probe["step"]): probe["macro_f1"] for probe in arm.probes}
+        sampled = {"zero_reward_share": share, "rollouts": plan.rollouts} if share else {}
         metrics[name] |= {
-            "zero_reward_share": share,
+            **sampled,
             "macro_f1_by_step": probes,
             "per_label_by_step": {str(probe["step"]): probe["per_label"] for probe in arm.probes},
-            "rollouts": plan.rollouts,
             "seconds": arm.seconds,
         }
     trivial = trivial_scores(
@@ -277,6 +280,8 @@ def _metrics(
     )
     metrics |= {name: scores.as_dict() for name, scores in trivial.items()}
     return metrics | {
+        "opening": opening(metrics, plan),
+        "typical_study": typical(reports[OURS], test),
         "seed": plan.seed,
         # Nothing made with other versions is taken over, so these are those of every stage.
         "versions": surroundings()["versions"],
@@ -284,77 +289,3 @@ def _metrics(
         "command": shlex.join(["orapo", *sys.argv[1:]]),
         "plan": {**asdict(plan), "base": plan.base.fingerprint},
     }
-
-
-def _write_results(
-    out: Path,
-    plan: DemoPlan,
-    metrics: Mapping[str, Any],
-    arms: Mapping[str, Trained],
-    reports: Mapping[str, Mapping[str, str]],
-    test: Sequence[Study],
-) -> None:
-    write_text(out / "metrics.json", json_text(metrics, indent=1))
-    _write_ablation(out / "ablation.csv", metrics)
-    shares = {
-        name: [(int(step), share) for step, share in metrics[name]["zero_reward_share"].items()]
-        for name in arms
-    }
-    drawn = [name for name in LABELS if metrics["orapo"]["per_label"][name]["support"]]
-    curves = {
-        name: {
-            label: [(probe["step"], probe["per_label"][label]) for probe in arm.probes]
-            for label in drawn
-        }
-        for name, arm in arms.items()
-    }
-    probe = metrics["plan"]["probe_studies"]
-    plots = {
-        "Share of rollouts without any reward": out / "zero_reward_share.svg",
-        f"Per-label F1 during training, on {probe} validation studies (shaded: rare labels)": out
-        / "label_f1.svg",
-        f"Per-label F1 at the end, on the {len(test)} held-out studies": out / "per_label.svg",
-    }
-    zero, by_step, bars = plots.values()
-    zero_reward_curve(shares, zero)
-    label_f1_curves(curves, by_step, RARE)
-    per_label_bars({name: metrics[name]["per_label"] for name in ("base", *arms)}, bars)
-    shown = [
-        ShownStudy(
-            study.study_id,
-            study.images[0],
-            study.report,
-            study.labels,
-            {name: texts[study.study_id] for name, texts in reports.items()},
-        )
-        for study in test
-    ]
-    notes: tuple[str, ...] = (
-        f"Synthetic films and reports, difficulty {metrics['difficulty']!r} (docs/phantom.md): "
-        "this page shows that the line works and what it learned, not how it does on patients.",
-        "One seed. FactS is reward and yardstick here, against the drawn truth as reference.",
-        "GRPO is not tuned and falls to one or two kinds of report. The learning rate's schedule was "
-        "chosen for OraPO, on the validate split of another seed.",
-    )
-    if plan.short:
-        notes = (f"{TOO_SHORT} It is for checking that all works.", *notes)
-    write_report(
-        out / "report.html",
-        metrics,
-        plots,
-        shown,
-        notes,
-        title=f"orapo demo: GRPO + FactS against OraPO on {metrics['difficulty']} phantom films",
-        uncertain=UNCERTAIN,
-        data=out / "report.json",
-    )
-
-
-def _write_ablation(path: Path, metrics: Mapping[str, Any]) -> None:
-    columns = ("method", "macro_f1", "macro_precision", "macro_recall", "micro_f1")
-    extra = ("r2gen_macro_f1", "rollouts", "seconds")
-    with write_rows(path, (*columns, *extra, *LABELS)) as write:
-        for name, row in result_rows(metrics).items():
-            figures = {key: row[key] for key in (*columns[1:], *extra) if key in row}
-            per_label = {label: row["per_label"][label]["f1"] for label in LABELS}
-            write({"method": name, **figures, **per_label})

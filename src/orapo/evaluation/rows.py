@@ -21,7 +21,9 @@ TRIVIAL_TITLES: Final[dict[str, str]] = {
 _MODEL_TITLES: Final[dict[str, str]] = {
     "base": "Base model",
     "grpo_facts": "GRPO + FactS",
+    "sft": "SFT",
     "orapo": "OraPO",
+    "orapo_both": "OraPO with likelihood",
     "model": "Model",
 }
 

@@ -17,8 +17,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -39,6 +38,7 @@ from orapo.data.phantom.reports import write_report
 from orapo.errors import OrapoError
 from orapo.models.shapes import CLASSES, with_shapes
 from orapo.models.tiny import TinySize, build_model, build_processor
+from orapo.models.warm_up import Kept, Progress, steps
 from orapo.paths import cache_folder
 from orapo.writing import json_text
 
@@ -47,9 +47,9 @@ BASE_SEED_OFFSET: Final = 1_000_003
 """Keeps the base's phantom patients apart from those of any demo."""
 
 RECORD_FILE: Final = "made.json"
+_SEEING: Final = "Pretraining the vision tower"
+_WRITING: Final = "Learning to write"
 _PACKAGES: Final = ("torch", "transformers", "tokenizers", "numpy", "pillow")
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -113,6 +113,8 @@ def tiny_base(
 ) -> Path:
     """Return the folder of the base's checkpoint, making it if it is not in the cache.
 
+    A making that was interrupted goes on from its last `orapo.models.warm_up.SAVE_EVERY` steps, to the same weights.
+
     Args:
         recipe: How to make it.
         cache: Folder of the cache; by default ``$ORAPO_CACHE`` or ``~/.cache/orapo``.
@@ -128,16 +130,17 @@ def tiny_base(
         return folder
     root.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(".part", f".{folder.name}.", root))
-    start = time.monotonic()
+    kept = Kept(root / f".{folder.name}.state")
     try:
-        _make(recipe, part, progress or (lambda *_: None))
-        record = {"seconds": round(time.monotonic() - start, 1)}
+        _make(recipe, part, kept, progress or (lambda *_: None))
+        record = {"seconds": round(kept.seconds(), 1)}
         (part / RECORD_FILE).write_text(json_text(record))
         try:
             part.rename(folder)
         except OSError:  # another process was faster; its result is the same
             if not (folder / "config.json").is_file():
                 raise
+        kept.forget()
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return folder
@@ -148,7 +151,7 @@ def seconds_of(folder: Path) -> float:
     return float(json.loads((folder / RECORD_FILE).read_text())["seconds"])
 
 
-def _make(recipe: BaseRecipe, folder: Path, progress: Progress) -> None:
+def _make(recipe: BaseRecipe, folder: Path, kept: Kept, progress: Progress) -> None:
     rng = np.random.default_rng([recipe.seed, 1])
     config = PhantomConfig(size=recipe.size.image)
     plain, films, true_reports = [], [], []
@@ -176,10 +179,11 @@ def _make(recipe: BaseRecipe, folder: Path, progress: Progress) -> None:
     naming = _Task(processor, [picture.image for picture in shapes], captions)
     writing = _Task(processor, films, reports, own, recipe.sight)
     patches = torch.from_numpy(np.stack([picture.patches for picture in shapes]))
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(recipe.seed)
-        _open_eyes(model, naming.pixels, patches, recipe, rng, progress)
-    _learn_to_write(model, (naming, writing), recipe, rng, progress)
+    if not kept.is_past(_SEEING):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(recipe.seed)
+            _open_eyes(model, naming.pixels, patches, recipe, rng, kept, progress)
+    _learn_to_write(model, (naming, writing), recipe, rng, kept, progress)
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
 
@@ -252,6 +256,7 @@ def _open_eyes(
     patches: Tensor,
     recipe: BaseRecipe,
     rng: np.random.Generator,
+    kept: Kept,
     progress: Progress,
 ) -> None:
     """Teach the vision tower which shape covers each patch; the classifier is thrown away.
@@ -264,12 +269,14 @@ def _open_eyes(
         patches: (N, patches a side, patches a side) class of each patch.
         recipe: Steps and learning rate.
         rng: Order of the pictures.
+        kept: Where an earlier call was.
         progress: Called after each step.
     """
     vision = model.model.vision_model
     classifier = torch.nn.Linear(recipe.size.vision_width, CLASSES)
     groups = [([*vision.parameters(), *classifier.parameters()], recipe.patch_learning_rate)]
-    for _ in _steps(groups, recipe.patch_steps, "Pretraining the vision tower", progress):
+    modules = (model, classifier)
+    for _ in steps(groups, recipe.patch_steps, _SEEING, modules, rng, kept, progress):
         rows = torch.from_numpy(rng.integers(0, len(pixels), size=recipe.patch_batch))
         features = vision(pixels[rows, 0]).last_hidden_state
         logits = classifier(features).flatten(0, 1)
@@ -281,6 +288,7 @@ def _learn_to_write(
     tasks: tuple[_Task, _Task],
     recipe: BaseRecipe,
     rng: np.random.Generator,
+    kept: Kept,
     progress: Progress,
 ) -> None:
     """Teach the whole model to name shapes that it sees and to write reports that it does not."""
@@ -290,37 +298,8 @@ def _learn_to_write(
     others = [parameter for parameter in model.parameters() if id(parameter) not in known]
     # A trained vision tower would forget at the learning rate of the language model.
     groups = [(others, recipe.learning_rate), (vision, recipe.vision_learning_rate)]
-    for _ in _steps(groups, recipe.joint_steps, "Learning to write", progress):
+    for _ in steps(groups, recipe.joint_steps, _WRITING, (model,), rng, kept, progress):
         for task in tasks:
             batch = task.batch(recipe.batch // len(tasks), rng)
             (model(**batch).loss / len(tasks)).backward()
     model.eval()
-
-
-def _steps(
-    groups: Sequence[tuple[list[Tensor], float]], total: int, what: str, progress: Progress
-) -> Iterator[int]:
-    """Yield step numbers; after each, take an optimiser step with the gradients it left.
-
-    Args:
-        groups: Parameters and their peak learning rate.
-        total: Steps.
-        what: What the progress bar says.
-        progress: Called after each step.
-    """
-    parameters = [parameter for group, _ in groups for parameter in group]
-    optimizer = torch.optim.AdamW([{"params": group} for group, _ in groups], weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer,
-        [peak for _, peak in groups],
-        total_steps=total,
-        pct_start=0.1,
-        cycle_momentum=False,
-    )
-    for step in range(total):
-        yield step
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad()
-        progress(what, step + 1, total)

@@ -161,6 +161,15 @@ def test_the_table_of_labels_tells_no_support_from_a_zero(write):
     ]
 
 
+def test_an_opening_sentence_comes_first_and_intervals_stand_where_they_are_known(write, metrics):
+    metrics["orapo"]["macro_f1_interval"] = [0.123, 0.456]
+    page = Page(write(opening="It learned edema.", metrics=metrics))
+    assert page.text.index("It learned edema.") < page.text.index("Headline")
+    assert "0.123 to 0.456" in page.row("OraPO")[1]
+    assert " to " not in page.row("All positive")[1]
+    assert "0.123 to 0.456" in page.text[: page.text.index("Headline")]
+
+
 def test_settings_and_notes_are_shown(write):
     text = Page(write()).text
     for shown in ("orapo demo --seed 7", "orapo 0.1.0", "A note.", "counts as negative"):

@@ -294,6 +294,19 @@ def test_the_study_with_most_wrong_labels_comes_first_with_its_film_and_evidence
     assert said == "contradiction: ≠\u2060No pleural effusion."
 
 
+def test_a_page_can_begin_with_a_study_that_is_not_the_worst(opened, tmp_path):
+    studies = [
+        ShownStudy(name, None, "Edema.", {"Edema": 1}, {"model": text})
+        for name, text in (("s1", "Edema."), ("s2", "Clear."), ("s3", "Edema. Fracture."))
+    ]
+    write_report(tmp_path / "page.html", {}, {}, studies, shown="s1")
+    page = opened(tmp_path / "page.html")
+    assert shown(page) == ["s2", "s3", "s1"]
+    assert page.locator(".id").inner_text() == "s1"
+    assert page.locator(".row[aria-selected=true] .name").inner_text() == "s1"
+    assert opened(tmp_path / "page.html", "#study=s3").locator(".id").inner_text() == "s3"
+
+
 def test_an_empty_report_is_called_so(opened):
     page = opened(address="#study=f")
     assert page.locator("#pane .system .report").inner_text() == "(empty report)"

@@ -22,6 +22,8 @@ def write_report(
     notes: Sequence[str] = (),
     *,
     title: str = "Evaluation of chest X-ray reports",
+    opening: str = "",
+    shown: str = "",
     uncertain: UncertainPolicy = DEFAULT_UNCERTAIN,
     warnings: Sequence[str] = (),
     data: Path | None = None,
@@ -34,7 +36,7 @@ def write_report(
         metrics: What ``metrics.json`` holds: one dict a row (``base``, ``orapo``, the trivial baselines
             ...) with at least ``macro_f1, macro_precision, macro_recall, micro_f1, per_label``
             and, for trained models, ``zero_reward_share`` ((step, share) pairs), ``rollouts`` and
-            ``seconds``; ``detail`` as :func:`orapo.evaluation.detail.detailed` and the command
+            ``seconds``; ``macro_f1_interval`` (low, high) where it is known; ``detail`` as :func:`orapo.evaluation.detail.detailed` and the command
             make it; all other keys (``seed``, ``versions``, ``command`` ...) are settings.
             What is missing is left out of the page.
         plots: Title to SVG file.
@@ -42,6 +44,8 @@ def write_report(
             `orapo.evaluation.pages.page_films.INSIDE_BYTES` lie in a folder beside the page.
         notes: Sentences for the reader, e.g. which rows are absent and why.
         title: The page's heading.
+        opening: The sentence below it: what was found.
+        shown: Id of the study that is looked at first; empty: the one with the most errors.
         uncertain: What -1 counts as in the colouring.
         warnings: What nobody may overlook, above all else.
         data: Where all that the page shows is written as JSON.
@@ -58,6 +62,7 @@ def write_report(
     best = best_trivial(metrics)
     context = {
         "title": title,
+        "opening": opening,
         "rows": rows,
         "trivial": TRIVIAL_TITLES,
         "best_trivial": best,
@@ -88,19 +93,20 @@ def write_report(
         "in_units": in_units,
         "warnings": warnings,
         "detail": metrics.get("detail"),
-        "intervals": _intervals(metrics.get("detail")),
+        "intervals": _intervals(rows, metrics.get("detail")),
         "given_labels": str(metrics.get("prediction_labels", "")).startswith("given"),
         "settings": _settings(metrics, {**rows, "detail": {}}),
     }
     figures = {
         "title": title,
+        "opening": opening,
         "warnings": list(warnings),
         "notes": list(notes),
         "uncertain": uncertain.value,
         "films_unreadable": viewer.unreadable,
         "metrics": metrics,
     }
-    write_viewer(path, "report.html.j2", viewer, context, data=data, figures=figures)
+    write_viewer(path, "report.html.j2", viewer, context, shown=shown, data=data, figures=figures)
     return viewer.unreadable
 
 
@@ -136,13 +142,21 @@ def _columns(rows: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:
     return [(key, text) for key, text in columns if any(key in row for row in rows.values())]
 
 
-def _intervals(detail: Mapping[str, Any] | None) -> dict[str, Mapping[str, Any]]:
+def _intervals(
+    rows: Mapping[str, Mapping[str, Any]], detail: Mapping[str, Any] | None
+) -> dict[str, Mapping[str, Any]]:
     """Return the headline's intervals of the rows that have them: row to figure to interval."""
+    known: dict[str, Mapping[str, Any]] = {}
+    for name, row in rows.items():
+        if "macro_f1_interval" in row:
+            low, high = row["macro_f1_interval"]
+            known[name] = {"macro_f1": {"low": low, "high": high}}
     headline = (detail or {}).get("headline", {})
-    rows = {"model": headline["model"]} if headline else {}
+    if headline:
+        known["model"] = headline["model"]
     if "best_trivial" in headline and detail:
-        rows[detail["lift"]["over"]] = headline["best_trivial"]
-    return rows
+        known[detail["lift"]["over"]] = headline["best_trivial"]
+    return known
 
 
 def _per_label(row: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:

@@ -92,8 +92,13 @@ class Viewer:
             view["film_unreadable"] = film is None and study.image is not None
         return cls(views, films, unreadable)
 
-    def context(self, first: str = "wrong") -> dict[str, Any]:
-        """Return what the viewer's template needs; ``first``: the order at the beginning."""
+    def context(self, first: str = "wrong", shown: str = "") -> dict[str, Any]:
+        """Return what the viewer's template needs.
+
+        Args:
+            first: The order at the beginning.
+            shown: Id of the study at the beginning; empty: the first one of that order.
+        """
         index = index_of(self.views)
         texts = [
             {key: value for key, value in view.items() if key != "film"} for view in self.views
@@ -105,7 +110,7 @@ class Viewer:
             "marks": MARKS,
             "films_beside": any(film and not film.startswith("data:") for film in self.films),
             "viewer_data": {
-                "index": as_data([index | {"first": first, **_signs()}]),
+                "index": as_data([index | {"first": first, "shown": shown, **_signs()}]),
                 "studies": as_data(texts),
                 "films": as_data(self.films if any(self.films) else []),
             },
@@ -145,6 +150,7 @@ def write_viewer(
     context: Mapping[str, Any],
     *,
     first: str = "wrong",
+    shown: str = "",
     data: Path | None = None,
     figures: Mapping[str, Any] | None = None,
 ) -> None:
@@ -156,6 +162,7 @@ def write_viewer(
         viewer: The studies.
         context: What else the template needs.
         first: The order of the list at the beginning: ``wrong`` or ``difference``.
+        shown: Id of the study at the beginning; empty: the first one of that order.
         data: Where the page's data are written as JSON too.
         figures: What they hold beside the studies.
 
@@ -167,7 +174,7 @@ def write_viewer(
     script = environment.get_template("viewer.js").render()
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     page = environment.get_template(template).render(
-        **viewer.context(first),
+        **viewer.context(first, shown),
         script=markupsafe.Markup(script),
         script_hash=digest,
         unreadable=viewer.unreadable,

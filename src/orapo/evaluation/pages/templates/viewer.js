@@ -250,6 +250,11 @@
 
   for (const part of document.querySelectorAll(".needs-script")) part.hidden = false;
   if (innerWidth < 768) $("legend").open = false; // the list is what a phone has room for
-  if (readAddress()) { if (chosen !== null) { const place = shown.findIndex((one) => one.number === chosen); if (place > 0) list.scrollTop = place * ROW; } pane.scrollIntoView(); }
-  else { search(); if (shown.length) choose(shown[0].number); }
+  const toChosen = () => { const place = shown.findIndex((one) => one.number === chosen); if (place > 0) list.scrollTop = place * ROW; };
+  if (readAddress()) { toChosen(); pane.scrollIntoView(); }
+  else {
+    search();
+    const begin = shown.find((one) => one.id === index.shown) ?? shown[0];
+    if (begin) { choose(begin.number); toChosen(); }
+  }
 })();
