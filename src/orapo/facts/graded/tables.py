@@ -74,6 +74,7 @@ class Constants(_Table):
     asked: float
     denied: float
     lines: float
+    beside: float
 
 
 class AgeRule(_Table):
@@ -245,7 +246,10 @@ def load_tables() -> Tables:
         near=near,
         near_to={name: (name, *(other for one, other in near if one == name)) for name in concepts},
         parts_elsewhere=frozenset(
-            each.name for each in made.concept if each.part_of and each.kind == "mediastinum"
+            each.name
+            for each in made.concept
+            if each.kind == "mediastinum"
+            and any(concepts[whole].kind != each.kind for whole in each.part_of)
         ),
         weights=weights,
         words=Words(
