@@ -78,6 +78,9 @@ RANKINGS = {
         Ranking("Right apical pneumothorax measuring 1 cm.", "Right apical pneumothorax measuring 1.2 cm.", "Right apical pneumothorax measuring 4 cm."),
     ],
     "diagnostic precision": [
+        Ranking("Right upper lobe cavitary mass.", "Right upper lobe mass with cavitation.", "Right upper lobe mass."),
+        Ranking("Fullness of both hila, consistent with enlarged nodes.", "Bilateral hilar adenopathy.", "Prominent pulmonary arteries, no hilar adenopathy."),
+        Ranking("Upper lobe scarring. Old TB is likely.", "Upper lobe scarring, sequelae of tuberculosis.", "Active tuberculosis."),
         Ranking("Right lower lobe pneumonia.", "Right lower lobe pneumonia.", "Right lower lobe opacity."),
         Ranking("Right lower lobe pneumonia.", "Right lower lobe consolidation.", "Right lower lobe atelectasis."),
         Ranking("Right lower lobe pneumonia.", "Right lower lobe opacity.", "Right lower lobe mass."),
@@ -94,6 +97,7 @@ RANKINGS = {
         Ranking("Loculated left effusion.", "Loculated left effusion.", "Left effusion."),
     ],
     "clinical significance": [
+        Ranking("Central line tip in the right atrium. New right pneumothorax. Cardiomegaly. Left effusion.", "New right pneumothorax.", "Central line tip in the right atrium. Cardiomegaly. Left effusion."),
         Ranking("Large right pneumothorax. Scoliosis.", "Large right pneumothorax.", "Scoliosis."),
         Ranking("Free air under the diaphragm. Calcified granuloma.", "Free air under the diaphragm.", "Calcified granuloma."),
         Ranking("Endotracheal tube in the right main bronchus. Mild cardiomegaly.", "Endotracheal tube in the right main bronchus.", "Mild cardiomegaly. Endotracheal tube in appropriate position."),

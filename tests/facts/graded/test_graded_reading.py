@@ -2,6 +2,7 @@
 
 import pytest
 
+from orapo import GradedFactSReward
 from orapo.facts import label_report
 from orapo.facts.graded import GradedReader, read_graded
 from orapo.facts.graded.lesions import Context, lesions_of
@@ -133,6 +134,55 @@ def test_a_tip_in_the_next_sentence_is_the_device_before():
     said = dict(facts("Right PICC. Tip in the right atrium."))
     assert said["central venous catheter"]["position"] == "low"
     assert "device tip" not in said
+
+
+@pytest.mark.parametrize(
+    ("text", "levels"),
+    [
+        ("Fracture of the right seventh rib.", {"rib:7"}),
+        ("Fractures of the left 5th through 7th ribs.", {"rib:5", "rib:6", "rib:7"}),
+        ("Right rib fractures, ribs 4-6 and 8.", {"rib:4", "rib:5", "rib:6", "rib:8"}),
+        ("Compression fracture at T12.", {"vertebra:19"}),
+        ("L1 compression fracture.", {"vertebra:20"}),
+        ("Two right rib fractures, displaced by 5 mm.", set()),
+        ("2 rib fractures.", set()),
+    ],
+)
+def test_ribs_and_vertebrae_are_known_by_their_number(text, levels):
+    (report,) = read_graded([text])
+    assert {level for fact in report.facts for level in fact.get("level")} == levels
+
+
+def test_l1_is_no_left():
+    assert all("side" not in said for _, said in facts("L1 compression fracture."))
+
+
+def test_the_rib_beside_is_the_same_rib():
+    (near, far) = GradedFactSReward()(
+        ["Right 8th rib fracture.", "Right 3rd rib fracture."],
+        report=["Right 7th rib fracture."] * 2,
+    )
+    assert far < near == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "polarity"),
+    [
+        ("Probably pneumonia.", "present"),
+        ("Likely pneumonia.", "present"),
+        ("Possibly pneumonia.", "uncertain"),
+        ("Probably pneumonia or edema.", "uncertain"),
+        ("Probably no pneumonia.", "absent"),
+    ],
+)
+def test_probably_is_likely_but_not_of_one_of_two(text, polarity):
+    (report,) = read_graded([text])
+    assert report.facts[0].polarity.value == polarity
+
+
+def test_a_tube_taken_out_is_out():
+    (report,) = read_graded(["The endotracheal tube has been withdrawn and removed."])
+    assert [fact.polarity.value for fact in report.facts] == ["absent"]
 
 
 def test_a_dialysis_catheter_may_end_in_the_atrium():
