@@ -77,6 +77,8 @@ WRONG_CHANGE = [
     ("The lung nodule is unchanged.", "The lung nodule has doubled in size."),
     ("Progression of the infiltrates.", "Regression of the infiltrates."),
     ("Edema has cleared partially.", "Edema has progressed."),
+    ("The cardiac silhouette remains enlarged.", "The cardiac silhouette is newly enlarged."),
+    ("Effusions are essentially unchanged.", "Effusions are bigger."),
     ("Chronic interstitial opacities.", "Acute pulmonary edema."),
 ]  # fmt: skip
 
@@ -105,6 +107,7 @@ WRONG_POSITION = [
     ("ET tube is too low, 1 cm above the carina.", "ET tube 1 cm above the carina, in satisfactory position."),
     ("ET tube 1.2 cm above the carina.", "ET tube 1.2 cm above the carina, in good position."),
     ("The ET tube is high.", "The ET tube is in good position."),
+    ("Endotracheal tube in standard position.", "Esophageal intubation."),
     ("High ET tube.", "ET tube just above the carina."),
     ("Tip of the NG tube is below the diaphragm.", "Tip of the NG tube is above the diaphragm."),
     ("Umbilical venous catheter at the cavoatrial junction.", "Umbilical venous catheter in the liver."),
@@ -154,6 +157,8 @@ OVERCALLED = [
     ("Cannot exclude a small right effusion.", "Small right effusion."),
     ("Left basilar opacity.", "Left basilar opacity consistent with pneumonia."),
     ("Borderline heart size.", "Cardiomegaly."),
+    ("Left hilar fullness, possibly adenopathy.", "Left hilar adenopathy."),
+    ("Left lower lobe consolidation, possibly pneumonia.", "Left lower lobe pneumonia."),
     ("Bibasilar atelectasis; aspiration is possible.", "Bibasilar atelectasis; aspiration."),
 ]
 
@@ -215,6 +220,7 @@ PARAPHRASES = [
     ("Pleural calcification on the right.", "Calcified right pleural plaque."),
     ("The ET tube has been pulled back and now ends 4 cm above the carina.", "ET tube 4 cm above the carina."),
     ("Enlarged left atrium.", "Left atrial enlargement."),
+    ("No change from the prior film. Moderate cardiomegaly.", "Unchanged moderate cardiomegaly."),
     ("Linear opacities, probably atelectasis.", "Linear opacities, likely atelectasis."),
     ("Rightward curvature of the spine.", "Dextroconvex scoliosis."),
     ("Air and fluid in the left pleural space.", "Left hydropneumothorax."),

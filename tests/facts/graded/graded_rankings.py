@@ -29,6 +29,7 @@ RANKINGS = {
         Ranking(NORMAL, NORMAL + " PICC line in place.", NORMAL + " Free air under the diaphragm."),
     ],
     "patient context": [
+        Ranking("Metallic foreign body over the upper esophagus.", "Coin in the upper esophagus.", NORMAL, "002Y", "Swallowed a coin"),
         Ranking("Aortic calcification. Small left effusion.", "Small left effusion.", "Aortic calcification.", age=80),
         Ranking("Degenerative changes of the spine. Right lower lobe nodule.", "Right lower lobe nodule.", "Degenerative changes of the spine.", age="078Y"),
         Ranking("Calcified aorta. Calcified granuloma.", "Calcified aorta.", "Calcified granuloma.", age=25),
@@ -58,6 +59,7 @@ RANKINGS = {
         Ranking("Interval decrease in the left pleural effusion.", "Left effusion is smaller than on the prior study.", "Interval increase in the left pleural effusion."),
     ],
     "location": [
+        Ranking("Opacities sparing the left apex.", "Bilateral opacities in the mid and lower lungs.", "Normal lungs."),
         Ranking("Right lower lobe pneumonia.", "Right lower lobe pneumonia.", "Left lower lobe pneumonia."),
         Ranking("Right lower lobe pneumonia.", "Right upper lobe pneumonia.", "Left upper lobe pneumonia."),
         Ranking("Right lower lobe pneumonia.", "Pneumonia at the right lung base.", "Pneumonia at the right lung apex."),

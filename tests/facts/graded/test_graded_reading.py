@@ -7,7 +7,7 @@ from orapo.facts import label_report
 from orapo.facts.graded import GradedReader, read_graded
 from orapo.facts.graded.lesions import Context, lesions_of
 from orapo.facts.graded.reading import default_reader
-from orapo.facts.graded.tables import _first_letters, load_tables
+from orapo.facts.graded.tables import Spoken, _opened, load_tables, value_of
 
 
 def facts(text):
@@ -260,31 +260,23 @@ def test_a_very_long_text_takes_linear_time(words):
 
 
 @pytest.mark.parametrize(
-    ("word", "letters"),
+    ("word", "opened"),
     [
-        ("left", "l"),
-        ("(?:un|re)changed", "ur"),
-        ("(?:has |have )?grown", "ghh"),
-        ("(?:a(?:b|c)|d)e", "ad"),
-        ("xy?z", "x"),
-        ("x?yz", "xy"),
-        ("\\bra", ""),
-        ("(?:>|more) than", ""),
+        ("left", ["left"]),
+        ("(?:un|re)changed", ["unchanged", "rechanged"]),
+        ("(?:has |have )?grown", ["has grown", "have grown", "grown"]),
+        ("(?:(?:x|y)z|q) t", ["xz t", "yz t", "q t"]),
+        ("(?:a(?:b|c))+d", ["(?:a(?:b|c))+d"]),
     ],
 )
-def test_what_a_word_can_begin_with_and_nothing_where_that_is_not_plain(word, letters):
-    assert sorted(_first_letters(word)) == sorted(letters)
+def test_a_word_that_begins_with_choices_is_opened(word, opened):
+    assert list(_opened(word)) == opened
 
 
-def test_every_word_of_the_tables_is_found_at_the_head_of_a_text():
-    words = load_tables().words
-    for text in [
-        "left",
-        "bibasilar",
-        "larger on the right",
-        "now larger",
-        "has decreased",
-        "grown",
-    ]:
-        patterns = (words.side, words.greater, words.change)
-        assert any(pattern.match(text) for pattern in patterns), text
+def test_words_are_found_with_what_they_say_and_the_longest_counts():
+    words = Spoken({"larger": ("(?:has |have )?grown", "larger"), "left": ("larger on the left",)})
+    text = "it has grown, outgrown, larger on the left, larger"
+    found = [(value_of(each), each.group()) for each in words.finditer(text)]
+    assert found == [
+        ("larger", "has grown"), ("left", "larger on the left"), ("larger", "larger"),
+    ]  # fmt: skip

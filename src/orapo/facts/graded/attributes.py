@@ -92,8 +92,13 @@ _VERB: Final = re.compile(r"\b(?:is|are|was|were|has|have|shows?|with)\b")
 _SIDED_KINDS: Final = frozenset(
     {"pleura", "lung", "diffuse", "bone", "spine", "device", "mediastinum", "implant"}
 )
+_PART_OF_A_NAME: Final = frozenset({"larger", "smaller", "chronic"})
 _BONES: Final = frozenset({"bone"})
 _ZONED_KINDS: Final = frozenset({"pleura", "lung", "diffuse", "bone"})
+_SPARED: Final = re.compile(
+    r"\bspar(?:es|ed|ing)(?: of)?(?: the)?(?: (?:lung|left|right|both))? ?$"
+)
+"""Before a place: it is free."""
 _NO_SIDE: Final = re.compile(
     r" (?:internal jugular vein|axillary vein|lung|hemithorax|(?:upper|middle|lower) lobe)"
 )
@@ -137,7 +142,7 @@ def read_attributes(
     for row, pattern in words.zones.items():
         for match in pattern.finditer(text):
             at = owner.of(match.start(), match.end(), _ZONED_KINDS)
-            if at is None:
+            if at is None or _SPARED.search(text, max(0, match.start() - 30), match.start()):
                 continue
             if (row == "bone") == (mentions[at].kind == "bone"):
                 found[at].append(Attribute("zone", f"{row}:{value_of(match)}", *match.span()))
@@ -162,8 +167,9 @@ def read_attributes(
     for match in words.change.finditer(text):
         value = value_of(match)
         for at in owner.list_of(match.start(), match.end()):
-            if mentions[at].start <= match.start() < mentions[at].end and value != "acute":
-                continue  # "decreased lung volumes" is no change
+            inside = mentions[at].start <= match.start() < mentions[at].end
+            if inside and value in _PART_OF_A_NAME:
+                continue  # "decreased lung volumes" is no change, "chronic lung disease" none
             if value != "acute":
                 found[at].append(Attribute("change", value, *match.span()))
             elif mentions[at].kind == "bone":

@@ -135,7 +135,8 @@ def _overcalled(reference: Lesion, report: Lesion, lead: str, tables: Tables) ->
     for name in report.certain:
         if name in reference.certain or concepts[name].sign:
             continue
-        if any(name in concepts[each].part_of for each in reference.certain):
+        doubted = name in reference.suspected
+        if not doubted and any(name in concepts[each].part_of for each in reference.certain):
             continue  # a consolidation is called a pneumonia
         if name not in reference.suspected and (
             RANK[concepts[name].weighs] < RANK[concepts[lead].weighs]

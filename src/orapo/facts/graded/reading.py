@@ -43,6 +43,11 @@ _LESS: Final = re.compile(
 _PROBABLY: Final = re.compile(r"\bprobabl[ey]\b(?:(?!\b(?:or|versus|vs|no|not)\b)[^.;,]){0,40}$")
 """Before a finding: as good as certain, as "likely" is."""
 _OR: Final = re.compile(r"[^.;]{0,30}\b(?:or|versus|vs)\b")
+_COMPARES: Final = re.compile(
+    r"\b(?:no|without|little) (?:(?:significant|interval|appreciable|definite) )*change\b"
+    r"|\bun-?changed\b|\bcompared (?:to|with)\b",
+    re.IGNORECASE,
+)
 _COMPARED: Final = re.compile(
     r"\b(?:larger|smaller)\b|\b(?:slight|mild|moderate|mark|minimal|severe|significant)(?:ed)?(?:ly)?"
     rf"(?={OF_A_CHANGE.pattern})"
@@ -183,6 +188,7 @@ class GradedReader:
                             each.qualified,
                         )
                     )  # fmt: skip
+        compares = compares or _COMPARES.search(report.text) is not None
         return GradedReport(
             report.text, _with_tips(facts), report.sentences, report.readable, compares
         )
