@@ -150,6 +150,21 @@ def test_what_is_no_id_is_said(tmp_path, value, what):
         read_predictions(path)
 
 
+@pytest.mark.parametrize(("age", "years"), [("072Y", 72), ("72", 72), (30.0, 30), ("006M", 0.5)])
+def test_an_age_may_be_written_as_in_dicom(tmp_path, age, years):
+    path = tmp_path / "references.json"
+    path.write_text(json.dumps([{"study_id": "1", "report": "Clear lungs.", "age": age}]))
+    (one,) = read_references(path).values()
+    assert one.age == years
+
+
+def test_an_age_that_is_none_is_said(tmp_path):
+    path = tmp_path / "references.csv"
+    path.write_text("study_id,report,age\n1,Clear lungs.,elderly\n")
+    with pytest.raises(OrapoError, match="line 2: age must be years"):
+        read_references(path)
+
+
 def test_what_pandas_calls_nan_is_neither_an_age_nor_one_patient_of_all(tmp_path):
     path = tmp_path / "r.jsonl"
     rows = [

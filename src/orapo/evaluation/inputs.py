@@ -225,12 +225,11 @@ def _from_row(path: Path, study: str, row: Row, columns: ReportColumns) -> Refer
     texts = any(name in row.values for name in columns.names[1:])
     report = columns.report(path, row) if texts or not labels else ""
     given = any_known(labels) or (bool(labels) and not report.strip())
-    age = _known(row, "age")
+    said = _known(row, "age")
+    age = _years(said) if said else None
+    if said and age is None:
+        raise OrapoError(f"{path}, line {row.line}: age must be years, or as in DICOM (072Y, 003M)")
     findings, impression = columns.sections(path, row)
-    try:
-        band = age_band(float(age)) if age else ""
-    except ValueError:
-        raise OrapoError(f"{path}, line {row.line}: age must be a number of years") from None
     return Reference(
         study,
         labels if given else read_text_labels(report),
@@ -239,15 +238,21 @@ def _from_row(path: Path, study: str, row: Row, columns: ReportColumns) -> Refer
         patient_id=_known(row, "patient_id"),
         groups={
             "sex": _known(row, "sex"),
-            "age": band,
+            "age": age_band(age),
             "views": _known(row, "view"),
             "source": _known(row, "source"),
         },
-        age=float(age) if age else None,
+        age=age,
         indication=_known(row, "indication"),
         findings=findings,
         impression=impression,
     )
+
+
+def _years(said: str) -> float | None:
+    from orapo.facts.graded.reward import read_age
+
+    return read_age(said)
 
 
 def _known(row: Row, column: str) -> str:

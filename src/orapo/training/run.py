@@ -21,7 +21,6 @@ from orapo.data.manifest import read_manifest
 from orapo.data.study import Study
 from orapo.data.target import check_target, study_labels
 from orapo.errors import OrapoError, RunFailedError
-from orapo.facts import FactSReward
 from orapo.models.whole import marking, whole_checkpoints
 from orapo.preferences import read_preferences
 from orapo.training.config import OraPOConfig
@@ -36,7 +35,7 @@ from orapo.training.preparing.self_check import self_check
 from orapo.training.preparing.vllm import check_vllm
 from orapo.training.recipe import RunConfig
 from orapo.training.rewards.learned import LearnedReward
-from orapo.training.rewards.terms import Reward, main_reward, reward_engine, reward_terms
+from orapo.training.rewards.terms import Reward, reward_engine, rewards_of
 from orapo.training.surviving.checked import RewardError
 from orapo.training.surviving.checkpoints import kept, last_checkpoint, saving
 from orapo.training.surviving.films import SetAside, readable_studies
@@ -234,15 +233,7 @@ def _rewards(
     """Return what is rewarded, with weights."""
     target = check_target(run.target)
     labels = [study_labels(study, target) for study in studies]
-    engine = reward_engine(run)
-    terms, weights = reward_terms(
-        run.reward_terms or (), labels, run.radeval_python, config.uncertain, engine
-    )
-    reward, weight = main_reward(run.reward, config, engine, run.radeval_python, labels)
-    if run.reward == "graded":  # the zero-reward rate reads FactS alone, whatever is rewarded
-        terms.append(FactSReward(config.facts_beta, config.uncertain, engine=engine))
-        weights.append(0.0)
-    return [reward, *terms], [weight, *weights]
+    return rewards_of(run, config, labels, reward_engine(run))
 
 
 def training_studies(run: RunConfig) -> list[Study]:

@@ -27,6 +27,9 @@ WRONG_LOCATION = [
     ("Bilateral opacities, worse in the left lung.", "Bilateral opacities, worse in the right lung."),
     ("Tracheal deviation to the right.", "Tracheal deviation to the left."),
     ("Pulmonary edema.", "Left apical edema."),
+    ("Dextroscoliosis.", "Levoscoliosis."),
+    ("Compression fracture of T7.", "Compression fracture of L1."),
+    ("Fractures of the right fifth through seventh ribs.", "Fracture of the right tenth rib."),
     ("Left-sided collapse displaces the mediastinum to the left.", "Right-sided collapse displaces the mediastinum to the right."),
 ]  # fmt: skip
 
@@ -47,6 +50,7 @@ WRONG_SEVERITY = [
     ("Severe emphysema.", "Mild emphysema."),
     ("Small right and large left pleural effusions.", "Large right and small left pleural effusions."),
     ("Right pneumothorax of about 15 percent.", "Right pneumothorax of about 65 percent."),
+    ("Subcentimeter nodule in the left apex.", "A 2.4 cm nodule in the left apex."),
     ("L1 compression fracture with 20% loss of height.", "L1 compression fracture with 60% loss of height."),
     ("PICC tip 3 cm below the cavoatrial junction.", "PICC tip 7 cm below the cavoatrial junction."),
 ]  # fmt: skip
@@ -69,6 +73,12 @@ WRONG_CHANGE = [
     ("Mass, now 4 cm compared with 6 cm.", "Mass, now 4 cm compared with 3 cm."),
     ("The left effusion is larger than yesterday.", "The left effusion is smaller than yesterday."),
     ("The opacity is better than on the last film.", "The opacity is worse than on the last film."),
+    ("Bibasilar atelectasis, slightly improved.", "Bibasilar atelectasis, slightly increased."),
+    ("The lung nodule is unchanged.", "The lung nodule has doubled in size."),
+    ("Progression of the infiltrates.", "Regression of the infiltrates."),
+    ("Edema has cleared partially.", "Edema has progressed."),
+    ("The cardiac silhouette remains enlarged.", "The cardiac silhouette is newly enlarged."),
+    ("Effusions are essentially unchanged.", "Effusions are bigger."),
     ("Chronic interstitial opacities.", "Acute pulmonary edema."),
 ]  # fmt: skip
 
@@ -93,6 +103,15 @@ WRONG_POSITION = [
     ("NG tube, side hole beyond the gastroesophageal junction.", "NG tube, side hole above the gastroesophageal junction."),
     ("The tracheostomy tube is in good position.", "The tracheostomy tube is dislodged."),
     ("Pacemaker lead in good position.", "Pacemaker lead displaced."),
+    ("Balloon pump tip below the aortic arch.", "Balloon pump tip in the aortic arch."),
+    ("ET tube is too low, 1 cm above the carina.", "ET tube 1 cm above the carina, in satisfactory position."),
+    ("ET tube 1.2 cm above the carina.", "ET tube 1.2 cm above the carina, in good position."),
+    ("The ET tube is high.", "The ET tube is in good position."),
+    ("Endotracheal tube in standard position.", "Esophageal intubation."),
+    ("High ET tube.", "ET tube just above the carina."),
+    ("Tip of the NG tube is below the diaphragm.", "Tip of the NG tube is above the diaphragm."),
+    ("Umbilical venous catheter at the cavoatrial junction.", "Umbilical venous catheter in the liver."),
+    ("Left IJ line with tip in the SVC.", "Left IJ line with tip in the right internal jugular vein."),
     ("Balloon pump tip 3 cm below the aortic arch.", "Balloon pump tip 11 cm below the aortic arch."),
     ("Right PICC at the cavoatrial junction.", "Right PICC 6 cm beyond the cavoatrial junction."),
 ]  # fmt: skip
@@ -138,6 +157,8 @@ OVERCALLED = [
     ("Cannot exclude a small right effusion.", "Small right effusion."),
     ("Left basilar opacity.", "Left basilar opacity consistent with pneumonia."),
     ("Borderline heart size.", "Cardiomegaly."),
+    ("Left hilar fullness, possibly adenopathy.", "Left hilar adenopathy."),
+    ("Left lower lobe consolidation, possibly pneumonia.", "Left lower lobe pneumonia."),
     ("Bibasilar atelectasis; aspiration is possible.", "Bibasilar atelectasis; aspiration."),
 ]
 
@@ -188,5 +209,19 @@ PARAPHRASES = [
     ("Partly calcified nodule in the left upper lobe.", "Calcified granuloma in the left upper lobe."),
     ("The lungs are clear. The heart is normal.", "Negative chest x-ray."),
     ("Heart size at the upper limits of normal. Clear lungs.", "Normal heart size. Clear lungs."),
+    ("Tip of the right internal jugular catheter is in the SVC.", "Right IJ line ends in the SVC."),
+    ("The central pulmonary vessels are engorged.", "Pulmonary vascular congestion."),
+    ("Tortuous, calcified aorta.", "The aorta is ectatic and atherosclerotic."),
+    ("Bilateral hilar enlargement from enlarged nodes.", "Bilateral hilar adenopathy."),
+    ("Visceral pleural line at the right apex.", "Right apical pneumothorax."),
+    ("Sequelae of tuberculosis.", "Old tuberculosis."),
+    ("Right upper lobe cavitary mass.", "Right upper lobe mass with cavitation."),
+    ("Wedge deformity of a vertebral body.", "Vertebral compression fracture."),
+    ("Pleural calcification on the right.", "Calcified right pleural plaque."),
+    ("The ET tube has been pulled back and now ends 4 cm above the carina.", "ET tube 4 cm above the carina."),
+    ("Enlarged left atrium.", "Left atrial enlargement."),
+    ("No change from the prior film. Moderate cardiomegaly.", "Unchanged moderate cardiomegaly."),
+    ("Linear opacities, probably atelectasis.", "Linear opacities, likely atelectasis."),
+    ("Rightward curvature of the spine.", "Dextroconvex scoliosis."),
     ("Air and fluid in the left pleural space.", "Left hydropneumothorax."),
 ]  # fmt: skip

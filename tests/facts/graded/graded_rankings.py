@@ -29,6 +29,7 @@ RANKINGS = {
         Ranking(NORMAL, NORMAL + " PICC line in place.", NORMAL + " Free air under the diaphragm."),
     ],
     "patient context": [
+        Ranking("Metallic foreign body over the upper esophagus.", "Coin in the upper esophagus.", NORMAL, "002Y", "Swallowed a coin"),
         Ranking("Aortic calcification. Small left effusion.", "Small left effusion.", "Aortic calcification.", age=80),
         Ranking("Degenerative changes of the spine. Right lower lobe nodule.", "Right lower lobe nodule.", "Degenerative changes of the spine.", age="078Y"),
         Ranking("Calcified aorta. Calcified granuloma.", "Calcified aorta.", "Calcified granuloma.", age=25),
@@ -58,6 +59,7 @@ RANKINGS = {
         Ranking("Interval decrease in the left pleural effusion.", "Left effusion is smaller than on the prior study.", "Interval increase in the left pleural effusion."),
     ],
     "location": [
+        Ranking("Opacities sparing the left apex.", "Bilateral opacities in the mid and lower lungs.", "Normal lungs."),
         Ranking("Right lower lobe pneumonia.", "Right lower lobe pneumonia.", "Left lower lobe pneumonia."),
         Ranking("Right lower lobe pneumonia.", "Right upper lobe pneumonia.", "Left upper lobe pneumonia."),
         Ranking("Right lower lobe pneumonia.", "Pneumonia at the right lung base.", "Pneumonia at the right lung apex."),
@@ -78,6 +80,9 @@ RANKINGS = {
         Ranking("Right apical pneumothorax measuring 1 cm.", "Right apical pneumothorax measuring 1.2 cm.", "Right apical pneumothorax measuring 4 cm."),
     ],
     "diagnostic precision": [
+        Ranking("Right upper lobe cavitary mass.", "Right upper lobe mass with cavitation.", "Right upper lobe mass."),
+        Ranking("Fullness of both hila, consistent with enlarged nodes.", "Bilateral hilar adenopathy.", "Prominent pulmonary arteries, no hilar adenopathy."),
+        Ranking("Upper lobe scarring. Old TB is likely.", "Upper lobe scarring, sequelae of tuberculosis.", "Active tuberculosis."),
         Ranking("Right lower lobe pneumonia.", "Right lower lobe pneumonia.", "Right lower lobe opacity."),
         Ranking("Right lower lobe pneumonia.", "Right lower lobe consolidation.", "Right lower lobe atelectasis."),
         Ranking("Right lower lobe pneumonia.", "Right lower lobe opacity.", "Right lower lobe mass."),
@@ -94,6 +99,7 @@ RANKINGS = {
         Ranking("Loculated left effusion.", "Loculated left effusion.", "Left effusion."),
     ],
     "clinical significance": [
+        Ranking("Central line tip in the right atrium. New right pneumothorax. Cardiomegaly. Left effusion.", "New right pneumothorax.", "Central line tip in the right atrium. Cardiomegaly. Left effusion."),
         Ranking("Large right pneumothorax. Scoliosis.", "Large right pneumothorax.", "Scoliosis."),
         Ranking("Free air under the diaphragm. Calcified granuloma.", "Free air under the diaphragm.", "Calcified granuloma."),
         Ranking("Endotracheal tube in the right main bronchus. Mild cardiomegaly.", "Endotracheal tube in the right main bronchus.", "Mild cardiomegaly. Endotracheal tube in appropriate position."),

@@ -43,6 +43,13 @@ def test_a_right_paraphrase_is_right_both_ways(one, other):
     assert GRADED([other, one], report=[one, other]) == pytest.approx([1, 1], abs=0.05)
 
 
+def test_the_radiologists_own_verdict_counts_more_than_the_number():
+    reference = "ET tube 1.8 cm above the carina, in good position."
+    assert GRADED(["ET tube 1.8 cm above the carina."], report=[reference]) == [1.0]
+    (error,) = explained(reference, "ET tube 1.8 cm above the carina, too low.").errors
+    assert error.category == "wrong device position"
+
+
 def test_a_green_one_for_the_wrong_side_is_over():
     reference, report = (
         "Tiny left pneumothorax.",

@@ -316,6 +316,23 @@ def test_a_gpu_that_is_too_small_is_said(checkpoints, phantom, tmp_path):
     assert not look(checkpoints("idefics3"), phantom, tmp_path, Hardware(0.5 * GIB, "small")).fits
 
 
+@pytest.mark.parametrize(
+    "fields", [{"reward_terms": ["gradd=0.5"]}, {"reward_terms": ["graded"]}, {"reward": "gradd"}]
+)
+def test_a_reward_that_there_is_none_of_is_said_before_the_run(
+    fields, checkpoints, phantom, tmp_path
+):
+    with pytest.raises(OrapoError, match="grad"):
+        look(checkpoints("idefics3"), phantom, tmp_path, **fields)
+
+
+@pytest.mark.parametrize(
+    "fields", [{"reward": "graded"}, {"reward_terms": ["graded=0.5"]}, {"reward": "facts_rare"}]
+)
+def test_the_rewards_of_a_recipe_are_found(fields, checkpoints, phantom, tmp_path):
+    assert look(checkpoints("idefics3"), phantom, tmp_path, **fields).studies == 10
+
+
 def test_hours_come_from_a_measured_step(checkpoints, phantom, tmp_path):
     found = look(checkpoints("idefics3"), phantom, tmp_path, step_seconds=36.0)
     assert found.schedule.steps == 5

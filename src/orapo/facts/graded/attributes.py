@@ -11,6 +11,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
+from orapo.facts.graded.levels import levels_in
 from orapo.facts.graded.tables import Tables, value_of
 
 TIP: Final = "device tip"
@@ -21,8 +22,8 @@ class Attribute(NamedTuple):
     """What is said of a fact besides its name.
 
     Attributes:
-        name: ``side``, ``greater`` (the side with more of it), ``zone``, ``size``, ``measure`` (cm), ``distance`` (cm above a landmark),
-            ``form``, ``change`` or ``position``.
+        name: ``side``, ``greater`` (the side with more of it), ``zone``, ``level`` (of a rib or vertebra), ``size``, ``measure`` (cm), ``distance`` (cm above a landmark),
+            ``form``, ``change``, ``position`` or ``verdict`` ("in good position": said, not meant by a landmark).
         value: ``left``; ``height:upper``; ``2.0`` (steps of the scale); ``1.5``; ``larger``; ``low``.
         start: First character of its words; in the report for a fact's, in the sentence here.
         end: One past their last.
@@ -65,6 +66,7 @@ _ON_A_SIDE: Final = re.compile(r" (?:in size )?on the (?:left|right)\b(?! (?:is|
 _NUMBER: Final = re.compile(
     r"(?<![\d.])(\d{1,3}(?:\.\d+)?)(?:\s*(?:x|×|by|-|–|to)\s*(\d{1,3}(?:\.\d+)?)){0,2}\s*-?\s*(mm|cm|millimet(?:er|re)s?|centimet(?:er|re)s?)(?!\w)"
 )
+_SMALL: Final = re.compile(r"\bsub-?centimet(?:er|re)\b")
 _PERCENT: Final = re.compile(
     r"(?<![\d.])(\d{1,3})(?:\s*(?:-|–|to)\s*(\d{1,3}))?\s*(?:%|per ?cent\b)"
 )
@@ -88,9 +90,19 @@ _GROWN: Final = 1.1
 _LIST: Final = re.compile(r"^[\s\w-]{0,40}?(?:,| and | or |, and )[\s\w-]{0,30}$")
 _VERB: Final = re.compile(r"\b(?:is|are|was|were|has|have|shows?|with)\b")
 _SIDED_KINDS: Final = frozenset(
-    {"pleura", "lung", "diffuse", "bone", "device", "mediastinum", "implant"}
+    {"pleura", "lung", "diffuse", "bone", "spine", "device", "mediastinum", "implant"}
 )
+_PART_OF_A_NAME: Final = frozenset({"larger", "smaller", "chronic"})
+_BONES: Final = frozenset({"bone"})
 _ZONED_KINDS: Final = frozenset({"pleura", "lung", "diffuse", "bone"})
+_SPARED: Final = re.compile(
+    r"\bspar(?:es|ed|ing)(?: of)?(?: the)?(?: (?:lung|left|right|both))? ?$"
+)
+"""Before a place: it is free."""
+_NO_SIDE: Final = re.compile(
+    r" (?:internal jugular vein|axillary vein|lung|hemithorax|(?:upper|middle|lower) lobe)"
+)
+"""Behind a side: of where a tip has strayed, not of the tube."""
 _TIPS: Final = ("central venous catheter", "enteric tube", "endotracheal tube")
 """Whose landmarks a tip without a name is looked for at, in this order."""
 _VERDICTS: Final = (
@@ -118,7 +130,9 @@ def read_attributes(
     owner = _Owner(text, mentions)
     for match in words.side.finditer(text):
         at = owner.of(match.start(), match.end(), _SIDED_KINDS)
-        if at is not None:
+        if at is not None and not (
+            mentions[at].concept in (TIP, *_TIPS) and _NO_SIDE.match(text, match.end())
+        ):
             found[at].append(Attribute("side", value_of(match), *match.span()))
     sided = "left" in text or "right" in text
     for match in words.greater.finditer(text) if sided else ():
@@ -128,10 +142,16 @@ def read_attributes(
     for row, pattern in words.zones.items():
         for match in pattern.finditer(text):
             at = owner.of(match.start(), match.end(), _ZONED_KINDS)
-            if at is None:
+            if at is None or _SPARED.search(text, max(0, match.start() - 30), match.start()):
                 continue
             if (row == "bone") == (mentions[at].kind == "bone"):
                 found[at].append(Attribute("zone", f"{row}:{value_of(match)}", *match.span()))
+    if any(mention.kind == "bone" for mention in mentions):
+        for level in levels_in(text):
+            at = owner.of(level.start, level.end, _BONES)
+            if at is not None:
+                value = f"{level.bone}:{level.number}"
+                found[at].append(Attribute("level", value, level.start, level.end))
     for match in words.size.finditer(text):
         if OF_A_CHANGE.match(text, match.end()):
             continue  # "slightly increased"
@@ -147,8 +167,9 @@ def read_attributes(
     for match in words.change.finditer(text):
         value = value_of(match)
         for at in owner.list_of(match.start(), match.end()):
-            if mentions[at].start <= match.start() < mentions[at].end and value != "acute":
-                continue  # "decreased lung volumes" is no change
+            inside = mentions[at].start <= match.start() < mentions[at].end
+            if inside and value in _PART_OF_A_NAME:
+                continue  # "decreased lung volumes" is no change, "chronic lung disease" none
             if value != "acute":
                 found[at].append(Attribute("change", value, *match.span()))
             elif mentions[at].kind == "bone":
@@ -252,6 +273,8 @@ def _numbers(text: str) -> Iterator[tuple[float, str, bool, int, int]]:
     """Yield measurements: centimetres, what they are above (or empty), whether of an earlier film."""
     if "m" not in text:
         return
+    for match in _SMALL.finditer(text):
+        yield 0.8, "", False, *match.span()
     for match in _NUMBER.finditer(text):
         values = [float(value) for value in re.findall(r"\d+(?:\.\d+)?", match.group())]
         scale = 0.1 if match[3].startswith(("mi", "mm")) else 1.0
@@ -288,6 +311,7 @@ def _positions(
 ) -> Iterator[Attribute]:
     """Yield the verdict on where a device lies: said, or meant by its landmark."""
     found: dict[str, Attribute] = {}
+    said = False
     near = text[max(0, mention.start - 20) : mention.end + 20]
     kinds = _TIPS if mention.concept == TIP else (mention.concept,)
     for kind in (*kinds, "verdict"):
@@ -296,12 +320,21 @@ def _positions(
             continue
         for match in pattern.finditer(text, start, end):
             value = value_of(match)
+            if (
+                kind == "central venous catheter"
+                and match.start() < mention.end
+                and mention.start < match.end()
+            ):
+                continue  # "the tip of the jugular line" says where it goes in
             if value == "low" and kind != "verdict" and "dialysis" in near:
                 value = "right"  # a dialysis catheter may end in the atrium
+            said = said or kind == "verdict"
             found.setdefault(value, Attribute("position", value, *match.span()))
         if found and kind in _TIPS and mention.concept == TIP:
             break
     for value in _VERDICTS:
         if value in found:
             yield found[value]
+            if said:
+                yield found[value]._replace(name="verdict")
             return

@@ -63,12 +63,14 @@ class Lesion:
         greater: Of what is on both sides, the side that has more; None if not said.
         form: ``loculated`` or None.
         zones: By row (height, depth, bone), the zones named.
+        levels: Ribs (``rib:7``) and vertebrae named by their number.
         size: Steps of the scale; None if not said.
         measure: Centimetres; None if not said.
         distance: Centimetres above the landmark, and which; None if not said.
         change: ``new``, ``larger``, ``smaller``, ``unchanged``, ``chronic``, ``old`` (seen before) or
             None.
         position: Of a device: ``right``, ``low``, ``high``, ``wrong``, ``bronchus`` or None.
+        verdict: The same where the report says so itself; None where its landmark or distance means it.
         weight: What it counts.
         significance: Of its gravest name.
         share: Part of it that this is, after a two-sided one was parted.
@@ -84,12 +86,14 @@ class Lesion:
     distance: tuple[float, str] | None = None
     change: str | None = None
     position: str | None = None
+    verdict: str | None = None
     weight: float = 0.0
     significance: Significance = "expected"
     share: float = 1.0
     sentence: int = 0
     greater: str | None = None
     form: str | None = None
+    levels: frozenset[str] = frozenset()
 
     @property
     def names(self) -> list[str]:
@@ -174,6 +178,8 @@ def _lesion(index: int, fact: GradedFact, tables: Tables) -> Lesion:
         elif name == "zone":
             row, _, zone = value.partition(":")
             lesion.zones[row] = lesion.zones.get(row, frozenset()) | {zone}
+        elif name == "level":
+            lesion.levels |= {value}
         elif name == "size":
             lesion.size = max(lesion.size or 0.0, float(value))
         elif name == "measure":
@@ -185,6 +191,8 @@ def _lesion(index: int, fact: GradedFact, tables: Tables) -> Lesion:
             changes.append(value)
         elif name == "position":
             lesion.position = lesion.position or value
+        elif name == "verdict":
+            lesion.verdict = lesion.verdict or value
     if lesion.greater and len(sides) == 1:
         lesion.side = "bilateral"  # "edema, worse on the right"
     elif sides:
@@ -195,7 +203,7 @@ def _lesion(index: int, fact: GradedFact, tables: Tables) -> Lesion:
     window = tables.words.distance.get(fact.concept)
     if lesion.distance and window and lesion.distance[1] == window.landmark:
         height = lesion.distance[0]
-        if lesion.position in (None, "right"):
+        if lesion.position in (None, "right") and lesion.verdict is None:
             lesion.position = (
                 "low" if height < window.from_ else "high" if height > window.to else "right"
             )
@@ -288,6 +296,7 @@ def _merge(lesion: Lesion, new: Lesion) -> None:
         lesion.side = new.side or lesion.side
     lesion.greater = lesion.greater or new.greater
     lesion.form = lesion.form or new.form
+    lesion.levels |= new.levels
     for row, zones in new.zones.items():
         lesion.zones[row] = lesion.zones.get(row, frozenset()) | zones
     lesion.size = lesion.size if lesion.size is not None else new.size
@@ -297,6 +306,7 @@ def _merge(lesion: Lesion, new: Lesion) -> None:
     lesion.change = min(changes, key=_SAYS_MORE.index) if changes else None
     if lesion.position is None or (lesion.position == "right" and new.position in _BAD):
         lesion.position = new.position
+    lesion.verdict = lesion.verdict or new.verdict
     lesion.sentence = new.sentence
 
 
@@ -369,6 +379,6 @@ def parted(mine: Sequence[Lesion], others: Sequence[Lesion]) -> list[Lesion]:
 def _half(lesion: Lesion, side: str) -> Lesion:
     return Lesion(
         list(lesion.certain), list(lesion.suspected), list(lesion.facts), side, dict(lesion.zones),
-        lesion.size, lesion.measure, lesion.distance, lesion.change, lesion.position,
+        lesion.size, lesion.measure, lesion.distance, lesion.change, lesion.position, lesion.verdict,
         lesion.weight / 2, lesion.significance, 0.5, lesion.sentence,
     )  # fmt: skip

@@ -38,7 +38,7 @@ class Pairing(NamedTuple):
     faults: tuple[Fault, ...]
 
 
-_SIDED: Final = frozenset({"pleura", "lung", "diffuse", "bone", "device", "mediastinum"})
+_SIDED: Final = frozenset({"pleura", "lung", "diffuse", "bone", "spine", "device", "mediastinum"})
 _ZONED: Final = frozenset({"pleura", "lung", "diffuse", "bone"})
 _SIZED: Final = frozenset(
     {"pleura", "lung", "diffuse", "heart", "airway", "mediastinum", "abdomen", "bone", "spine"}
@@ -100,6 +100,11 @@ def pair(
     kind = tables.concepts[lead].kind
     if kind in _SIDED:
         _compare_place(reference, report, kind, faults, tables)
+    for part in reference.certain:
+        concept = tables.concepts[part]
+        if concept.part_of and concept.weighs == "urgent" and part not in (lead, *theirs):
+            left_out = 1 - tables.weights.near["close"]  # a mass without its cavity
+            faults.append(Fault(Category.IMPRECISE, left_out, f"{part} left out"))
     if reference.form is not None and report.form is None:
         detail = f"{reference.form} left out"
         faults.append(Fault(Category.IMPRECISE, penalty.unstated, detail))
@@ -130,7 +135,8 @@ def _overcalled(reference: Lesion, report: Lesion, lead: str, tables: Tables) ->
     for name in report.certain:
         if name in reference.certain or concepts[name].sign:
             continue
-        if any(name in concepts[each].part_of for each in reference.certain):
+        doubted = name in reference.suspected
+        if not doubted and any(name in concepts[each].part_of for each in reference.certain):
             continue  # a consolidation is called a pneumonia
         if name not in reference.suspected and (
             RANK[concepts[name].weighs] < RANK[concepts[lead].weighs]
@@ -160,6 +166,8 @@ def _compare_place(
         faults.append(Fault(Category.WRONG_LOCATION, penalty.wrong_side / 2, detail))
     elif one is not None and other is None and kind != "device":
         faults.append(Fault(Category.IMPRECISE, penalty.unstated, f"side ({one}) left out"))
+    if reference.levels and report.levels:
+        _compare_levels(reference, report, faults, tables)
     if kind not in _ZONED:
         return
     for row, zones in reference.zones.items():
@@ -171,6 +179,21 @@ def _compare_place(
         elif not zones & theirs:
             detail = f"{', '.join(sorted(theirs))} for {', '.join(sorted(zones))}"
             faults.append(Fault(Category.WRONG_LOCATION, penalty.wrong_zone, detail))
+
+
+def _compare_levels(reference: Lesion, report: Lesion, faults: list[Fault], tables: Tables) -> None:
+    """Compare ribs and vertebrae; one more or less is how a reader counts them."""
+    mine, theirs = (
+        [(bone, int(number)) for bone, _, number in (each.partition(":") for each in lesion.levels)]
+        for lesion in (reference, report)
+    )
+    bones = {bone for bone, _ in mine} & {bone for bone, _ in theirs}
+    near = any(
+        one[0] == other[0] and abs(one[1] - other[1]) <= 1 for one in mine for other in theirs
+    )
+    if bones and not near:
+        detail = f"another {min(bones)}"
+        faults.append(Fault(Category.WRONG_LOCATION, tables.weights.penalty.wrong_zone, detail))
 
 
 def _compare_size(reference: Lesion, report: Lesion, faults: list[Fault], tables: Tables) -> None:
@@ -204,6 +227,8 @@ def _compare_position(
 ) -> None:
     penalty = tables.weights.penalty
     one, other = reference.position, report.position
+    if report.verdict is None and _same_height(reference, report):
+        other = one  # of one height only what is said of it can be wrong
     if one is not None and other is not None and one != other:
         if "bronchus" in (one, other) and "bronchus" in one and "bronchus" in other:
             return  # one of them does not say which
@@ -218,11 +243,24 @@ def _compare_position(
     elif one is None and other not in (None, "right"):
         detail = f"{_POSITIONS[other or '']}, which the reference doesn't say"
         faults.append(Fault(Category.WRONG_POSITION, penalty.position_missing, detail))
-    if reference.distance and report.distance and reference.distance[1] == report.distance[1]:
-        here, there = report.distance[0], reference.distance[0]
-        if abs(here - there) > _TIP:
-            detail = f"{_height(here)} for {_height(there)} the {reference.distance[1]}"
-            faults.append(Fault(Category.WRONG_SEVERITY, penalty.wrong_measurement, detail))
+    if (
+        reference.distance
+        and report.distance
+        and reference.distance[1] == report.distance[1]
+        and not _same_height(reference, report)
+    ):
+        detail = f"{_height(report.distance[0])} for {_height(reference.distance[0])} the {reference.distance[1]}"
+        faults.append(Fault(Category.WRONG_SEVERITY, penalty.wrong_measurement, detail))
+
+
+def _same_height(reference: Lesion, report: Lesion) -> bool:
+    one, other = reference.distance, report.distance
+    return (
+        one is not None
+        and other is not None
+        and one[1] == other[1]
+        and abs(one[0] - other[0]) <= _TIP
+    )
 
 
 def _height(distance: float) -> str:

@@ -31,6 +31,23 @@ _STEPS: Final = {
 _OWN: Final = ("size", "change", "measure")
 """What each side of a two-sided finding may have for itself."""
 _SIDES: Final = frozenset({"side", "greater"})
+_MOVED: Final = re.compile(
+    r"[^.;]{0,40}\b(?:(?:pulled|drawn) back|withdrawn|retracted|repositioned)\b"
+    r"[^.;]{0,40}\b(?:now|tip|ends|terminates|lies)\b"
+)
+"""Behind a tube: it has been moved, and is there still."""
+_LESS: Final = re.compile(
+    r" (?:has |have |is |are )?(?:now |since )?(?:cleared|resolved) (?:partially|partly|incompletely|in part|to a large extent)\b"
+)
+"""Behind a finding: there is less of it, and some still."""
+_PROBABLY: Final = re.compile(r"\bprobabl[ey]\b(?:(?!\b(?:or|versus|vs|no|not)\b)[^.;,]){0,40}$")
+"""Before a finding: as good as certain, as "likely" is."""
+_OR: Final = re.compile(r"[^.;]{0,30}\b(?:or|versus|vs)\b")
+_COMPARES: Final = re.compile(
+    r"\b(?:no|without|little) (?:(?:significant|interval|appreciable|definite) )*change\b"
+    r"|\bun-?changed\b|\bcompared (?:to|with)\b",
+    re.IGNORECASE,
+)
 _COMPARED: Final = re.compile(
     r"\b(?:larger|smaller)\b|\b(?:slight|mild|moderate|mark|minimal|severe|significant)(?:ed)?(?:ly)?"
     rf"(?={OF_A_CHANGE.pattern})"
@@ -89,6 +106,7 @@ class _Read(NamedTuple):
     start: int
     end: int
     qualified: bool
+    there: bool
 
 
 class GradedReader:
@@ -105,7 +123,9 @@ class GradedReader:
             RulesEngine(findings) if cached else RulesEngine(findings, cached_sentences=0)
         )
         self._cached = cached
-        self._sentences: dict[tuple[str, tuple[str, ...], int], tuple[tuple[_Read, ...], ...]] = {}
+        self._sentences: dict[
+            tuple[str, tuple[tuple[str, Polarity], ...], int], tuple[tuple[_Read, ...], ...]
+        ] = {}
         self._reports: dict[str, GradedReport] = {}
 
     def read(self, text: str) -> GradedReport:
@@ -136,8 +156,12 @@ class GradedReader:
         for index, group in groups.items():
             sentence = report.sentences[index]
             base = sentence.start
-            # a sentence that another doubts keeps its attributes
-            key = sentence.text, tuple([fact.finding for fact in group]), group[0].start - base
+            # what another sentence doubts is read anew
+            key = (
+                sentence.text,
+                tuple([(f.finding, f.polarity) for f in group]),
+                group[0].start - base,
+            )
             read = self._sentences.get(key)
             if read is None:
                 read = self._sentence(sentence.text, group, base)
@@ -158,10 +182,13 @@ class GradedReader:
                         )
                     facts.append(
                         GradedFact(
-                            each.concept, fact.polarity, attributes, fact.start, fact.end, index,
+                            each.concept,
+                            Polarity.PRESENT if each.there else fact.polarity,
+                            attributes, fact.start, fact.end, index,
                             each.qualified,
                         )
                     )  # fmt: skip
+        compares = compares or _COMPARES.search(report.text) is not None
         return GradedReport(
             report.text, _with_tips(facts), report.sentences, report.readable, compares
         )
@@ -171,9 +198,11 @@ class GradedReader:
         tables = self.tables
         named: list[tuple[Concept, ...]] = []
         mentions: list[Mention] = []
+        there: list[bool] = []
         for fact in group:
             start, end = fact.start - base, fact.end - base
-            denied = fact.polarity is Polarity.ABSENT
+            there.append(_is_there(fact, low, start, end))
+            denied = fact.polarity is Polarity.ABSENT and not there[-1]
             concepts = _concepts(fact.finding, low, start, end, denied, tables)
             named.append(concepts)
             first = concepts[0] if concepts else None
@@ -193,7 +222,9 @@ class GradedReader:
             else read_attributes(low, mentions, tables)
         )
         read = []
-        for fact, mention, concepts, said in zip(group, mentions, named, attributes, strict=True):
+        for fact, mention, concepts, said, still in zip(
+            group, mentions, named, attributes, there, strict=True
+        ):
             said = _completed(said, fact, low, mention)
             qualified = (
                 mention.denied
@@ -201,12 +232,24 @@ class GradedReader:
             )
             read.append(
                 tuple(
-                    _Read(each.name, of_one, mention.start, mention.end, qualified)
+                    _Read(each.name, of_one, mention.start, mention.end, qualified, still)
                     for each in concepts
                     for of_one in _by_side(said)
                 )
             )
         return tuple(read)
+
+
+def _is_there(fact: Fact, text: str, start: int, end: int) -> bool:
+    """Whether a fact that labels take for absent or doubtful is there, for the graded score."""
+    if fact.polarity is Polarity.ABSENT:
+        still = _MOVED if fact.finding == "line or tube" else _LESS
+        return still.match(text, end) is not None
+    return (
+        fact.polarity is Polarity.UNCERTAIN
+        and _PROBABLY.search(text, max(0, start - 60), start) is not None
+        and _OR.match(text, end) is None
+    )
 
 
 def _by_side(said: tuple[Attribute, ...]) -> tuple[tuple[Attribute, ...], ...]:
@@ -241,7 +284,9 @@ def _completed(
         and mention.kind != "device"
     ) and not _COMPARED.search(text):
         said += (Attribute("size", _STEPS[fact.severity], mention.start, mention.end),)
-    if "side" not in names and fact.laterality and mention.kind in ("lung", "pleura", "bone"):
+    of_spine = any(each.value == "bone:spine" for each in said)  # "L1" is no left
+    sided = mention.kind in ("lung", "pleura", "bone") and not of_spine
+    if "side" not in names and fact.laterality and sided:
         said += (Attribute("side", fact.laterality, mention.start, mention.end),)
     return said
 

@@ -26,7 +26,7 @@ from orapo.facts.graded.lesions import (
 )
 from orapo.facts.graded.matching import Category, Pairing, nearness, pair
 from orapo.facts.graded.reading import GradedFact, GradedReport
-from orapo.facts.graded.tables import Tables, load_tables
+from orapo.facts.graded.tables import Significance, Tables, load_tables
 
 
 class GradedError(NamedTuple):
@@ -118,7 +118,10 @@ def graded_score(
     normal = all(RANK[lesion.significance] < RANK["actionable"] for lesion in theirs)
     weights = tables.weights
     if not normal:
-        _limit_lines(theirs, weights.score.lines)
+        _limit(theirs, "incidental", weights.score.lines)
+        urgent = [each.weight for each in theirs if each.significance == "urgent"]
+        if urgent:
+            _limit(theirs, "actionable", weights.score.beside * max(urgent))
     theirs, said = parted(theirs, said), parted(said, theirs)
 
     errors: list[GradedError] = []
@@ -192,12 +195,13 @@ def _alarms(lesion: Lesion, claim: Lesion, pairing: Pairing, tables: Tables) -> 
     return graver and name not in lesion.names and not tables.concepts[name].sign
 
 
-def _limit_lines(lesions: Sequence[Lesion], most: float) -> None:
-    """Make the incidental findings weigh no more together than is worth a line or two."""
-    lines = [lesion for lesion in lesions if RANK[lesion.significance] < RANK["actionable"]]
-    total = sum(lesion.weight for lesion in lines)
+def _limit(lesions: Sequence[Lesion], rank: Significance, most: float) -> None:
+    """Make the findings of no more than a rank weigh no more together than something graver."""
+    least = -1 if rank == "incidental" else RANK[rank]
+    few = [lesion for lesion in lesions if least <= RANK[lesion.significance] <= RANK[rank]]
+    total = sum(lesion.weight for lesion in few)
     if total > most:
-        for lesion in lines:
+        for lesion in few:
             lesion.weight *= most / total
 
 

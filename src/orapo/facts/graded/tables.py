@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
@@ -74,6 +75,7 @@ class Constants(_Table):
     asked: float
     denied: float
     lines: float
+    beside: float
 
 
 class AgeRule(_Table):
@@ -124,17 +126,45 @@ class _Words(_Table):
     percent: dict[str, dict[str, float]]
 
 
+class Spoken:
+    """Words of an attribute in a text, with the value that each says.
+
+    A plain expression finds them, the longest words first; which value it was is asked only then,
+    since Python passes over alternatives by their first letter only where they are no groups.
+
+    Args:
+        groups: ``value = words``, regular expressions of whole words.
+    """
+
+    def __init__(self, groups: Mapping[str, tuple[str, ...]]) -> None:
+        parts = [(word, value) for value, words in groups.items() for word in words]
+        parts.sort(key=lambda part: -len(part[0]))
+        # a group's name must be an identifier, and may stand once
+        named = [f"(?P<v{at}_{_name(value)}>{word})" for at, (word, value) in enumerate(parts)]
+        self._which = _whole(named)
+        self._any = _whole([opened for word, _ in parts for opened in _opened(word)])
+
+    def finditer(
+        self, text: str, start: int = 0, end: int = sys.maxsize
+    ) -> Iterator[re.Match[str]]:
+        """Yield the words in a part of a text; `value_of` says what they mean."""
+        for found in self._any.finditer(text, start, end):
+            which = self._which.match(text, found.start(), end)
+            assert which is not None
+            yield which
+
+
 @dataclass(frozen=True)
 class Words:
-    """Compiled words of attributes: one expression a group, the group's name being the value."""
+    """Words of attributes, made ready for use."""
 
-    side: re.Pattern[str]
-    greater: re.Pattern[str]
-    zones: Mapping[str, re.Pattern[str]]
-    size: re.Pattern[str]
-    form: re.Pattern[str]
-    change: re.Pattern[str]
-    positions: Mapping[str, re.Pattern[str]]
+    side: Spoken
+    greater: Spoken
+    zones: Mapping[str, Spoken]
+    size: Spoken
+    form: Spoken
+    change: Spoken
+    positions: Mapping[str, Spoken]
     distance: Mapping[str, Window]
     percent: Mapping[str, Mapping[str, float]]
 
@@ -157,47 +187,36 @@ def _load(name: str) -> dict[str, Any]:
     return tomllib.loads((FOLDER / name).read_text(encoding="utf-8"))
 
 
-def _one_of(groups: Mapping[str, tuple[str, ...]]) -> re.Pattern[str]:
-    """Compile ``value = words`` to one expression with a group a value; the longest words first."""
-    parts = [(word, value) for value, words in groups.items() for word in words]
-    parts.sort(key=lambda part: -len(part[0]))
-    starts = [_first_letters(word) for word, _ in parts]
-    # the search passes over what no word begins with
-    ahead = "" if "" in starts else f"(?=[{''.join(sorted(set().union(*starts)))}])"
-    # a group's name must be an identifier, and may stand once
-    return re.compile(
-        ahead
-        + r"(?<![\w])(?:"
-        + "|".join(
-            f"(?P<v{index}_{_name(value)}>{word})" for index, (word, value) in enumerate(parts)
-        )
-        + r")(?![\w])"
-    )
+def _whole(words: Sequence[str]) -> re.Pattern[str]:
+    return re.compile(rf"(?<!\w)(?:{'|'.join(words)})(?!\w)")
 
 
-def _first_letters(word: str) -> str:
-    """Return the letters and digits that one must begin with; empty where that is not plain."""
-    if word.startswith("(?:"):
-        depth, start, found = 0, 3, ""
-        for at, char in enumerate(word):
-            depth += (char == "(") - (char == ")")
-            if depth == 0 or (char == "|" and depth == 1):
-                letters = _first_letters(word[start:at])
-                if not letters:
-                    return ""
-                found, start = found + letters, at + 1
-            if depth == 0:
-                break
-        if word[start : start + 1] != "?":
-            return found
-        behind = _first_letters(word[start + 1 :])
-        return found + behind if behind else ""
-    if not word[:1].isalnum():
-        return ""
-    if word[1:2] in ("?", "*"):
-        behind = _first_letters(word[2:])
-        return word[0] + behind if behind else ""
-    return word[0]
+def _opened(word: str) -> Iterator[str]:
+    """Yield what a word may begin with, group by group: "(?:has |have )?grown" is three.
+
+    Python's expressions pass over an alternative by its first letter, but not by a group's.
+    """
+    if not word.startswith("(?:"):
+        yield word
+        return
+    depth, start = 0, 3
+    choices: list[str] = []
+    for at, char in enumerate(word):
+        depth += (char == "(") - (char == ")")
+        if depth == 0 or (char == "|" and depth == 1):
+            choices.append(word[start:at])
+            start = at + 1
+        if depth == 0:
+            break
+    behind = word[start:]
+    if behind[:1] in ("*", "+", "{"):
+        yield word
+        return
+    if behind.startswith("?"):
+        choices.append("")
+        behind = behind[1:]
+    for choice in choices:
+        yield from _opened(choice + behind)
 
 
 def _name(value: str) -> str:
@@ -245,17 +264,20 @@ def load_tables() -> Tables:
         near=near,
         near_to={name: (name, *(other for one, other in near if one == name)) for name in concepts},
         parts_elsewhere=frozenset(
-            each.name for each in made.concept if each.part_of and each.kind == "mediastinum"
+            each.name
+            for each in made.concept
+            if each.kind == "mediastinum"
+            and any(concepts[whole].kind != each.kind for whole in each.part_of)
         ),
         weights=weights,
         words=Words(
-            side=_one_of(words.side),
-            greater=_one_of(words.greater),
-            zones={row: _one_of(values) for row, values in words.zone.items()},
-            size=_one_of(words.size),
-            form=_one_of(words.form),
-            change=_one_of(words.change),
-            positions={kind: _one_of(values) for kind, values in words.position.items()},
+            side=Spoken(words.side),
+            greater=Spoken(words.greater),
+            zones={row: Spoken(values) for row, values in words.zone.items()},
+            size=Spoken(words.size),
+            form=Spoken(words.form),
+            change=Spoken(words.change),
+            positions={kind: Spoken(values) for kind, values in words.position.items()},
             distance=words.distance,
             percent=words.percent,
         ),

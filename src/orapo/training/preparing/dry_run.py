@@ -15,7 +15,7 @@ import torch
 
 from orapo.data.conversation import check_views, shown_films, user_message
 from orapo.data.study import Study
-from orapo.data.target import check_target, target_text
+from orapo.data.target import check_target, study_labels, target_text
 from orapo.errors import OrapoError
 from orapo.facts.forms.sentences import split_sentences
 from orapo.labels import CHEXPERT
@@ -36,6 +36,7 @@ from orapo.training.preparing.policy import load_config, load_processor, lora_co
 from orapo.training.preparing.self_check import SelfCheck, self_check
 from orapo.training.preparing.vllm import check_vllm
 from orapo.training.recipe import RunConfig
+from orapo.training.rewards.terms import rewards_of
 from orapo.training.surviving.films import SetAside, readable_studies
 
 A10: Final = 22.0
@@ -223,6 +224,8 @@ def dry_run(
     set_aside = SetAside(len(studies), run.max_unreadable_share)
     readable = readable_studies(studies, views, set_aside, quiet=config.disable_tqdm)
     target = check_target(run.target)
+    some = [study_labels(study, target) for study in readable[:_SAMPLED]]
+    rewards_of(run, config, some, None)  # a term that there is none of is told here, not in the run
     dataset = training_dataset(
         readable, target=target, prompt_fields=run.prompt_fields, views=views
     )

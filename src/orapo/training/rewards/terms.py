@@ -250,6 +250,34 @@ def main_reward(
     return _found(name, MAIN), 1.0
 
 
+def rewards_of(
+    run: RunConfig,
+    config: OraPOConfig,
+    labels: Sequence[Mapping[str, LabelValue]],
+    engine: FactsEngine | None,
+) -> tuple[list[Reward], list[float]]:
+    """Return all that a recipe rewards, with weights, the reward that the run is about first.
+
+    Args:
+        run: Names them.
+        config: Its b and its policy for uncertain labels.
+        labels: Of the studies trained on.
+        engine: What reads reports; None: the rules.
+
+    Raises:
+        OrapoError: There is no such reward or term.
+        MissingExtraError: One needs an extra that is not installed.
+    """
+    terms, weights = reward_terms(
+        run.reward_terms or (), labels, run.radeval_python, config.uncertain, engine
+    )
+    reward, weight = main_reward(run.reward, config, engine, run.radeval_python, labels)
+    if run.reward == "graded":  # the zero-reward rate reads FactS alone, whatever is rewarded
+        terms.append(FactSReward(config.facts_beta, config.uncertain, engine=engine))
+        weights.append(0.0)
+    return [reward, *terms], [weight, *weights]
+
+
 def reward_engine(run: RunConfig) -> FactsEngine | None:
     """Return what reads reports for the reward; None for the rules as they come.
 
