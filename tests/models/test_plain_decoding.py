@@ -9,7 +9,7 @@ from PIL import Image
 
 from orapo.generation import Decoding, load_checkpoint
 from orapo.generation.reports import sample_reports
-from small_runs import make_trainer, mixed, recipe, write_studies
+from small_runs import LORA, make_trainer, mixed, recipe, write_studies
 
 PUBLISHED = {
     "repetition": {"repetition_penalty": 5.0},  # Qwen2.5-VL's is 1.05
@@ -36,12 +36,12 @@ def with_settings(checkpoints, tmp_path):
     return write
 
 
-def rollouts(folder, tmp_path):
+def rollouts(folder, tmp_path, **adapter):
     work = tmp_path / f"run of {folder.name}"
     work.mkdir()
     manifest = write_studies(work)
     fields = {"per_device_train_batch_size": 8, "gradient_accumulation_steps": 1}
-    fields |= {"num_generations": 8, "max_completion_length": 12}
+    fields |= {"num_generations": 8, "max_completion_length": 12, **adapter}
     trainer = make_trainer(recipe(folder, manifest, work, **fields), mixed)
     trainer.model.train()
     torch.manual_seed(0)
@@ -79,10 +79,11 @@ def test_the_end_that_training_teaches_ends_a_report_whatever_the_settings_say(
     assert model.generation_config.pad_token_id == processor.tokenizer.pad_token_id
 
 
+@pytest.mark.parametrize("adapter", [{}, LORA], ids=["full", "lora"])
 def test_a_trainer_that_is_handed_a_model_samples_from_it_plainly_too(
-    with_settings, checkpoints, tmp_path, monkeypatch
+    adapter, with_settings, checkpoints, tmp_path, monkeypatch
 ):
     monkeypatch.setattr("orapo.models.plain_decoding.decode_plainly", lambda *_: None)  # of loading
     folder = with_settings(no_repeat_ngram_size=1)
-    ours, own = (rollouts(each, tmp_path) for each in (folder, checkpoints("qwen2.5-vl")))
+    ours, own = (rollouts(f, tmp_path, **adapter) for f in (folder, checkpoints("qwen2.5-vl")))
     assert ours["completion_ids"].equal(own["completion_ids"])

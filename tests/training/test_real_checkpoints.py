@@ -4,6 +4,7 @@ Each test takes a tiny checkpoint of a class from a folder (`checkpoints.py`), a
 """
 
 import json
+import shutil
 
 import pytest
 import torch
@@ -365,14 +366,26 @@ def test_steps_that_bfloat16_would_round_away_are_warned_of(
 def test_a_run_that_goes_on_with_another_k_says_so(checkpoints, manifest, tmp_path, caplog):
     saved = {"save_strategy": "steps", "save_steps": 1, "per_device_train_batch_size": 4}
     saved |= {"gradient_accumulation_steps": 1, "steps_per_generation": 2}
-    file = recipe(checkpoints("qwen2.5-vl"), manifest, tmp_path, max_steps=1, **saved)
-    call("train", "--config", file)
-    file = recipe(
-        checkpoints("qwen2.5-vl"), manifest, tmp_path, max_steps=2, num_generations=4, **saved
-    )
+    kind = checkpoints("qwen2.5-vl")
+    call("train", "--config", recipe(kind, manifest, tmp_path, max_steps=1, **saved))
+    file = recipe(kind, manifest, tmp_path, max_steps=2, num_generations=4, **saved)
     call("train", "--config", file, "--resume")
-    assert "trained with another num_generations; going on, but not to the same end" in caplog.text
+    assert "trained with other settings (num_generations); going on, but not" in caplog.text
     assert "half-used generation is of another shape" in caplog.text
     caplog.clear()
     call("train", "--config", file, "--resume")
-    assert "another num_generations" not in caplog.text
+    assert "other settings" not in caplog.text
+
+
+def test_a_run_that_goes_on_with_another_base_or_other_texts_says_so(
+    checkpoints, manifest, tmp_path, caplog
+):
+    """An adapter would lie on what it was not trained on, and y+ would be another."""
+    saved = {"save_strategy": "steps", "save_steps": 1, **LORA}
+    base = tmp_path / "other"
+    shutil.copytree(checkpoints("qwen2.5-vl"), base)
+    file = recipe(checkpoints("qwen2.5-vl"), manifest, tmp_path, max_steps=1, **saved)
+    call("train", "--config", file)
+    file = recipe(base, manifest, tmp_path, max_steps=2, **{**saved, "prompt_fields": []})
+    call("train", "--config", file, "--resume")
+    assert "trained with other settings (model, prompts and reports)" in caplog.text

@@ -49,7 +49,8 @@ class ScoringTrainer(ResumableTrainer):
             if trl_contract.samples_with_vllm(self) and self.args.vllm_mode == "colocate":
                 trl_contract.refuse_colocate()
         tokenizer, end_tokens = trl_contract.tokenizer(self), trl_contract.end_tokens(self)
-        decode_plainly(self.accelerator.unwrap_model(self.model), tokenizer)
+        policy = self.model.get_base_model() if is_peft_model(self.model) else self.model
+        decode_plainly(self.accelerator.unwrap_model(policy), tokenizer)
         # TRL suppresses the image token alone, and not even that under vLLM; any placeholder (image,
         # video, role marks) in a rollout would break the match of image tokens and image features,
         # or end up in the text.
@@ -67,11 +68,10 @@ class ScoringTrainer(ResumableTrainer):
                     encode_films_once(each)
         if trl_contract.samples_with_vllm(self) and is_peft_model(self.model):
             whole = not (self.is_fsdp_enabled or is_deepspeed_zero3_enabled())
-            policy = self.accelerator.unwrap_model(self.model)
-            trl_contract.wrap_sync(self, lambda sync: clean_after(sync, policy, sharded=not whole))
+            adapted = self.accelerator.unwrap_model(self.model)
+            trl_contract.wrap_sync(self, lambda sync: clean_after(sync, adapted, sharded=not whole))
         self._pad_id = tokenizer.pad_token_id
         head = ("log_probs", "entropy")
-        policy = self.model.get_base_model() if is_peft_model(self.model) else self.model
         switches = [trl_contract.TemperatureSwitch(policy, self.temperature, head)]
         if self.ref_model is not None:
             unwrapped = self.accelerator.unwrap_model(self.ref_model)

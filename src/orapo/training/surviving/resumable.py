@@ -234,7 +234,7 @@ class ResumableTrainer(WholeCheckpoints, GRPOTrainer):
         changed = changed_settings(self, folder)
         if changed:
             logger.warning(
-                "%s: trained with another %s; going on, but not to the same end",
+                "%s: trained with other settings (%s); going on, but not to the same end",
                 folder,
                 ", ".join(sorted(changed)),
             )
@@ -287,7 +287,7 @@ def save_loop(trainer: Any, folder: Path) -> None:
         state["watch"] = trainer.watch.saved()
         state["budget"] = trainer.budget.saved()
         state["studies"] = _studies(trainer)
-        state["settings"] = {name: getattr(args, name) for name in _SETTINGS}
+        state["settings"] = _settings(trainer)
         with written_beside(folder / LOOP_FILE, shared=True) as part:
             part.write_text(json_text(finite_only(state)), encoding="utf-8")
 
@@ -344,9 +344,23 @@ def load_figures(trainer: Any, folder: Path) -> None:
 
 
 def changed_settings(trainer: Any, folder: Path) -> set[str]:
-    """Return which of the settings that make a run have others than a checkpoint's."""
+    """Return which of what makes a run is not as it was when a checkpoint was saved."""
     known = _read(folder).get("settings", {})  # earlier versions have none
-    return {name for name, value in known.items() if getattr(trainer.args, name, value) != value}
+    present = _settings(trainer)
+    return {name for name, value in known.items() if present.get(name, value) != value}
+
+
+def _settings(trainer: Any) -> dict[str, Any]:
+    found = {name: getattr(trainer.args, name) for name in _SETTINGS}
+    found["model"] = (
+        trainer.model.config.name_or_path
+    )  # the reference is what is loaded, not what was saved
+    data, columns = trainer.train_dataset, ("prompt", trainer.args.report_column)
+    if isinstance(data, Dataset) and set(columns) <= set(data.column_names):
+        plain = data.with_format(None)
+        text = json_text([plain[name][:] for name in columns])
+        found["prompts and reports"] = hashlib.sha256(text.encode()).hexdigest()
+    return found
 
 
 def _studies(trainer: Any) -> str | None:
