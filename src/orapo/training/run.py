@@ -98,7 +98,6 @@ def train(
         Interrupted: SIGTERM or SIGINT came; the checkpoint is saved.
     """
     folder = Path(config.output_dir)
-    find_model(run.model, run.model_revision)
     check_engine(config)
     _check_reporters(config.report_to)
     check_experts(run, config)
@@ -108,6 +107,7 @@ def train(
             f"{folder}: holds {earlier[-1].name} of an earlier run; go on from it with --resume, or "
             "train into another output_dir"
         )
+    find_model(run.model, run.model_revision)  # last of the checks, as it may ask the hub
     manifest = Path(run.data)
     studies = training_studies(run)
     try:
