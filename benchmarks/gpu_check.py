@@ -149,7 +149,7 @@ def run_step(command, answer, seconds, log):
         stdout=log,
         stderr=subprocess.STDOUT,
         cwd=ROOT,
-        env={**os.environ, MARK: mark},
+        env={**os.environ, MARK: mark, "CUDA_VISIBLE_DEVICES": one_gpu()},
         start_new_session=True,
     )
     late = False
@@ -172,6 +172,11 @@ def run_step(command, answer, seconds, log):
     elif (process.returncode or 0) < 0:
         verdict["why"] = f"killed by {signal.Signals(-process.returncode).name}"
     return {**verdict, "seconds": round(time.monotonic() - start, 1)}
+
+
+def one_gpu():
+    """The GPU that all steps use, of those that are to be seen: a process that sees several trains on none."""
+    return os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
 
 
 def end_marked(mark):

@@ -16,15 +16,21 @@ from orapo.training.recipe import read_recipe
 
 LORA = {"use_peft": True, "lora_r": 2, "lora_dropout": 0.0}
 FILMS = [1, 2, 1, 3]  # views of the four studies
+SIZES = [(20, 18), (44, 18), (24, 61)]
 
 
-def write_studies(folder: Path) -> Path:
-    """Write four studies of one to three films; film and age tell which study it is."""
+def write_studies(folder: Path, uneven: bool = False) -> Path:
+    """Write four studies of one to three films; film and age tell which study it is.
+
+    Args:
+        folder: Where to.
+        uneven: Whether films after the first of a study have other sizes.
+    """
     rows = []
     for i, report in enumerate(CORPUS):
         names = [f"s{i}-{view}.png" for view in range(FILMS[i])]
         for view, name in enumerate(names):
-            film = Image.linear_gradient("L").resize((20, 18))
+            film = Image.linear_gradient("L").resize(SIZES[view] if uneven else SIZES[0])
             film.point(lambda v, i=i, view=view: v // 4 + 40 * i + 10 * view).save(folder / name)
         rows.append({"study_id": f"s{i}", "images": names, "report": report, "age": 40 + i})
     rows = [{**row, "split": "train"} for row in rows]

@@ -19,6 +19,9 @@ STEPS = {
     "passes": SAYS.format("pass", ""),
     "fails": SAYS.format("fail", "the base has moved | by much"),
     "skips": SAYS.format("skipped", "vllm is not installed"),
+    "sees": VERDICT
+    + "import os;"
+    + "file.write_text(json.dumps({'state': 'pass', 'why': os.environ['CUDA_VISIBLE_DEVICES'], 'figures': {}}))",
     "raises": "raise SystemExit(3)",
     "dies": "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
     "says nothing": "pass",
@@ -60,6 +63,9 @@ def run(gpu_check, tmp_path):
 def test_every_step_has_its_line_whatever_becomes_of_the_ones_before(run):
     rows = run("raises", "dies", "says nothing", "fails", "skips", "passes")
     assert {name: (row["state"], row["why"]) for name, row in rows.items()} == {
+        "sees": VERDICT
+        + "import os;"
+        + "file.write_text(json.dumps({'state': 'pass', 'why': os.environ['CUDA_VISIBLE_DEVICES'], 'figures': {}}))",
         "raises": ("fail", "ended with code 3"),
         "dies": ("fail", "killed by SIGKILL"),
         "says nothing": ("fail", "left no verdict"),
@@ -161,3 +167,12 @@ def test_a_step_that_can_not_be_run_here_says_why(gpu_check, tmp_path):
         )
     assert verdict["state"] == "skipped", (tmp_path / "log").read_text()
     assert verdict["why"] == "on a GPU alone"
+
+
+@pytest.mark.parametrize(("given", "used"), [(None, "0"), ("2,3", "2"), ("", "")])
+def test_of_several_gpus_one_is_used(run, monkeypatch, given, used):
+    if given is None:
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    else:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", given)
+    assert run("sees")["sees"]["why"] == used

@@ -90,6 +90,18 @@ def test_rows_with_experts_need_what_the_recipe_says_of_them(plan_of):
     }
 
 
+def test_a_method_of_two_stages_is_left_out_where_the_first_would_leave_an_adapter(plan_of):
+    """A second stage can't begin from one; it would be found out when the first is trained."""
+    plan = plan_of({"use_peft": True})
+    two = {name for name, method in METHODS.items() if method.stages}
+    assert two == {"sft_grpo", "sft_grpo_slow"}
+    assert not two & set(plan.methods)
+    assert all("use_peft: false in the recipe" in plan.missing[name] for name in two)
+    assert "orapo" in plan.methods
+    with pytest.raises(OrapoError, match="none of the methods can run: SFT, then GRPO"):
+        plan_of({"use_peft": True}, methods=["sft_grpo"])
+
+
 def test_all_seeds_train_on_the_same_studies(plan_of):
     plan = plan_of(recipe={"studies_seed": 3, "data_seed": 5})
     recipes = [job.recipes[0] for job in plan.jobs()]

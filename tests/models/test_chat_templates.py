@@ -3,6 +3,7 @@
 import pytest
 from PIL import Image
 
+from checkpoints import shipped
 from orapo import OrapoError
 from orapo.data.conversation import user_message
 from orapo.generation import load_checkpoint
@@ -34,3 +35,23 @@ def test_a_checkpoint_without_a_template_is_refused_by_name(checkpoints):
     processor.chat_template = processor.tokenizer.chat_template = None
     with pytest.raises(OrapoError, match=r"pali: has no chat template.*docs/recipes\.md"):
         prepare_processor(processor, "pali")
+
+
+@pytest.mark.parametrize("name", ["qwen3_5_think", "qwen3_6", "qwen3_8"])
+def test_a_model_that_thinks_first_is_refused_and_taken_when_its_template_says_no(
+    name, checkpoints
+):
+    _, processor = load_checkpoint(checkpoints("qwen3-vl"), device="cpu")
+    processor.chat_template = shipped(name)
+    with pytest.raises(OrapoError, match="what it thinks would be taken for the report"):
+        prepare_processor(processor, "a model")
+    processor.chat_template = "{%- set enable_thinking = false %}" + shipped(name)
+    assert prepare_processor(processor, "a model") is processor
+
+
+def test_a_template_that_leaves_out_the_question_is_refused(checkpoints):
+    """Qwen3's own, for text alone: of a list of parts it renders nothing."""
+    _, processor = load_checkpoint(checkpoints("qwen3-vl"), device="cpu")
+    processor.chat_template = shipped("qwen3")
+    with pytest.raises(OrapoError, match="leaves out a question"):
+        prepare_processor(processor, "a model")

@@ -4,6 +4,8 @@ One batch of OraPO with each of the tiny checkpoints of `checkpoints.py`: studie
 """
 
 import json
+import re
+import shutil
 
 import pytest
 import torch
@@ -15,19 +17,25 @@ from orapo.generation import load_checkpoint
 from orapo.models.shared_films import encode_films_once, film_encoder
 from orapo.training.method.answers import ChosenAnswers, check_answer
 from orapo.training.trl_contract import image_tokens, select_vision, vision_fields
-from small_runs import LORA, call, make_trainer, mixed, recipe
+from small_runs import LORA, call, make_trainer, mixed, recipe, write_studies
 
 KINDS = list(BUILDERS)
 TRAINED_IN_FULL = {"qwen2.5-vl", "qwen3-vl", "smolvlm", "demo"}
 """By test_real_checkpoints.py."""
 
 
+@pytest.fixture(scope="module")
+def uneven(tmp_path_factory):
+    """Studies of up to three films, of different sizes."""
+    return write_studies(tmp_path_factory.mktemp("uneven"), uneven=True)
+
+
 @pytest.fixture(scope="module", params=KINDS)
-def batch(request, checkpoints, manifest, tmp_path_factory):
+def batch(request, checkpoints, uneven, tmp_path_factory):
     """A trainer, rows of its data set (two rollouts of each study) and TRL's batch of them."""
     folder = tmp_path_factory.mktemp(request.param)
     fields = {"per_device_train_batch_size": 8, "gradient_accumulation_steps": 1}
-    trainer = make_trainer(recipe(checkpoints(request.param), manifest, folder, **fields), mixed)
+    trainer = make_trainer(recipe(checkpoints(request.param), uneven, folder, **fields), mixed)
     rows = [trainer.train_dataset[i // 2] for i in range(8)]
     trainer.model.train()
     with torch.no_grad():
@@ -249,3 +257,61 @@ def test_a_template_that_drops_the_answer_stops_the_run(checkpoints):
     answers = ChosenAnswers(processor, processor.tokenizer, {processor.tokenizer.eos_token_id}, {})
     with pytest.raises(OrapoError, match=r"of a report of 9 words.*something else \(0 words\)"):
         answers.tokens([user_message("Say.")], [CORPUS[0]])
+
+
+@pytest.mark.parametrize("method", ["orapo", "sft", "dpo"])
+def test_a_template_that_ends_answers_otherwise_than_rollouts_end_stops_the_run(
+    method, checkpoints, manifest, tmp_path
+):
+    """Gemma 3 ends a turn by a token that is not the tokenizer's end; it has to be named as one."""
+    folder = tmp_path / "gemma3"
+    shutil.copytree(checkpoints("gemma3"), folder)
+    file = folder / "generation_config.json"
+    settings = json.loads(file.read_text())
+    file.write_text(json.dumps({**settings, "eos_token_id": settings["eos_token_id"][:1]}))
+    with pytest.raises(OrapoError, match="ends an answer by <end_of_turn>, which is no end"):
+        call("train", "--config", recipe(folder, manifest, tmp_path, method=method))
+
+
+@pytest.mark.parametrize("method", ["sft", "dpo"])
+def test_a_template_that_ends_no_answer_is_refused_where_trl_lays_it_out(
+    method, checkpoints, manifest, tmp_path
+):
+    """LLaVA-1.5 would learn to write on and on; OraPO's trainer adds the end itself."""
+    file = recipe(checkpoints("llava"), manifest, tmp_path, method=method)
+    with pytest.raises(OrapoError, match=r"the chat template ends no answer.*put </s> behind"):
+        call("train", "--config", file)
+
+
+@pytest.mark.parametrize("method", ["orapo", "sft", "dpo"])
+@pytest.mark.parametrize(
+    ("kind", "mark"),
+    [
+        ("smolvlm", "<end_of_utterance>"),
+        ("smolvlm", "<image>"),
+        ("qwen2.5-vl", "<|im_start|>"),
+        ("gemma3", "<start_of_image>"),
+    ],
+)
+def test_a_report_with_a_special_token_is_named_before_anything_is_trained(
+    kind, mark, method, checkpoints, tmp_path
+):
+    manifest = write_studies(tmp_path)
+    rows = [json.loads(line) for line in manifest.read_text().splitlines()]
+    rows[2]["report"] = f"Right lower lobe{mark} consolidation."
+    manifest.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    file = recipe(checkpoints(kind), manifest, tmp_path, method=method)
+    for more in ([], ["--dry-run"]):
+        with pytest.raises(
+            OrapoError, match=rf"1 reports hold special tokens.*{re.escape(mark)}.*: s2"
+        ):
+            call("train", "--config", file, *more)
+
+
+def test_arguments_of_the_template_that_no_other_command_knows_are_refused(
+    checkpoints, manifest, tmp_path
+):
+    options = {"chat_template_kwargs": {"add_vision_id": True}}
+    file = recipe(checkpoints("qwen2.5-vl"), manifest, tmp_path, **options)
+    with pytest.raises(OrapoError, match="orapo generate would ask otherwise"):
+        call("train", "--config", file)

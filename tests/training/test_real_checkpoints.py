@@ -4,12 +4,13 @@ Each test takes a tiny checkpoint of a class from a folder (`checkpoints.py`), a
 """
 
 import json
+import shutil
 
 import pytest
 import torch
 from PIL import Image
 
-from checkpoints import FILM_TOKENS
+from checkpoints import CORPUS, FILM_TOKENS
 from orapo import OrapoError
 from orapo.data.films.images import read_image
 from orapo.data.manifest import read_manifest
@@ -299,3 +300,92 @@ def test_under_zero_3_the_reference_is_read_from_the_policys_folder(
 def test_a_wrong_field_of_the_model_is_named(fields, message):
     with pytest.raises(OrapoError, match=message):
         RunConfig(model="m", data="d.jsonl", **fields)
+
+
+TEXT_ALONE = [r".*(language_model|text_model).*\.(q|k|v|o|gate|up|down)_proj"]
+
+
+def test_a_rate_of_a_tower_in_which_nothing_is_trained_is_refused(checkpoints, manifest, tmp_path):
+    fields = {**LORA, "lora_target_modules": TEXT_ALONE}
+    file = recipe(
+        checkpoints("qwen2.5-vl"), manifest, tmp_path, vision_learning_rate=1e-6, **fields
+    )
+    with pytest.raises(
+        OrapoError, match="vision_learning_rate 1e-06: no weight of the vision tower"
+    ):
+        call("train", "--config", file)
+
+
+def test_an_adapter_on_embeddings_that_are_the_head_too_is_refused(checkpoints, manifest, tmp_path):
+    fields = {**LORA, "lora_target_modules": ["q_proj", "embed_tokens"]}
+    file = recipe(checkpoints("qwen2.5-vl"), manifest, tmp_path, **fields)
+    with pytest.raises(OrapoError, match="share their weights with the head"):
+        call("train", "--config", file)
+    trained = make_trainer(recipe(checkpoints("idefics3"), manifest, tmp_path, **fields), mixed)
+    assert any("embed_tokens.lora" in name for name, _ in trained.model.named_parameters())
+
+
+def test_a_head_that_is_trained_beside_an_adapter_says_no_placeholder_either(
+    checkpoints, manifest, tmp_path
+):
+    fields = {**LORA, "lora_modules_to_save": ["lm_head"]}
+    trainer = make_trainer(recipe(checkpoints("idefics3"), manifest, tmp_path, **fields), mixed)
+    trainer.train()
+    tokenizer = trainer.processing_class.tokenizer
+    placeholders = sorted(set(tokenizer.all_special_ids) - set(trainer.eos_token_ids))
+    ids = tokenizer(CORPUS[0], return_tensors="pt")["input_ids"]
+    for model in (trainer.model, trainer.model.get_base_model()):
+        with torch.no_grad():
+            chances = model(input_ids=ids).logits.softmax(-1)
+        assert chances[..., placeholders].max() == 0
+    with torch.no_grad(), trainer.model.disable_adapter():  # the reference
+        chances = trainer.model(input_ids=ids).logits.softmax(-1)
+    assert chances[..., placeholders].max() == 0
+
+
+def test_steps_that_bfloat16_would_round_away_are_warned_of(
+    checkpoints, manifest, tmp_path, caplog
+):
+    fields = {"bf16": True, "learning_rate": 1e-6, "max_steps": 1}
+    file = recipe(checkpoints("qwen2.5-vl"), manifest, tmp_path, dtype="bfloat16", **fields)
+    call("train", "--config", file)
+    assert "all weights are trained in bfloat16" in caplog.text
+    (note,) = json.loads(call("train", "--config", file, "--dry-run", "--json"))["notes"][:1]
+    assert note.startswith("All weights are trained in bfloat16")
+    caplog.clear()
+    for number, other in enumerate(({"dtype": "float32"}, {"dtype": "bfloat16", **LORA})):
+        out = str(tmp_path / str(number))
+        file = recipe(
+            checkpoints("qwen2.5-vl"), manifest, tmp_path, output_dir=out, **fields, **other
+        )
+        call("train", "--config", file)
+        assert "Weights are trained" not in call("train", "--config", file, "--dry-run")
+    assert "weights are trained in" not in caplog.text
+
+
+def test_a_run_that_goes_on_with_another_k_says_so(checkpoints, manifest, tmp_path, caplog):
+    saved = {"save_strategy": "steps", "save_steps": 1, "per_device_train_batch_size": 4}
+    saved |= {"gradient_accumulation_steps": 1, "steps_per_generation": 2}
+    kind = checkpoints("qwen2.5-vl")
+    call("train", "--config", recipe(kind, manifest, tmp_path, max_steps=1, **saved))
+    file = recipe(kind, manifest, tmp_path, max_steps=2, num_generations=4, **saved)
+    call("train", "--config", file, "--resume")
+    assert "trained with other settings (num_generations); going on, but not" in caplog.text
+    assert "half-used generation is of another shape" in caplog.text
+    caplog.clear()
+    call("train", "--config", file, "--resume")
+    assert "other settings" not in caplog.text
+
+
+def test_a_run_that_goes_on_with_another_base_or_other_texts_says_so(
+    checkpoints, manifest, tmp_path, caplog
+):
+    """An adapter would lie on what it was not trained on, and y+ would be another."""
+    saved = {"save_strategy": "steps", "save_steps": 1, **LORA}
+    base = tmp_path / "other"
+    shutil.copytree(checkpoints("qwen2.5-vl"), base)
+    file = recipe(checkpoints("qwen2.5-vl"), manifest, tmp_path, max_steps=1, **saved)
+    call("train", "--config", file)
+    file = recipe(base, manifest, tmp_path, max_steps=2, **{**saved, "prompt_fields": []})
+    call("train", "--config", file, "--resume")
+    assert "trained with other settings (model, prompts and reports)" in caplog.text

@@ -298,6 +298,11 @@ def read_plan(
         for wanted in METHODS[name].wants:
             if not recipe.get(wanted):
                 missing[name] = f"{wanted} in the recipe"
+        if run.use_peft and METHODS[name].stages:  # of the first stage an adapter would be left
+            missing[name] = "use_peft: false in the recipe, since a stage begins from a whole model"
+    if not set(methods) - set(missing):
+        needed = "; ".join(f"{METHODS[name].title} needs {one}" for name, one in missing.items())
+        raise OrapoError(f"{config}: none of the methods can run: {needed}")
     return AblationPlan(
         recipe,
         out,

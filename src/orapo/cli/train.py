@@ -14,7 +14,6 @@ from rich.table import Table
 from orapo.cli.parts.progress import saying_what_is_kept
 from orapo.errors import MissingExtraError, OrapoError
 from orapo.locking import locked
-from orapo.models.hub import find_model
 from orapo.writing import json_text, remove_leftovers
 
 if TYPE_CHECKING:
@@ -77,7 +76,6 @@ def train(
         runs.quiet_libraries()
         arguments += recipes.without_gpu()
     run, settings = recipes.read_recipe(arguments)
-    find_model(run.model, run.model_revision)
     if dry_run:
         from orapo.training.preparing.dry_run import dry_run as look
         from orapo.training.preparing.dry_run import hardware

@@ -29,7 +29,8 @@ def load_checkpoint(
 
     Weights come from safetensors only, all of them, and must be finite numbers. A folder is read as it
     lies there; nothing is fetched. In a folder with a LoRA adapter, the model that it was trained on is
-    loaded, and the adapter merged into its weights.
+    loaded, and the adapter merged into its weights. Of the checkpoint's own decoding settings only the
+    special tokens stay (`orapo.models.plain_decoding`).
 
     Args:
         name: A checkpoint's folder, or a name on the hub (then transformers fetches it).
@@ -98,7 +99,11 @@ def load_checkpoint(
     broken = not_finite(model)
     if broken is not None:
         raise OrapoError(f"{name}: weights are not finite numbers, for example in {broken}")
-    return model.eval(), prepare_processor(processor, str(name))
+    from orapo.models.plain_decoding import decode_plainly
+
+    prepare_processor(processor, str(name))
+    decode_plainly(model, processor.tokenizer)
+    return model.eval(), processor
 
 
 def is_adapter(folder: Path) -> bool:

@@ -17,7 +17,7 @@ from orapo.data.conversation import user_message
 from orapo.data.films.images import shown
 from orapo.errors import MissingExtraError, OrapoError
 from orapo.generation.reports import Decoding, Sample, placeholder_tokens
-from orapo.models.chat_templates import begins_twice
+from orapo.models.chat_templates import begins_twice, prepare_processor
 from orapo.models.finite import not_finite_in
 from orapo.models.hub import find_model
 from orapo.models.whole import check_intact
@@ -37,7 +37,8 @@ class VllmWriter:
 
     Raises:
         MissingExtraError: vLLM is not installed.
-        OrapoError: The checkpoint is torn, or its weights are not finite (of a folder's, not of the hub's).
+        OrapoError: The checkpoint is torn, its weights are not finite (of a folder's, not of the hub's), or its
+            chat template is none for reports.
     """
 
     def __init__(
@@ -57,7 +58,8 @@ class VllmWriter:
         broken = not_finite_in(Path(name))  # vLLM keeps its weights in a process of its own
         if broken is not None:
             raise OrapoError(f"{name}: weights are not finite numbers, for example in {broken}")
-        self._processor = AutoProcessor.from_pretrained(name, trust_remote_code=remote_code)
+        processor = AutoProcessor.from_pretrained(name, trust_remote_code=remote_code)
+        self._processor = prepare_processor(processor, name)
         self._begins_twice = begins_twice(self._processor)
         self._llm = vllm.LLM(
             model=name,

@@ -1,15 +1,22 @@
-"""Chat templates of checkpoints: one has to be there, and a begin token is said once.
+"""Chat templates of checkpoints: one has to be there and show what is asked, and a begin token is said once.
 
 Templates that begin with the begin token (Gemma 3, Llama 3) are meant for tokenizers that are told not to
 add it; tokenizers that are not told say it twice, and a model that was never shown that writes otherwise.
 TRL's prompts would then be longer than the token types that it makes of the same text.
+
+Templates of models that think before they answer leave the thoughts open at the end of a prompt (Qwen3.5): what is
+thought would be read as the report, and FactS would reward it.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Any, Final
 
 from orapo.errors import OrapoError
+
+_ASKED: Final = "Report."
+_THOUGHTS: Final = re.compile(r"</?think(?:ing)?>")
 
 
 def prepare_processor(processor: Any, name: str) -> Any:
@@ -23,13 +30,27 @@ def prepare_processor(processor: Any, name: str) -> Any:
         The processor.
 
     Raises:
-        OrapoError: It has no template.
+        OrapoError: It has no template, one that leaves out what is asked, or one that lets the model think.
     """
-    template = getattr(processor, "chat_template", None)
-    if template is None and getattr(processor.tokenizer, "chat_template", None) is None:
+    if getattr(processor, "chat_template", None) is None:
+        processor.chat_template = getattr(processor.tokenizer, "chat_template", None)
+    if processor.chat_template is None:
         raise OrapoError(
             f"{name}: has no chat template, so how a prompt and a report are laid out is not known; put a "
             "chat_template.jinja into the checkpoint's folder (docs/recipes.md gives PaliGemma's)"
+        )
+    prompt = _prompt(processor)
+    if _ASKED not in prompt:
+        raise OrapoError(
+            f"{name}: its chat template leaves out a question that comes with a film; put one for films into the "
+            "checkpoint's folder (chat_template.jinja)"
+        )
+    thoughts = _THOUGHTS.findall(prompt)
+    if thoughts and not thoughts[-1].startswith("</"):
+        raise OrapoError(
+            f"{name}: its chat template lets the model think before it answers, and what it thinks would be "
+            "taken for the report; put {%- set enable_thinking = false %} before the first line of its "
+            "chat_template.jinja, or take an instruct version of the model"
         )
     if begins_twice(processor):
         processor.text_kwargs = {
@@ -42,10 +63,15 @@ def prepare_processor(processor: Any, name: str) -> Any:
 def begins_twice(processor: Any) -> bool:
     """Say whether both template and tokenizer put the begin token first."""
     begin = processor.tokenizer.bos_token
-    if begin is None:
+    if begin is None or not _prompt(processor).startswith(begin):
         return False
-    parts = [{"type": "image"}, {"type": "text", "text": "Report."}]
+    return len(processor.tokenizer(begin)["input_ids"]) > 1
+
+
+def _prompt(processor: Any) -> str:
+    """Return the prompt of a film and a question."""
+    parts = [{"type": "image"}, {"type": "text", "text": _ASKED}]
     text = processor.apply_chat_template(
         [{"role": "user", "content": parts}], add_generation_prompt=True, tokenize=False
     )
-    return bool(text.startswith(begin)) and len(processor.tokenizer(begin)["input_ids"]) > 1
+    return str(text)

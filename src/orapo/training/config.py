@@ -183,6 +183,11 @@ class OraPOConfig(GRPOConfig):
                 f"method {self.method} needs loss_type {' or '.join(EXACT_LOSS_TYPES)}, not "
                 f"{self.loss_type}: others divide the weights of the mix out again"
             )
+        if self.top_entropy_quantile < 1:
+            raise OrapoError(
+                "top_entropy_quantile must be 1: TRL would choose tokens by their entropy times the weight of their "
+                "rollout, which is 1 - w, and loss_length's"
+            )
         if self.log_samples:
             self.log_completions: bool = True
         super().__post_init__()

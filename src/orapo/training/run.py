@@ -19,8 +19,9 @@ from transformers.integrations import (
 from orapo.data.conversation import check_views, shown_films
 from orapo.data.manifest import read_manifest
 from orapo.data.study import Study
-from orapo.data.target import check_target, study_labels
+from orapo.data.target import check_target, study_labels, target_text
 from orapo.errors import OrapoError, RunFailedError
+from orapo.models.hub import find_model
 from orapo.models.whole import marking, whole_checkpoints
 from orapo.preferences import read_preferences
 from orapo.training.config import OraPOConfig
@@ -29,10 +30,11 @@ from orapo.training.method.experts import ExpertPairs, check_pairs
 from orapo.training.method.trainer import OraPOTrainer
 from orapo.training.preparing.balance import shown_rows
 from orapo.training.preparing.dataset import supervised_rows, training_dataset
+from orapo.training.preparing.engines import check_engine, check_vllm, engine_asked_for
 from orapo.training.preparing.pairs import offline_pairs
-from orapo.training.preparing.policy import load_policy
+from orapo.training.preparing.policy import load_policy, lost_steps
 from orapo.training.preparing.self_check import self_check
-from orapo.training.preparing.vllm import check_vllm
+from orapo.training.preparing.texts import check_texts
 from orapo.training.recipe import RunConfig
 from orapo.training.rewards.learned import LearnedReward
 from orapo.training.rewards.terms import Reward, reward_engine, rewards_of
@@ -88,13 +90,14 @@ def train(
         ``config.output_dir``.
 
     Raises:
-        OrapoError: There is nothing to train on, nothing to resume from, or an earlier run's
-            checkpoints where this one's are to go.
+        OrapoError: There is no such model, nothing to train on, nothing to resume from, an earlier run's
+            checkpoints where this one's are to go, or an engine that would not run.
         RunFailedError: Too many studies can't be read, the disk is full, or weights are no longer finite.
         RewardError: A reward function failed, or gave what is no reward.
         Interrupted: SIGTERM or SIGINT came; the checkpoint is saved.
     """
     folder = Path(config.output_dir)
+    check_engine(config)
     _check_reporters(config.report_to)
     check_experts(run, config)
     checkpoint = last_checkpoint(folder) if resume else None
@@ -103,6 +106,7 @@ def train(
             f"{folder}: holds {earlier[-1].name} of an earlier run; go on from it with --resume, or "
             "train into another output_dir"
         )
+    find_model(run.model, run.model_revision)  # last of the checks, as it may ask the hub
     manifest = Path(run.data)
     studies = training_studies(run)
     try:
@@ -129,6 +133,9 @@ def train(
         )
     check_vllm(run, config, (film for study in studies for film in shown_films(study, views)))
     model, processor, adapter = load_policy(run, config)
+    if first and (lost := lost_steps(run, config, model.dtype, engine_asked_for(config))):
+        logger.warning("%s", lost)
+    check_texts(config, processor, learned_texts(run, studies))
     callbacks: list[TrainerCallback] = [LogFile(folder / LOG_FILE)]
     probe = None
     if run.probe_every and run.probe_split:
@@ -203,6 +210,21 @@ def train(
                 processor.save_pretrained(folder)
             write_card(folder, run, config, studies, trainer)
     return folder
+
+
+def learned_texts(run: RunConfig, studies: Sequence[Study]) -> dict[str, list[str]]:
+    """Return by study what a run learns to write, or not to: its report, and experts' pairs of reports.
+
+    Raises:
+        OrapoError: The judgements can't be read.
+    """
+    target = check_target(run.target)
+    texts = {study.study_id: [target_text(study, target)] for study in studies}
+    if run.preferences:
+        experts = ExpertPairs(read_preferences(Path(run.preferences)))
+        for study_id, own in texts.items():
+            own += [text for pair in experts.of(study_id) for text in pair]
+    return texts
 
 
 def check_experts(run: RunConfig, config: OraPOConfig) -> None:

@@ -963,6 +963,7 @@ def test_a_missing_column_is_said_before_anything_runs(tiny_model, tiny_processo
         ("lesson", "none"),
         ("max_minutes", -1.0),
         ("vision_learning_rate", -1e-4),
+        ("top_entropy_quantile", 0.2),  # TRL compares entropies times the weights of the mix
     ],
 )
 def test_a_wrong_setting_is_named(field, value, tmp_path):

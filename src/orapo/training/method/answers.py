@@ -60,6 +60,7 @@ class ChosenAnswers:
         if not self._checked:
             for text, ids in known.items():
                 check_answer(self._tokenizer, ids, text)
+                check_end(self._tokenizer, ids, self._end_tokens)
             self._checked = bool(known)
         return [known[text] for text in reports]
 
@@ -114,6 +115,33 @@ def check_answer(tokenizer: Any, ids: Sequence[int], text: str) -> None:
             f"the chat template and the tokenizer make {len(ids)} tokens of a report of "
             f"{len(text.split())} words, and those say something else ({words} words): nothing could be "
             "learned from that; does the template render the assistant's message whole?"
+        )
+
+
+def check_end(tokenizer: Any, ids: Sequence[int], ends: Collection[int]) -> None:
+    """Check that an answer ends as a rollout can end.
+
+    Args:
+        tokenizer: The model's.
+        ids: Token ids of the answer, as the template lays it out.
+        ends: Tokens that end a rollout.
+
+    Raises:
+        OrapoError: It ends by a token that ends no rollout, and that none may have; or it does not end.
+    """
+    end = next((place for place, token in enumerate(ids) if token in ends), None)
+    between = set(tokenizer.all_special_ids) & set(ids[:end])
+    if between:
+        names = ", ".join(tokenizer.convert_ids_to_tokens(sorted(between)))
+        raise OrapoError(
+            f"the chat template ends an answer by {names}, which is no end of the model's own: no rollout could "
+            "end as a report does; put its id into eos_token_id of the checkpoint's generation_config.json"
+        )
+    if end is None:
+        raise OrapoError(
+            "the chat template ends no answer, so that a model would learn to write on behind a report; let it put "
+            f"{tokenizer.eos_token} behind the assistant's message (chat_template.jinja), or train by method orapo "
+            "or grpo, which put it there"
         )
 
 

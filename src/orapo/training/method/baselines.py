@@ -9,18 +9,19 @@ over K.
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any, Final
 
 from datasets import Dataset
-from transformers import PreTrainedModel, TrainingArguments
+from transformers import PreTrainedModel, Trainer, TrainingArguments
 from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
 from orapo.errors import OrapoError
-from orapo.generation.reports import placeholder_tokens
+from orapo.generation.reports import end_tokens, placeholder_tokens
 from orapo.models.shared_films import encode_films_once
 from orapo.training.config import OraPOConfig
-from orapo.training.method.answers import check_answer
+from orapo.training.method.answers import check_answer, check_end
 from orapo.training.method.pace import OwnPace
 from orapo.training.method.placeholders import take_out
 from orapo.training.surviving.resumable import WholeCheckpoints
@@ -29,7 +30,22 @@ _IGNORED: Final = -100
 """A label that no loss is computed for."""
 
 
-class SupervisedTrainer(OwnPace, WholeCheckpoints, SFTTrainer):
+class _LearnsAnswers(Trainer):
+    """Looks at what a trainer of TRL makes of an answer."""
+
+    def _check(self, ids: Sequence[int], text: str) -> None:
+        """Check that an answer's tokens say what it says, and end.
+
+        Raises:
+            OrapoError: They don't.
+        """
+        tokenizer = self.processing_class.tokenizer
+        ends = end_tokens(self.model.generation_config.eos_token_id)
+        check_answer(tokenizer, ids, text)
+        check_end(tokenizer, ids, ends | {tokenizer.eos_token_id})
+
+
+class SupervisedTrainer(OwnPace, WholeCheckpoints, _LearnsAnswers, SFTTrainer):
     """SFTTrainer with checkpoints that are whole and a budget of minutes.
 
     Args:
@@ -47,15 +63,11 @@ class SupervisedTrainer(OwnPace, WholeCheckpoints, SFTTrainer):
         row = train_dataset[0]
         batch = self.data_collator([dict(row)])
         answer = batch["labels"][0]
-        check_answer(
-            self.processing_class.tokenizer,
-            answer[answer != _IGNORED].tolist(),
-            row["completion"][0]["content"],
-        )
+        self._check(answer[answer != _IGNORED].tolist(), row["completion"][0]["content"])
         self.keep_pace(config)
 
 
-class OfflineTrainer(OwnPace, WholeCheckpoints, DPOTrainer):
+class OfflineTrainer(OwnPace, WholeCheckpoints, _LearnsAnswers, DPOTrainer):
     """DPOTrainer with checkpoints that are whole, a budget of minutes, and no probability for placeholders.
 
     Args:
@@ -79,7 +91,7 @@ class OfflineTrainer(OwnPace, WholeCheckpoints, DPOTrainer):
         batch = self.data_collator([dict(row)])
         for side, name in enumerate(("chosen", "rejected")):
             answer = batch["input_ids"][side][batch["completion_mask"][side] == 1]
-            check_answer(self.processing_class.tokenizer, answer.tolist(), row[name][0]["content"])
+            self._check(answer.tolist(), row[name][0]["content"])
         ends = self.model.generation_config.eos_token_id
         unwanted = placeholder_tokens(ends, self.processing_class.tokenizer)
         for each in (self.model, self.ref_model):

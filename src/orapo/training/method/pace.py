@@ -66,7 +66,7 @@ def tower_at_its_own_pace(trainer: Any, rate: float | None) -> Iterator[None]:
         rate: The tower's peak; None leaves it as the others, 0 freezes it.
 
     Raises:
-        OrapoError: The model has no tower that is known.
+        OrapoError: The model has no tower that is known, or none of its weights is trained.
     """
     if rate is None:
         yield
@@ -77,6 +77,11 @@ def tower_at_its_own_pace(trainer: Any, rate: float | None) -> Iterator[None]:
     if rate == 0:
         for parameter in tower:
             parameter.requires_grad_(False)
+    elif not any(parameter.requires_grad for parameter in tower):
+        raise OrapoError(
+            f"vision_learning_rate {rate:g}: no weight of the vision tower is trained, since the adapter is elsewhere; "
+            "leave it out, or let lora_target_modules name layers of the tower"
+        )
     yield
     if rate:
         own_learning_rate(trainer.optimizer, tower, rate)

@@ -34,16 +34,26 @@ def take_out(model: Any, tokens: Collection[int]) -> bool:
         leaves the tokens out.
     """
     head = model.get_output_embeddings()
-    if (
-        not isinstance(head, nn.Linear)
-        or head._parameters.get("bias") is not None
-        or not head.weight.is_floating_point()
-        or is_deepspeed_zero3_enabled()
-    ):
+    heads = [head]
+    if hasattr(
+        head, "modules_to_save"
+    ):  # PEFT trains a copy of the head, and the reference is the other
+        heads = [head.original_module, *head.modules_to_save.values()]
+    if is_deepspeed_zero3_enabled() or not all(map(_can_lose_words, heads)):
         return False
-    if "bias" in head._parameters:
-        del head._parameters["bias"]
-        bias = torch.zeros(head.out_features, dtype=head.weight.dtype, device=head.weight.device)
-        head.register_buffer("bias", bias, persistent=False)
-    head.bias[sorted(tokens)] = NEVER
+    for each in heads:
+        if "bias" in each._parameters:
+            del each._parameters["bias"]
+            like = {"dtype": each.weight.dtype, "device": each.weight.device}
+            bias = torch.zeros(each.out_features, **like)
+            each.register_buffer("bias", bias, persistent=False)
+        each.bias[sorted(tokens)] = NEVER
     return True
+
+
+def _can_lose_words(head: nn.Module) -> bool:
+    return (
+        isinstance(head, nn.Linear)
+        and head._parameters.get("bias") is None
+        and head.weight.is_floating_point()
+    )

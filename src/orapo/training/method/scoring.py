@@ -7,6 +7,7 @@ no words.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from contextlib import ExitStack
 from statistics import fmean
@@ -21,11 +22,14 @@ from transformers.integrations import is_deepspeed_zero3_enabled
 
 from orapo.models.chat_templates import prepare_processor
 from orapo.models.clean_base import clean_after
+from orapo.models.plain_decoding import decode_plainly
 from orapo.models.shared_films import encode_films_once
 from orapo.training import trl_contract
 from orapo.training.method.answers import ChosenAnswers, JointReports, fit
 from orapo.training.method.placeholders import take_out
 from orapo.training.surviving.resumable import ResumableTrainer
+
+logger = logging.getLogger(__name__)
 
 MOST_REPORTS: Final = 2000
 """Of more, so many are counted for their mean length, spread evenly: it is exact to about one per cent."""
@@ -45,6 +49,8 @@ class ScoringTrainer(ResumableTrainer):
             if trl_contract.samples_with_vllm(self) and self.args.vllm_mode == "colocate":
                 trl_contract.refuse_colocate()
         tokenizer, end_tokens = trl_contract.tokenizer(self), trl_contract.end_tokens(self)
+        policy = self.model.get_base_model() if is_peft_model(self.model) else self.model
+        decode_plainly(self.accelerator.unwrap_model(policy), tokenizer)
         # TRL suppresses the image token alone, and not even that under vLLM; any placeholder (image,
         # video, role marks) in a rollout would break the match of image tokens and image features,
         # or end up in the text.
@@ -52,16 +58,20 @@ class ScoringTrainer(ResumableTrainer):
         trl_contract.suppress_tokens(self, placeholders - end_tokens)
         for each in (self.model, self.ref_model):
             if each is not None:
-                take_out(self.accelerator.unwrap_model(each), placeholders - end_tokens)
+                model = self.accelerator.unwrap_model(each)
+                if not take_out(model, placeholders - end_tokens) and each is self.model:
+                    logger.warning(
+                        "special tokens are not sampled, but keep their probability where rollouts are scored: "
+                        "this head, or this engine, has no place to take it"
+                    )
                 if self.args.share_films:
                     encode_films_once(each)
         if trl_contract.samples_with_vllm(self) and is_peft_model(self.model):
             whole = not (self.is_fsdp_enabled or is_deepspeed_zero3_enabled())
-            policy = self.accelerator.unwrap_model(self.model)
-            trl_contract.wrap_sync(self, lambda sync: clean_after(sync, policy, sharded=not whole))
+            adapted = self.accelerator.unwrap_model(self.model)
+            trl_contract.wrap_sync(self, lambda sync: clean_after(sync, adapted, sharded=not whole))
         self._pad_id = tokenizer.pad_token_id
         head = ("log_probs", "entropy")
-        policy = self.model.get_base_model() if is_peft_model(self.model) else self.model
         switches = [trl_contract.TemperatureSwitch(policy, self.temperature, head)]
         if self.ref_model is not None:
             unwrapped = self.accelerator.unwrap_model(self.ref_model)

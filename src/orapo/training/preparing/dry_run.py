@@ -19,9 +19,11 @@ from orapo.data.target import check_target, study_labels, target_text
 from orapo.errors import OrapoError
 from orapo.facts.forms.sentences import split_sentences
 from orapo.labels import CHEXPERT
+from orapo.models.hub import find_model
 from orapo.training.config import OraPOConfig
 from orapo.training.preparing.balance import shown_rows
 from orapo.training.preparing.dataset import training_dataset
+from orapo.training.preparing.engines import check_vllm
 from orapo.training.preparing.estimate import (
     GIB,
     Engine,
@@ -32,9 +34,14 @@ from orapo.training.preparing.estimate import (
     model_shape,
     peak,
 )
-from orapo.training.preparing.policy import load_config, load_processor, lora_config
+from orapo.training.preparing.policy import (
+    load_config,
+    load_processor,
+    lora_config,
+    lost_steps,
+)
 from orapo.training.preparing.self_check import SelfCheck, self_check
-from orapo.training.preparing.vllm import check_vllm
+from orapo.training.preparing.texts import check_texts
 from orapo.training.recipe import RunConfig
 from orapo.training.rewards.terms import rewards_of
 from orapo.training.surviving.films import SetAside, readable_studies
@@ -220,6 +227,7 @@ def dry_run(
         OrapoError: Data, model or batch can't be used.
         RunFailedError: Too many studies can't be read.
     """
+    find_model(run.model, run.model_revision)
     views = check_views(run.views)
     set_aside = SetAside(len(studies), run.max_unreadable_share)
     readable = readable_studies(studies, views, set_aside, quiet=config.disable_tqdm)
@@ -236,6 +244,8 @@ def dry_run(
     processor = load_processor(run)
     prompt, images, patches = _longest_prompt(processor, model_config, dataset)
     reports = [target_text(study, target) for study in readable]
+    ids = [study.study_id for study in readable]
+    check_texts(config, processor, {one: [text] for one, text in zip(ids, reports, strict=True)})
     lengths = _report_lengths(processor, reports)
     shape = model_shape(model_config, lora_config(run))
     engine = _engine(run, config, model_config, machine)
@@ -270,7 +280,7 @@ def dry_run(
         parts=tuple(memory_parts(shape, load, engine, machine.gpu)),
         host=host_memory(shape, engine),
         longest_report=max(lengths),
-        notes=tuple(_notes(config, load, lengths, processor)),
+        notes=tuple(_notes(run, config, load, lengths, processor, model_config, machine)),
         hours=None if step_seconds is None else plan.steps * step_seconds / 3600,
         judge_calls=calls,
         judge_tokens=tokens,
@@ -279,9 +289,7 @@ def dry_run(
 
 
 def _engine(run: RunConfig, config: OraPOConfig, model_config: Any, machine: Hardware) -> Engine:
-    saved = getattr(model_config, "dtype", None) or torch.float32
-    dtype = saved if run.dtype in (None, "auto") else getattr(torch, str(run.dtype))
-    dtype = getattr(torch, dtype) if isinstance(dtype, str) else dtype
+    dtype = _dtype(run, model_config)
     narrow = config.bf16 or config.fp16
     size = torch.empty((), dtype=dtype).element_size()
     mode = config.vllm_mode if config.use_vllm else "here"
@@ -303,6 +311,13 @@ def _engine(run: RunConfig, config: OraPOConfig, model_config: Any, machine: Har
     )
 
 
+def _dtype(run: RunConfig, model_config: Any) -> torch.dtype:
+    """Return in which dtype the weights are loaded."""
+    saved = getattr(model_config, "dtype", None) or torch.float32
+    dtype = saved if run.dtype in (None, "auto") else getattr(torch, str(run.dtype))
+    return getattr(torch, dtype) if isinstance(dtype, str) else dtype
+
+
 def checkpointing(config: Any) -> bool:
     """Say whether activations are computed again; transformers renames the field."""
     for name in ("activation_checkpointing", "gradient_checkpointing"):
@@ -319,8 +334,23 @@ def _report_lengths(processor: Any, reports: Sequence[str]) -> list[int]:
 
 
 def _notes(
-    config: OraPOConfig, load: Load, lengths: Sequence[int], processor: Any
+    run: RunConfig,
+    config: OraPOConfig,
+    load: Load,
+    lengths: Sequence[int],
+    processor: Any,
+    model_config: Any,
+    machine: Hardware,
 ) -> Iterator[str]:
+    lost = lost_steps(run, config, _dtype(run, model_config), machine.engine)
+    if lost:
+        yield lost[0].upper() + lost[1:]
+    room = getattr(model_config.get_text_config(), "max_position_embeddings", None)
+    if room and load.prompt + config.max_completion_length > room:
+        yield (
+            f"Prompt and answer take up to {load.prompt + config.max_completion_length} tokens, more than the "
+            f"{room} that the model was made for: what it writes behind them is worth little"
+        )
     most = config.max_completion_length
     cut = sum(length > most for length in lengths)
     if cut:

@@ -30,7 +30,8 @@ def load_policy(run: RunConfig, config: OraPOConfig) -> tuple[Any, Any, Any]:
 
     Raises:
         MissingExtraError: Quantised loading without bitsandbytes.
-        OrapoError: There is no such model, or it is an adapter itself.
+        OrapoError: There is no such model, it is an adapter itself, or the recipe's would not be what is
+            saved of it.
     """
     folder = Path(run.model)
     if is_adapter(folder):
@@ -60,7 +61,52 @@ def load_policy(run: RunConfig, config: OraPOConfig) -> tuple[Any, Any, Any]:
         options=options,
     )
     limit_pixels(processor, run.min_pixels, run.max_pixels)
-    return model, processor, lora_config(run)
+    adapter = lora_config(run)
+    _refuse_tied(model, adapter)
+    return model, processor, adapter
+
+
+def _refuse_tied(model: Any, adapter: Any) -> None:
+    """Refuse LoRA on embeddings whose weights are the head's too: merging would put it into both.
+
+    Raises:
+        OrapoError: It is asked for.
+    """
+    words, head = model.get_input_embeddings(), model.get_output_embeddings()
+    if adapter is None or head is None or words.weight is not head.weight:
+        return
+    from peft.tuners.tuners_utils import check_target_module_exists
+
+    (name,) = [name for name, module in model.named_modules() if module is words]
+    if check_target_module_exists(adapter, name):
+        raise OrapoError(
+            f"lora_target_modules: the embeddings ({name}) share their weights with the head, so that the adapter, "
+            "merged, would change both and write other reports than those that were trained; leave them out, or "
+            "train them whole by lora_modules_to_save"
+        )
+
+
+def lost_steps(run: RunConfig, config: OraPOConfig, dtype: Any, engine: str) -> str | None:
+    """Say of a run of all weights if most of its steps would be lost in rounding.
+
+    bfloat16 holds eight bits of a number: what changes a weight by less than a part in 512 leaves it as it was.
+
+    Args:
+        run: Whether an adapter is trained, whose weights PEFT keeps in float32.
+        config: Its learning rate.
+        dtype: Of the weights.
+        engine: That spreads them, and keeps a copy of them in float32; empty: none.
+    """
+    import torch
+
+    if run.use_peft or engine or dtype not in (torch.bfloat16, torch.float16):
+        return None
+    return (
+        f"all weights are trained in {str(dtype).removeprefix('torch.')}, in which most of them can't hold a step of "
+        f"learning_rate {config.learning_rate:g}: it is rounded away, and the run learns less than it seems; dtype: "
+        "float32 (with bf16: true for the arithmetic) keeps every step, and so do an adapter (use_peft: true), "
+        "DeepSpeed and FSDP"
+    )
 
 
 def load_config(run: RunConfig) -> Any:

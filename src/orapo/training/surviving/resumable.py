@@ -40,6 +40,16 @@ from orapo.writing import finite_only, json_text, written_beside
 
 LOOP_FILE: Final = "loop_state.json"
 
+_SHAPE: Final = frozenset(
+    (
+        *("num_generations", "per_device_train_batch_size", "gradient_accumulation_steps"),
+        *("steps_per_generation", "num_iterations"),
+    )
+)
+"""Settings that say how rollouts lie in a generation."""
+_SETTINGS: Final = (*sorted(_SHAPE), "method", "lesson", "rejected", "loss_type", "seed")
+"""Settings that a checkpoint remembers: with others its run is another one."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -221,6 +231,16 @@ class ResumableTrainer(WholeCheckpoints, GRPOTrainer):
         self.add_callback(_GoesOn(self, folder))
         self._rotate(folder)  # a kill may have kept it from being done
         position = self.oracle.load(folder)
+        changed = changed_settings(self, folder)
+        if changed:
+            logger.warning(
+                "%s: trained with other settings (%s); going on, but not to the same end",
+                folder,
+                ", ".join(sorted(changed)),
+            )
+        if position and changed & _SHAPE:
+            logger.warning("its half-used generation is of another shape and is left out")
+            position = 0
         trl_contract.skip_epochs(self._sampler, int(self.state.epoch or 0))
         if self.args.ignore_data_skip:  # the run goes on with other studies
             self.oracle.forget_generation()
@@ -267,6 +287,7 @@ def save_loop(trainer: Any, folder: Path) -> None:
         state["watch"] = trainer.watch.saved()
         state["budget"] = trainer.budget.saved()
         state["studies"] = _studies(trainer)
+        state["settings"] = _settings(trainer)
         with written_beside(folder / LOOP_FILE, shared=True) as part:
             part.write_text(json_text(finite_only(state)), encoding="utf-8")
 
@@ -320,6 +341,26 @@ def load_figures(trainer: Any, folder: Path) -> None:
     own = len(losses) == trainer.args.world_size
     loss = losses[trainer.args.process_index] if own else sum(losses) / len(losses)
     trl_contract.resume_means(trainer, loss=loss, **means)
+
+
+def changed_settings(trainer: Any, folder: Path) -> set[str]:
+    """Return which of what makes a run is not as it was when a checkpoint was saved."""
+    known = _read(folder).get("settings", {})  # earlier versions have none
+    present = _settings(trainer)
+    return {name for name, value in known.items() if present.get(name, value) != value}
+
+
+def _settings(trainer: Any) -> dict[str, Any]:
+    found = {name: getattr(trainer.args, name) for name in _SETTINGS}
+    found["model"] = (
+        trainer.model.config.name_or_path
+    )  # the reference is what is loaded, not what was saved
+    data, columns = trainer.train_dataset, ("prompt", trainer.args.report_column)
+    if isinstance(data, Dataset) and set(columns) <= set(data.column_names):
+        plain = data.with_format(None)
+        text = json_text([plain[name][:] for name in columns])
+        found["prompts and reports"] = hashlib.sha256(text.encode()).hexdigest()
+    return found
 
 
 def _studies(trainer: Any) -> str | None:

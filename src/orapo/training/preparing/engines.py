@@ -1,13 +1,21 @@
-"""Which models can sample with vLLM beside TRL, and with which films: what would be garbage is refused."""
+"""What spreads a model over GPUs, and what samples from it: refused where it would not do what is asked.
+
+accelerate leaves FSDP and DeepSpeed out without a word where it can't run them; vLLM beside TRL would write about
+something else than the films.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import trl
+from accelerate import DistributedType
 from PIL import Image
+from transformers.utils import strtobool
 
 from orapo.data.films.images import read_image
 from orapo.errors import OrapoError
@@ -15,6 +23,48 @@ from orapo.training.config import OraPOConfig
 from orapo.training.preparing.policy import load_processor
 from orapo.training.recipe import RunConfig
 from orapo.training.trl_contract import refuse_colocate
+
+
+def check_engine(config: OraPOConfig) -> None:
+    """Refuse a run in which every process would hold all weights though they were to be spread.
+
+    Args:
+        config: The run's, which may ask for FSDP or DeepSpeed itself; else accelerate's launcher does.
+
+    Raises:
+        OrapoError: It is asked for, and accelerate would train without it; or one process sees several
+            GPUs, which TRL's trainers refuse when all is loaded.
+    """
+    if config.n_gpu > 1:
+        raise OrapoError(
+            f"{config.n_gpu} GPUs are to be seen, and one process trains on one; start it by accelerate launch "
+            "(docs/gpus.md), or let it see one alone: CUDA_VISIBLE_DEVICES=0"
+        )
+    kind = config.distributed_state.distributed_type if config.distributed_state else None
+    engine = engine_asked_for(config)
+    if engine == "FSDP" and kind in (DistributedType.NO, DistributedType.MULTI_CPU):
+        raise OrapoError(_said(engine, "in processes with a GPU each, which its launcher starts"))
+    if engine == "DeepSpeed" and config.use_cpu:
+        raise OrapoError(_said(engine, "where use_cpu is not asked for"))
+
+
+def engine_asked_for(config: OraPOConfig) -> str:
+    """Return which engine is to spread weights or gradients: ``FSDP``, ``DeepSpeed``, or empty."""
+    if _launched("FSDP") or config.fsdp:
+        return "FSDP"
+    return "DeepSpeed" if _launched("DEEPSPEED") or config.deepspeed else ""
+
+
+def _launched(engine: str) -> bool:
+    return bool(strtobool(os.environ.get(f"ACCELERATE_USE_{engine}", "false")))
+
+
+def _said(engine: str, where: str) -> str:
+    return (
+        f"{engine} is asked for (by accelerate's file or in the recipe), but accelerate {version('accelerate')} "
+        f"has it only {where}: every process would train all weights, each for itself in memory; leave it out, "
+        "or train on GPUs by accelerate launch"
+    )
 
 
 def check_vllm(run: RunConfig, config: OraPOConfig, films: Iterable[Path]) -> None:

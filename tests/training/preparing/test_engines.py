@@ -5,7 +5,7 @@ from PIL import Image
 
 from orapo import OrapoError
 from orapo.training import OraPOConfig
-from orapo.training.preparing.vllm import check_vllm
+from orapo.training.preparing.engines import check_vllm
 from orapo.training.recipe import RunConfig
 
 
