@@ -108,8 +108,9 @@ def compare(
             step=step,
         )
         warnings += [
-            f"{name}: {count:,} of {len(truth):,} reports are not English, not read, and count as "
-            "saying nothing (orapo evaluate gives them no FactS)."
+            f"{name}: {count:,} of {len(truth):,} reports are not English, not read: they have no FactS, "
+            "as in orapo evaluate (FactS is compared on the studies in which both systems have one), "
+            "and say nothing in all other figures."
             for name, count in result["not_english"].items()
             if count
         ]
