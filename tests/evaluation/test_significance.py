@@ -53,7 +53,7 @@ def test_a_clearly_better_system_is_better_beyond_chance_in_every_figure():
 def test_what_is_not_english_has_no_facts_and_is_left_out_of_both_sides():
     truth, right = studies(40)
     wrong = dict.fromkeys(right, "There is edema.")
-    foreign = {name: "Kein Erguss und kein Infarkt." for name in list(right)[:30]}
+    foreign = dict.fromkeys(list(right)[:30], "Kein Erguss und kein Infarkt.")
     last = list(right)[30:]
     for pair in run({"half": right | foreign, "wrong": wrong}, truth):
         if pair["figure"] == "facts_reward":
