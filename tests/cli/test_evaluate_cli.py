@@ -463,6 +463,16 @@ def test_a_reference_that_says_nothing_is_left_out_by_evaluate_and_compare_alike
     assert json.loads((data / "c.json").read_text())["studies"] == 9
 
 
+def test_a_column_that_holds_no_reports_is_not_scored_in_silence(orapo, data):
+    predictions(data / "p.jsonl", {"t1": "Write the report.", "t2": "Write the report.", "t3": ""})
+    code, _, err = orapo(*EVALUATE, "--out", "o", "--no-language")
+    said = (
+        "In 2 of the 2 reports of p.jsonl that are not empty no fact could be read, such as t1, t2"
+    )
+    assert (code, said in " ".join(err.split())) == (0, True)
+    assert "no fact could be read, such as t1, t2" in (data / "o/report.html").read_text()
+
+
 def test_compare_counts_the_predictions_that_are_missing(orapo, data):
     predictions(data / "q.jsonl", {"t1": "There is edema."})
     options = ("--references", "manifest.jsonl", "--split", "test", "--resamples", "100")

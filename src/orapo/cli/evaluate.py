@@ -144,7 +144,13 @@ def evaluate(
     from orapo.data.tables.standard_streams import from_input
     from orapo.evaluation.figures.radeval import radeval_metrics
     from orapo.evaluation.inputs import read_earlier_given, read_labels
-    from orapo.evaluation.matching import is_silent, silent_warning, with_labels, without_unread
+    from orapo.evaluation.matching import (
+        is_silent,
+        silent_warning,
+        unreadable_warning,
+        with_labels,
+        without_unread,
+    )
     from orapo.evaluation.metrics import (
         Evaluation,
         evaluation_metrics,
@@ -238,7 +244,12 @@ def evaluate(
             metrics["detail"]["radeval"] = scored
             notes += absent
         step("plots and page", 0, None)
-        said = (matched.warning, silent_warning(truth, str(references)), _the_same(reports, truth))
+        said = (
+            matched.warning,
+            silent_warning(truth, str(references)),
+            unreadable_warning(reports, [one.readable for one in read], str(predictions)),
+            _the_same(reports, truth),
+        )
         warnings = [text for text in said if text]
         write_per_study(out / "per_study.csv", evaluation, matched.missing, texts=texts)
         if follow:

@@ -201,7 +201,10 @@ def _from_study(study: Study) -> Reference:
     text = sections or study.report
     # a data set's row of blanks without a report is a row in which nothing is mentioned
     given = study.labels_source == "dataset" and (known or not text.strip())
-    labels, unread = _read(text) if not known and not given else (study.labels, "")
+    unread: Unread = ""
+    labels: Mapping[str, LabelValue] = study.labels
+    if not known and not given:
+        labels, unread = _read(text)
     return Reference(
         study_id=study.study_id,
         labels=labels,
@@ -233,7 +236,9 @@ def _from_row(path: Path, study: str, row: Row, columns: ReportColumns) -> Refer
     given = any_known(labels) or (bool(labels) and not report.strip())
     age = _known(row, "age")
     findings, impression = columns.sections(path, row)
-    labels, unread = (labels, "") if given else _read(report)
+    unread: Unread = ""
+    if not given:
+        labels, unread = _read(report)
     try:
         band = age_band(float(age)) if age else ""
     except ValueError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
@@ -255,6 +255,31 @@ def silent_warning(truth: Mapping[str, Reference], references: str) -> str:
         f"{len(silent):,} of {len(truth):,} references of {references} ({100 * len(silent) / len(truth):.1f} "
         f"%) mention none of the labels, such as {', '.join(each[:60] for each in silent[:_EXAMPLES])}; all "
         "count as negative in F1."
+    )
+
+
+def unreadable_warning(
+    reports: Mapping[str, str], readable: Iterable[bool], predictions: str
+) -> str:
+    """Return what nobody may overlook if many generated reports hold no fact: another column, most likely.
+
+    Args:
+        reports: Study to generated report.
+        readable: Of each, whether a fact could be read.
+        predictions: What to call them.
+    """
+    written = [
+        (study, read)
+        for (study, text), read in zip(reports.items(), readable, strict=True)
+        if text.strip()
+    ]
+    unread = [study for study, read in written if not read]
+    if len(unread) <= REFUSED_ABOVE * len(written):
+        return ""
+    return (
+        f"In {len(unread):,} of the {len(written):,} reports of {predictions} that are not empty no fact could "
+        f"be read, such as {', '.join(each[:60] for each in unread[:_EXAMPLES])}; is the column of the reports "
+        "another (--text-column)?"
     )
 
 
