@@ -100,6 +100,25 @@ def test_reports_whose_headings_are_not_read_as_meant_are_counted(command, tmp_p
     assert "reports with unknown headings 1" in shown
 
 
+def test_what_is_not_known_of_studies_is_counted_and_no_patient_is_made_up(command, tmp_path):
+    (tmp_path / "t.csv").write_text(
+        "study_id,image_path,report,split\n"
+        "1,a.png,Small left effusion.,train\n"
+        "2,b.png,Kein Erguss. Das Herz ist normal gross.,train\n"
+        "3,c.png,See the report above.,test\n"
+    )
+    words = ("check", tmp_path / "t.csv", "--dataset", "table", "--no-images")
+    profile = json.loads(command(*words, "--json").stdout)
+    assert profile["notes"] == {
+        "labels_read_by_facts": 3,
+        "studies_without_a_patient": 3,
+        "reports_not_english": 1,
+        "reports_without_a_fact": 1,
+    }
+    assert profile["splits"]["train"] == {"studies": 2, "images": 2, "patients": 0}
+    assert "3 studies (patients unknown), 3 images" in command(*words).stdout
+
+
 @pytest.mark.parametrize("words", [["check"], ["convert", "--out", "out"]])
 def test_films_of_other_body_parts_are_taken_if_asked_for(command, tmp_path, monkeypatch, words):
     pytest.importorskip("pydicom")

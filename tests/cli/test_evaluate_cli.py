@@ -445,6 +445,34 @@ def test_compare_says_how_many_reports_are_not_english(orapo, data):
     assert "q: 3 of 3 reports are not English" in (data / "c.html").read_text()
 
 
+def test_a_reference_that_says_nothing_is_left_out_by_evaluate_and_compare_alike(orapo, data):
+    named = {f"s{n}": "There is edema." for n in range(9)}
+    predictions(data / "p.jsonl", named | {"e": "There is edema."})
+    predictions(data / "q.jsonl", named | {"e": "There is edema."})
+    predictions(data / "r.jsonl", named | {"e": "nan"})
+    few = ("--references", "r.jsonl", "--resamples", "100")
+    code, _, err = orapo("evaluate", "p.jsonl", *few, "--out", "o", "--no-language")
+    said = "1 of 10 references of r.jsonl (10.0 %) can't be scored against: 1 empty, such as e;"
+    assert (code, said in " ".join(err.split())) == (0, True)
+    metrics = json.loads((data / "o/metrics.json").read_text())
+    assert (metrics["studies"], metrics["references_left_out"]) == (9, {"empty": 1})
+    # what is said of the study without a reference is no false alarm
+    assert metrics["detail"]["conventions"]["micro_uncertain_positive"]["precision"]["value"] == 1
+    code, _, err = orapo("compare", "p.jsonl", "q.jsonl", *few, "--out", "c.json")
+    assert (code, said in " ".join(err.split())) == (0, True)
+    assert json.loads((data / "c.json").read_text())["studies"] == 9
+
+
+def test_a_column_that_holds_no_reports_is_not_scored_in_silence(orapo, data):
+    predictions(data / "p.jsonl", {"t1": "Write the report.", "t2": "Write the report.", "t3": ""})
+    code, _, err = orapo(*EVALUATE, "--out", "o", "--no-language")
+    said = (
+        "In 2 of the 2 reports of p.jsonl that are not empty no fact could be read, such as t1, t2"
+    )
+    assert (code, said in " ".join(err.split())) == (0, True)
+    assert "no fact could be read, such as t1, t2" in (data / "o/report.html").read_text()
+
+
 def test_compare_counts_the_predictions_that_are_missing(orapo, data):
     predictions(data / "q.jsonl", {"t1": "There is edema."})
     options = ("--references", "manifest.jsonl", "--split", "test", "--resamples", "100")

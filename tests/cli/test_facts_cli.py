@@ -591,6 +591,7 @@ def test_what_has_no_reward_is_counted_by_its_reason(orapo, tmp_path):
         ("3", "No effusion.", "Kein Erguss, kein Pneumothorax."),
         ("4", "The lungs are clear.", "Large pneumoperitoneum."),
         ("5", "N\u043e edema.", "Mild edema."),
+        ("6", "No edema.", "nan"),
     ]
     predictions, references = (
         table(tmp_path / name, [{"study_id": row[0], "report": row[place]} for row in pairs])
@@ -598,8 +599,11 @@ def test_what_has_no_reward_is_counted_by_its_reason(orapo, tmp_path):
     )
     words = ("--predictions", predictions, "--references", references, "--out", tmp_path / "o.csv")
     summary = json.loads(orapo("reward", *words, "--json"))
-    counted = ("scored", "not_english", "references_not_english", "nothing_to_score", "disguised")
-    assert [summary[name] for name in counted] == [2, 1, 1, 1, 1]
+    counted = (
+        *("scored", "not_english", "references_not_english", "references_without_facts"),
+        *("nothing_to_score", "disguised"),
+    )
+    assert [summary[name] for name in counted] == [2, 1, 1, 1, 1, 1]
     assert summary["mean_reward"] == 0.5
     shown = orapo("label", predictions, "--out", tmp_path / "l.csv")
-    assert "not English, not read: 1 of 5, 20%" in shown
+    assert "not English, not read: 1 of 6, 17%" in shown

@@ -10,7 +10,12 @@ from orapo.data.study import Study
 from orapo.data.tables.writing import write_rows
 from orapo.errors import OrapoError
 from orapo.evaluation.inputs import read_predictions, read_references, read_training
-from orapo.evaluation.matching import likely_reason
+from orapo.evaluation.matching import (
+    likely_reason,
+    match_studies,
+    silent_warning,
+    without_unread,
+)
 from orapo.labels import LABELS
 
 
@@ -185,3 +190,59 @@ def test_quotation_marks_around_ids_are_hinted_at(form):
     assert "if quotation marks did not count" in likely_reason(
         {form.format(n) for n in names}, names
     )
+
+
+def test_a_hint_names_no_more_differences_than_there_are():
+    words = likely_reason([f"{n}.0" for n in range(1, 6)], [f"000{n}" for n in range(1, 6)])
+    assert words == "5 more would match if leading zeros and a decimal .0 did not count"
+
+
+@pytest.mark.parametrize("cell", ["nan", "NaN", "None", "N/A", "#N/A", "<NA>", "NULL", "-", " "])
+def test_what_programs_write_for_no_text_is_an_empty_report(tmp_path, cell):
+    path = csv(tmp_path / "p.csv", "study_id,report", f"a,{cell}", "b,No effusion.")
+    assert read_predictions(path) == {"a": "", "b": "No effusion."}
+    references = read_references(path)
+    assert [one.unread for one in references.values()] == ["empty", ""]
+
+
+def both_sides(folder, texts):
+    rows = [f'{study},"{text}"' for study, text in texts.items()]
+    truth = read_references(csv(folder / "r.csv", "study_id,report", *rows))
+    return match_studies(dict.fromkeys(texts, "There is edema."), truth, False, "p.csv", "r.csv")
+
+
+def test_a_study_of_which_nothing_is_known_is_no_normal_one_but_left_out(tmp_path):
+    texts = {f"s{n:02}": "No edema." for n in range(16)}
+    foreign = {"u1": "Kein Erguss, kein Infiltrat.", "u2": "Das Herz ist normal.", "e": ""}
+    matched = without_unread(both_sides(tmp_path, texts | foreign), "r.csv", partial=False)
+    assert list(matched.truth) == list(matched.reports) == sorted(texts)
+    assert matched.left_out == {"empty": 1, "not English": 2}
+    assert "3 of 19 references of r.csv (15.8 %) can't be scored against" in matched.warning
+    few = dict(list(texts.items())[:3])
+    with pytest.raises(OrapoError, match=r"3 of 6 references .*--partial leaves them out"):
+        without_unread(both_sides(tmp_path, few | foreign), "r.csv", partial=False)
+    assert list(
+        without_unread(both_sides(tmp_path, few | foreign), "r.csv", partial=True).truth
+    ) == list(few)
+    with pytest.raises(OrapoError, match="they need labels beside them"):
+        without_unread(both_sides(tmp_path, foreign), "r.csv", partial=True)
+
+
+def test_given_labels_need_no_report_that_can_be_read(tmp_path):
+    columns = ",".join(LABELS)
+    path = csv(
+        tmp_path / "r.csv", f"study_id,report,{columns}",
+        "a,Kein Erguss.,1" + "," * 13, "b,nan,1" + "," * 13,
+    )  # fmt: skip
+    assert [one.unread for one in read_references(path).values()] == ["", ""]
+
+
+def test_references_that_mention_no_label_are_said(tmp_path):
+    texts = {f"s{n}": "No edema." for n in range(9)} | {"x": "See the report above."}
+    matched = without_unread(both_sides(tmp_path, texts), "r.csv", partial=False)
+    assert len(matched.truth) == 10
+    assert "1 of 10 references of r.csv (10.0 %) mention none of the labels, such as x" in (
+        silent_warning(matched.truth, "r.csv")
+    )
+    del matched.truth["x"]
+    assert silent_warning(matched.truth, "r.csv") == ""

@@ -50,6 +50,21 @@ def test_a_clearly_better_system_is_better_beyond_chance_in_every_figure():
         assert pair["in_words"].startswith("right's ")
 
 
+def test_what_is_not_english_has_no_facts_and_is_left_out_of_both_sides():
+    truth, right = studies(40)
+    wrong = dict.fromkeys(right, "There is edema.")
+    foreign = dict.fromkeys(list(right)[:30], "Kein Erguss und kein Infarkt.")
+    last = list(right)[30:]
+    for pair in run({"half": right | foreign, "wrong": wrong}, truth):
+        if pair["figure"] == "facts_reward":
+            hits = sum(right[name] == "There is edema." for name in last) / 10
+            assert (pair["value_a"], pair["studies"]) == (1, 10)
+            assert pair["value_b"] == pytest.approx(hits)
+        else:
+            assert pair["value_a"] < 0.5  # they say nothing there
+            assert pair["studies"] == 40
+
+
 def test_the_order_of_the_systems_turns_the_sign_and_nothing_else():
     truth, right = studies(30)
     other = {name: text if n % 3 else "Normal." for n, (name, text) in enumerate(right.items())}

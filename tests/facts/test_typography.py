@@ -93,3 +93,26 @@ def test_kept_stretches_stand_where_they_stood(steps):
         assert 0 <= start <= end <= len(source)
         if char not in "XY":
             assert source[start:end] == char
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "<s> {} </s><pad><pad>",
+        "<s>{}</s>",
+        "</s><s>{}</s><pad>",
+        "<s>{}",
+        "{}</s>",
+        "{}<|im_end|>",
+        "<bos>{}<eos>",
+        "[CLS] {} [SEP] [PAD] [PAD]",
+        "<|begin_of_text|>{}<|eot_id|>",
+    ],
+)
+def test_marks_of_a_tokenizer_around_a_report_are_not_read(written):
+    text = "The heart is enlarged. Small left pleural effusion. No pneumothorax."
+    assert label_report(written.format(text)).labels == label_report(text).labels
+
+
+def test_what_is_struck_out_within_a_report_is_not_said():
+    assert label_report("<s>The heart is enlarged.</s> No edema.").labels["Cardiomegaly"] is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -69,7 +70,7 @@ def compare(
     """
     from orapo.data.tables.standard_streams import from_input, is_dash
     from orapo.evaluation.inputs import ids_of_other_splits, read_predictions, read_references
-    from orapo.evaluation.matching import match_studies
+    from orapo.evaluation.matching import match_studies, silent_warning, without_unread
     from orapo.evaluation.significance import compared
 
     if len(systems) < 2:
@@ -93,9 +94,15 @@ def compare(
                 partial=partial,
                 other_splits=lambda: ids_of_other_splits(references, split),
             )
+            warnings += [matched.warning] if matched.warning else []
+            matched = without_unread(replace(matched, warning=""), str(references), partial)
             reports[name], missing[name] = matched.reports, len(matched.missing)
             unmatched[name] = matched.unmatched.as_dict()
-            warnings += [matched.warning] if matched.warning else []
+        # the same of every system
+        truth, left_out = matched.truth, matched.left_out
+        warnings += [
+            text for text in (matched.warning, silent_warning(truth, str(references))) if text
+        ]
         if language and not all(reference.report.strip() for reference in truth.values()):
             raise OrapoError(f"{references}: --language needs a report of every study")
         result = compared(
@@ -108,12 +115,17 @@ def compare(
             step=step,
         )
         warnings += [
-            f"{name}: {count:,} of {len(truth):,} reports are not English, not read, and count as "
-            "saying nothing (orapo evaluate gives them no FactS)."
+            f"{name}: {count:,} of {len(truth):,} reports are not English, not read: they have no FactS, "
+            "as in orapo evaluate (FactS is compared on the studies in which both systems have one), "
+            "and say nothing in all other figures."
             for name, count in result["not_english"].items()
             if count
         ]
-        result |= {"missing_predictions": missing, "unmatched": unmatched}
+        result |= {
+            "missing_predictions": missing,
+            "unmatched": unmatched,
+            "references_left_out": dict(left_out),
+        }
         if out is not None and out.suffix.lower() in (".html", ".htm"):
             from orapo.evaluation.pages.comparison_page import write_comparison
 
@@ -140,6 +152,8 @@ def compare(
                 markup=False,
                 highlight=False,
             )
+    for why, count in left_out.items():
+        console.print(f"Studies left out, for their reference is {why}: {count}.", highlight=False)
     for pair in result["comparisons"]:
         if pair["figure"] == result["headline"]:
             console.print(pair["in_words"], markup=False, highlight=False)

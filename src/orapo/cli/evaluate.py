@@ -144,7 +144,13 @@ def evaluate(
     from orapo.data.tables.standard_streams import from_input
     from orapo.evaluation.figures.radeval import radeval_metrics
     from orapo.evaluation.inputs import read_earlier_given, read_labels
-    from orapo.evaluation.matching import with_labels
+    from orapo.evaluation.matching import (
+        is_silent,
+        silent_warning,
+        unreadable_warning,
+        with_labels,
+        without_unread,
+    )
     from orapo.evaluation.metrics import (
         Evaluation,
         evaluation_metrics,
@@ -179,6 +185,8 @@ def evaluate(
         matched, training = _read_sides(
             predictions, references, train, split, allow_missing, partial, names
         )
+        if reference_labels is None:
+            matched = without_unread(matched, str(references), partial)
         if follow:
             matched = follow.taken(matched)
         reports, truth = matched.reports, matched.truth
@@ -206,6 +214,8 @@ def evaluate(
             "missing_rule": "left out" if allow_missing else "counted as empty reports",
             "predictions_without_reference": len(unmatched.predictions) + unmatched.elsewhere,
             "unmatched": unmatched.as_dict(),
+            "references_left_out": dict(matched.left_out),
+            "references_without_labels": sum(map(is_silent, truth.values())),
             "empty_predictions": sum(not text.strip() for text in reports.values())
             - len(matched.missing),
             "predictions_not_english": sum(not report.english for report in evaluation.read),
@@ -234,7 +244,13 @@ def evaluate(
             metrics["detail"]["radeval"] = scored
             notes += absent
         step("plots and page", 0, None)
-        warnings = [text for text in (matched.warning, _the_same(reports, truth)) if text]
+        said = (
+            matched.warning,
+            silent_warning(truth, str(references)),
+            unreadable_warning(reports, [one.readable for one in read], str(predictions)),
+            _the_same(reports, truth),
+        )
+        warnings = [text for text in said if text]
         write_per_study(out / "per_study.csv", evaluation, matched.missing, texts=texts)
         if follow:
             follow.write(out, metrics["detail"]["rexrank"])

@@ -22,6 +22,7 @@ from orapo.cli.parts.graded_column import COLUMN, NOT_GRADED, GradedCell, grade,
 from orapo.cli.parts.reward_sides import (
     Item,
     Labels,
+    Unread,
     compare_ids,
     joined_items,
     reference_labels_by_study,
@@ -290,8 +291,8 @@ def _explained(one: _Scored) -> dict[str, Any]:
 
 
 class _Summary:
-    def __init__(self, references_not_english: int, unmatched: Unmatched) -> None:
-        self.references_not_english = references_not_english
+    def __init__(self, unread: Unread, unmatched: Unmatched) -> None:
+        self.unread = unread
         self.unmatched = unmatched
         self.studies = self.scored = self.zeros = self.unreadable = self.contradictions = 0
         self.failed = self.graded = self.not_english = self.disguised = self.nothing_to_score = 0
@@ -324,11 +325,16 @@ class _Summary:
         if self.not_english:
             share = f"{self.not_english} of {self.studies}, {self.not_english / self.studies:.0%}"
             notes.append(f"Reports that are not English, not read and without a reward: {share}.")
-        if self.references_not_english:
-            notes.append(
-                "References that are not English, not read, so that their studies have no reward: "
-                f"{self.references_not_english}."
-            )
+        for count, what in zip(
+            self.unread,
+            (
+                "that are not English, not read",
+                "that are empty or without a fact that could be read",
+            ),
+            strict=True,
+        ):
+            if count:
+                notes.append(f"References {what}, so that their studies have no reward: {count}.")
         if self.nothing_to_score:
             notes.append(
                 "Studies whose labels give nothing to score (what is not normal has no label): "
@@ -351,7 +357,8 @@ class _Summary:
             "zero_reward_share": self.zeros / count if count else None,
             "unreadable": self.unreadable,
             "not_english": self.not_english,
-            "references_not_english": self.references_not_english,
+            "references_not_english": self.unread.not_english,
+            "references_without_facts": self.unread.silent,
             "disguised": self.disguised,
             "nothing_to_score": self.nothing_to_score,
             "contradictions": self.contradictions,

@@ -13,7 +13,8 @@ from orapo.data.loaded import Loaded, Place, Problem
 from orapo.data.sources.report_sections import odd_headings
 from orapo.data.study import Study
 from orapo.data.tables.standard_streams import in_words
-from orapo.labels import LABELS, LabelValue
+from orapo.facts import label_report
+from orapo.labels import LABELS, LabelValue, any_known
 
 _WORDS: Final[dict[LabelValue, str]] = {
     1: "positive",
@@ -83,7 +84,7 @@ def profile(
         "texts_in_two_splits": _texts_in_two_splits(studies),
         "patients_in_two_splits": sum(p.kind == "patient_in_two_splits" for p in problems),
         "image_files": None if images is None else _image_files(images),
-        "notes": {**loaded.notes, **_odd_headings(studies)},
+        "notes": {**loaded.notes, **_odd_headings(studies), **_unknown(studies)},
         "problems": dict(Counter(problem.kind for problem in problems)),
         "fatal_problems": sum(problem.fatal for problem in problems),
     }
@@ -122,6 +123,17 @@ def _odd_headings(studies: Sequence[Study]) -> dict[str, int]:
     return {name: count for name, count in counts.items() if count}
 
 
+def _unknown(studies: Sequence[Study]) -> dict[str, int]:
+    """Count studies without a patient, and those whose labels FactS was to read and could not."""
+    counts = Counter({"studies_without_a_patient": sum(not study.patient_id for study in studies)})
+    for study in studies:
+        if _label_source(study) == "facts" and not any_known(study.labels):
+            text = study.report or text_of(study)
+            english = not text.strip() or label_report(text).english
+            counts["reports_without_a_fact" if english else "reports_not_english"] += 1
+    return {name: count for name, count in counts.items() if count}
+
+
 def _views(study: Study) -> Sequence[str]:
     return study.views or ("",) * len(study.images)
 
@@ -132,7 +144,7 @@ def _splits(studies: Sequence[Study]) -> dict[str, dict[str, int]]:
         one = found.setdefault(study.split, {"studies": 0, "images": 0, "patients": set()})
         one["studies"] += 1
         one["images"] += len(study.images)
-        one["patients"].add(study.patient_id or study.study_id)
+        one["patients"] |= {study.patient_id} - {""}
     order = [*(name for name in SPLITS if name in found), *sorted(set(found) - set(SPLITS))]
     return {name: {**found[name], "patients": len(found[name]["patients"])} for name in order}
 

@@ -62,17 +62,20 @@ class Study(BaseModel):
         return CHEXPERT.complete({name: parse_label(cell) for name, cell in value.items()})
 
 
-_EMPTY = frozenset(("", "none", "nan", "n/a", "null", "-", "--"))
-"""What tables write where a section is empty; compared without case, space and full stop."""
+_EMPTY = frozenset(
+    ("", "none", "nan", "n/a", "na", "#n/a", "<na>", "nat", "null", "-", "--", "---")
+)
+"""What tables write where a text is empty; compared without case, space and full stop."""
+
+
+def is_empty(text: str) -> bool:
+    """Whether a report or a section of one is empty, or is what tables write in its place."""
+    return text.strip().rstrip(".").casefold() in _EMPTY
 
 
 def joined_report(findings: str, impression: str) -> str:
     """Join the sections of a report into one text, with the end of a sentence between them."""
-    parts = [
-        part.strip()
-        for part in (findings, impression)
-        if part.strip().rstrip(".").casefold() not in _EMPTY
-    ]
+    parts = [part.strip() for part in (findings, impression) if not is_empty(part)]
     text = ""
     for part in parts:
         # a name without its answer must not take the other section's first words for it

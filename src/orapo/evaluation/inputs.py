@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 LabelOrigin = Literal["given", "facts"]
 """Whether reference labels came with the data or were read from the reference report by FactS."""
+Unread = Literal["", "empty", "not English"]
+"""Why nothing is known of a study: its labels were to be read from a report that says nothing."""
 
 
 _NOTHING: Final = ("", "nan", "none", "null", "<na>", "nat")
@@ -65,6 +67,7 @@ class Reference:
     indication: str = ""
     findings: str = ""
     impression: str = ""
+    unread: Unread = ""
 
 
 def read_predictions(path: Path, wanted: Wanted | None = None) -> dict[str, str]:
@@ -192,14 +195,19 @@ def _is_manifest(path: Path) -> bool:
 def _from_study(study: Study) -> Reference:
     from orapo.data.study import joined_report
 
-    given = any_known(study.labels) and study.labels_source == "dataset"
     # docs/method.md: labels that a data set lacks are read from findings + impression
     sections = joined_report(study.findings, study.impression)
+    known = any_known(study.labels)
+    text = sections or study.report
+    # a data set's row of blanks without a report is a row in which nothing is mentioned
+    given = study.labels_source == "dataset" and (known or not text.strip())
+    unread: Unread = ""
+    labels: Mapping[str, LabelValue] = study.labels
+    if not known and not given:
+        labels, unread = _read(text)
     return Reference(
         study_id=study.study_id,
-        labels=study.labels
-        if any_known(study.labels)
-        else read_text_labels(sections or study.report),
+        labels=labels,
         origin="given" if given else "facts",
         report=study.report or sections,
         images=study.images,
@@ -215,6 +223,7 @@ def _from_study(study: Study) -> Reference:
         indication=study.indication,
         findings=study.findings.strip(),
         impression=study.impression.strip(),
+        unread=unread,
     )
 
 
@@ -230,9 +239,12 @@ def _from_row(path: Path, study: str, row: Row, columns: ReportColumns) -> Refer
     if said and age is None:
         raise OrapoError(f"{path}, line {row.line}: age must be years, or as in DICOM (072Y, 003M)")
     findings, impression = columns.sections(path, row)
+    unread: Unread = ""
+    if not given:
+        labels, unread = _read(report)
     return Reference(
         study,
-        labels if given else read_text_labels(report),
+        labels,
         "given" if given else "facts",
         report,
         patient_id=_known(row, "patient_id"),
@@ -246,6 +258,7 @@ def _from_row(path: Path, study: str, row: Row, columns: ReportColumns) -> Refer
         indication=_known(row, "indication"),
         findings=findings,
         impression=impression,
+        unread=unread,
     )
 
 
@@ -284,6 +297,13 @@ def read_labels(path: Path, wanted: Wanted | None = None) -> dict[str, dict[str,
 
 def read_text_labels(text: str) -> dict[str, LabelValue]:
     """Return what FactS reads from a reference's text, as its labels."""
+    return _read(text)[0]
+
+
+def _read(text: str) -> tuple[dict[str, LabelValue], Unread]:
+    """Return the labels of a reference's text, and why none could be read."""
     from orapo.facts import label_report, reference_labels
 
-    return reference_labels(label_report(text))
+    report = label_report(text)
+    unread: Unread = "" if text.strip() else "empty"
+    return reference_labels(report), unread if report.english else "not English"

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from orapo.errors import OrapoError
 from orapo.evaluation.inputs import Reference
-from orapo.labels import LabelValue
+from orapo.labels import LabelValue, any_known
 
 SAID_ABOVE: Final = 0.02
 """Share of a side without a counterpart above which nobody may overlook it."""
@@ -111,6 +112,7 @@ class Matched:
         missing: Studies that count as an empty report, for there is no prediction.
         unmatched: What has no counterpart.
         warning: What nobody may overlook; empty if nearly all studies match.
+        left_out: How many studies were left out, by why nothing is known of them.
     """
 
     reports: dict[str, str]
@@ -118,6 +120,7 @@ class Matched:
     missing: frozenset[str]
     unmatched: Unmatched
     warning: str = ""
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 def unmatched_studies(
@@ -199,6 +202,87 @@ def match_studies(
     )
 
 
+def without_unread(matched: Matched, references: str, partial: bool) -> Matched:
+    """Leave out the studies of which nothing is known: their reference is empty, or not English.
+
+    Each would count as a study without any finding, and what a system rightly says of it as invented.
+
+    Args:
+        matched: Both sides, before somebody else's labels are given to them.
+        references: What to call the references in a message.
+        partial: Go on however many they are.
+
+    Raises:
+        OrapoError: They are all, or more than `REFUSED_ABOVE` of them.
+    """
+    unread = [study for study, one in matched.truth.items() if one.unread]
+    if not unread:
+        return matched
+    kinds = Counter(matched.truth[study].unread for study in unread)
+    share = len(unread) / len(matched.truth)
+    words = (
+        f"{len(unread):,} of {len(matched.truth):,} references of {references} ({100 * share:.1f} %) "
+        f"can't be scored against: {', '.join(f'{count:,} {why}' for why, count in sorted(kinds.items()))}, such as "
+        f"{', '.join(each[:60] for each in unread[:_EXAMPLES])}"
+    )
+    if share == 1:
+        raise OrapoError(f"{words}; they need labels beside them")
+    if share > REFUSED_ABOVE and not partial:
+        raise OrapoError(f"{words} (--partial leaves them out)")
+    known = {study: one for study, one in matched.truth.items() if not one.unread}
+    said = f"{words}; their studies are left out." if share > SAID_ABOVE else ""
+    return replace(
+        matched,
+        truth=known,
+        reports={study: matched.reports[study] for study in known},
+        missing=matched.missing & known.keys(),
+        warning=" ".join(sentence for sentence in (matched.warning, said) if sentence),
+        left_out=dict(sorted(kinds.items())),
+    )
+
+
+def is_silent(reference: Reference) -> bool:
+    """Whether a reference was read, and mentions none of the labels: all count as negative then."""
+    return reference.origin == "facts" and not any_known(reference.labels)
+
+
+def silent_warning(truth: Mapping[str, Reference], references: str) -> str:
+    """Return what nobody may overlook if many references mention no label; empty if they do not."""
+    silent = [study for study, one in truth.items() if is_silent(one)]
+    if len(silent) <= SAID_ABOVE * len(truth):
+        return ""
+    return (
+        f"{len(silent):,} of {len(truth):,} references of {references} ({100 * len(silent) / len(truth):.1f} "
+        f"%) mention none of the labels, such as {', '.join(each[:60] for each in silent[:_EXAMPLES])}; all "
+        "count as negative in F1."
+    )
+
+
+def unreadable_warning(
+    reports: Mapping[str, str], readable: Iterable[bool], predictions: str
+) -> str:
+    """Return what nobody may overlook if many generated reports hold no fact: another column, most likely.
+
+    Args:
+        reports: Study to generated report.
+        readable: Of each, whether a fact could be read.
+        predictions: What to call them.
+    """
+    written = [
+        (study, read)
+        for (study, text), read in zip(reports.items(), readable, strict=True)
+        if text.strip()
+    ]
+    unread = [study for study, read in written if not read]
+    if len(unread) <= REFUSED_ABOVE * len(written):
+        return ""
+    return (
+        f"In {len(unread):,} of the {len(written):,} reports of {predictions} that are not empty no fact could "
+        f"be read, such as {', '.join(each[:60] for each in unread[:_EXAMPLES])}; is the column of the reports "
+        "another (--text-column)?"
+    )
+
+
 def refuse_unmatched(share: float, words: str, partial: bool) -> None:
     """Refuse tables of which too much belongs to nothing.
 
@@ -262,11 +346,25 @@ def likely_reason(some: Collection[str], others: Collection[str]) -> str:
         if matching > most:
             best, most = what, matching
     if best == "all of these":
-        best = f"several of {', '.join(_IGNORING)}"
+        best = _needed(some, others, most)
     return f"{most:,} more would match if {best} did not count" if most else ""
 
 
-def _plain(name: str) -> str:
-    for plain in (_IGNORING["folders and file extensions"], *_IGNORING.values()):
-        name = plain(name)
+def _needed(some: Collection[str], others: Collection[str], most: int) -> str:
+    """Return which differences have to be ignored for so many matches, the least of them."""
+    needed = list(_IGNORING)
+    for what in _IGNORING:
+        rest = [each for each in needed if each != what]
+        if (
+            len({_plain(name, rest) for name in some} & {_plain(name, rest) for name in others})
+            == most
+        ):
+            needed = rest
+    return f"{', '.join(needed[:-1])} and {needed[-1]}" if len(needed) > 1 else needed[0]
+
+
+def _plain(name: str, ignoring: Collection[str] = tuple(_IGNORING)) -> str:
+    for what in ("folders and file extensions", *_IGNORING):
+        if what in ignoring:
+            name = _IGNORING[what](name)
     return name

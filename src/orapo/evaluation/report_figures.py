@@ -54,7 +54,7 @@ UNITS: Final = {
 """What each figure counts. Shares are numbers from 0 to 1 in ``metrics.json``, and % for people."""
 ABSENT: Final = {
     **dict.fromkeys(FIGURES, "no study"),
-    "facts_reward": "no reference has a label that could be scored",
+    "facts_reward": "no reference has a label that could be scored, or no report is English",
     "repetition": "no fact could be read from any report",
     "normal_false_alarm": "no reference is normal, or no report of one could be read",
     "earlier_films": "no report is English",

@@ -75,11 +75,12 @@ def compared(
         step: Told what is being done.
 
     Returns:
-        ``comparisons`` with, for each pair and figure, both values, their difference with its
+        ``comparisons`` with, for each pair and figure, both values (of FactS over the ``studies`` in
+        which both systems have one), their difference with its
         paired bootstrap interval, the two-sided p of approximate randomisation, the same after
         Holm's correction over all of them, and a sentence; ``wins`` with, for each pair, wins and
         losses by study and by label (`orapo.evaluation.figures.wins`); ``not_english``, how many reports of
-        each were not read, which count as saying nothing in every figure; ``beside``, which published tables a
+        each were not read: they have no FactS, and say nothing in all other figures; ``beside``, which published tables a
         figure may stand beside; ready for JSON.
     """
     conventions = conventions_named(_COMPARED[uncertain])
@@ -101,7 +102,12 @@ def compared(
             policy: Counts.of(calls, matrix, policy)
             for policy in {convention.uncertain for convention in conventions}
         }
-        scores = score_reports(read, references, uncertain=UncertainPolicy.POSITIVE)
+        # as in `orapo.evaluation.report_figures`: what was not read has no FactS, and is no zero
+        scores = score_reports(
+            [one if one.english else None for one in read],
+            references,
+            uncertain=UncertainPolicy.POSITIVE,
+        )
         rewards = np.array(
             [
                 score.reward if score is not None and any_known(labels) else np.nan
@@ -178,7 +184,13 @@ def _pair(
         )
         for policy, mine in first.counts.items()
     }
-    rewards = np.concatenate([first.rewards, second.rewards])
+    # paired: a system that was read on the easy studies alone would win by those
+    rewards = np.concatenate(
+        [
+            np.where(np.isnan(other), np.nan, own)
+            for own, other in ((first.rewards, second.rewards), (second.rewards, first.rewards))
+        ]
+    )
     graded = np.concatenate([first.graded, second.graded])
     words = None
     if first.words is not None and second.words is not None:
@@ -202,6 +214,11 @@ def _pair(
         none = np.zeros_like(weights)
         return of(weights, none) - of(none, weights)
 
+    count = len(first.rewards)
+    studies = {
+        "facts_reward": int((~np.isnan(rewards[:count])).sum()),
+        "graded_score": int((~np.isnan(first.graded)).sum()),
+    }
     whole = resampler.whole()
     values_a = of(whole, np.zeros_like(whole))[0]
     values_b = of(np.zeros_like(whole), whole)[0]
@@ -216,6 +233,7 @@ def _pair(
             "a": a,
             "b": b,
             "figure": figure,
+            "studies": studies.get(figure, count),
             "value_a": _number(values_a[column]),
             "value_b": _number(values_b[column]),
             "difference": _number(observed[column]),

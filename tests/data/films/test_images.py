@@ -136,7 +136,7 @@ def test_a_png_that_ends_black_is_none_of_them(tmp_path, interlaced, height, wid
     assert not np.asarray(read_image(tmp_path / "film.png"))[-5:].any()
 
 
-def tiff(path, values, photometric):
+def tiff(path, values, photometric, orientation=1):
     """A plain TIFF of 16 bits."""
     height, width, bands = values.shape
     data = values.astype("<u2").tobytes()
@@ -147,6 +147,7 @@ def tiff(path, values, photometric):
         *(struct.pack("<HHII", tag, 4, 1, value) for tag, value in ((256, width), (257, height))),
         *(bits, struct.pack("<HHIHH", 259, 3, 1, 1, 0)),
         *(struct.pack("<HHIHH", 262, 3, 1, photometric, 0), struct.pack("<HHII", 273, 4, 1, 16)),
+        struct.pack("<HHIHH", 274, 3, 1, orientation, 0),
         *(struct.pack("<HHIHH", 277, 3, 1, bands, 0), struct.pack("<HHII", 278, 4, 1, height)),
         struct.pack("<HHII", 279, 4, 1, len(data)),
     ]
@@ -229,20 +230,46 @@ def test_cmyk_has_the_right_polarity_with_adobes_mark_and_without(tmp_path, film
     assert distance(path, film) < SMOOTH
 
 
-@pytest.mark.parametrize("suffix", ["jpg", "png"])
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_exif_orientation_is_applied(tmp_path, film, orientation, suffix):
+def turned_back(film, orientation):
+    """The film as it lies in a file whose orientation makes it upright again."""
     undo = {
         2: "FLIP_LEFT_RIGHT", 3: "ROTATE_180", 4: "FLIP_TOP_BOTTOM", 5: "TRANSPOSE",
         6: "ROTATE_90", 7: "TRANSVERSE", 8: "ROTATE_270",
     }  # fmt: skip
-    turned = film
-    if orientation in undo:
-        turned = film.transpose(getattr(Image.Transpose, undo[orientation]))
+    if orientation not in undo:
+        return film
+    return film.transpose(getattr(Image.Transpose, undo[orientation]))
+
+
+@pytest.mark.parametrize(
+    ("suffix", "how"),
+    [
+        ("jpg", {}),
+        ("png", {}),
+        ("tif", {}),  # raw pixels, which Pillow maps
+        ("tif", {"compression": "tiff_lzw"}),
+        ("tif", {"compression": "packbits"}),
+    ],
+)
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_applied(tmp_path, film, orientation, suffix, how):
+    path = tmp_path / f"film.{suffix}"
     exif = Image.Exif()
     exif[0x0112] = orientation
-    turned.save(tmp_path / f"film.{suffix}", exif=exif)
-    assert distance(tmp_path / f"film.{suffix}", film) < SMOOTH
+    turned_back(film, orientation).save(path, exif=exif, **how)
+    assert distance(path, film) < SMOOTH
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("photometric", [1, 2])
+def test_a_tiff_of_16_bits_is_turned_in_grey_and_in_colour(
+    tmp_path, film, orientation, photometric
+):
+    values = np.asarray(turned_back(film, orientation)).astype(np.uint16)[..., None] * 256
+    if photometric == 2:
+        values = np.repeat(values, 3, axis=2)
+    tiff(tmp_path / "film.tif", values, photometric, orientation)
+    assert distance(tmp_path / "film.tif", film) < 1
 
 
 @pytest.mark.parametrize(

@@ -115,9 +115,11 @@ def _kept(keep: Path | None) -> str:
 
 def _show(figures: Mapping[str, Any]) -> None:
     console = Console()
+    patients = (
+        f"of {figures['patients']:,} patients" if figures["patients"] else "(patients unknown)"
+    )
     console.print(
-        f"{figures['studies']:,} studies of {figures['patients']:,} patients, "
-        f"{figures['images']:,} images",
+        f"{figures['studies']:,} studies {patients}, {figures['images']:,} images",
         highlight=False,
     )
     splits = Table(title="Splits")

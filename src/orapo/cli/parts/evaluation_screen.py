@@ -73,6 +73,13 @@ def notes_on(metrics: Mapping[str, Any], shared: int) -> list[str]:
     read = metrics["reference_labels"].get("facts", 0)
     if read:
         notes.append(f"References whose labels FactS read from their report: {read}.")
+    if silent := metrics.get("references_without_labels"):
+        notes.append(
+            f"Of these, references that mention none of the labels: {silent}; all count as negative in F1, "
+            "and there is no FactS."
+        )
+    for why, count in metrics.get("references_left_out", {}).items():
+        notes.append(f"Studies left out, for their reference is {why}: {count}.")
     return notes
 
 

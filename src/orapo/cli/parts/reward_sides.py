@@ -30,21 +30,29 @@ class Item(NamedTuple):
     beside: Beside | None
 
 
+class Unread(NamedTuple):
+    """How many references nothing is known of, so that their studies have no reward."""
+
+    not_english: int
+    silent: int
+    """Empty, or without a fact that could be read."""
+
+
 def reference_labels_by_study(
     path: Path, reader: FactsEngine, wanted: Wanted
-) -> tuple[dict[str, Labels], int]:
+) -> tuple[dict[str, Labels], Unread]:
     """Labels by study, from the label columns where the table has them, else from its reports.
 
     Texts are not kept here: of each study only its id and its labels.
 
     Returns:
-        The labels, and how many references could not be read because they are not English.
+        The labels, and of how many references nothing is known.
     """
     from orapo.facts import reference_labels
 
     label_set = reader.label_set
     references: dict[str, Labels] = {}
-    not_english = 0
+    not_english = silent = 0
     known, asked = tee(_rows(path, label_set, report_columns(path, wanted)))
     texts = (text for _, _, text in asked if text is not None)
     read = reader.read_many(texts)
@@ -57,10 +65,11 @@ def reference_labels_by_study(
                     "command asks for it again"
                 )
             not_english += not report.english
+            silent += report.english and not report.readable
             # a report without a fact says nothing, not that all is normal
             labels = tuple(reference_labels(report).values()) if report.readable else ()
         references[study_id] = labels
-    return references, not_english
+    return references, Unread(not_english, silent)
 
 
 def _rows(

@@ -17,7 +17,7 @@ from typing import Final
 
 import numpy as np
 import simplejpeg
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, TiffImagePlugin
 
 from orapo.errors import OrapoError
 
@@ -101,9 +101,12 @@ def check_covered(path: Path, image: Image.Image) -> None:
     """
     tiles = image.tile if isinstance(image, ImageFile.ImageFile) else []
     extents = [tile.extents for tile in tiles if tile.extents is not None]
-    if extents and not any(
-        right >= image.width and bottom >= image.height for _, _, right, bottom in extents
-    ):
+    width, height = image.size
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        # as stored: the size of a picture that is still to be turned may be that after the turn
+        width = image.tag_v2.get(TiffImagePlugin.IMAGEWIDTH, width)
+        height = image.tag_v2.get(TiffImagePlugin.IMAGELENGTH, height)
+    if extents and not any(right >= width and bottom >= height for _, _, right, bottom in extents):
         raise OrapoError(f"{path}: broken or truncated image (parts of it are missing)")
 
 

@@ -114,7 +114,9 @@ def _read_picture(path: Path, narrowed: _Narrowed) -> Image.Image:
             # Our own limit answers before Pillow decodes anything; what Pillow has to say about
             # odd metadata may quote it.
             warnings.simplefilter("ignore")
-            with Image.open(path, formats=_FORMATS) as image:
+            # opened here: of a file that it opens itself, Pillow 13 maps the raw pixels of a TIFF
+            # that is to be turned by its width and height after the turn
+            with path.open("rb") as file, Image.open(file, formats=_FORMATS) as image:
                 _check(path, image)
                 with _whole_or_nothing():
                     return _film(path, image, narrowed)

@@ -73,6 +73,8 @@ _IMPRESSION: Final = (
     *("impression", "impressions", "impressionsection", "sectionimpression", "reportimpression"),
     *("conclusion", "conclusions"),
 )
+_SHORT: Final = 20
+"""Characters below which a text may be what a program writes for none ("nan")."""
 _OTHERS: Final = ("patientid", "split", "age", "sex", "view", "images", "imagepath", "labels")
 
 
@@ -242,7 +244,7 @@ def _cell(path: Path, row: Row, column: str) -> str:
     if value is None or value != value:  # pandas writes NaN where there is no text
         return ""
     if isinstance(value, str):
-        return value
+        return "" if len(value) < _SHORT and not _joined(value, "") else value
     if isinstance(value, Mapping) and (sections := _nested(value)):
         return _joined(*sections)
     raise OrapoError(

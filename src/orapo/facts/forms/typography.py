@@ -48,6 +48,9 @@ _KINDS: Final = (
 )
 _CLOSED_THOUGHT: Final = re.compile(rf"</(?:{_THOUGHT})\s*>", re.IGNORECASE)
 """Where the prompt holds the opening tag, the text begins within the thought."""
+_SEQUENCE: Final = re.compile(r"(?:\s|</?(?:s|pad|unk|mask)>)*<s>", re.IGNORECASE)
+"""How a model's output begins where its tokenizer's marks were not taken off; HTML strikes out with it."""
+_ELEMENT: Final = re.compile(r"<[^<>]*>")
 _ATTRIBUTE: Final = re.compile(r"([\w:.-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'<>]+))")
 _BOX_TYPE: Final = re.compile(r"\btype\s*=\s*[\"']?(?:checkbox|radio)\b", re.IGNORECASE)
 _CHECKED: Final = re.compile(r"\bchecked\b(?!\s*=\s*[\"']?(?:false|no|0)\b)", re.IGNORECASE)
@@ -144,6 +147,8 @@ def clean(text: str, known: Container[str]) -> tuple[Rewritten, bool]:
     closed = _CLOSED_THOUGHT.search(text)
     if closed and not re.search(rf"<(?:{_THOUGHT})\b", text[: closed.start()], re.IGNORECASE):
         writer.drop_to(closed.end())
+    elif (opening := _SEQUENCE.match(text)) and _is_all(text[opening.end() :]):
+        writer.drop_to(opening.end())
     disguised = False
     groups: list[str] = []
     for match in _ODD.finditer(text, writer.done):
@@ -165,6 +170,12 @@ def clean(text: str, known: Container[str]) -> tuple[Rewritten, bool]:
         else:
             writer.drop_to(match.end())
     return writer.finish(), disguised
+
+
+def _is_all(rest: str) -> bool:
+    """Whether the element ``s`` whose content begins here holds all words of the text."""
+    _, end, behind = rest.lower().partition("</s>")
+    return bool(end) and not re.search(r"\w", _ELEMENT.sub("", behind))
 
 
 def ungarbled(text: str) -> Rewritten:
