@@ -17,6 +17,10 @@ ROOT = Path(__file__).resolve().parents[1]
 OUTSIDE = {
     "benchmarks/RESULTS.md": "benchmarks.md",
     **{
+        f"benchmarks/results/{path.name}": f"figures/{path.name}"
+        for path in (ROOT / "benchmarks" / "results").glob("*.md")
+    },
+    **{
         f"examples/{path.name}": f"examples/{path.name}"
         for path in (ROOT / "examples").glob("*.py")
     },

@@ -72,7 +72,8 @@ def test_every_page_is_in_the_site(pages, site):
     written = {path.relative_to(ROOT / "docs") for path in (ROOT / "docs").rglob("*.md")}
     made = {path.relative_to(site) for path in pages}
     assert {path.with_suffix(".html") for path in written} <= made
-    assert Path("benchmarks.html") in made
+    figures = {path.stem for path in (ROOT / "benchmarks" / "results").glob("*.md")}
+    assert {Path("benchmarks.html"), *(Path(f"figures/{name}.html") for name in figures)} <= made
 
 
 def test_no_link_within_the_site_is_dead(pages, site):
@@ -158,7 +159,7 @@ def test_no_link_beside_the_site_is_dead(name):
 def test_a_figure_of_results_stands_where_its_command_is(page, part):
     text = (ROOT / page).read_text(encoding="utf-8").partition(part)[2].partition("\n## ")[0]
     figures = set(re.findall(r"\d\.\d{3}", text))
-    pages = (ROOT / "benchmarks" / "RESULTS.md", *(ROOT / "docs").glob("results*.md"))
+    pages = [*(ROOT / "benchmarks" / "results").glob("*.md"), *(ROOT / "docs").glob("results*.md")]
     measured = "".join(path.read_text(encoding="utf-8") for path in pages)
     assert figures
     assert [figure for figure in figures if figure not in measured] == []
