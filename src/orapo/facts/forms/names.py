@@ -32,7 +32,7 @@ EARLIER: Final = re.compile(
 )
 """Names of another time: "Prior: large effusion. Current: none."."""
 CODES: Final = re.compile(
-    r"(?:icd|cpt|snomed|loinc)\b|.*\bcodes?\Z|(?:ordering|admitting|admission|referring|discharge|billing|pre-?op\w*) (?:diagnos[ei]s|dx|indication)\Z",
+    r"(?:icd|cpt|snomed|loinc)\b|(?:resource ?type|schema(?: version)?|(?:model |report )?version|model(?: name)?|time ?stamp|language|modality)\Z|.*\bcodes?\Z|(?:ordering|admitting|admission|referring|discharge|billing|pre-?op\w*) (?:diagnos[ei]s|dx|indication)\Z",
     re.IGNORECASE,
 )
 """Names of what is said for the bill or on the order, not of the film."""

@@ -20,6 +20,7 @@ _NAME: Final = r"[^\s:=.!?;\[\]|][^:=!?;\n|]{0,78}?"
 _FIELD: Final = re.compile(rf"(?P<name>{_NAME})[ \t]*(?P<sep>:=|=>|->|:|=|[.]{{3,}})(?!\d\d\b)")
 _SEPARATOR: Final = re.compile(r":=|=>|->|:(?!\d\d\b)|=")
 _ASIDE: Final = re.compile(r"\(([^()]{0,30})\)")
+_ENTRY_END: Final = re.compile(r"[ ]*(?:[,;]|\.?\s*\Z)")
 _WORDS_IN_NAME: Final = 9
 _LAST_NAME: Final = re.compile(r"\s([A-Z][A-Za-z/]*(?: [a-z]+){0,3})\s*\Z")
 """A name with a capital before a colon: "Edema: mild Fracture: no"."""
@@ -47,6 +48,15 @@ _LONGEST_LINE: Final = 120
 """Characters of a field without a colon, and of its answer."""
 
 
+def _field_at(text: str, start: int, end: int) -> re.Match[str] | None:
+    """Return the field's name that stands here; a colon within brackets ends none."""
+    match = _FIELD.match(text, start, end)
+    if match is None or len(match["name"].split()) > _WORDS_IN_NAME:
+        return None
+    aside = match["sep"] == ":" and match["name"].rfind(" (") > match["name"].rfind(")")
+    return None if aside else match
+
+
 class Pairs:
     """Finds the fields and answers of one sentence.
 
@@ -59,12 +69,8 @@ class Pairs:
 
     def begin_line(self, text: str, start: int, end: int) -> bool:
         """Whether a line begins with a field, or is one."""
-        match = _FIELD.match(text, start, end)
-        if (
-            match is not None
-            and len(match["name"].split()) <= _WORDS_IN_NAME
-            and ". " not in match["name"]
-        ):
+        match = _field_at(text, start, end)
+        if match is not None and ". " not in match["name"]:
             return True
         plain = _UNMARKED.search(text, start, end) is None
         return not plain and self._trailing(text, start, end) is not None
@@ -90,8 +96,13 @@ class Pairs:
         if denied is not None:
             yield denied
             return
-        match = _FIELD.match(text, start, end)
-        if match is not None and len(match["name"].split()) <= _WORDS_IN_NAME:
+        match = _field_at(text, start, end)
+        if match is not None and match["sep"] == ":" and ")" in text[match.end() : end]:
+            found = list(self._in_parentheses(text, match.end(), end))
+            if len(found) > 1:  # "Key findings: edema (+), effusion (-)"
+                yield from found
+                return
+        if match is not None:
             yield from self._chain(text, match, start, end)
             return
         if _UNMARKED.search(text, start, end) is not None:
@@ -161,17 +172,24 @@ class Pairs:
 
     def _in_parentheses(self, text: str, start: int, end: int) -> Iterator[Item]:
         """Yield the fields of "Pneumothorax (no), effusion (yes)"."""
-        begin = start
+        begin, answered = start, False
         found = []
         for match in _ASIDE.finditer(text, start, end):
+            if match.start() < begin:
+                continue
             whole = self._words.pure(match.group())
             if whole is None and self._words.pure(match[1]) is None:
+                entry = _ENTRY_END.match(text, match.end(), end)
+                if entry is not None:  # "edema (mild), effusion (none)"
+                    place = stripped(text, begin, match.end())
+                    found.append(Item(place[0], match.end(), None, (place[0], match.end())))
+                    begin = entry.end()
                 continue
             place = stripped(text, begin, match.start())
             answer = match.span(1) if whole is None else match.span()
             found.append(Item(place[0], match.end(), place, answer))
-            begin = match.end()
-        if not found or text[begin:end].strip(" .,;"):
+            begin, answered = match.end(), True
+        if not answered or text[begin:end].strip(" .,;"):
             return
         yield from found
 

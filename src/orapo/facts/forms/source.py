@@ -7,7 +7,7 @@ from typing import Final
 
 from orapo.facts.fact import Sentence
 from orapo.facts.forms.answers import AnswerWords
-from orapo.facts.forms.documents import ESCAPED, WRITTEN, shown, unescaped
+from orapo.facts.forms.documents import ESCAPED, EXPORTED, WRITTEN, exported, shown, unescaped
 from orapo.facts.forms.lines import unfolded
 from orapo.facts.forms.markup import MARKED, flatten
 from orapo.facts.forms.plain import ZERO
@@ -52,6 +52,8 @@ class Source:
             self._add(ungarbled(report))
         if "\\u" in self.text and ESCAPED.search(self.text):
             self._add(unescaped(self.text))
+        if EXPORTED.search(self.text):
+            self._add(exported(self.text))
         if PLAIN.search(self.text):
             typed, self.disguised = clean(self.text, known)
             self._add(typed)

@@ -276,7 +276,7 @@ def _tag(writer: Rewriter, match: re.Match[str], groups: list[str]) -> None:
     elif name == "input" and _BOX_TYPE.search(match["attributes"]):
         writer.put("" if _at_line_start(writer) else "\n")
         writer.put("[x] " if _CHECKED.search(match["attributes"]) else "[ ] ", end)
-    elif name in _BLOCK:
+    elif name in _BLOCK or (name == "text" and not groups and not match["attributes"].strip()):
         writer.put("" if writer.ends_with("\n") else "\n", end)
     elif closing:
         if name in groups[-1:]:

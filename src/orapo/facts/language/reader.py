@@ -431,7 +431,7 @@ class SentenceReader(PhraseRow):
         if self.after_verb and item.data == "normal" and self._says_normal(item):
             # "pulmonary vascular engorgement appears within normal limits"
             for draft in self._list_before():
-                if draft.item > self.boundary:
+                if draft.item > self.boundary and not self._names_behind(draft):
                     draft.polarity = _ABSENT
         if not self.subject.structures:
             self.prestates.append((item, scope))
@@ -440,6 +440,10 @@ class SentenceReader(PhraseRow):
             self.subject.states.append((item, scope))
             self.subject.modifiers += [q for q in self.qualifiers if q.kind is not STRUCTURE]
             self.qualifiers = []
+
+    def _names_behind(self, draft: Draft) -> bool:
+        """Whether what is normal stands behind a finding: "apart from edema the chest is normal"."""
+        return any(structure.first > draft.last for structure in self.subject.structures[:1])
 
     def _says_normal(self, item: Item) -> bool:
         return "normal" in self.tokens[item.first : item.last + 1]
