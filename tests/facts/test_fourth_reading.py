@@ -88,9 +88,50 @@ WORDED = [
     ("Differentiation of atelectasis from consolidation is difficult.", {AT: None, CO: None}),
     ("Patchy opacity (RLL).", {LO: 1}),
 ]  # fmt: skip
+WRAPPED = [
+    ("The heart is normal in size. No\npneumothorax is seen. There is no\npleural effusion.", {CM: 0, PT: 0, EF: 0}),
+    ("The lungs are clear. There is no\n   consolidation. No pneumothorax is\n   seen.", {CO: 0, PT: 0}),
+    ("effusion no\nedema yes", {EF: 0, ED: 1}),
+    ("For edema, the answer is no.", {ED: 0}),
+    ("<h3>Edema</h3><p>There is no edema.</p><h3>Fracture</h3><p>A rib fracture.</p>", {ED: 0, FX: 1}),
+    ("<q>Edema</q><a>no</a>\n<q>Fracture</q><a>yes</a>", {ED: 0, FX: 1}),
+    ("*Edema*: _absent_\n*Fracture*: _present_", {ED: 0, FX: 1}),
+    ("edema / no effusion / cardiomegaly", {ED: 1, EF: 0, CM: 1}),
+    ("No edema / effusion.", {ED: 0, EF: 0}),
+    ("Edema / no\nFracture / yes", {ED: 0, FX: 1}),
+    ("Prediction: Pneumonia = 0.91; Edema = 0.07; Fracture = 0.02", {PN: 1, ED: 0, FX: 0}),
+    ("Evaluate: Edema, Fracture.", {ED: None, FX: None}),
+    ("Example report: there is a large effusion.", {EF: None}),
+    ("Clinical concern: pneumothorax. The lungs are clear.", {PT: None}),
+]  # fmt: skip
+MORE_WORDED = [
+    ("Besides a small left pneumothorax, the film is normal.", {PT: 1, NF: None}),
+    ("Edema: interstitial.", {ED: 1}),
+    ("Edema: ___\nFracture: ___", {ED: None, FX: None}),
+    ("Effusion: has increased.", {EF: 1}),
+    ("Effusion: only on the left", {EF: 1}),
+    ("ETT: out", {SD: 0}),
+    ("Pleural effusion does not exist.", {EF: 0}),
+    ("There is no less edema than before.", {ED: 1}),
+    ("Cannot confidently exclude a pneumothorax.", {PT: -1}),
+    ("Mitral valve calcification.", {SD: None, NF: None}),
+    ("Macular edema. Bowel edema.", {ED: None}),
+    ("Mass in the abdomen.", {LL: None, NF: None}),
+    ("Last year's film showed edema.", {ED: None}),
+    ("Risk factors for pneumonia include smoking.", {PN: None}),
+    ("A pneumothorax may develop after this procedure.", {PT: None}),
+    ("Small pneumothoraces are easily missed on supine films.", {PT: None}),
+    ("Had there been a pneumothorax, a pleural line would be visible.", {PT: None}),
+    ("Suppose there were an effusion.", {EF: None}),
+    ("The student wrote that there is a pneumothorax.", {PT: None}),
+    ("According to the chart the patient has cardiomegaly.", {CM: None}),
+    ("Patient underwent thoracentesis for an effusion.", {EF: None}),
+]
 
 
-@pytest.mark.parametrize(("text", "expected"), [*EXPORTS, *TABLES, *ANSWERS, *DICTATED, *WORDED])
+@pytest.mark.parametrize(
+    ("text", "expected"), [*EXPORTS, *TABLES, *ANSWERS, *DICTATED, *WORDED, *WRAPPED, *MORE_WORDED]
+)
 def test_it_is_read_as_it_was_meant(text, expected):
     labels = label_report(text).labels
     assert {label: labels[label] for label in expected} == expected

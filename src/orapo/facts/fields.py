@@ -30,6 +30,7 @@ from orapo.facts.passages import Passage
 
 _CLAUSE: Final = re.compile(r"[,;(]|\s(?:with|but|and|which|however)\s|\s[-–—]\s|\.\s")
 """Ends an answer's first words."""
+_MAINLY: Final = frozenset(("only", "just", "mainly", "mostly", "predominantly", "more"))
 _PARTS: Final = re.compile(r"[,;]|\b(?:but|and|though)\b", re.IGNORECASE)
 _DENYING: Final = frozenset((Kind.DENY_NEXT, Kind.DENY_PREVIOUS, Kind.DENY_EITHER))
 _HEDGING: Final = frozenset((Kind.HEDGE_NEXT, Kind.HEDGE_PREVIOUS, Kind.HEDGE_EITHER))
@@ -65,6 +66,9 @@ _CHANGING: Final = re.compile(
     re.IGNORECASE,
 )
 """A name that says what became of a finding says that it is there: "Worsening failure: engorged vessels"."""
+_PREDICATE: Final = re.compile(
+    r"(?:is|are|has|have|was|were|remains?|appears?|persists?|continues?) [a-z]", re.IGNORECASE
+)
 _OF_SIZE: Final = re.compile(r"size\b", re.IGNORECASE)
 _EVEN: Final = 0.5
 """The probability from which on a finding counts as said."""
@@ -292,10 +296,12 @@ class FieldReader:
             else:
                 yield Passage(start, end, (answer,), How.STATED)
             return
-        if _CHANGING.match(name) and not asked.silent:
+        if not asked.silent and _PREDICATE.match(said):
+            yield Passage(start, end, (field, answer), How.JOINED)  # "Effusion: has increased"
+        elif _CHANGING.match(name) and not asked.silent:
             yield Passage(start, field[1], (field,), How.STATED)
             yield Passage(answer[0], end, (answer,), How.STATED)
-        elif self._unchanged(said) or self._agrees(said):
+        elif self._unchanged(said) or self._agrees(said) or self._completes(said, name):
             yield Passage(start, end, (field, answer), How.STATED)
         elif lead is not None and cut is not None and _SIDED.search(said, cut.end()):
             # "none on the right, small on the left"
@@ -343,6 +349,17 @@ class FieldReader:
                 pieces = (field, (side[0], own[1]))
             yield passage._replace(pieces=pieces)
 
+    def _completes(self, said: str, name: str) -> bool:
+        """Whether an answer is part of its finding's name ("Edema: interstitial")."""
+        added = TOKEN.findall(lower(said))
+        tokens = self._vocabulary.canonical_forms([*added, *TOKEN.findall(lower(name))])
+        whole = self._vocabulary.find(tokens)[:1]
+        return (
+            bool(added and whole)
+            and whole[0].kind is Kind.FINDING
+            and whole[0].last + 1 == len(tokens)
+        )
+
     def _agrees(self, said: str) -> bool:
         """Whether all parts of an answer affirm or describe what it answers ("improved but persists")."""
         parts = [part for part in _PARTS.split(said.strip(" .")) if part.strip()]
@@ -376,7 +393,7 @@ class FieldReader:
             bool(items)
             and not any(item.kind is Kind.VERB for item in items)
             and (items[0].kind in _DESCRIBING or items[0].kind in _NAMING)
-            and all(token in articles for token in tokens[:ahead])
+            and all(token in articles or token in _MAINLY for token in tokens[:ahead])
         )
 
     def _decided(

@@ -27,9 +27,11 @@ _LETTERS: Final = {
     "on": Answer.AFFIRMED,
     "a": Answer.DENIED,
     "off": Answer.DENIED,
+    "in": Answer.AFFIRMED,
+    "out": Answer.DENIED,
     "f": Answer.DENIED,
 }
-"""Present and absent, true and false, INI's on and off: alone they answer, in a sentence they are words."""
+"""Present and absent, true and false, INI's on and off, a tube that is in or out: alone they answer, in a sentence they are words."""
 _SCORE: Final = r"(?:(?:probability|prob\.?|likelihood|score|p)\s*[:=]?\s*)?"
 _NUMBER: Final = re.compile(_SCORE + r"(?:0?\.\d+|1\.0+|\d+(?:\.\d+)?\s?%)\Z")
 """A probability alone states nothing: it may be a size as well."""
@@ -66,7 +68,7 @@ class AnswerWords:
         longest_first = sorted(self._kinds, key=len, reverse=True)
         written = "|".join(re.escape(word).replace(r"\ ", r"\s+") for word in longest_first)
         self._leading = re.compile(
-            rf"[\s\"'*(]*(?:(?:the|my) answer is:?\s+)?({written})(?![\w\]])"
+            rf"[\s\"'*(]*(?:(?:the|my) answer is:?\s+)?({written})(?![\w\]]|\.\d)"
             if written
             else r"(?!)",
             re.IGNORECASE,

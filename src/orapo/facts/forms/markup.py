@@ -12,7 +12,7 @@ from orapo.facts.forms.json_text import JSON, json_tokens, write_json
 from orapo.facts.forms.rewriting import Rewriter, Rewritten
 
 MARKED: Final = re.compile(
-    r"[{}\[|*`~#\\>]|\"[,;\t]\"|__(?=[A-Za-z])|---|===|___\n"
+    r"[{}\[|*`~#\\>]|\"[,;\t]\"|(?<!\w)_{1,2}(?=[A-Za-z])|---|===|___\n"
     r"|(?i:\b(?:status|present|presence|value|answer|result)[,;\t]\w)"
     r"|(?i:(?:finding|label|observation|name|condition|disease|pathology|abnormality)s?[,;\t]\w)"
     r"|\n[ \t]*(?:-?[01](?:\.0)?|[Yy]es|[Nn]o|[Tt]rue|[Ff]alse|(?i:present|absent|positive|negative|pos|neg|y|n))[ \t]*[,;\t]"
@@ -29,7 +29,7 @@ _HEAD: Final = re.compile(r"[ \t]*(?:>[ \t]*)*(\#{1,6})[ \t]+")
 _BOLD: Final = re.compile(r"[ \t]*(?:\*\*|__)[^*_\n]+(?:\*\*|__)[ \t]*")
 _QUOTE: Final = re.compile(r"[ \t]*(?:>[ \t]?)+")
 _MARKS: Final = re.compile(
-    r"\*{1,3}(?=\S)|(?<=\S)\*{1,3}|__(?=[A-Za-z])|(?<=[A-Za-z.:)])__(?!_)|~~[^~\n]*~~|`+|\\(?=[^\w\s])"
+    r"\*{1,3}(?=\S)|(?<=\S)\*{1,3}|__(?=[A-Za-z])|(?<=[A-Za-z.:)])__(?!_)|(?<![\w])_(?=[A-Za-z][^_\n]*[A-Za-z.]_(?!\w))|(?<=[A-Za-z.])_(?![\w])|~~[^~\n]*~~|`+|\\(?=[^\w\s])"
 )
 _BULLET: Final = re.compile(r"[ \t]*\*[ \t]")
 _STARRED: Final = re.compile(r"[ \t]*[*+] [^*\n]+ [*+] (?=\S)")

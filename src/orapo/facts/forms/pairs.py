@@ -20,6 +20,11 @@ _NAME: Final = r"[^\s:=.!?;\[\]|][^:=!?;\n|]{0,78}?"
 _FIELD: Final = re.compile(rf"(?P<name>{_NAME})[ \t]*(?P<sep>:=|=>|->|:|=|[.]{{3,}})(?!\d\d\b)")
 _SEPARATOR: Final = re.compile(r":=|=>|->|:(?!\d\d\b)|=")
 _ASIDE: Final = re.compile(r"\(([^()]{0,30})\)")
+_GOES_ON: Final = re.compile(
+    r"[.!?]\s|(?<!answer )\b(?:there|is|are|was|were|be|has|have|had|shows?|reveals?|demonstrates?|and|or|with|but|in|on|of|by|to|that|which)\s*\Z",
+    re.IGNORECASE,
+)
+"""A text that is no field's name: a sentence, or one that is not at its end."""
 _ENTRY_END: Final = re.compile(r"[ ]*(?:[,;]|\.?\s*\Z)")
 _WORDS_IN_NAME: Final = 9
 _LAST_NAME: Final = re.compile(r"\s([A-Z][A-Za-z/]*(?: [a-z]+){0,3})\s*\Z")
@@ -339,6 +344,8 @@ class Pairs:
             if prose and "\t" not in gap and len(gap) < 3 and not self._words.bare(answer):
                 continue  # prose: "effusion present", "pneumothorax, none seen"
             place = stripped(text, head, start + match.start())
+            if prose and _GOES_ON.search(text, *place):
+                return None  # a wrapped line: "The heart is normal. There is no"
             if SIDE.match(text[slice(*place)].rpartition(",")[2].strip()):
                 continue  # "small right effusion, left none"
             if place[0] < place[1] and place[1] - place[0] <= _LONGEST_LINE:

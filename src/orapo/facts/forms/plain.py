@@ -28,6 +28,8 @@ _HINTS: Final = (
         "-,",
         "-;",
         "/no",
+        "/ no ",
+        "/ without ",
         "/yes",
     ),
     *(f" {answer}{mark}" for answer in ("no", "none") for mark in ".,;"),

@@ -32,6 +32,12 @@ _SIGNED_RUN: Final = re.compile(
     r"(?<![^\n])(?=[^\n]*[a-z]\+)(?=[^\n]*[a-z]-(?:\s|\Z))(?:[A-Za-z][A-Za-z /]{1,60}[+-][ \t]+)+[A-Za-z][A-Za-z /]{1,60}[+-](?=[ \t]*(?:\.?[ \t]*\n|\.?\Z))"
 )
 """The same without marks between them, some with a plus and some with a minus: "Edema- fracture+"."""
+_SLASH: Final = re.compile(r"[ \t]+//?[ \t]+")
+_SLASHED: Final = re.compile(r"[ ]//?[ ](?:no|without) [a-z]{3}", re.IGNORECASE)
+"""Entries with a slash between them, of which a later one denies: "edema / no effusion", not "no edema / effusion"."""
+_SLASH_ANSWERS: Final = re.compile(
+    r"/[ \t]*(?:yes|present|positive|true|no|absent)\b[ \t]*(?:[A-Z/,;\n]|\Z)"
+)
 _SIGN_AT_END: Final = re.compile(r"(?<=[A-Za-z])()([+-])[ \t]*")
 _SIGN_AHEAD: Final = re.compile(_BEGINS + r"()\(?(\+|[-–])\)?[ \t]*(?=[A-Za-z])")
 
@@ -149,6 +155,9 @@ def spelled_out(text: str) -> Iterator[Rewritten]:
     if ":" in text and (denials := empty_minus(text)) is not None:
         yield denials
         text = denials.text
+    if _SLASHED.search(text) and not _SLASH_ANSWERS.search(text):
+        yield (step := substituted(text, _SLASH, lambda match: "\n"))
+        text = step.text
     for marks, pattern, written in _RULES:
         if any(mark in text for mark in marks) and pattern.search(text):
             yield (step := substituted(text, pattern, written))

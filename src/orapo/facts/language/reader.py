@@ -30,6 +30,7 @@ from orapo.facts.language.phrases import (
     PhraseRow,
 )
 from orapo.facts.language.reach import (
+    EXCEPTING,
     WINDOW,
     is_device_behind_disease,
     is_presupposed,
@@ -442,7 +443,10 @@ class SentenceReader(PhraseRow):
             self.qualifiers = []
 
     def _names_behind(self, draft: Draft) -> bool:
-        """Whether what is normal stands behind a finding: "apart from edema the chest is normal"."""
+        """Whether what is normal is another thing than a finding: "apart from edema the chest is normal"."""
+        opened = self.items[self.boundary] if self.boundary >= 0 else None
+        if opened is not None and self.tokens[opened.first] in EXCEPTING:
+            return True
         return any(structure.first > draft.last for structure in self.subject.structures[:1])
 
     def _says_normal(self, item: Item) -> bool:
