@@ -353,12 +353,10 @@ class FieldReader:
         """Whether an answer is part of its finding's name ("Edema: interstitial")."""
         added = TOKEN.findall(lower(said))
         tokens = self._vocabulary.canonical_forms([*added, *TOKEN.findall(lower(name))])
-        whole = self._vocabulary.find(tokens)[:1]
-        return (
-            bool(added and whole)
-            and whole[0].kind is Kind.FINDING
-            and whole[0].last + 1 == len(tokens)
-        )
+        items = self._vocabulary.find(tokens) if added else []
+        if len(items) != 1 or items[0].kind is not Kind.FINDING:
+            return False
+        return items[0].first == 0 and items[0].last + 1 == len(tokens)
 
     def _agrees(self, said: str) -> bool:
         """Whether all parts of an answer affirm or describe what it answers ("improved but persists")."""
