@@ -133,7 +133,7 @@ class RulesEngine:
         for start, _, end, _ in spans:
             sentence = text[start:end]
             # one look-up: another thread may empty the cache between two
-            reading = known.get(sentence) or self._as_sentence(sentence)
+            reading = known.get(sentence) or self._keep(sentence, sentence, STATED)
             if reading.denies_previous and readings:
                 readings[-1] = self._reading(before, ABSENT)
             elif reading.denies_all:

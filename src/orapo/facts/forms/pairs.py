@@ -335,14 +335,14 @@ class Pairs:
         for match in re.finditer(r"[ \t]+[-–—]+[ \t]*|\t+|[ ]{2,}|[,;][ ]*|[ ]+", line):
             gap = match.group()
             answer = line[match.end() :]
+            prose = gap not in (",", ";") and gap.strip(" \t") in ("", ",", ";")
+            if prose and "\t" not in gap and len(gap) < 3 and not self._words.bare(answer):
+                continue  # prose: "effusion present", "pneumothorax, none seen"
             how = self._words.pure(
                 re.sub(r"\s*\([^()]*\)\Z", "", answer) if gap.strip() else answer
             )
             if how is None:
                 continue
-            prose = gap not in (",", ";") and gap.strip(" \t") in ("", ",", ";")
-            if prose and "\t" not in gap and len(gap) < 3 and not self._words.bare(answer):
-                continue  # prose: "effusion present", "pneumothorax, none seen"
             place = stripped(text, head, start + match.start())
             if prose and _GOES_ON.search(text, *place):
                 return None  # a wrapped line: "The heart is normal. There is no"

@@ -118,13 +118,15 @@ class SentenceReader(PhraseRow):
 
     def doubts_previous(self) -> bool:
         """Whether the sentence takes back the one before it ("This may be artifact.")."""
-        hedges = any(item.kind is Kind.HEDGE_PREVIOUS for item in self.items)
-        return hedges and self.tokens[0] in self.grammar.pronouns
+        return self.tokens[0] in self.grammar.pronouns and any(
+            item.kind is Kind.HEDGE_PREVIOUS for item in self.items
+        )
 
     def denies_previous(self) -> bool:
         """Whether the sentence denies what the one before it says ("This has cleared.")."""
-        denies = any(item.kind in (Kind.DENY_PREVIOUS, Kind.DENY_EITHER) for item in self.items)
-        return denies and self.tokens[0] in self.grammar.pronouns
+        return self.tokens[0] in self.grammar.pronouns and any(
+            item.kind in (Kind.DENY_PREVIOUS, Kind.DENY_EITHER) for item in self.items
+        )
 
     def denies_all(self) -> bool:
         """Whether the sentence denies all that was said before it ("None of these is present.")."""
