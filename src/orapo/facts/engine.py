@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from orapo.facts.fact import Details, Fact, FieldAnswer, Polarity, ReportFacts, Sentence
-from orapo.facts.fields import FieldReader, Passage
+from orapo.facts.fields import FieldReader
 from orapo.facts.forms.items import Place
 from orapo.facts.forms.layout import Layout
 from orapo.facts.forms.plain import is_plain, words_of
@@ -19,6 +19,7 @@ from orapo.facts.language.compiler import load_vocabulary
 from orapo.facts.language.english import is_english
 from orapo.facts.language.extraction import ABSENT, STATED, How, Reading, read_sentence
 from orapo.facts.language.vocabulary import Vocabulary
+from orapo.facts.passages import Passage
 from orapo.labels import POSITIVE, LabelSet, LabelValue
 
 CACHED_SENTENCES: Final = 100_000
@@ -132,7 +133,7 @@ class RulesEngine:
         for start, _, end, _ in spans:
             sentence = text[start:end]
             # one look-up: another thread may empty the cache between two
-            reading = known.get(sentence) or self._as_sentence(sentence)
+            reading = known.get(sentence) or self._keep(sentence, sentence, STATED)
             if reading.denies_previous and readings:
                 readings[-1] = self._reading(before, ABSENT)
             elif reading.denies_all:

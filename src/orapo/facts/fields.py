@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from orapo.facts.ellipsis import completed_sentence
 from orapo.facts.forms.answers import Answer
@@ -26,9 +26,12 @@ from orapo.facts.forms.names import (
 from orapo.facts.language.extraction import How, Reading, lower
 from orapo.facts.language.schema import TOKEN, Kind
 from orapo.facts.language.vocabulary import Vocabulary
+from orapo.facts.passages import Passage
 
 _CLAUSE: Final = re.compile(r"[,;(]|\s(?:with|but|and|which|however)\s|\s[-–—]\s|\.\s")
 """Ends an answer's first words."""
+_MAINLY: Final = frozenset(("only", "just", "mainly", "mostly", "predominantly", "more"))
+_PARTS: Final = re.compile(r"[,;]|\b(?:but|and|though)\b", re.IGNORECASE)
 _DENYING: Final = frozenset((Kind.DENY_NEXT, Kind.DENY_PREVIOUS, Kind.DENY_EITHER))
 _HEDGING: Final = frozenset((Kind.HEDGE_NEXT, Kind.HEDGE_PREVIOUS, Kind.HEDGE_EITHER))
 _OF_NO_FILM: Final = frozenset((Kind.NOT_STATED_NEXT, Kind.NOT_STATED_SENTENCE))
@@ -47,52 +50,28 @@ _MEASURE: Final = re.compile(
 )
 
 
-_JOINED: Final = How.JOINED
+_OF_FINDINGS: Final = re.compile(
+    r"\s*\b(?:findings?|labels?|observations?|abnormalit(?:y|ies)|diagnos[ei]s|conditions?|patholog(?:y|ies))\s*\Z",
+    re.IGNORECASE,
+)
+_LIST_OF: Final[dict[Answer | None, How]] = {
+    Answer.DENIED: How.ABSENT,
+    Answer.DOUBTED: How.DOUBTED,
+    Answer.BLANK: How.NOTHING,
+}
+"""How a list is meant that is called by an answer: "Uncertain: edema, pneumonia"."""
+_CHANGING: Final = re.compile(
+    r"(?:(?:interval|mildly|slightly|gradually) )?(?:worsening|increasing|increased|improving|improved|persistent|persisting|progressive"
+    r"|unchanged|stable|decreasing|decreased|residual|enlarging|recurrent) ",
+    re.IGNORECASE,
+)
+"""A name that says what became of a finding says that it is there: "Worsening failure: engorged vessels"."""
+_PREDICATE: Final = re.compile(
+    r"(?:is|are|has|have|was|were|remains?|appears?|persists?|continues?) [a-z]", re.IGNORECASE
+)
+_OF_SIZE: Final = re.compile(r"size\b", re.IGNORECASE)
 _EVEN: Final = 0.5
 """The probability from which on a finding counts as said."""
-
-
-class Passage(NamedTuple):
-    """What of an item is read, and how.
-
-    Attributes:
-        start: First character of the sentence that it stands for.
-        end: One past its last.
-        pieces: What is read; two pieces are a field and its answer.
-        how: As it stands, or denied, doubted ...
-        asked: Whether it is a question that nothing answers.
-        denies_all: Whether it takes back all that was said before it.
-    """
-
-    start: int
-    end: int
-    pieces: tuple[Place, ...]
-    how: How
-    asked: bool = False
-    denies_all: bool = False
-
-    def written(self, text: str) -> str:
-        """Return what is read as one text."""
-        if len(self.pieces) == 1:
-            start, end = self.pieces[0]
-            return text[start:end]
-        joint = " " if self.how is _JOINED else ": "
-        return joint.join(text[start:end] for start, end in self.pieces)
-
-    def place(self, start: int, end: int) -> Place:
-        """Return where a stretch of `written` stands in the clean text."""
-        begin, stop = self._at(start), self._at(end - 1) + 1
-        if self.start <= begin < stop <= self.end:
-            return begin, stop
-        return self.start, self.end
-
-    def _at(self, index: int) -> int:
-        joint = 1 if self.how is _JOINED else 2
-        for start, end in self.pieces:
-            if index < end - start:
-                return start + max(index, 0)
-            index -= end - start + joint
-        return self.pieces[-1][1] - 1
 
 
 _OF_A_SIDE: Final = re.compile(
@@ -107,6 +86,12 @@ _DASHED: Final = re.compile(
     r"[\s*•-]*(?P<name>[A-Z][A-Za-z/]*(?: [A-Za-z/]+){0,3})\s+[-–—]+\s+(?P<said>(?:[Nn]o|[Nn]ot|[Nn]one|[Nn]egative|[Aa]bsent|[Tt]here (?:is|are) no|[Ww]ithout)\b)"
 )
 """A field, a dash and a sentence that denies: "Lung lesion - No nodule or mass."."""
+
+
+_TITLED: Final = re.compile(
+    r"[\s*•-]*(?P<name>[A-Z][A-Za-z/]*(?: [A-Za-z/]+){0,3})\s+[-–—]+\s+(?P<said>(?:The|There|Both|Neither|A|An|Left|Right) [^.]*\b(?:is|are|has|have|appears?|remains?)\b)"
+)
+"""A field, a dash and a sentence: "Pneumothorax - The lungs are expanded."."""
 
 
 def _shifted(place: Place, by: int) -> Place:
@@ -175,6 +160,11 @@ class FieldReader:
                 if PROSE_LIST.match(text, *item.answer):
                     yield Passage(item.start, item.end, (item.answer,), How.NOTHING)
                     return
+                titled = _TITLED.match(text, *item.answer)
+                if titled is not None and self._is_name(titled["name"]):
+                    said = titled.start("said"), item.answer[1]
+                    yield from self._answered(text, item, titled.span("name"), said)
+                    return
                 dashed = _DASHED.match(text, *item.answer)
                 if dashed is not None and self._same(text, dashed, item.answer[1]):
                     said = dashed.start("said"), item.answer[1]
@@ -185,7 +175,7 @@ class FieldReader:
                     yield Passage(item.start, item.end, (item.answer,), How.NORMAL)
                     return
                 completed = completed_sentence(self._vocabulary, text, item.answer, before)
-                how = How.STATED if completed is None else _JOINED
+                how = How.STATED if completed is None else How.JOINED
                 yield Passage(item.start, item.end, completed or (item.answer,), how, item.asked)
             return
         if item.answer is None:
@@ -197,6 +187,11 @@ class FieldReader:
                 yield self._decided(item, item.field, item.answer, score, asked)
                 return
         yield from self._answered(text, item, item.field, item.answer)
+
+    def _is_name(self, text: str) -> bool:
+        """Whether a text is a finding's bare name."""
+        kinds = self._kinds(text)
+        return Kind.FINDING in kinds and _NAME_ONLY.issuperset(kinds)
 
     def _same(self, text: str, dashed: re.Match[str], end: int) -> bool:
         """Whether what stands behind a dash denies what the name before it names, and no more of it."""
@@ -226,7 +221,9 @@ class FieldReader:
         if DIFFERENTIAL.match(name.strip()):
             yield Passage(start, end, (answer,), How.DOUBTED)
             return
-        if name.lower().strip() in self._vocabulary.normal_names:
+        if name.lower().strip() in self._vocabulary.normal_names and (
+            pure is not None or self._read(said).silent
+        ):
             yield self._normal(item, field, pure or (lead[0] if lead else None))
             return
         asked = self._read(name)
@@ -240,6 +237,11 @@ class FieldReader:
                 yield from self._of_side(
                     text, item, field, _shifted(side, answer[0]), _shifted(own, answer[0])
                 )
+            return
+        if not asked.silent and _OF_SIZE.match(said):
+            yield Passage(
+                start, end, (answer,), How.NOTHING
+            )  # of a heart it tells, of an effusion not
             return
         if pure is not None:
             if said.strip(" .").lower() in _FINE and self._is_device(asked):
@@ -294,7 +296,12 @@ class FieldReader:
             else:
                 yield Passage(start, end, (answer,), How.STATED)
             return
-        if self._unchanged(said):
+        if not asked.silent and _PREDICATE.match(said):
+            yield Passage(start, end, (field, answer), How.JOINED)  # "Effusion: has increased"
+        elif _CHANGING.match(name) and not asked.silent:
+            yield Passage(start, field[1], (field,), How.STATED)
+            yield Passage(answer[0], end, (answer,), How.STATED)
+        elif self._unchanged(said) or self._agrees(said) or self._completes(said, name):
             yield Passage(start, end, (field, answer), How.STATED)
         elif lead is not None and cut is not None and _SIDED.search(said, cut.end()):
             # "none on the right, small on the left"
@@ -342,6 +349,24 @@ class FieldReader:
                 pieces = (field, (side[0], own[1]))
             yield passage._replace(pieces=pieces)
 
+    def _completes(self, said: str, name: str) -> bool:
+        """Whether an answer is part of its finding's name ("Edema: interstitial")."""
+        added = TOKEN.findall(lower(said))
+        tokens = self._vocabulary.canonical_forms([*added, *TOKEN.findall(lower(name))])
+        items = self._vocabulary.find(tokens) if added else []
+        if len(items) != 1 or items[0].kind is not Kind.FINDING:
+            return False
+        return items[0].first == 0 and items[0].last + 1 == len(tokens)
+
+    def _agrees(self, said: str) -> bool:
+        """Whether all parts of an answer affirm or describe what it answers ("improved but persists")."""
+        parts = [part for part in _PARTS.split(said.strip(" .")) if part.strip()]
+        answers = [self._words.pure(part) for part in parts]
+        return Answer.AFFIRMED in answers and all(
+            answer is Answer.AFFIRMED or (answer is None and self._describes(part))
+            for part, answer in zip(parts, answers, strict=True)
+        )
+
     def _is_device(self, asked: Reading) -> bool:
         labels = asked.stated.keys()
         return bool(labels) and self._vocabulary.label_set.beside.issuperset(labels)
@@ -366,7 +391,7 @@ class FieldReader:
             bool(items)
             and not any(item.kind is Kind.VERB for item in items)
             and (items[0].kind in _DESCRIBING or items[0].kind in _NAMING)
-            and all(token in articles for token in tokens[:ahead])
+            and all(token in articles or token in _MAINLY for token in tokens[:ahead])
         )
 
     def _decided(
@@ -407,7 +432,11 @@ class FieldReader:
         elif not _HEDGING.isdisjoint(kinds):
             how = How.DOUBTED
         elif kinds == [Kind.STATE]:
-            return Passage(item.start, item.end, (field, answer), _JOINED)
+            # "Normal: heart"; "Normal: no effusion" says what it says
+            if self._words.leading(text[slice(*answer)]) is None:
+                return Passage(item.start, item.end, (field, answer), How.JOINED)
+        elif not kinds:
+            how = _LIST_OF.get(self._words.pure(_OF_FINDINGS.sub("", name)), how)
         if how is How.STATED and self._words.pure(text[slice(*answer)]) is not None:
             how = How.NOTHING
         return Passage(item.start, item.end, (answer,), how)

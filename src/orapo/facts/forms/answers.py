@@ -24,14 +24,21 @@ _BARE: Final = frozenset(("yes", "no", "none", "true", "false", "y", "n", "nil")
 _LETTERS: Final = {
     "p": Answer.AFFIRMED,
     "t": Answer.AFFIRMED,
+    "on": Answer.AFFIRMED,
     "a": Answer.DENIED,
+    "off": Answer.DENIED,
+    "in": Answer.AFFIRMED,
+    "out": Answer.DENIED,
     "f": Answer.DENIED,
 }
-"""Present and absent, true and false: alone they answer, in a sentence they are words."""
+"""Present and absent, true and false, INI's on and off, a tube that is in or out: alone they answer, in a sentence they are words."""
 _SCORE: Final = r"(?:(?:probability|prob\.?|likelihood|score|p)\s*[:=]?\s*)?"
 _NUMBER: Final = re.compile(_SCORE + r"(?:0?\.\d+|1\.0+|\d+(?:\.\d+)?\s?%)\Z")
 """A probability alone states nothing: it may be a size as well."""
 _PROBABILITY: Final = re.compile(_SCORE + r"(?P<number>\d*\.\d+|\d+(?=\s?%))\s?(?P<percent>%)?\Z")
+_GRADED: Final = re.compile(
+    r"(?:\d(?:\s?/\s?\d)?\s*[-–—:=]\s*|\d(?:\s?/\s?\d)?\s*(?=\()|(?=\[))[(\[]?(?P<word>[A-Za-z][A-Za-z ]{1,40})[)\]]?\Z"
+)
 _GRADE: Final = re.compile(r"\d\Z")
 _CHOICES: Final = re.compile(r"\s*[/|]\s*|\s+or\s+")
 _OPPOSITES: Final = frozenset(
@@ -42,7 +49,7 @@ _TICKED: Final = re.compile(r"\[[ xX]?\]|\([ xX]\)")
 _LONGEST_CHOICE: Final = 60
 _MOST_PADDED: Final = 6
 _PADDING: Final = frozenset(
-    ("known", "appears", "appear", "seems", "to", "be", "clearly", "currently", "now", "is", "are", "was", "were", "been", "has", "have", "all", "both", "each", "also", "again", "today", "still", "here", "clinically", "radiographically")
+    ("known", "the", "this", "that", "it", "finding", "findings", "abnormality", "definitely", "certainly", "appears", "appear", "seems", "to", "be", "clearly", "currently", "now", "is", "are", "was", "were", "been", "has", "have", "all", "both", "each", "also", "again", "today", "still", "here", "clinically", "radiographically")
 )  # fmt: skip
 """Words that an answer says no more with."""
 
@@ -61,7 +68,7 @@ class AnswerWords:
         longest_first = sorted(self._kinds, key=len, reverse=True)
         written = "|".join(re.escape(word).replace(r"\ ", r"\s+") for word in longest_first)
         self._leading = re.compile(
-            rf"[\s\"'*(]*(?:(?:the|my) answer is:?\s+)?({written})(?![\w\]])"
+            rf"[\s\"'*(]*(?:(?:the|my) answer is:?\s+)?({written})(?![\w\]]|\.\d)"
             if written
             else r"(?!)",
             re.IGNORECASE,
@@ -76,7 +83,15 @@ class AnswerWords:
             return known
         if _NUMBER.match(stripped):
             return Answer.BLANK
-        return self._choice(text) or self._padded(stripped)
+        return self._choice(text) or self._graded(text) or self._padded(stripped)
+
+    def _graded(self, text: str) -> Answer | None:
+        """Return what the word says beside a grade or in brackets ("3 - definite", "[None]")."""
+        match = _GRADED.match(text.strip(" \t.,;"))
+        if match is None:
+            return None
+        said = " ".join(match["word"].lower().split())
+        return self._kinds.get(said) or self._padded(said)
 
     def _choice(self, text: str) -> Answer | None:
         """Return what several answers say of which one was to be chosen: one answer, or nothing."""

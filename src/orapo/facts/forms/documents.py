@@ -42,6 +42,35 @@ ESCAPED: Final = re.compile(r"\\u(?=00[89A-Fa-f]|0[1-9A-Fa-f]|[1-9A-Fa-f])([0-9A
 """A character outside ASCII as JSON and Python write it."""
 
 
+EXPORTED: Final = re.compile(r"[A-Z]{3,}[ ]?:\s*\([^()\n]*\"\)\s*=|\{\|(?=[^\n]*\n)")
+"""A text in which this finds nothing is no dump of DICOM SR and no table of a wiki."""
+_EXPORTS: Final = re.compile(
+    r"""
+      <(?:[a-z][a-z ]*[ ])?(?:CODE|TEXT|NUM|CONTAINER|PNAME|DATE|UIDREF)[ ]?:\s*
+        \([^()"\n]*"(?P<name>[^"\n]*)"\)\s*=\s*(?:\([^()"\n]*"(?P<code>[^"\n]*)"\)|"(?P<text>[^"]*)"|\w*)[^<>\n]*>
+    | (?P<table>\{\|[^\n]*|(?<=\n)\|\}[^\n]*|(?<=\n)\|-[^\n]*)
+    | (?P<row>(?<=\n)[|!](?![}+-]))
+    | (?P<cell>\|\||!!)
+    """,
+    re.VERBOSE,
+)
+
+
+def exported(text: str) -> Rewritten:
+    """Return a dump of DICOM SR as fields with answers, a wiki's table as rows with bars."""
+    wiki = "{|" in text
+
+    def written(match: re.Match[str]) -> str:
+        if match["name"] is not None:
+            said = match["text"] if match["code"] is None else match["code"]
+            return f"{match['name']}: {said or ''}"
+        if not wiki:
+            return match.group()
+        return "" if match["table"] is not None else "|"
+
+    return substituted(text, _EXPORTS, written)
+
+
 def unescaped(text: str) -> Rewritten:
     """Return a text with characters in place of their numbers (the bullet's 2022 behind a "u")."""
     return substituted(text, ESCAPED, lambda match: _character(int(match[1], 16)))

@@ -39,7 +39,7 @@ def _members(names: str) -> re.Pattern[str]:
 
 NAMING: Final = _members(
     r"(?:name|label|finding|observation|condition|item|structure|key|patholog(?:y|ies)|question|title|disease"
-    r"|diagnosis|abnormality|abnormalities|feature|class|class name|entity|concept|sign)(?:s|es)?(?: ?#?\d{1,2})?"
+    r"|diagnosis|abnormality|abnormalities|feature|class|class name|entity|concept|meaning|sign)(?:s|es)?(?: ?#?\d{1,2})?"
 )
 """Members of an object, an element or a field that say what the others are about."""
 ANSWERING: Final = _members(
@@ -59,6 +59,8 @@ BESIDE: Final = _members(
     r"|grade|count|measurement|zone|lobe|date|time|views?|age|sex|gender|evidence|uncertainty"
 )
 """Members that say more about it, and nothing alone."""
+SIZE: Final = _members("size")
+"""A member that answers for a structure ("Heart: size: enlarged"), and for a finding says nothing alone."""
 SIDE: Final = _members(r"(?:the )?(?:left|right|lt\.?|rt\.?|l|r)(?:[- ]sided?| lung)?")
 """Names that say where, of the field before them ("Effusion: left: small, right: none")."""
 

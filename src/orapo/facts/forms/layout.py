@@ -11,8 +11,18 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
-from orapo.facts.forms.answers import AnswerWords
-from orapo.facts.forms.items import ANSWERING, BESIDE, NAMING, PROBABLE, SIDE, Item, Place, stripped
+from orapo.facts.forms.answers import Answer, AnswerWords
+from orapo.facts.forms.items import (
+    ANSWERING,
+    BESIDE,
+    NAMING,
+    PROBABLE,
+    SIDE,
+    SIZE,
+    Item,
+    Place,
+    stripped,
+)
 from orapo.facts.forms.pairs import BOX, Pairs
 from orapo.facts.forms.sections import HeadingNames, reported_parts
 from orapo.facts.forms.sentences import WRAPPED_LINE, split_sentences
@@ -35,6 +45,13 @@ _ENDS_OPEN: Final = re.compile(
 _WORD: Final = re.compile(r"[a-z']+")
 _ANSWER_IS: Final = re.compile(r"(?:the |my )?answer(?: is)?", re.IGNORECASE)
 _WORDS_IN_NAME: Final = 6
+_POLAR: Final = (Answer.AFFIRMED, Answer.DENIED, Answer.DOUBTED)
+_DEGREE: Final = re.compile(
+    r"\W*(?:very )?(?:trace|tiny|small|minimal|mild|moderate|large|severe|slight|borderline|bilateral|left|right)"
+    r"(?:,? (?:to|and|moderate|severe|large|small|left|right|bilateral|bibasilar|apical|basilar|stable|unchanged|sided|on|in|at|the|base|apex|lung|lobe|upper|lower|side)\b)*\W*",
+    re.IGNORECASE,
+)
+"""Answers a question, for it says how much or where: "Edema? Mild."."""
 _STATES: Final = 2
 """Boxes of one finding that make them a choice."""
 _NEAR: Final = 4
@@ -162,12 +179,20 @@ class Layout:
     # Fields
 
     def _block(self, text: str, block: _Block, parents: list[_Parent]) -> Iterator[Item]:
+        above = parents[-1] if parents else None
+        if above is not None and not self._is_polar(text, above):
+            above = None
         for start, end in self._numbered(text, block.start, block.end):
             for span in split_sentences(text[start:end]):
                 begin, stop = start + span.start, start + span.end
                 items = list(self._pairs.of_sentence(text, begin, stop))
                 for item in items:
                     if item.field is not None and item.answer is None and not item.asked:
+                        if above is not None:
+                            # {"absent": {"edema": {}}}: an entry, and so is what stands below it
+                            parents.append(_Parent(above.place, block.indent, block.marked))
+                            yield item._replace(field=above.place, answer=item.field)
+                            continue
                         parents.append(_Parent(item.field, block.indent, block.marked))
                         yield item
                         continue
@@ -184,13 +209,19 @@ class Layout:
         name = text[slice(*item.field)].strip()
         if ANSWERING.match(name):
             return item._replace(field=parent.place, start=min(item.start, item.end))
-        if SIDE.match(name):
+        if SIDE.match(name) or SIZE.match(name):
             return item.of(parent.place)
+        if NAMING.match(name) and self._is_polar(text, parent):
+            return item._replace(field=parent.place)  # {"absent": [{"name": "edema"}]}
         if PROBABLE.match(name) and not answered:
             return item._replace(field=parent.place)
         if BESIDE.match(name):
             return item._replace(field=None, answer=None)
         return item
+
+    def _is_polar(self, text: str, parent: _Parent) -> bool:
+        """Whether a field's name answers for all that stands below it ("absent")."""
+        return self._words.pure(text[slice(*parent.place)]) in _POLAR
 
     def _numbered(self, text: str, start: int, end: int) -> Iterator[Place]:
         """Yield the entries of a list that is numbered within a line ("1.No effusion 2.Edema")."""
@@ -272,7 +303,8 @@ class Layout:
                     done.append(Item(item.start, cut, field, (answer[0], cut)))
                     rest[-1] = Item(place[0], following.end, None, place, True)
                     continue
-            if not following.asked and self._words.answers(text[slice(*answer)]):
+            said = text[slice(*answer)]
+            if not following.asked and (self._words.answers(said) or _DEGREE.fullmatch(said)):
                 rest.pop()
                 item = Item(item.start, following.end, field, answer)
             done.append(item)

@@ -30,6 +30,40 @@ _DOTS: Final = re.compile(
     r"(?<=[A-Za-z)])(?:\.{3,}[ \t]*(?=[A-Za-z])|\.{3}(?!\.)(?=[ \t]*(?:\n|\Z)))"
 )
 _HASHTAG: Final = re.compile(r"(?:(?<=\s)|(?<![\s\S]))#([A-Za-z][A-Za-z]+(?: [a-z]+)*)")
+_LOOK_BACK: Final = 40
+_TITLES: Final = "findings|impression|conclusion|indication|history|technique|comparison|lungs|heart|pleura|bones|mediastinum|lines"
+DICTATED: Final = re.compile(
+    rf"\b(?:period|full stop)[ .]*\Z|\b(?:period|full stop)\b[^\n]{{1,400}}?\b(?:period|full stop)\b|\b(?:{_TITLES}) colon\b",
+    re.IGNORECASE,
+)
+"""Marks that were spoken and written down as words: "no effusion period heart is normal period"."""
+_SPOKEN: Final = re.compile(
+    rf"[ \t]+(?P<stop>period|full stop)\b\.?|[ \t]+(?P<comma>comma)\b|(?<!\w)(?P<title>{_TITLES})[ \t]+colon\b"
+    r"|[ \t]*\b(?P<line>(?:new|next) (?:line|paragraph))\b|\bnumber (?P<number>one|two|three|four|five|six|seven|eight|nine|ten)\b",
+    re.IGNORECASE,
+)
+_OF_TIME: Final = re.compile(
+    r"\b(?:the|a|an|this|that|same|time|hour|day|week|month|year|latent|short|long|brief|interval|recovery|postoperative|operative|observation|follow-?up)\Z",
+    re.IGNORECASE,
+)
+"""What "period" means a time behind."""
+_COUNTED: Final = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+
+def _as_mark(match: re.Match[str]) -> str:
+    """Return the mark that a spoken word means."""
+    if match["stop"] is not None:
+        before = match.string[max(0, match.start() - _LOOK_BACK) : match.start()]
+        return match.group() if _OF_TIME.search(before) else "."
+    if match["comma"] is not None:
+        return ","
+    if match["title"] is not None:
+        return f"{match['title']}:"
+    if match["line"] is not None:
+        return "\n"
+    return f"{_COUNTED.index(match['number'].lower()) + 1}."
+
+
 _POLAR: Final = (
     r"(?:(?:pertinent |significant )?(?:findings? |abnormalities )?(?:present|absent|positives?|negatives?|not present|seen"
     r"|not seen|detected|not detected|identified|not identified|excluded|ruled out|unlikely|possible|uncertain)"
@@ -54,6 +88,9 @@ def unfolded(text: str, words: AnswerWords) -> Iterator[Rewritten]:
         text = step.text
     if "?" in text and _TALK.search(text):
         yield (step := substituted(text, _TALK, lambda match: f"\nQ: {match['asked']}\nA:"))
+        text = step.text
+    if DICTATED.search(text):
+        yield (step := substituted(text, _SPOKEN, _as_mark))
         text = step.text
     if "..." in text and _DOTS.search(text):
         yield (step := _sentences(text, words))
@@ -88,7 +125,6 @@ _ANSWERED: Final = re.compile(r"[:?][ \t]*\n[ \t]*\Z")
 _SECTION: Final = re.compile(
     r"(?:findings|impression|report|conclusion|results?)[ \t]*:?\s*\Z", re.IGNORECASE
 )
-_LOOK_BACK: Final = 40
 
 
 def _headed(text: str) -> Rewritten:

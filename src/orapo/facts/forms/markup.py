@@ -12,22 +12,24 @@ from orapo.facts.forms.json_text import JSON, json_tokens, write_json
 from orapo.facts.forms.rewriting import Rewriter, Rewritten
 
 MARKED: Final = re.compile(
-    r"[{}\[|*`~#\\>]|\"[,;\t]\"|__(?=[A-Za-z])|---|===|___\n"
+    r"[{}\[|*`~#\\>]|\"[,;\t]\"|(?<!\w)_{1,2}(?=[A-Za-z])|---|===|___\n"
     r"|(?i:\b(?:status|present|presence|value|answer|result)[,;\t]\w)"
     r"|(?i:(?:finding|label|observation|name|condition|disease|pathology|abnormality)s?[,;\t]\w)"
-    r"|\n[ \t]*(?:-?[01](?:\.0)?|[Yy]es|[Nn]o|[Tt]rue|[Ff]alse)[ \t]*[,;\t]"
+    r"|\n[ \t]*(?:-?[01](?:\.0)?|[Yy]es|[Nn]o|[Tt]rue|[Ff]alse|(?i:present|absent|positive|negative|pos|neg|y|n))[ \t]*[,;\t]"
 )
 """A text in which this finds nothing is plain."""
 
 _FENCE: Final = re.compile(r"[ \t]*(?:```|~~~)[ \t]*\w*[ \t]*")
 _ROW: Final = re.compile(r"[ \t]*\|?(?=[^|\n]*\|)([^\n]*?)\|?[ \t]*$")
-_RULE: Final = re.compile(r"[ \t]*\|?[ \t]*:?-{2,}:?[ \t]*(?:\|[ \t]*:?-{2,}:?[ \t]*)*\|?[ \t]*$")
+_RULE: Final = re.compile(
+    r"(?=.*(?:--|:-|-:))[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$"
+)
 _LINE: Final = re.compile(r"[ \t]*(?:[-=_*]{3,}|(?:[-*_] ){2,}[-*_])[ \t]*$")
 _HEAD: Final = re.compile(r"[ \t]*(?:>[ \t]*)*(\#{1,6})[ \t]+")
 _BOLD: Final = re.compile(r"[ \t]*(?:\*\*|__)[^*_\n]+(?:\*\*|__)[ \t]*")
 _QUOTE: Final = re.compile(r"[ \t]*(?:>[ \t]?)+")
 _MARKS: Final = re.compile(
-    r"\*{1,3}(?=\S)|(?<=\S)\*{1,3}|__(?=[A-Za-z])|(?<=[A-Za-z.:)])__(?!_)|~~[^~\n]*~~|`+|\\(?=[^\w\s])"
+    r"\*{1,3}(?=\S)|(?<=\S)\*{1,3}|__(?=[A-Za-z])|(?<=[A-Za-z.:)])__(?!_)|(?<![\w])_(?=[A-Za-z][^_\n]*[A-Za-z.]_(?!\w))|(?<=[A-Za-z.])_(?![\w])|~~[^~\n]*~~|`+|\\(?=[^\w\s])"
 )
 _BULLET: Final = re.compile(r"[ \t]*\*[ \t]")
 _STARRED: Final = re.compile(r"[ \t]*[*+] [^*\n]+ [*+] (?=\S)")
@@ -65,6 +67,19 @@ def flatten(text: str, words: AnswerWords) -> Rewritten:
                 writer.put("\n")
     lines.write_to(len(text))
     return writer.finish()
+
+
+def _underlined(line: str, following: str) -> bool:
+    """Whether a line is a heading with a rule of its own length below it."""
+    title, rule = line.strip(), following.strip()
+    return (
+        len(title) > 2
+        and len(rule) > 2
+        and set(rule) in ({"-"}, {"="}, {"~"}, {"^"})
+        and abs(len(title) - len(rule)) <= 2
+        and title[-1] not in ".,;"
+        and ":" not in title[:-1]
+    )
 
 
 class _Lines:
@@ -149,7 +164,7 @@ class _Lines:
         return len(titles) == len(values) > 1 and any(
             _HEADER_CELL.match(titles[name].strip()) is not None
             and self._words.pure(values[value]) is not None
-            for name, value in ((0, -1), (-1, 0))
+            for name, value in ((0, -1), (-1, 0), (1, -1))
         )
 
     def _heads(self, cells: list[Place], line: str, following: str) -> bool:
@@ -196,6 +211,12 @@ class _Lines:
         writer, text, words = self._writer, self._writer.source, self._words
         if len(cells) > 2 and _NUMBER.fullmatch(text[slice(*cells[0])]):
             cells, header = cells[1:], header[1:]
+        if self._answers_first(cells, header):
+            # "| yes | edema |": the answer's own place is behind us
+            said = text[slice(*cells[0])]
+            self._keep(cells[1])
+            writer.put(f": {said}")
+            return
         self._keep(cells[0])
         names = [text[slice(*cell)] for cell in header[1:]]
         answers = [cell for cell in cells[1:] if cell[1] > cell[0]]
@@ -217,6 +238,18 @@ class _Lines:
                 writer.put(f"{name} ")
             self._keep(cell)
             written += 1
+
+    def _answers_first(self, cells: list[Place], header: list[Place]) -> bool:
+        """Whether a row's first cell answers for the second one's name: "| yes | edema |"."""
+        if len(cells) < 2:
+            return False
+        text = self._writer.source
+        first, second = (text[slice(*cell)] for cell in cells[:2])
+        if self._words.pure(first) is None or self._words.pure(second) is not None:
+            return False
+        if len(cells) == len(header) and _HEADER_CELL.match(text[slice(*header[1])]):
+            return _HEADER_CELL.match(text[slice(*header[0])]) is None
+        return len(cells) == 2 and not first.strip(".)").isdecimal()
 
     def _keep(self, place: Place) -> None:
         self._writer.drop_to(place[0])
@@ -253,7 +286,8 @@ class _Lines:
         if quote is not None:
             writer.drop_to(start + quote.end())
         self._unmarked(stop)
-        if _BOLD.fullmatch(line) and following.strip() and not _BOLD.fullmatch(following):
+        bold = _BOLD.fullmatch(line) and following.strip() and not _BOLD.fullmatch(following)
+        if bold or (_underlined(line, following) and self._words.leading(line) is None):
             self._as_heading(line)
 
     def _as_heading(self, line: str) -> None:

@@ -9,7 +9,8 @@ import re
 from typing import Final
 
 LISTED: Final = re.compile(
-    r"(?:the |all )?(?:[\w-]+ ){0,3}?(?:candidates|options|choices|classes|labels|categories|tasks|legend|prompt|vocabulary|schema"
+    r"(?:please )?(?:evaluate|assess|check|screen|look|search|rule out|r/o)(?: for)?[\s:]*\Z"
+    r"|(?:the |all )?(?:[\w-]+ ){0,3}?(?:candidates|options|choices|classes|labels|categories|tasks|legend|prompt|vocabulary|schema"
     r"|ontology|codebook|key)(?: names?| list| set)?(?: considered| include| are| were| used| available| to choose from| of interest)*[\s:]*\Z"
     r"|(?:the following |these )?(?!diagnos)(?:[\w-]+ )?(?:were |are |was )?(?:considered|assessed|evaluated|checked|screened|looked for"
     r"|searched for|scored|rated|reviewed)(?: for| labels?| findings?)?[\s:]*\Z",
@@ -32,7 +33,7 @@ EARLIER: Final = re.compile(
 )
 """Names of another time: "Prior: large effusion. Current: none."."""
 CODES: Final = re.compile(
-    r"(?:icd|cpt|snomed|loinc)\b|.*\bcodes?\Z|(?:ordering|admitting|admission|referring|discharge|billing|pre-?op\w*) (?:diagnos[ei]s|dx|indication)\Z",
+    r"(?:icd|cpt|snomed|loinc)\b|(?:resource ?type|schema(?: version)?|(?:model |report )?version|model(?: name)?|time ?stamp|language|modality)\Z|(?:example|sample|template|mock|dummy)\b.*|clinical (?:concern|suspicion|question|problem|details|information|data|diagnosis)\Z|.*\bcodes?\Z|(?:ordering|admitting|admission|referring|discharge|billing|pre-?op\w*) (?:diagnos[ei]s|dx|indication)\Z",
     re.IGNORECASE,
 )
 """Names of what is said for the bill or on the order, not of the film."""

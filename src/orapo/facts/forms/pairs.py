@@ -20,6 +20,12 @@ _NAME: Final = r"[^\s:=.!?;\[\]|][^:=!?;\n|]{0,78}?"
 _FIELD: Final = re.compile(rf"(?P<name>{_NAME})[ \t]*(?P<sep>:=|=>|->|:|=|[.]{{3,}})(?!\d\d\b)")
 _SEPARATOR: Final = re.compile(r":=|=>|->|:(?!\d\d\b)|=")
 _ASIDE: Final = re.compile(r"\(([^()]{0,30})\)")
+_GOES_ON: Final = re.compile(
+    r"[.!?]\s|(?<!answer )\b(?:there|is|are|was|were|be|has|have|had|shows?|reveals?|demonstrates?|and|or|with|but|in|on|of|by|to|that|which)\s*\Z",
+    re.IGNORECASE,
+)
+"""A text that is no field's name: a sentence, or one that is not at its end."""
+_ENTRY_END: Final = re.compile(r"[ ]*(?:[,;]|\.?\s*\Z)")
 _WORDS_IN_NAME: Final = 9
 _LAST_NAME: Final = re.compile(r"\s([A-Z][A-Za-z/]*(?: [a-z]+){0,3})\s*\Z")
 """A name with a capital before a colon: "Edema: mild Fracture: no"."""
@@ -47,6 +53,15 @@ _LONGEST_LINE: Final = 120
 """Characters of a field without a colon, and of its answer."""
 
 
+def _field_at(text: str, start: int, end: int) -> re.Match[str] | None:
+    """Return the field's name that stands here; a colon within brackets ends none."""
+    match = _FIELD.match(text, start, end)
+    if match is None or len(match["name"].split()) > _WORDS_IN_NAME:
+        return None
+    aside = match["sep"] == ":" and match["name"].rfind(" (") > match["name"].rfind(")")
+    return None if aside else match
+
+
 class Pairs:
     """Finds the fields and answers of one sentence.
 
@@ -59,12 +74,8 @@ class Pairs:
 
     def begin_line(self, text: str, start: int, end: int) -> bool:
         """Whether a line begins with a field, or is one."""
-        match = _FIELD.match(text, start, end)
-        if (
-            match is not None
-            and len(match["name"].split()) <= _WORDS_IN_NAME
-            and ". " not in match["name"]
-        ):
+        match = _field_at(text, start, end)
+        if match is not None and ". " not in match["name"]:
             return True
         plain = _UNMARKED.search(text, start, end) is None
         return not plain and self._trailing(text, start, end) is not None
@@ -90,8 +101,13 @@ class Pairs:
         if denied is not None:
             yield denied
             return
-        match = _FIELD.match(text, start, end)
-        if match is not None and len(match["name"].split()) <= _WORDS_IN_NAME:
+        match = _field_at(text, start, end)
+        if match is not None and match["sep"] == ":" and ")" in text[match.end() : end]:
+            found = list(self._in_parentheses(text, match.end(), end))
+            if len(found) > 1:  # "Key findings: edema (+), effusion (-)"
+                yield from found
+                return
+        if match is not None:
             yield from self._chain(text, match, start, end)
             return
         if _UNMARKED.search(text, start, end) is not None:
@@ -161,17 +177,24 @@ class Pairs:
 
     def _in_parentheses(self, text: str, start: int, end: int) -> Iterator[Item]:
         """Yield the fields of "Pneumothorax (no), effusion (yes)"."""
-        begin = start
+        begin, answered = start, False
         found = []
         for match in _ASIDE.finditer(text, start, end):
+            if match.start() < begin:
+                continue
             whole = self._words.pure(match.group())
             if whole is None and self._words.pure(match[1]) is None:
+                entry = _ENTRY_END.match(text, match.end(), end)
+                if entry is not None:  # "edema (mild), effusion (none)"
+                    place = stripped(text, begin, match.end())
+                    found.append(Item(place[0], match.end(), None, (place[0], match.end())))
+                    begin = entry.end()
                 continue
             place = stripped(text, begin, match.start())
             answer = match.span(1) if whole is None else match.span()
             found.append(Item(place[0], match.end(), place, answer))
-            begin = match.end()
-        if not found or text[begin:end].strip(" .,;"):
+            begin, answered = match.end(), True
+        if not answered or text[begin:end].strip(" .,;"):
             return
         yield from found
 
@@ -312,15 +335,17 @@ class Pairs:
         for match in re.finditer(r"[ \t]+[-–—]+[ \t]*|\t+|[ ]{2,}|[,;][ ]*|[ ]+", line):
             gap = match.group()
             answer = line[match.end() :]
+            prose = gap not in (",", ";") and gap.strip(" \t") in ("", ",", ";")
+            if prose and "\t" not in gap and len(gap) < 3 and not self._words.bare(answer):
+                continue  # prose: "effusion present", "pneumothorax, none seen"
             how = self._words.pure(
                 re.sub(r"\s*\([^()]*\)\Z", "", answer) if gap.strip() else answer
             )
             if how is None:
                 continue
-            prose = gap not in (",", ";") and gap.strip(" \t") in ("", ",", ";")
-            if prose and "\t" not in gap and len(gap) < 3 and not self._words.bare(answer):
-                continue  # prose: "effusion present", "pneumothorax, none seen"
             place = stripped(text, head, start + match.start())
+            if prose and _GOES_ON.search(text, *place):
+                return None  # a wrapped line: "The heart is normal. There is no"
             if SIDE.match(text[slice(*place)].rpartition(",")[2].strip()):
                 continue  # "small right effusion, left none"
             if place[0] < place[1] and place[1] - place[0] <= _LONGEST_LINE:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from orapo.facts.forms.lines import DICTATED
 from orapo.facts.forms.sections import BARE_HEADING
 
 ZERO: Final = re.compile(r"[A-Za-z]0(?![0-9.])")
@@ -27,6 +28,8 @@ _HINTS: Final = (
         "-,",
         "-;",
         "/no",
+        "/ no ",
+        "/ without ",
         "/yes",
     ),
     *(f" {answer}{mark}" for answer in ("no", "none") for mark in ".,;"),
@@ -62,12 +65,14 @@ _PERHAPS: Final = tuple(
             r"|[A-Z][A-Za-z ]{1,40}, [A-Z][A-Za-z, ]{1,300} (?:ruled out|excluded)\b",
         ),
         (("is false", "are false", "untrue", "is wrong", "not true", "not the case"), r"\b(?:this|above) (?:is|are) "),
+        ((" period", "full stop", " colon "), DICTATED.pattern),
+        (("-free",), r"[A-Za-z]{4,}-free\b"),
         (("(",), r"\([^()]{0,16}\)|\((?![^()]*\))"),
         (("+",), r"\+(?:ve\b|[A-Za-z])"),
         ((" one",), r" one (?:on|in|at|is|remains|persists|has)\b| one[.,;]"),
         ((" and no", " but no"), r" (?:and|but) (?:no|not) (?:left|right)"),
         ((", no left", ", no right"), r"(?:left|right)(?:[- ]sided)?, no (?:left|right)"),
-        ((" none on", " none at", " none in"), r"(?:and|but|,) none (?:on|at|in)"),
+        ((" none on", " none at", " none in"), r"(?:and|but|[,;]) none (?:on|at|in)"),
         (
             _EXCEPT,
             rf"(?:(?:[Ee]xcept|other than|besides|apart from|aside from|save)(?: for)?|but for),? (?:an? |the )?"

@@ -28,6 +28,17 @@ _GLUED: Final = re.compile(
     r"(?<![^\n])(?:[A-Za-z][A-Za-z /]{1,60}[+-][,;][ \t]*)+[A-Za-z][A-Za-z /]{1,60}[+-][ \t]*\.?(?=\n|\Z)"
 )
 """A line of names with a sign at each one's end: "Edema-, fracture-"."""
+_SIGNED_RUN: Final = re.compile(
+    r"(?<![^\n])(?=[^\n]*[a-z]\+)(?=[^\n]*[a-z]-(?:\s|\Z))(?:[A-Za-z][A-Za-z /]{1,60}[+-][ \t]+)+[A-Za-z][A-Za-z /]{1,60}[+-](?=[ \t]*(?:\.?[ \t]*\n|\.?\Z))"
+)
+"""The same without marks between them, some with a plus and some with a minus: "Edema- fracture+"."""
+_SLASH: Final = re.compile(r"[ \t]+//?[ \t]+")
+_SLASHED: Final = re.compile(r"[ ]//?[ ](?:no|without) [a-z]{3}", re.IGNORECASE)
+"""Entries with a slash between them, of which a later one denies: "edema / no effusion", not "no edema / effusion"."""
+_SLASH_ANSWERS: Final = re.compile(
+    r"/[ \t]*(?:yes|present|positive|true|no|absent)\b[ \t]*(?:[A-Z/,;\n]|\Z)"
+)
+_SIGN_AT_END: Final = re.compile(r"(?<=[A-Za-z])()([+-])[ \t]*")
 _SIGN_AHEAD: Final = re.compile(_BEGINS + r"()\(?(\+|[-–])\)?[ \t]*(?=[A-Za-z])")
 
 _RULES: Final[
@@ -69,6 +80,11 @@ _RULES: Final[
         ),
         lambda match: " n/a",
     ),
+    (  # "Cardiomegaly/No effusion/No edema"
+        ("/No ",),
+        re.compile(r"(?<=[a-z]{3})/(?=No \w+(?: \w+){0,3}(?:/No |\.?[ \t]*(?:\n|\Z)))"),
+        lambda match: "; ",
+    ),
     (  # "Edema/no Fracture/yes"
         ("/",),
         re.compile(
@@ -83,12 +99,9 @@ _RULES: Final[
         re.compile(r"(?<![^\n])([A-Za-z][^\t\n|]{1,60})\t[BIES]-[A-Z][A-Z_-]*\t"),
         lambda match: f"{match[1]}\t",
     ),
-    (  # "Effusion [no]"
+    (  # "Effusion [no]", "Edema [mild]"
         ("[",),
-        re.compile(
-            r"(?<=[A-Za-z] )\[(yes|no|present|absent|positive|negative|true|false|y|n|0|1)\]",
-            re.IGNORECASE,
-        ),
+        re.compile(r"(?<=[A-Za-z] )\[([A-Za-z][A-Za-z ]{2,30}|no|[yn01])\]", re.IGNORECASE),
         lambda match: f"({_WORDS.get(match[1], match[1])})",
     ),
     (  # "(absent) Edema"
@@ -104,10 +117,20 @@ _RULES: Final[
         re.compile(r"(?:(?<![^\n])|(?<=[,;] ))[ \t]*!(?=[A-Za-z])"),
         lambda match: "no ",
     ),
+    (  # "Status.PRESENT", as Python shows members of an enum
+        (".",),
+        re.compile(r"(?<=[:=,])[ \t]*[A-Z][A-Za-z]+\.([A-Z]{2,}(?:_[A-Z]+)*)\b"),
+        lambda match: f' "{match[1].replace("_", " ")}"',
+    ),
+    (  # "effusion-free"
+        ("-free",),
+        re.compile(r"\b(?!pain|symptom|contrast)([A-Za-z]{4,})-free\b", re.IGNORECASE),
+        lambda match: f"free of {match[1]}",
+    ),
     (  # YAML's "negated: true"
         ("egat", "bsent", "xcluded"),
         re.compile(
-            r"(?<![^\n])([ \t]+)(?:(?:is )?negated|negation|(?:is )?absent|(?:is )?excluded)[ \t]*:[ \t]*(true|false)[ \t]*(?=\n|\Z)",
+            r"(?<![^\n])([ \t]+)(?:(?:is )?negated|negation|(?:is )?absent|(?:is )?excluded)[ \t]*:[ \t]*(true|false|yes|no|1|0)[ \t]*(?=\n|\Z)",
             re.IGNORECASE,
         ),
         lambda match: f"{match[1]}present: {turned(match[2])}",
@@ -132,12 +155,22 @@ def spelled_out(text: str) -> Iterator[Rewritten]:
     if ":" in text and (denials := empty_minus(text)) is not None:
         yield denials
         text = denials.text
+    if _SLASHED.search(text) and not _SLASH_ANSWERS.search(text):
+        yield (step := substituted(text, _SLASH, lambda match: "\n"))
+        text = step.text
     for marks, pattern, written in _RULES:
         if any(mark in text for mark in marks) and pattern.search(text):
             yield (step := substituted(text, pattern, written))
             text = step.text
     if len(_COUNTED.findall(text)) > 1:  # one such line may be prose ("Compared with film 1")
         yield (step := substituted(text, _COUNTED, lambda match: f"{match[1]}: {match[2]}"))
+        text = step.text
+    if "+" in text and _SIGNED_RUN.search(text):
+        yield (
+            step := substituted(
+                text, _SIGNED_RUN, lambda match: _SIGN_AT_END.sub(r"\1 (\2), ", match[0])
+            )
+        )
         text = step.text
     if _GLUED.search(text):
         yield (step := substituted(text, _SIGN_BEHIND, lambda match: f"({_sign(match)})"))

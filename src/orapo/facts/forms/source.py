@@ -7,7 +7,7 @@ from typing import Final
 
 from orapo.facts.fact import Sentence
 from orapo.facts.forms.answers import AnswerWords
-from orapo.facts.forms.documents import ESCAPED, WRITTEN, shown, unescaped
+from orapo.facts.forms.documents import ESCAPED, EXPORTED, WRITTEN, exported, shown, unescaped
 from orapo.facts.forms.lines import unfolded
 from orapo.facts.forms.markup import MARKED, flatten
 from orapo.facts.forms.plain import ZERO
@@ -48,10 +48,12 @@ class Source:
         self._layers: list[Rewritten] = []
         if known is None or words is None:
             return
-        if GARBLED.search(report):
+        if not report.isascii() and GARBLED.search(report):
             self._add(ungarbled(report))
         if "\\u" in self.text and ESCAPED.search(self.text):
             self._add(unescaped(self.text))
+        if ("{|" in self.text or '")' in self.text) and EXPORTED.search(self.text):
+            self._add(exported(self.text))
         if PLAIN.search(self.text):
             typed, self.disguised = clean(self.text, known)
             self._add(typed)
@@ -61,7 +63,7 @@ class Source:
             read = _WITH_ZERO.sub(lambda word: _without_zero(word.group(), known), self.text)
             self.disguised = self.disguised or read != self.text
             self.text = read
-        if _SPACED.search(self.text):
+        if "o " in self.text and _SPACED.search(self.text):
             self.disguised = True
             self._add(substituted(self.text, _SPACED, lambda match: f"{match[1]}o "))
         if "_" in self.text:  # names of fields in JSON and YAML

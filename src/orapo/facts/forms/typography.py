@@ -76,6 +76,8 @@ _INLINE: Final = frozenset(
 _BLOCK: Final = frozenset(
     ("address", "answer", "article", "aside", "blockquote", "body", "br", "caption", "center", "dd", "details", "div", "dl", "dt", "fieldset", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "head", "header", "hr", "html", "input", "legend", "main", "nav", "ol", "p", "option", "output", "pre", "response", "root", "section", "select", "summary", "table", "tbody", "tfoot", "thead", "title", "tr", "ul", "xml", "document")
 )  # fmt: skip
+_TITLES: Final = frozenset(("h1", "h2", "h3", "h4", "h5", "h6", "dt"))
+"""Elements that name what the next one is about."""
 _ITEMS: Final = frozenset({"li", "dd", "option"})
 _CELLS: Final = frozenset({"td", "th"})
 # Letters of Cyrillic and Greek that look like Latin ones; a small part of Unicode's table of
@@ -278,7 +280,9 @@ def _tag(writer: Rewriter, match: re.Match[str], groups: list[str]) -> None:
     """
     name, closing = match["element"].lower(), match.group().startswith("</")
     end = match.end()
-    if name in _INLINE and not _answers(match["attributes"]):
+    if name in ("q", "a") and not closing and not match["attributes"].strip():
+        writer.put("" if writer.ends_with("\n") else "\n", end)  # a question, an answer
+    elif name in _INLINE and not _answers(match["attributes"]):
         writer.drop_to(end)
     elif name in _CELLS:
         writer.put(" | ", end)
@@ -287,7 +291,10 @@ def _tag(writer: Rewriter, match: re.Match[str], groups: list[str]) -> None:
     elif name == "input" and _BOX_TYPE.search(match["attributes"]):
         writer.put("" if _at_line_start(writer) else "\n")
         writer.put("[x] " if _CHECKED.search(match["attributes"]) else "[ ] ", end)
-    elif name in _BLOCK:
+    elif name in _TITLES and closing:
+        titled = writer.source[max(0, match.start() - 1) : match.start()]
+        writer.put("\n" if not titled.isalnum() and titled != ")" else ":\n", end)
+    elif name in _BLOCK or (name == "text" and not groups and not match["attributes"].strip()):
         writer.put("" if writer.ends_with("\n") else "\n", end)
     elif closing:
         if name in groups[-1:]:

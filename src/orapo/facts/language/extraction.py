@@ -10,6 +10,7 @@ from orapo.facts.fact import Polarity
 from orapo.facts.labelling import stronger
 from orapo.facts.language.english import is_english
 from orapo.facts.language.phrases import WITH
+from orapo.facts.language.reach import EXCEPTING
 from orapo.facts.language.reader import SentenceReader
 from orapo.facts.language.schema import TOKEN, Kind
 from orapo.facts.language.states import Draft
@@ -46,10 +47,6 @@ _NORMAL: Final = How.NORMAL
 _UNREAD: Final = How.UNREAD
 _NEW_STATEMENT: Final = Kind.NEW_STATEMENT
 
-
-_EXCEPTING: Final = frozenset(
-    ("except", "excepting", "exception", "apart", "aside", "other", "besides", "save")
-)
 
 _POLARITY: Final[Mapping[How, Mapping[Polarity, Polarity]]] = {
     How.DENIED: {
@@ -222,7 +219,7 @@ def _adds(reading: Reading, parts: _Parts, vocabulary: Vocabulary) -> bool:
         if any(begin <= draft.last and draft.first < end for draft in parts.drafts):
             continue
         rest = [token for token in parts.tokens[begin:end] if token != "xxxx"]
-        excepted = parts.tokens[turn.first] in _EXCEPTING
+        excepted = parts.tokens[turn.first] in EXCEPTING
         if rest and not vocabulary.harmless(rest, excepted=excepted):
             return True
     return False

@@ -19,6 +19,10 @@ _DEFINITE: Final = frozenset(("the", "these", "those"))
 _LISTS: Final = frozenset((",", ";", "or", "nor"))
 _NO_GOVERNOR: Final = frozenset((",", "and", "&", "or", "nor", "that", "all", "any", "either"))
 """Before an article, these say that it stands in a list or is denied itself."""
+EXCEPTING: Final = frozenset(
+    ("except", "excepting", "exception", "apart", "aside", "other", "besides", "save")
+)
+"""Words that begin an exception."""
 _SIMPLY_DENIES: Final = frozenset(("no", "without", "negative"))
 _DEVICES: Final = ["support", "device"]
 

@@ -30,6 +30,7 @@ from orapo.facts.language.phrases import (
     PhraseRow,
 )
 from orapo.facts.language.reach import (
+    EXCEPTING,
     WINDOW,
     is_device_behind_disease,
     is_presupposed,
@@ -117,13 +118,15 @@ class SentenceReader(PhraseRow):
 
     def doubts_previous(self) -> bool:
         """Whether the sentence takes back the one before it ("This may be artifact.")."""
-        hedges = any(item.kind is Kind.HEDGE_PREVIOUS for item in self.items)
-        return hedges and self.tokens[0] in self.grammar.pronouns
+        return self.tokens[0] in self.grammar.pronouns and any(
+            item.kind is Kind.HEDGE_PREVIOUS for item in self.items
+        )
 
     def denies_previous(self) -> bool:
         """Whether the sentence denies what the one before it says ("This has cleared.")."""
-        denies = any(item.kind in (Kind.DENY_PREVIOUS, Kind.DENY_EITHER) for item in self.items)
-        return denies and self.tokens[0] in self.grammar.pronouns
+        return self.tokens[0] in self.grammar.pronouns and any(
+            item.kind in (Kind.DENY_PREVIOUS, Kind.DENY_EITHER) for item in self.items
+        )
 
     def denies_all(self) -> bool:
         """Whether the sentence denies all that was said before it ("None of these is present.")."""
@@ -431,7 +434,7 @@ class SentenceReader(PhraseRow):
         if self.after_verb and item.data == "normal" and self._says_normal(item):
             # "pulmonary vascular engorgement appears within normal limits"
             for draft in self._list_before():
-                if draft.item > self.boundary:
+                if draft.item > self.boundary and not self._names_behind(draft):
                     draft.polarity = _ABSENT
         if not self.subject.structures:
             self.prestates.append((item, scope))
@@ -440,6 +443,13 @@ class SentenceReader(PhraseRow):
             self.subject.states.append((item, scope))
             self.subject.modifiers += [q for q in self.qualifiers if q.kind is not STRUCTURE]
             self.qualifiers = []
+
+    def _names_behind(self, draft: Draft) -> bool:
+        """Whether what is normal is another thing than a finding: "apart from edema the chest is normal"."""
+        opened = self.items[self.boundary] if self.boundary >= 0 else None
+        if opened is not None and self.tokens[opened.first] in EXCEPTING:
+            return True
+        return any(structure.first > draft.last for structure in self.subject.structures[:1])
 
     def _says_normal(self, item: Item) -> bool:
         return "normal" in self.tokens[item.first : item.last + 1]

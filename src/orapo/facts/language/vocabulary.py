@@ -147,8 +147,10 @@ class Vocabulary:
 
     def canonical_forms(self, tokens: list[str]) -> list[str]:
         """Return the canonical form of each token; see `canonical`."""
-        known = self._canonical
-        return [known[token] if token in known else self.canonical(token) for token in tokens]
+        try:  # most sentences have no other words than the lexicon's
+            return list(map(self._canonical.__getitem__, tokens))
+        except KeyError:
+            return list(map(self.canonical, tokens))
 
     def canonical(self, token: str) -> str:
         """Return the singular, rightly spelled form of a token, as the trie knows it."""
