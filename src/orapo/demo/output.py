@@ -125,8 +125,9 @@ def write_results(
         "One seed; intervals over patients. FactS is reward and measure here, against the drawn truth as "
         "reference.",
         "OraPO with likelihood is OraPO with the report's likelihood beside DPO (lesson: both), which is not "
-        "in the paper. GRPO + FactS has a third of the others' learning rate: at theirs it falls to one or "
-        "two kinds of report. The rates were chosen on the validation split of other phantoms.",
+        "in the paper. GRPO + FactS is tuned: a third of the others' learning rate, advantages divided by the "
+        'group\'s spread; without them it says "normal" of nearly every film. Settings were chosen on the '
+        "validation split of other phantoms.",
         "The base sees a little: in 30 % of its warm-up's reports the report was that of the film shown.",
     )
     if plan.short:
