@@ -142,3 +142,28 @@ def test_a_generation_says_how_much_of_it_is_no_english():
     )
     assert seen["facts/not_english"] == 0.5
     assert seen["facts/unreadable"] == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("There is no evidence that there is an effusion.", 0),
+        ("No evidence there is an effusion.", 0),
+        ("No suggestion that there are effusions or edema.", 0),
+        ("There is nothing to suggest that there is an effusion.", 0),
+        ("Nothing indicates that there is an effusion.", 0),
+        ("No reason to believe there is an effusion.", 0),
+        ("It is unlikely that there is an effusion.", -1),
+        ("It seems possible that there is a small effusion.", -1),
+        ("We cannot exclude that there is an effusion.", -1),
+        ("There is concern that there is an effusion.", -1),
+        ("We doubt that there is an effusion.", -1),
+        ("It is not clear that there is an effusion.", -1),
+        ("There is no doubt that there is an effusion.", 1),
+        ("No pneumothorax, and we see that there is a small effusion.", 1),
+        ("No edema; note that there is an effusion.", 1),
+        ("No pneumothorax and there is an effusion.", 1),
+    ],
+)
+def test_that_there_is_something_begins_what_is_denied_or_doubted_and_no_new_statement(text, value):
+    assert label_report(text).labels["Pleural Effusion"] == value
