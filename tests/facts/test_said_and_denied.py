@@ -167,3 +167,20 @@ def test_a_generation_says_how_much_of_it_is_no_english():
 )
 def test_that_there_is_something_begins_what_is_denied_or_doubted_and_no_new_statement(text, value):
     assert label_report(text).labels["Pleural Effusion"] == value
+
+
+@pytest.mark.parametrize(
+    ("text", "label", "value"),
+    [
+        ("The effusion is not there today.", "Pleural Effusion", 0),
+        ("The effusion was not there yesterday.", "Pleural Effusion", 1),
+        ("The lungs are not free of consolidation.", "Consolidation", 1),
+        ("The lungs are not clear of consolidation.", "Consolidation", 1),
+        ("The lungs are free of consolidation.", "Consolidation", 0),
+        ("The effusion, if any, is small.", "Pleural Effusion", -1),
+        ("The effusion has all but resolved.", "Pleural Effusion", 1),
+        ("Nowhere is there consolidation.", "Consolidation", 0),
+    ],
+)
+def test_small_words_turn_a_denial_round(text, label, value):
+    assert label_report(text).labels[label] == value
