@@ -45,14 +45,15 @@ def orapo(*words):
     return invoke([train], ("train", *words)).stdout
 
 
-def test_a_dry_run_tells_studies_rollouts_and_memory_and_trains_nothing(recipe):
-    said = orapo("--config", recipe, "--dry-run", "--gpu-memory", 24, "--step-seconds", 3)
+def test_a_dry_run_tells_studies_rollouts_and_memory_and_trains_nothing(recipe, tmp_path):
+    place = ("--output_dir", tmp_path / "run")
+    said = orapo("--config", recipe, *place, "--dry-run", "--gpu-memory", 24, "--step-seconds", 3)
     assert "Studies: 4 of 3 patients; 0 set aside" in said
     assert "Run: 2 steps, 2 studies each, 1 epochs; 8 rollouts" in said
     assert "Time: about 0.00 hours" in said
     assert "Self-check: the references of 4 training studies have a mean FactS of 1.000" in said
     assert "at the fullest moment" in said
-    assert not recipe.with_name("run").exists()
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_dry_run_as_json_is_json_alone(recipe):
