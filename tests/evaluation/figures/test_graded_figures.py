@@ -37,9 +37,12 @@ def test_without_a_reference_text_nothing_is_known():
     assert all(math.isnan(values[0]) for values in figures.values())
 
 
-def test_an_empty_report_counts_zero():
+def test_an_empty_report_counts_zero_and_misses_all():
+    """Else a model that is silent half of the time would seem to miss nothing."""
     figures = graded_figures(["", "Left effusion."], [reference("Left effusion.")] * 2)
     assert figures["graded_score"].tolist() == [0, 1]
+    assert figures["graded_missed_finding"].tolist() == [1, 0]
+    assert figures["graded_false_finding"].tolist() == [0, 0]
 
 
 def test_the_age_of_the_reference_is_used():

@@ -30,14 +30,14 @@ def graded_figures(
 
     Returns:
         NaN where the reference has no text, or none that can be read. A generated report from which
-        no fact can be read says nothing: it counts 0, and has no errors to count.
+        no fact can be read says nothing: its score is 0, and it misses every finding.
     """
     scores = GradedFactSReward(unreadable=0.0)
     texts = [one.report for one in references]
     ages = [one.age for one in references]
     asked = [one.indication for one in references]
     values = scores(reports, texts, ages, asked)
-    explained = scores.explain(reports, texts, ages, asked)
+    explained = scores.explain(reports, texts, ages, asked, silence=True)
     result = {"graded_score": np.array([np.nan if v is None else v for v in values], dtype=float)}
     for name, category in _ERRORS.items():
         result[name] = np.array(

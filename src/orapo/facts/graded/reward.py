@@ -142,8 +142,14 @@ class GradedFactSReward:
         report: Sequence[str | None] | None = None,
         age: Sequence[Any] | None = None,
         indication: Sequence[Any] | None = None,
+        *,
+        silence: bool = False,
     ) -> list[GradedScore | None]:
-        """Score completions and say what is wrong with each; arguments as for the call."""
+        """Score completions and say what is wrong with each; arguments as for the call.
+
+        With ``silence`` a completion from which nothing can be read is one that says nothing, and
+        misses all findings; else there is None for it.
+        """
         if isinstance(completions, str):
             raise ValueError("completions must be a list of texts, not one text")
         columns = {"report": report, "age": age, "indication": indication}
@@ -162,14 +168,18 @@ class GradedFactSReward:
                     str((report[index] if report is not None else None) or ""),
                 ),
                 reader,
+                silence,
             )
             for index, completion in enumerate(completions)
         ]
 
 
 def _score(
-    text: str, reference: str | None, context: Context, reader: GradedReader
+    text: str, reference: str | None, context: Context, reader: GradedReader, silence: bool
 ) -> GradedScore | None:
     if not isinstance(reference, str) or not reference.strip():
         return None
-    return graded_score(reader.read(text), reader.read(reference), context, reader.tables)
+    report = reader.read(text)
+    if silence and not report.readable:
+        report = report._replace(readable=True)
+    return graded_score(report, reader.read(reference), context, reader.tables)
