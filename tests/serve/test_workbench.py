@@ -6,7 +6,7 @@ import re
 import pytest
 from fake_server import REPORTS, FakeWriter, dicom_film, film, listening
 
-from orapo.export.draft import NOTICE
+from orapo.export.draft import NOTICES
 from orapo.labels import LABELS
 from orapo.serve.app import create_app
 from orapo.serve.inference import ServedModel
@@ -114,7 +114,7 @@ def test_from_film_to_streamed_report_to_edit_to_every_export(page, writer):
             record = json.loads(content)
             assert record["source"] == "edited"
             assert record["labels"]["Pneumothorax"] == -1
-            assert record["notice"] == NOTICE
+            assert record["notice"] == NOTICES["edited"]
         assert b"pneumothorax" in content
 
     page.click("#restore")
