@@ -1,10 +1,11 @@
 """Your own films and reports in thirty lines: from a table to a trained model.
 
-    python examples/own_data.py
+    python examples/own_data.py --out run   # without --out the model goes to a folder of its own
 
 Here the films are drawn and the model is a tiny one with random weights; give your own in their place.
 """
 
+import argparse
 import csv
 import tempfile
 from pathlib import Path
@@ -16,7 +17,10 @@ from orapo.data.phantom import PhantomConfig, draw_study
 from orapo.models.tiny import build_model, build_processor
 from orapo.training import training_dataset
 
+options = argparse.ArgumentParser()
+options.add_argument("--out", type=Path, help="where the model is kept")
 folder = Path(tempfile.mkdtemp())
+out = options.parse_args().out or folder / "run"
 with (folder / "mine.csv").open("w", newline="") as file:
     table = csv.writer(file)
     table.writerow(["exam", "film", "text", "part"])
@@ -33,7 +37,7 @@ processor = build_processor([study.report for study in loaded.studies] * 5)
 trainer = OraPOTrainer(
     build_model(processor),  # or the name of a checkpoint
     args=OraPOConfig(
-        str(folder / "run"),
+        str(out),
         num_generations=2,
         per_device_train_batch_size=4,
         max_completion_length=16,
@@ -47,5 +51,5 @@ trainer = OraPOTrainer(
     processing_class=processor,
 )
 trainer.train()
-trainer.save_model(str(folder / "run"))
-print(f"trained: {(folder / 'run' / 'model.safetensors').is_file()}")
+trainer.save_model(str(out))
+print(f"trained: {(out / 'model.safetensors').is_file()}, in {out}")

@@ -61,3 +61,14 @@ def test_it_runs_and_says_so(name, tmp_path, checkpoints):
     assert ended.returncode == 0, ended.stderr
     assert SAYS[name] in ended.stdout
     assert list(tmp_path.iterdir()) == []  # nothing is left where it was called
+
+
+def test_the_model_of_own_data_is_kept_where_it_is_told(tmp_path):
+    words = [sys.executable, EXAMPLES / "own_data.py", "--out", "run"]
+    ended = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert "trained: True, in run" in ended.stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    assert {"config.json", "model.safetensors"} <= {
+        path.name for path in (tmp_path / "run").iterdir()
+    }

@@ -17,7 +17,7 @@ from orapo.data.tables.reading import read_rows
 from orapo.data.tables.writing import write_rows
 from orapo.errors import MissingExtraError, OrapoError
 from orapo.export.codes import LABEL_CODES
-from orapo.export.draft import NOTICE, Draft, FileNames, as_json, as_text, read_drafts
+from orapo.export.draft import NOTICE, NOTICES, Draft, FileNames, as_json, as_text, read_drafts
 from orapo.facts import label_report
 from orapo.labels import LABELS
 
@@ -102,6 +102,52 @@ def test_a_structured_report_is_an_unverified_draft_and_names_nobody(films, tmp_
     content = path.read_bytes()
     for secret in (b"MRN-4711", b"ller", b"19500203", b"ACC99", b"20200102"):
         assert secret not in content
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("model", "DRAFT, written by a model, not verified"),
+        ("edited", "DRAFT, written by a model, edited by a reader, not verified"),
+        ("own", "Text typed by a reader, no model, not verified"),
+    ],
+)
+def test_the_series_says_who_wrote_the_text_as_long_as_dicom_lets_it(tmp_path, source, said):
+    document = pydicom.dcmread(saved(structured_report(draft(source=source)), tmp_path))
+    assert document.SeriesDescription == said
+    assert len(said) <= 64
+    comments = [item.TextValue for item in document.ContentSequence if item.ValueType == "TEXT"]
+    assert NOTICES[source] in comments
+
+
+def test_the_same_text_of_another_author_is_another_document():
+    made = [structured_report(draft(source=source), when=WHEN) for source in NOTICES]
+    assert len({document.SOPInstanceUID for document in made}) == 3
+    bundles = [fhir_bundle(draft(source=source), when=WHEN) for source in NOTICES]
+    assert len({bundle["entry"][0]["fullUrl"] for bundle in bundles}) == 3
+
+
+def test_what_no_model_wrote_names_none():
+    one = Draft("s1", REPORT, label_report(REPORT).labels, source="own")
+    assert "Model" not in str(structured_report(one).ContentSequence)
+    devices = [
+        entry["resource"]
+        for entry in fhir_bundle(one)["entry"]
+        if entry["resource"]["resourceType"] == "Device"
+    ]
+    assert [device["type"]["text"] for device in devices] == [
+        "Rules that read labels from reports (research software)"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cell", "source"), [("own", "own"), ("edited", "edited"), ("PACS 3", "model"), (None, "model")]
+)
+def test_a_workbenchs_json_that_is_exported_again_keeps_its_author(tmp_path, cell, source):
+    table = tmp_path / "again.jsonl"
+    table.write_text(json.dumps({"study_id": "s1", "report": REPORT, "source": cell}) + "\n")
+    (one,) = read_drafts(table)
+    assert as_text(one).startswith(NOTICES[source])
 
 
 def test_the_patient_is_copied_when_asked_for(films, tmp_path):
@@ -319,7 +365,7 @@ def test_csv_is_one_table(orapo, predictions, tmp_path):
     assert all(row["notice"] == NOTICE for row in rows)
 
 
-@pytest.mark.parametrize(("kind", "ending"), [("dicom-sr", ".dcm"), ("fhir", ".json")])
+@pytest.mark.parametrize(("kind", "ending"), [("dicom-sr", ".dcm"), ("fhir", ".fhir.json")])
 def test_a_missing_film_leaves_its_report_out_and_is_said(
     orapo, predictions, tmp_path, kind, ending
 ):
@@ -328,7 +374,7 @@ def test_a_missing_film_leaves_its_report_out_and_is_said(
     assert "nowhere.dcm" in said
     assert "1 reports could not be exported" in said
     (file,) = out.iterdir()
-    assert file.suffix == ending
+    assert file.name.endswith(ending)
     read = (read_structured_report if kind == "dicom-sr" else read_fhir_bundle)(file)
     assert (read.text, list(read.references)) == (REPORT, uids("a", "now"))
 

@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 
 from orapo.data.conversation import EARLIER_FILM, REPORT_PROMPT
 from orapo.data.phantom import PhantomConfig, draw_study
-from orapo.export.draft import NOTICE
+from orapo.export.draft import NOTICE, NOTICES
 from orapo.facts import label_report, score_report
 from orapo.facts.fact import report_as_json
 from orapo.labels import LABELS
@@ -285,11 +285,12 @@ def test_a_table_to_be_opened_holds_no_formula(client):
 def test_text_json_and_csv_hold_report_and_notice(client):
     text = exported(client, "text")
     assert text.headers["content-disposition"] == 'attachment; filename="s1.txt"'
-    assert text.text == f"{NOTICE}\n\n{TEXT}"
+    assert text.text == f"{NOTICES['own']}\n\n{TEXT}"
     record = exported(client, "json", source="edited").json()
-    assert (record["report"], record["notice"], record["source"]) == (TEXT, NOTICE, "edited")
+    assert (record["report"], record["source"]) == (TEXT, "edited")
+    assert record["notice"] == NOTICES["edited"]
     assert (record["model"], record["labels"]["Pneumothorax"]) == ("tiny", 0)
-    (row,) = csv.DictReader(io.StringIO(exported(client, "csv").text))
+    (row,) = csv.DictReader(io.StringIO(exported(client, "csv", source="model").text))
     assert (row["study_id"], row["report"], row["notice"]) == ("s1", TEXT, NOTICE)
     assert row["Pleural Effusion"] == "1.0"
 
@@ -319,6 +320,35 @@ def test_what_a_format_can_not_hold_is_said(client):
 
 def test_a_text_of_ones_own_is_not_said_to_be_the_models(client):
     assert exported(client, "json").json()["model"] == ""
+
+
+SAID_OF = {
+    "model": "DRAFT written by a model, not verified",
+    "edited": "DRAFT written by a model, edited by a reader, not verified",
+    "own": "Text typed by a reader, no model, not verified",
+}
+
+
+@pytest.mark.parametrize("source", SAID_OF)
+@pytest.mark.parametrize("kind", ["text", "json", "csv", "dicom-sr", "fhir"])
+def test_every_format_says_who_wrote_the_text(client, kind, source):
+    if kind in ("dicom-sr", "fhir"):
+        pytest.importorskip({"dicom-sr": "highdicom", "fhir": "fhir.resources"}[kind])
+    content = exported(client, kind, source=source).content.decode("utf-8", "replace")
+    others = [said for name, said in SAID_OF.items() if name != source]
+    assert SAID_OF[source] in content
+    assert "research use only" in content
+    assert not any(said in content for said in others)
+    assert ("model, edited" in content) == (source == "edited")
+
+
+def test_json_and_fhir_of_one_study_have_two_names(client):
+    pytest.importorskip("fhir.resources")
+    names = {
+        kind: exported(client, kind).headers["content-disposition"] for kind in ("json", "fhir")
+    }
+    assert names["json"] == 'attachment; filename="s1.json"'
+    assert names["fhir"] == 'attachment; filename="s1.fhir.json"'
 
 
 def test_a_study_name_never_becomes_a_path(client):

@@ -253,7 +253,7 @@ def test_what_is_taken_off_the_list_stays_off_with_all_that_was_on_its_way(page,
     held = Held(page)
     held.choose("a2.png", picture("A", 2), field="#more")
     page.click("#close-study")
-    page.get_by_role("button", name="Go on", exact=True).click()
+    page.get_by_role("button", name="Discard text", exact=True).click()
     naming.go_on.set()
     held.let_go()
     expect(page.locator("#film-faults")).to_contain_text("taken off the list meanwhile")

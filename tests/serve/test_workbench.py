@@ -6,7 +6,7 @@ import re
 import pytest
 from fake_server import REPORTS, FakeWriter, dicom_film, film, listening
 
-from orapo.export.draft import NOTICE
+from orapo.export.draft import NOTICES
 from orapo.labels import LABELS
 from orapo.serve.app import create_app
 from orapo.serve.inference import ServedModel
@@ -114,7 +114,7 @@ def test_from_film_to_streamed_report_to_edit_to_every_export(page, writer):
             record = json.loads(content)
             assert record["source"] == "edited"
             assert record["labels"]["Pneumothorax"] == -1
-            assert record["notice"] == NOTICE
+            assert record["notice"] == NOTICES["edited"]
         assert b"pneumothorax" in content
 
     page.click("#restore")
@@ -379,12 +379,66 @@ def test_what_is_not_written_yet_has_no_score(page):
 def test_without_a_model_the_page_reads_what_is_typed(browser):
     with listening(create_app()) as address:
         for page in opened(browser, address):
-            expect(page.locator("#status")).to_contain_text("no model")
+            expect(page.locator("#no-model")).to_contain_text("no model")
             page.fill("#report", "Left rib fracture.")
             expect(label(page, "Fracture")).to_contain_text("+ present")
             choose(page, ("film.png", film((300, 400))))
             expect(page.locator("#viewer")).to_be_visible()
             expect(page.locator("#write")).to_be_disabled()
+
+
+def test_why_no_draft_can_be_written_stays_beside_the_button(browser):
+    with listening(create_app()) as address:
+        for page in opened(browser, address):
+            page.click("#example")
+            expect(page.locator("#status")).to_contain_text("A phantom")
+            expect(page.locator("#write")).to_be_disabled()
+            expect(page.locator("#write")).to_have_accessible_description(re.compile("no model"))
+            expect(page.locator("#no-model")).to_be_visible()
+            page.click("#new-text")
+            expect(page.locator("#no-model")).to_be_visible()
+
+
+def test_with_a_model_nothing_is_said_of_none(page):
+    expect(page.locator("#model")).to_contain_text("tiny")
+    expect(page.locator("#no-model")).to_be_hidden()
+
+
+def test_a_text_typed_without_film_and_model_is_exported_as_the_readers(browser):
+    with listening(create_app()) as address:
+        for page in opened(browser, address):
+            page.click("#new-text")
+            page.fill("#report", "Left rib fracture.")
+            with page.expect_download() as download:
+                page.get_by_role("button", name="Text", exact=True).click()
+            with open(download.value.path(), encoding="utf-8") as file:
+                assert file.read() == f"{NOTICES['own']}\n\nLeft rib fracture."
+
+
+def test_a_text_in_another_language_is_said_to_be_unread(page):
+    page.fill("#report", "Kleiner Pleuraerguss links. Kein Pneumothorax. Herz nicht vergrößert.")
+    why = page.locator("#no-sentences")
+    expect(why).to_have_text("This text is not English; FactS reads English only.")
+    expect(why).to_be_visible()
+    expect(label(page, "Pneumothorax")).to_contain_text("not read")
+    page.fill("#report", "Small left pleural effusion. No pneumothorax.")
+    expect(why).to_be_hidden()
+    expect(label(page, "Pneumothorax")).to_contain_text("− absent")
+    expect(label(page, "Fracture")).to_contain_text("not mentioned")
+    page.fill("#report", "")
+    expect(why).to_have_text("Nothing to read yet.")
+
+
+def test_enter_keeps_a_text_that_would_be_taken_off_the_list(page):
+    page.fill("#report", "Left rib fracture.")
+    page.click("#close-study")
+    expect(page.locator("#ask-dialog .primary")).to_have_text("Keep")
+    page.keyboard.press("Enter")
+    expect(page.locator("#ask-dialog")).to_be_hidden()
+    expect(page.locator("#report")).to_have_value("Left rib fracture.")
+    page.click("#close-study")
+    page.get_by_role("button", name="Discard text").click()
+    expect(page.locator("#report")).to_have_value("")
 
 
 @pytest.mark.parametrize("width", [390, 1200])

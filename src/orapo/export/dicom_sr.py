@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -23,7 +23,7 @@ from orapo.export.codes import (
     VALUE_CODES,
     VALUE_OF_CODE,
 )
-from orapo.export.draft import NOTICE, Draft
+from orapo.export.draft import Draft, Source
 from orapo.export.sources import Reference, dicom_headers, reference_of
 from orapo.labels import CHEXPERT, LabelValue
 
@@ -43,6 +43,11 @@ _REQUIRED: Final = (
 _NOT_IN_TEXT: Final = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _PADDING: Final = re.compile("[ \0]+$")
 REPLACEMENT: Final = "\ufffd"
+_DESCRIPTIONS: Final[Mapping[Source, str]] = {  # at most 64 characters each, as VR LO holds
+    "model": "DRAFT, written by a model, not verified",
+    "edited": "DRAFT, written by a model, edited by a reader, not verified",
+    "own": "Text typed by a reader, no model, not verified",
+}
 
 
 @dataclass(frozen=True)
@@ -106,6 +111,7 @@ def structured_report(
     when = when or datetime.now()
     # The same for the same content: sent twice, an archive knows it for the same document.
     key = [draft.study_id, draft.text, draft.model, draft.revision, repr(dict(draft.labels))]
+    key += [draft.source] if draft.source != "model" else []
     key += [when.isoformat(), *(reference_of(header).instance_uid for header in headers)]
 
     def uid(what: str) -> str:
@@ -133,7 +139,7 @@ def structured_report(
         is_final=False,
         is_verified=False,
         specific_character_set="ISO_IR 192",
-        series_description="DRAFT, written by a model, not verified",
+        series_description=_DESCRIPTIONS[draft.source],
         content_qualification="RESEARCH",
         content_date=when.date(),
         content_time=when.time().replace(microsecond=0),
@@ -183,12 +189,13 @@ def _content(draft: Draft, references: Sequence[Reference], device_uid: str) -> 
         name=codes.LN.XRayReport, is_content_continuous=False, template_id="2000"
     )
     english = CodedConcept(value="en", scheme_designator="RFC5646", meaning="English")
+    own = draft.source == "own"  # then orapo has read the text, and no model has written it
     observer = ObserverContext(
         observer_type=codes.DCM.Device,
         observer_identifying_attributes=DeviceObserverIdentifyingAttributes(
             uid=device_uid,
             name="orapo",
-            model_name=sr_text(draft.model_name)[0] or "unknown",
+            model_name=None if own else sr_text(draft.model_name)[0] or "unknown",
             serial_number=draft.revision or None,
         ),
     )
@@ -224,7 +231,7 @@ def _content(draft: Draft, references: Sequence[Reference], device_uid: str) -> 
     tree = ContentSequence()
     tree.extend(LanguageOfContentItemAndDescendants(english))
     tree.extend(observer)
-    tree.append(TextContentItem(codes.DCM.Comment, NOTICE, relationship_type=contains))
+    tree.append(TextContentItem(codes.DCM.Comment, draft.notice, relationship_type=contains))
     tree.append(findings)
     root.ContentSequence = tree
     return root

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args
 
 from orapo.data.tables.reading import id_cell, label_cells, read_rows, text_cell
 from orapo.errors import OrapoError
@@ -16,7 +16,15 @@ from orapo.generation.rows import nested_cell
 from orapo.labels import CHEXPERT, LabelValue, any_known
 from orapo.writing import json_text, write_bytes
 
+Source = Literal["model", "edited", "own"]
+"""Who wrote a text: a model, a model and then a reader, or a reader without a model."""
+
 NOTICE: Final = "DRAFT written by a model, not verified by a radiologist. For research use only."
+NOTICES: Final[Mapping[Source, str]] = {
+    "model": NOTICE,
+    "edited": "DRAFT written by a model, edited by a reader, not verified. For research use only.",
+    "own": "Text typed by a reader, no model, not verified. For research use only.",
+}
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 
 
@@ -32,6 +40,7 @@ class Draft:
         revision: Which weights that had.
         films: The files that the model was shown, where the table names them.
         record: All that the table says of it, as plain JSON values.
+        source: Who wrote the text.
     """
 
     study_id: str
@@ -41,6 +50,12 @@ class Draft:
     revision: str = ""
     films: tuple[Path, ...] = ()
     record: Mapping[str, Any] = field(default_factory=dict)
+    source: Source = "model"
+
+    @property
+    def notice(self) -> str:
+        """What each file says of the text before anything else."""
+        return NOTICES[self.source]
 
     @property
     def model_name(self) -> str:
@@ -95,7 +110,13 @@ def read_drafts(path: Path) -> Iterator[Draft | str]:
             revision=text_cell(path, row, "revision"),
             films=tuple(Path(str(film)) for film in nested.get("films", ())),
             record={**record, **nested, "labels": dict(labels)},
+            source=_source(row.values.get("source")),
         )
+
+
+def _source(cell: object) -> Source:
+    """Return who wrote a text that was exported before; other tables mean other things by it."""
+    return next((source for source in get_args(Source) if source == cell), "model")
 
 
 class FileNames:
@@ -117,12 +138,12 @@ class FileNames:
 
 def as_text(draft: Draft) -> str:
     """Return the report as a text file: the notice, an empty line, the report as it is."""
-    return f"{NOTICE}\n\n{draft.text}"
+    return f"{draft.notice}\n\n{draft.text}"
 
 
 def as_json(draft: Draft) -> str:
     """Return all that is known of the report as one JSON object."""
-    record = {"notice": NOTICE, **draft.record}
+    record = {"notice": draft.notice, **draft.record}
     return json_text(record, ensure_ascii=False, indent=2, default=str) + "\n"
 
 

@@ -1,7 +1,7 @@
 """Generated reports as FHIR R4B bundles, and back (extra ``[fhir]``).
 
 A collection of a DiagnosticReport (status ``preliminary``), an Observation for each label that the
-report says something of, the Device that wrote it, and, where the films are DICOM, the ImagingStudy.
+report says something of, the Device that wrote it (or, of a text that no model wrote, read it), and, where the films are DICOM, the ImagingStudy.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from orapo.export.codes import (
     VALUE_CODES,
     VALUE_OF_CODE,
 )
-from orapo.export.draft import NOTICE, Draft
+from orapo.export.draft import Draft
 from orapo.export.sources import Reference, dicom_headers, reference_of
 from orapo.labels import CHEXPERT, LabelValue
 
@@ -86,6 +86,8 @@ def fhir_bundle(
 
     def urn(what: str) -> str:
         key = "\0".join([what, draft.study_id, draft.text, draft.model, draft.revision])
+        if draft.source != "model":  # the same text that says another author is another report
+            key += f"\0{draft.source}"
         return f"urn:uuid:{uuid.uuid5(_NAMESPACE, key)}"
 
     resources: dict[str, dict[str, Any]] = {}
@@ -166,7 +168,7 @@ def _report(
         "category": [_concept("http://terminology.hl7.org/CodeSystem/v2-0074", "RAD", "Radiology")],
         "code": {
             **_concept(LOINC_SYSTEM, "18748-4", "Diagnostic imaging study"),
-            "text": f"Chest radiograph. {NOTICE}",
+            "text": f"Chest radiograph. {draft.notice}",
         },
         "issued": instant,
         "conclusion": conclusion,
@@ -175,7 +177,7 @@ def _report(
                 "contentType": "text/plain; charset=utf-8",
                 "language": "en",
                 "data": data,
-                "title": NOTICE,
+                "title": draft.notice,
             }
         ],
     }
@@ -193,6 +195,12 @@ def _report(
 
 
 def _device(draft: Draft) -> dict[str, Any]:
+    if draft.source == "own":  # its labels are still ours
+        return {
+            "resourceType": "Device",
+            "deviceName": [{"name": "orapo", "type": "model-name"}],
+            "type": {"text": "Rules that read labels from reports (research software)"},
+        }
     model = fhir_string(draft.model_name)[0].strip() or "unknown"
     device: dict[str, Any] = {
         "resourceType": "Device",

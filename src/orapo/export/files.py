@@ -8,7 +8,7 @@ from io import BytesIO
 from typing import Any, Final
 
 from orapo.data.tables.writing import no_formula
-from orapo.export.draft import NOTICE, Draft, as_json, as_text
+from orapo.export.draft import Draft, as_json, as_text
 from orapo.export.formats import Format
 from orapo.labels import LABELS, format_label
 from orapo.writing import json_text
@@ -25,7 +25,7 @@ def csv_row(draft: Draft) -> dict[str, Any]:
     A person opens it: what a spreadsheet would take for a formula has an apostrophe before it.
     """
     labels = {name: format_label(draft.labels.get(name)) for name in LABELS}
-    origin = {"model": draft.model_name, "revision": draft.revision, "notice": NOTICE}
+    origin = {"model": draft.model_name, "revision": draft.revision, "notice": draft.notice}
     texts = {"study_id": draft.study_id, "report": draft.text, **origin}
     return {**{name: no_formula(text) for name, text in texts.items()}, **labels}
 

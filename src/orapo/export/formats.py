@@ -21,5 +21,5 @@ ENDINGS: Final = {
     Format.JSON: ".json",
     Format.CSV: ".csv",
     Format.DICOM_SR: ".dcm",
-    Format.FHIR: ".json",
+    Format.FHIR: ".fhir.json",
 }

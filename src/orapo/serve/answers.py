@@ -192,6 +192,7 @@ def exported(asked: ExportRequest, provenance: Provenance | None) -> tuple[str, 
         record={"study_id": asked.study_id, "report": asked.report, **origin}
         | {"facts": report_as_json(read)["facts"], "labels": dict(read.labels)}
         | ({"films": asked.films} if asked.films else {}),
+        source=asked.source,
     )
     name = FileNames().of(asked.study_id) + ENDINGS[asked.format]
     if asked.format is Format.CSV:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from orapo.export.draft import Source
 from orapo.export.formats import Format
 from orapo.facts import Polarity, Verdict
 from orapo.generation.reports import Selection
@@ -188,7 +189,7 @@ class ExportRequest(BaseModel):
     report: Text
     format: Format
     study_id: Text = Field(default="report", min_length=1, max_length=200)
-    source: Literal["model", "edited", "own"] = Field(
+    source: Source = Field(
         default="own",
         description="The text is this server's model's, the same edited, or no model's.",
     )

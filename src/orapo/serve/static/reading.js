@@ -118,7 +118,7 @@ export function showLabels(body, facts, labels, votes, samples) {
     head.style.setProperty("--hue", hueOf(name, labels));
     const said = says
       ? make("td", { class: `says ${says}` }, sign(says), ` ${says}`)
-      : make("td", { class: "blank" }, "not mentioned");
+      : make("td", { class: "blank" }, facts?.english === false ? "not read" : "not mentioned");
     const seen = evidence.map((place) => {
       const fact = facts.facts[place];
       const button = make("button", { type: "button", class: "link" }, `“${fact.text}”`);

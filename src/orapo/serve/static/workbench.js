@@ -2,7 +2,7 @@
 
 import { Fault, post } from "./api.js";
 import { $, bench, fault } from "./bench.js";
-import { agreed } from "./dialogs.js";
+import { agreed, ask } from "./dialogs.js";
 import { write } from "./draft.js";
 import { EditLog } from "./edits.js";
 import { forgetFilms } from "./films.js";
@@ -142,9 +142,10 @@ $("new-text").addEventListener("click", () => {
 });
 $("close-study").addEventListener("click", async () => {
   const study = list.current;
-  const lost = study.text && study.text !== study.exported;
-  if (lost && !(await agreed(`The text of ${study.name} was not exported and will be lost. Go on?`))) {
-    return;
+  if (study.text && study.text !== study.exported) {
+    const answer = await ask(`The text of ${study.name} was not exported and will be lost.`,
+      [["keep", "Keep"], ["discard", "Discard text"]], "keep"); // the first is what Enter takes
+    if (answer !== "discard") return;
   }
   leave(study);
   list.remove(study);
@@ -343,6 +344,9 @@ function show(facts, score, text, answer) {
   const { labels } = bench.about;
   showSentences($("sentences"), text, facts, labels, score, answer?.invented_comparisons);
   $("no-sentences").hidden = facts.sentences.length > 0;
+  const why = facts.english === false
+    ? "This text is not English; FactS reads English only." : "Nothing to read yet.";
+  if ($("no-sentences").textContent !== why) $("no-sentences").textContent = why;
   showMarks($("counts"), $("missed"), score?.graded);
   showFields($("fields"), $("field-list"), facts.fields);
   showLabels($("labels"), facts, labels, answer?.votes, answer?.samples.length ?? 1);
@@ -433,9 +437,7 @@ async function start() {
   $("stored").hidden = !about.store;
   $("logged").hidden ||= about.store;
   $("judge-link").hidden = !about.judging;
-  if (!about.model) {
-    list.current.said ||= "This server has no model: type or paste a report to have it read.";
-  }
+  $("no-model").hidden = Boolean(about.model);
   for (const option of [...$("samples").options]) {
     if (+option.value > about.samples) option.remove();
   }
