@@ -26,7 +26,7 @@ SPLITS: Final = ("train", "validate", "test")
 
 
 def problems_of_the_whole(loaded: Loaded) -> Iterator[Problem]:
-    """Yield what no row shows by itself: leaks between splits, and nothing to train on."""
+    """Yield what no row shows by itself: leaks between splits, nothing to train on or held out."""
     first: dict[str, tuple[str, Place]] = {}
     for study, place in zip(loaded.studies, loaded.places, strict=True):
         if not study.patient_id:
@@ -50,6 +50,10 @@ def problems_of_the_whole(loaded: Loaded) -> Iterator[Problem]:
         place = Place(Path(loaded.source))  # of no file: a place may be a film of a patient
         sentence = "no study of the split train: fit for evaluation, not for training"
         yield Problem(place, sentence, "no_training_study", False)
+    if loaded.studies and all(study.split == "train" for study in loaded.studies):
+        place = Place(Path(loaded.source))
+        sentence = "all studies are in the training split; nothing is held out"
+        yield Problem(place, sentence, "nothing_held_out", False)
 
 
 def profile(
