@@ -65,7 +65,7 @@ def test_a_dry_run_as_json_is_json_alone(recipe):
 @pytest.mark.parametrize("look", [("--dry-run",), ("--dry-run", "--json"), ("--quiet",)], ids=str)
 def test_without_the_held_out_studies_of_the_probes_a_dry_run_stops_as_the_run_does(recipe, look):
     probes = ("--probe_split", "validate", "--probe_every", 1)
-    with pytest.raises(OrapoError, match="no study of split 'validate'; it has train$"):
+    with pytest.raises(OrapoError, match=r"no study of split 'validate'; it has train$"):
         orapo("--config", recipe, *probes, *look)
 
 
