@@ -91,8 +91,8 @@ def test_a_data_set_of_training_studies_alone_holds_nothing_out(command, tmp_pat
     )
     result = command("check", tmp_path / "t.csv", "--dataset", "table", "--no-images")
     assert result.exit_code == 0
-    sentence = "all studies are in the training split; nothing is held out"
-    assert (sentence in " ".join(result.stderr.split())) is warned
+    sentence = "t.csv: all studies are in the training split; nothing is held out"
+    assert (sentence in result.stderr) is warned
 
 
 def test_reports_whose_headings_are_not_read_as_meant_are_counted(command, tmp_path):

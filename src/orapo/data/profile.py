@@ -47,13 +47,19 @@ def problems_of_the_whole(loaded: Loaded) -> Iterator[Problem]:
         sentence = f"{len(textless):,} studies of the split train have no report, this one first"
         yield Problem(textless[0], sentence, "training_without_report", True)
     if loaded.studies and not any(study.split == "train" for study in loaded.studies):
-        place = Place(Path(loaded.source))  # of no file: a place may be a film of a patient
+        place = _of_the_whole(loaded)
         sentence = "no study of the split train: fit for evaluation, not for training"
         yield Problem(place, sentence, "no_training_study", False)
     if loaded.studies and all(study.split == "train" for study in loaded.studies):
-        place = Place(Path(loaded.source))
+        place = _of_the_whole(loaded)
         sentence = "all studies are in the training split; nothing is held out"
         yield Problem(place, sentence, "nothing_held_out", False)
+
+
+def _of_the_whole(loaded: Loaded) -> Place:
+    """Return the table that all studies stand in, else the data set: a file may be a film of a patient."""
+    tables = {place.file for place in loaded.places if place.line}
+    return Place(tables.pop() if len(tables) == 1 else Path(loaded.source))
 
 
 def profile(
