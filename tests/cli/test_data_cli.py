@@ -82,6 +82,19 @@ def test_the_profile_counts_each_value_of_a_label(command, tmp_path):
     assert profile["empty"] == {"report": 7, "findings": 0, "impression": 7}
 
 
+@pytest.mark.parametrize(("second", "warned"), [("train", True), ("validate", False)])
+def test_a_data_set_of_training_studies_alone_holds_nothing_out(command, tmp_path, second, warned):
+    (tmp_path / "t.csv").write_text(
+        "study_id,image_path,report,split\n"
+        "1,a.png,Small left effusion.,\n"
+        f"2,b.png,Cardiomegaly.,{second}\n"
+    )
+    result = command("check", tmp_path / "t.csv", "--dataset", "table", "--no-images")
+    assert result.exit_code == 0
+    sentence = "t.csv: all studies are in the training split; nothing is held out"
+    assert (sentence in result.stderr) is warned
+
+
 def test_reports_whose_headings_are_not_read_as_meant_are_counted(command, tmp_path):
     texts = (
         "FINDINGS: The heart is enlarged.\nIMPRESSION: Cardiomegaly.",
@@ -315,6 +328,7 @@ def test_all_faults_of_a_manifest_are_said(command, tmp_path):
         (7, "wrong_type"),
         (9, "broken_row"),
         (8, "training_without_report"),
+        (None, "nothing_held_out"),
     ]
     assert told["studies"] == 2, "a, and g: labels of the data set need no text"
     assert SECRET not in result.output

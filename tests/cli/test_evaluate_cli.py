@@ -175,6 +175,9 @@ def test_a_missing_prediction_counts_as_an_empty_report_unless_allowed(orapo, da
     code, _, err = orapo(*EVALUATE, "--out", "out", "--allow-missing")
     assert (code, "1 of 3 (33.3 %) of p.jsonl without a reference, such as x" in err) == (2, True)
     predictions(data / "p.jsonl", {"t1": "Edema.", "t2": ""})
+    code, _, err = orapo(*EVALUATE, "--out", "out")
+    both = "--allow-missing leaves the studies without a prediction out, --partial counts each as"
+    assert (code, both in " ".join(err.split())) == (2, True)
     code, _, err = orapo(*EVALUATE, "--out", "out", "--allow-missing")
     assert (code, "1 of 3 (33.3 %) studies of" in err) == (0, True)
     lenient = metrics_of(data)
@@ -574,6 +577,19 @@ def test_one_table_with_both_texts_is_not_scored_against_itself(orapo, data):
     code, _, err = orapo(*options, "--text-column", "words")
     assert code == 2
     assert "--text-column words: no such column in both.csv and both.csv" in err
+
+
+def test_columns_of_the_references_are_asked_for_by_their_own_options(orapo, data):
+    (data / "p.csv").write_text("id,prediction\n1,Edema.\n2,Effusion.\n")
+    (data / "r.csv").write_text("film,words\n1,Edema.\n2,Effusion.\n")
+    options = ("evaluate", "p.csv", "--references", "r.csv", "--out", "out")
+    code, _, err = orapo(*options)
+    asked = "name them with --reference-id-column and --reference-text-column"
+    assert (code, asked in " ".join(err.split())) == (2, True)
+    names = ("--reference-id-column", "film", "--reference-text-column", "words")
+    assert orapo(*options, *names)[0] == 0
+    code, _, err = orapo(*options, *names[:2])
+    assert (code, "name it with --reference-text-column" in " ".join(err.split())) == (2, True)
 
 
 def test_both_conventions_for_uncertain_stand_on_the_screen(orapo, data):

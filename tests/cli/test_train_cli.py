@@ -62,6 +62,25 @@ def test_a_dry_run_as_json_is_json_alone(recipe):
     assert found["schedule"]["rollouts"] == 20
 
 
+@pytest.mark.parametrize("look", [("--dry-run",), ("--dry-run", "--json"), ("--quiet",)], ids=str)
+def test_without_the_held_out_studies_of_the_probes_a_dry_run_stops_as_the_run_does(recipe, look):
+    probes = ("--probe_split", "validate", "--probe_every", 1)
+    with pytest.raises(OrapoError, match=r"no study of split 'validate'; it has train$"):
+        orapo("--config", recipe, *probes, *look)
+
+
+def test_a_dry_run_makes_no_patients_up(recipe, tmp_path):
+    phantom = recipe.with_name("phantom") / "manifest.jsonl"
+    rows = [json.loads(line) for line in phantom.read_text().splitlines()]
+    for row in rows:
+        row["patient_id"] = ""
+        row["images"] = [str(phantom.parent / film) for film in row["images"]]
+    data = tmp_path / "manifest.jsonl"
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    said = orapo("--config", recipe, "--data", data, "--dry-run")
+    assert "Studies: 4 (patients unknown); 0 set aside" in said
+
+
 def test_what_a_dry_run_takes_is_refused_without_it(recipe):
     with pytest.raises(OrapoError, match="need --dry-run"):
         orapo("--config", recipe, "--gpu-memory", 24)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from orapo.data.manifest import read_manifest, write_manifest
+from orapo.data.loaded import LoadOptions
+from orapo.data.manifest import load_manifest, read_manifest, write_manifest
 from orapo.data.study import Study
 from orapo.errors import OrapoError
 
@@ -108,8 +109,11 @@ def test_a_faulty_record_is_named_by_line_and_field_without_its_text(tmp_path, r
 
 def test_only_jsonl_is_a_manifest(tmp_path):
     (tmp_path / "table.csv").write_text("study_id\na\n")
-    with pytest.raises(OrapoError, match=r"ends in \.jsonl"):
-        read_manifest(tmp_path / "table.csv")
+    command = f"orapo data convert {tmp_path / 'table.csv'} --dataset table --out data"
+    for read in (read_manifest, lambda path: load_manifest(path, LoadOptions())):
+        with pytest.raises(OrapoError, match=r"ends in \.jsonl. .*add --dataset table") as caught:
+            read(tmp_path / "table.csv")
+        assert str(caught.value).endswith(command)
     with pytest.raises(OrapoError, match="no such file"):
         read_manifest(tmp_path / "manifest.jsonl")
 

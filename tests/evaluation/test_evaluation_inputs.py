@@ -101,7 +101,7 @@ def test_training_studies_are_the_train_split_of_a_manifest_and_all_of_a_table(m
         (["study_id,Edema", "a,1"], "line 2: has some of the 14 label columns but lacks No Fi"),
         (
             ["study_id,words", "a,x"],
-            r"lacks the column\(s\) report, and the 14 label columns; .*--text-col",
+            r"lacks the column\(s\) report, and the 14 label columns; .*--reference-text-col",
         ),
         ([",".join(["study_id", *LABELS]), "a,7" + 13 * ","], "column No Finding: label value '7'"),
     ],

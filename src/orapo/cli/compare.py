@@ -88,7 +88,7 @@ def compare(
             matched = match_studies(
                 read_predictions(path, generated),
                 truth,
-                False,
+                None,
                 str(path),
                 str(references),
                 partial=partial,

@@ -82,6 +82,7 @@ def train(
 
         runs.quiet_libraries()
         studies = runs.training_studies(run)
+        runs.probe_studies(run)  # a run without its held-out studies would not start
         machine = hardware(gpu_memory, accelerate_file)
         found = look(run, settings, studies, machine, step_seconds)
         if found.self_check.warning:
@@ -119,8 +120,9 @@ def train(
 def _show(found: DryRun) -> None:
     plan, machine, gib = found.schedule, found.hardware, 2.0**30
     console = Console()
+    patients = f"of {found.patients:,} patients" if found.patients else "(patients unknown)"
     lines = [
-        f"Studies: {found.studies:,} of {found.patients:,} patients; {found.set_aside} set aside"
+        f"Studies: {found.studies:,} {patients}; {found.set_aside} set aside"
         + (f"; an epoch shows {found.shown:,}" if found.shown != found.studies else ""),
         f"Prompt: at most {found.prompt_tokens} tokens, {found.image_tokens} of them film",
         f"Model: {found.parameters:,} parameters; {found.trainable:,} are trained",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from orapo.data.loaded import Loaded, LoadOptions
 from orapo.data.sources.loading import Loading
 from orapo.data.study import Study, schema_fault
 from orapo.data.tables.reading import read_rows, table_format
-from orapo.data.tables.standard_streams import folder_of, is_dash
+from orapo.data.tables.standard_streams import folder_of, in_words, is_dash
 from orapo.data.tables.writing import write_rows
 from orapo.errors import OrapoError
 from orapo.labels import any_known
@@ -32,7 +33,7 @@ def read_manifest(path: Path) -> list[Study]:
         OrapoError: The file can't be read, a record breaks the schema, a study stands twice, or a
             relative image path leaves the manifest's folder.
     """
-    _check_name(path)
+    _refuse_table(path)
     folder = folder_of(path).absolute()
     studies: list[Study] = []
     lines: dict[str, int] = {}
@@ -57,7 +58,7 @@ def load_manifest(path: Path, options: LoadOptions) -> Loaded:
 
     A study may be without text if its labels came with the data (CheXpert's validation set).
     """
-    _check_name(path)
+    _refuse_table(path)
     loading = Loading("", options)
     folder = options.images or folder_of(path)
     for place, values in loading.rows(path, ("study_id",)):
@@ -116,6 +117,21 @@ def write_manifest(path: Path, studies: Iterable[Study]) -> None:
 def _check_name(path: Path) -> None:
     if table_format(path) != ".jsonl":
         raise OrapoError(f"{path}: a manifest's name ends in .jsonl")
+
+
+def _refuse_table(path: Path) -> None:
+    """Refuse a table of one's own where a manifest is read, and say what takes it.
+
+    Raises:
+        OrapoError: The name ends otherwise than a manifest's.
+    """
+    if table_format(path) != ".jsonl":
+        piped = in_words(str(path)) != str(path)
+        raise OrapoError(
+            f"{path}: a manifest's name ends in .jsonl. This is a table: to check it add --dataset table; for "
+            f"all else convert it first: orapo data convert {'-' if piped else shlex.quote(str(path))} "
+            "--dataset table --out data"
+        )
 
 
 def _resolve(image: Path, folder: Path, where: str) -> Path:

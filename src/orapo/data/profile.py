@@ -26,7 +26,7 @@ SPLITS: Final = ("train", "validate", "test")
 
 
 def problems_of_the_whole(loaded: Loaded) -> Iterator[Problem]:
-    """Yield what no row shows by itself: leaks between splits, and nothing to train on."""
+    """Yield what no row shows by itself: leaks between splits, nothing to train on or held out."""
     first: dict[str, tuple[str, Place]] = {}
     for study, place in zip(loaded.studies, loaded.places, strict=True):
         if not study.patient_id:
@@ -47,9 +47,19 @@ def problems_of_the_whole(loaded: Loaded) -> Iterator[Problem]:
         sentence = f"{len(textless):,} studies of the split train have no report, this one first"
         yield Problem(textless[0], sentence, "training_without_report", True)
     if loaded.studies and not any(study.split == "train" for study in loaded.studies):
-        place = Place(Path(loaded.source))  # of no file: a place may be a film of a patient
+        place = _of_the_whole(loaded)
         sentence = "no study of the split train: fit for evaluation, not for training"
         yield Problem(place, sentence, "no_training_study", False)
+    if loaded.studies and all(study.split == "train" for study in loaded.studies):
+        place = _of_the_whole(loaded)
+        sentence = "all studies are in the training split; nothing is held out"
+        yield Problem(place, sentence, "nothing_held_out", False)
+
+
+def _of_the_whole(loaded: Loaded) -> Place:
+    """Return the table that all studies stand in, else the data set: a file may be a film of a patient."""
+    tables = {place.file for place in loaded.places if place.line}
+    return Place(tables.pop() if len(tables) == 1 else Path(loaded.source))
 
 
 def profile(

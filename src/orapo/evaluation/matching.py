@@ -153,7 +153,7 @@ def unmatched_studies(
 def match_studies(
     reports: Mapping[str, str],
     truth: Mapping[str, Reference],
-    allow_missing: bool,
+    allow_missing: bool | None,
     predictions: str,
     references: str,
     *,
@@ -168,7 +168,7 @@ def match_studies(
     Args:
         reports: Study id to generated report.
         truth: Study id to reference.
-        allow_missing: Leave studies without a prediction out.
+        allow_missing: Leave studies without a prediction out; None: nobody can ask for it.
         predictions: What to call the one side in a message.
         references: What to call the other.
         partial: Go on however much is without a counterpart.
@@ -187,7 +187,8 @@ def match_studies(
         )
     # who leaves studies without a prediction out has said so; ids that differ show on both sides
     asked = found.share_of_predictions if allow_missing else found.share
-    refuse_unmatched(asked, found.in_words(predictions, references), partial)
+    enough = allow_missing is False and found.share_of_predictions <= REFUSED_ABOVE
+    refuse_unmatched(asked, found.in_words(predictions, references), partial, missing_alone=enough)
     kept = {
         study: reference
         for study, reference in truth.items()
@@ -283,19 +284,28 @@ def unreadable_warning(
     )
 
 
-def refuse_unmatched(share: float, words: str, partial: bool) -> None:
+def refuse_unmatched(
+    share: float, words: str, partial: bool, *, missing_alone: bool = False
+) -> None:
     """Refuse tables of which too much belongs to nothing.
 
     Args:
         share: Of a side without a counterpart.
         words: The same in words, with counts and examples.
         partial: Go on all the same.
+        missing_alone: Only predictions are missing, and ``--allow-missing`` can leave their studies out.
 
     Raises:
         OrapoError: It is more than `REFUSED_ABOVE`.
     """
     if share > REFUSED_ABOVE and not partial:
-        raise OrapoError(f"too many ids don't match: {words} (--partial goes on all the same)")
+        so = (
+            "--allow-missing leaves the studies without a prediction out, --partial counts each as an "
+            "empty report"
+            if missing_alone
+            else "--partial goes on all the same"
+        )
+        raise OrapoError(f"too many ids don't match: {words} ({so})")
 
 
 def with_labels(

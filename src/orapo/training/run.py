@@ -108,7 +108,7 @@ def train(
         )
     find_model(run.model, run.model_revision)  # last of the checks, as it may ask the hub
     manifest = Path(run.data)
-    studies = training_studies(run)
+    studies, held_out = training_studies(run), probe_studies(run)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -138,10 +138,10 @@ def train(
     check_texts(config, processor, learned_texts(run, studies))
     callbacks: list[TrainerCallback] = [LogFile(folder / LOG_FILE)]
     probe = None
-    if run.probe_every and run.probe_split:
+    if held_out is not None:
         probe = Probe(
             folder / PROBE_FILE,
-            studies_of(manifest, run.probe_split)[: run.probe_studies],
+            held_out,
             run.probe_every,
             config,
             processor,
@@ -274,6 +274,17 @@ def training_studies(run: RunConfig) -> list[Study]:
         )
     order = np.random.default_rng(run.studies_seed).permutation(len(studies))
     return [studies[place] for place in sorted(order[: run.train_studies])]
+
+
+def probe_studies(run: RunConfig) -> list[Study] | None:
+    """Return the held-out studies that a run is probed on; None if it has no probes.
+
+    Raises:
+        OrapoError: The manifest can't be read, or has no study of the split.
+    """
+    if not (run.probe_every and run.probe_split):
+        return None
+    return studies_of(Path(run.data), run.probe_split)[: run.probe_studies]
 
 
 def _check_reporters(names: Sequence[str]) -> None:

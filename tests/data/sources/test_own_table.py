@@ -245,6 +245,22 @@ def test_a_mapping_to_what_is_not_there_is_refused(folder):
         load(folder, content, columns={"reprot": "report"})
 
 
+@pytest.mark.parametrize(
+    ("content", "columns", "option"),
+    [
+        ("study_id,report,File\n1,x,a.png\n", {}, "name it: --columns image_path=COLUMN"),
+        ("study_id,File\n1,a.png\n", {}, "name them: --columns image_path=COLUMN,report=COLUMN"),
+        (f"{HEADER}\n1,a.png,x\n", {"Pleural Effusion": "PE"}, "'Pleural Effusion=COLUMN'"),
+    ],
+)
+def test_the_option_that_names_a_column_can_be_typed_as_it_is_said(
+    folder, content, columns, option
+):
+    with pytest.raises(OrapoError) as caught:
+        load(folder, content, columns=columns)
+    assert str(caught.value).endswith(f"{option})")
+
+
 def test_byte_order_mark_and_quoted_lines_are_no_faults(folder):
     content = b"\xef\xbb\xbf" + f'{HEADER}\r\n1,a.png,"One ""line"".\nTwo."\r\n'.encode()
     (study,) = load(folder, content).studies

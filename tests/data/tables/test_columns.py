@@ -26,6 +26,9 @@ def found(path, have, **wanted):
         (["image_id", "gt_report", "gen_report"], Side.REFERENCE, "image_id", "gt_report"),
         (["subject_id", "study_id", "report"], Side.ANY, "study_id", "report"),
         (["subject_id", "text"], Side.ANY, "subject_id", "text"),
+        (["Accession No", "Patient No", "text"], Side.ANY, "Accession No", "text"),
+        (["Exam No.", "narrative"], Side.ANY, "Exam No.", "narrative"),
+        (["Case Number", "narrative"], Side.ANY, "Case Number", "narrative"),
     ],
 )
 def test_names_that_leave_no_doubt_are_found_and_said(tmp_path, have, side, study_id, text):
@@ -44,7 +47,17 @@ def test_names_that_leave_no_doubt_are_found_and_said(tmp_path, have, side, stud
         (["study_id", "report", "prediction"], Side.GENERATED, "could each be the report"),
         (["study_id", "report", "ground_truth"], Side.REFERENCE, "could each be the report"),
         (["id", "gt_report", "gen_report"], Side.ANY, "could each be the report"),
-        (["film", "report"], Side.ANY, r"lacks the column\(s\) study_id; .*--id-column"),
+        (["film", "report"], Side.ANY, r"lacks the column\(s\) study_id; .*with --id-column\)"),
+        (["film", "Edema"], Side.REFERENCE, r"study_id; .*with --reference-id-column\)"),
+        (["film", "text"], Side.REFERENCE, r"study_id; .*with --reference-id-column\)"),
+        (["film", "words"], Side.GENERATED, "study_id, report; .*with --id-column and --text-col"),
+        (
+            ["film", "words"],
+            Side.REFERENCE,
+            "study_id, report; .*with --reference-id-column and --reference-text-column",
+        ),
+        (["id", "uid", "report"], Side.REFERENCE, "choose with --reference-id-column"),
+        (["id", "text", "narrative"], Side.REFERENCE, "choose with --reference-text-column"),
     ],
 )
 def test_a_doubt_is_an_error_that_names_the_option(tmp_path, have, side, message):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -169,15 +170,17 @@ def _columns(path: Path, options: LoadOptions, say: Say) -> dict[str, str]:
     columns |= _found(path, have, columns, say)
     if "image_path" not in columns and (jsonl or not options.check_files):
         columns["image_path"] = "image_path"  # of reports alone, where nobody asks for films
-    wanted = [columns["study_id"], *given.values()]
+    wanted = {columns["study_id"]: "study_id"} | {column: name for name, column in given.items()}
     if options.check_files:
-        wanted.append(columns.get("image_path", "image_path"))
+        wanted[columns.get("image_path", "image_path")] = "image_path"
     if not any(name in columns for name in TEXTS[:3]):
-        wanted.append("report (or findings, or impression)")
+        wanted["report (or findings, or impression)"] = "report"
     # The keys of JSON lines may differ from one to the next; each record is looked at for itself.
-    lack = "" if jsonl else lacking(have, list(dict.fromkeys(wanted)))
+    lack = "" if jsonl else lacking(have, list(wanted))
     if lack:
-        raise OrapoError(f"{path}: {lack} (--columns field=column names others)")
+        absent = [f"{name}=COLUMN" for column, name in wanted.items() if column not in have]
+        name_it = f"name {'it' if len(absent) == 1 else 'them'}"
+        raise OrapoError(f"{path}: {lack} ({name_it}: --columns {shlex.quote(','.join(absent))})")
     if jsonl:
         for name in (*FIELDS, *LABELS):
             columns.setdefault(name, name)

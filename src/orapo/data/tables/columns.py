@@ -26,11 +26,18 @@ class Side(StrEnum):
 
 
 _IDS: Final = (
-    *("id", "uid", "study", "studyid", "studyuid", "studyinstanceuid", "studykey", "studynumber"),
-    *("accession", "accessionnumber", "accessionid", "reportid", "examid", "examinationid"),
-    *("caseid", "case", "imageid", "dicomid", "sampleid", "key"),
+    *("id", "uid", "study", "studyuid", "studyinstanceuid", "studykey", "accession", "case"),
+    *("imageid", "dicomid", "sampleid", "key"),
+    *(
+        f"{what}{end}"
+        for what in ("study", "accession", "report", "exam", "examination", "case")
+        for end in ("id", "no", "nr", "number")
+    ),
 )
-_PEOPLE: Final = ("subject", "subjectid", "patient", "patientid")
+_PEOPLE: Final = (
+    *("subject", "subjectid", "subjectno", "subjectnumber"),
+    *("patient", "patientid", "patientno", "patientnumber"),
+)
 """An id where there is no other: a patient may have several studies, which is then refused."""
 _GENERATED: Final = (
     *("prediction", "predictions", "predicted", "predictedreport", "reportpredicted", "pred"),
@@ -143,6 +150,16 @@ class Wanted:
         """Return the same for another table of the command."""
         return replace(self, side=side, **names)
 
+    @property
+    def id_option(self) -> str:
+        """The option that names the column of this table's ids."""
+        return _option("--id-column", self.side)
+
+    @property
+    def text_option(self) -> str:
+        """The option that names the column of this table's reports."""
+        return _option("--text-column", self.side)
+
 
 @dataclass(frozen=True, slots=True)
 class ReportColumns:
@@ -155,6 +172,7 @@ class ReportColumns:
         impression: Column of the impression, likewise.
         have: All columns of the table.
         otherwise: Column of the whole report, for records whose sections are empty.
+        side: Whose reports the table holds.
     """
 
     study_id: str
@@ -163,6 +181,7 @@ class ReportColumns:
     impression: str | None = None
     have: tuple[str, ...] = ()
     otherwise: str | None = None
+    side: Side = Side.ANY
 
     def needs_text(self, path: Path, or_else: str = "") -> None:
         """Refuse a table without a report.
@@ -177,7 +196,7 @@ class ReportColumns:
         if not (self.text or self.findings or self.impression):
             raise OrapoError(
                 f"{path}: lacks the column(s) {REPORT}{or_else}; it has {listed(self.have)} (name it "
-                "with --text-column, or with --findings-column and --impression-column)"
+                f"with {_option('--text-column', self.side)}, or with --findings-column and --impression-column)"
             )
 
     @property
@@ -280,14 +299,36 @@ def find_columns(path: Path, have: Iterable[str], wanted: Wanted) -> ReportColum
         OrapoError: A named column is lacking, there is no id, or two names could be meant.
     """
     columns = list(have)
-    study_id = find_id(path, columns, wanted)
+    study_id = _found_id(path, columns, wanted)
+    if study_id is None and not _any_text(path, columns, wanted):
+        raise OrapoError(
+            f"{path}: {lacking(columns, (ID, REPORT))} (name them with {wanted.id_option} and "
+            f"{wanted.text_option})"
+        )
+    study_id = study_id or find_id(path, columns, wanted)
     text = _named(path, columns, wanted.text, "--text-column", wanted)
     findings = _named(path, columns, wanted.findings, "--findings-column", wanted)
     impression = _named(path, columns, wanted.impression, "--impression-column", wanted)
     if text or findings or impression:
-        return ReportColumns(study_id, text, findings, impression, tuple(columns))
+        return ReportColumns(study_id, text, findings, impression, tuple(columns), side=wanted.side)
     found = _found_text(path, columns, wanted)
-    return replace(found, study_id=study_id, have=tuple(columns))
+    return replace(found, study_id=study_id, have=tuple(columns), side=wanted.side)
+
+
+def _any_text(path: Path, columns: Sequence[str], wanted: Wanted) -> bool:
+    """Whether a table without an id has what a report is compared by: a text, named or found, or labels."""
+    if wanted.text or wanted.findings or wanted.impression or not set(LABELS).isdisjoint(columns):
+        return True
+    try:
+        found = _found_text(path, columns, replace(wanted, say=lambda sentence: None))
+    except OrapoError:
+        return True  # several: told once the id is named
+    return len(found.names) > 1
+
+
+def _option(name: str, side: Side) -> str:
+    """Return an option's name for the table of that side: the references have their own."""
+    return name.replace("--", "--reference-", 1) if side is Side.REFERENCE else name
 
 
 def _named(
@@ -307,16 +348,23 @@ def find_id(path: Path, columns: Sequence[str], wanted: Wanted) -> str:
     Raises:
         OrapoError: As `find_columns`.
     """
+    if found := _found_id(path, columns, wanted):
+        return found
+    raise OrapoError(f"{path}: {lacking(columns, (ID,))} (name it with {wanted.id_option})")
+
+
+def _found_id(path: Path, columns: Sequence[str], wanted: Wanted) -> str | None:
     named = _named(path, columns, wanted.study_id, "--id-column", wanted)
     if named is not None:
         return named
     if ID in columns:
         return ID
+    option = wanted.id_option
     for names in ((_plain(ID),), _IDS, _PEOPLE):
-        if name := _only(path, columns, names, "the study's id", "--id-column"):
-            wanted.say(f"{path}: the study's id is read from column {name!r} (--id-column)")
+        if name := _only(path, columns, names, "the study's id", option):
+            wanted.say(f"{path}: the study's id is read from column {name!r} ({option})")
             return name
-    raise OrapoError(f"{path}: {lacking(columns, (ID,))} (name it with --id-column)")
+    return None
 
 
 def _found_text(path: Path, columns: Sequence[str], wanted: Wanted) -> ReportColumns:
@@ -334,13 +382,14 @@ def _found_text(path: Path, columns: Sequence[str], wanted: Wanted) -> ReportCol
         )
         return ReportColumns(ID, REPORT, findings, impression)
     findings, impression = (
-        _only(path, columns, names, what, option)
-        for names, what, option in (
+        _only(path, columns, names, what, named)
+        for names, what, named in (
             (_FINDINGS, "the findings", "--findings-column"),
             (_IMPRESSION, "the impression", "--impression-column"),
         )
     )
-    text = _only(path, columns, (_plain(REPORT), *mine), "the report", "--text-column")
+    option = wanted.text_option
+    text = _only(path, columns, (_plain(REPORT), *mine), "the report", option)
     both = [name for name in (findings, impression) if name]
     if text is None and both:
         whole = [name for name in columns if _plain(name) in _TEXTS]
@@ -348,13 +397,13 @@ def _found_text(path: Path, columns: Sequence[str], wanted: Wanted) -> ReportCol
         if otherwise or not {"findings", "impression"}.issuperset(both):
             named = " and ".join(map(repr, both))
             more = f", where they are empty from {otherwise!r}" if otherwise else ""
-            wanted.say(f"{path}: the report is read from {named}{more} (--text-column)")
+            wanted.say(f"{path}: the report is read from {named}{more} ({option})")
         return ReportColumns(ID, None, findings, impression, otherwise=otherwise)
     theirs = (*_GENERATED, *_REFERENCES) if wanted.side is Side.ANY else ()
     for names in (_TEXTS, theirs):
-        text = text or _only(path, columns, names, "the report", "--text-column")
+        text = text or _only(path, columns, names, "the report", option)
     if text is not None:
-        wanted.say(f"{path}: the report is read from column {text!r} (--text-column)")
+        wanted.say(f"{path}: the report is read from column {text!r} ({option})")
     return ReportColumns(ID, text)
 
 

@@ -167,6 +167,7 @@ class DryRun:
 
     Attributes:
         shown: Studies of an epoch, repeated ones counted as often.
+        patients: Those that are known; 0 where the data name none.
         host: Bytes of the machine's own memory while the model is loaded.
         longest_report: Tokens of the longest report of those that were looked at.
         notes: What is allowed, and should be known.
@@ -268,7 +269,7 @@ def dry_run(
     return DryRun(
         studies=len(readable),
         shown=len(shown),
-        patients=len({study.patient_id or study.study_id for study in readable}),
+        patients=len({study.patient_id for study in readable if study.patient_id}),
         set_aside=len(set_aside.studies),
         self_check=self_check(run, config, readable),
         prompt_tokens=prompt,
