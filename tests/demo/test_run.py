@@ -3,6 +3,7 @@
 import json
 import os
 import runpy
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -61,11 +62,11 @@ def home(tmp_path_factory):
 def demo(home):
     """Run the demo; every call of this module shares the folder and the cache."""
 
-    def run(plan):
+    def run(plan, out="out"):
         before = os.environ.get("ORAPO_CACHE")
         os.environ["ORAPO_CACHE"] = str(home / "cache")
         try:
-            return run_demo(home / "out", plan, Console(quiet=True))
+            return run_demo(home / out, plan, Console(quiet=True))
         finally:
             os.environ.pop("ORAPO_CACHE")
             if before is not None:
@@ -75,17 +76,19 @@ def demo(home):
 
 
 @pytest.fixture(scope="module")
-def first(demo):
-    return demo(PLAN)
+def first(demo, home):
+    metrics = demo(PLAN)
+    shutil.copy(home / "out" / "metrics.json", home / "first.json")  # a second call writes it anew
+    return metrics
 
 
-def written(home):
-    return {name: (home / "out" / name).stat().st_mtime_ns for name in RESULTS}
+def written(home, out="out"):
+    return {name: (home / out / name).stat().st_mtime_ns for name in RESULTS}
 
 
 def test_metrics_have_the_agreed_keys(first, home):
     CHECKS["check_schema"](first)
-    assert json.loads((home / "out" / "metrics.json").read_text()) == first
+    assert json.loads((home / "first.json").read_text()) == first
     assert first["difficulty"] == "easy"
     assert not first["resumed"]
     assert "easy" in (home / "out" / "report.html").read_text()
@@ -129,15 +132,16 @@ def test_the_command_says_what_there_is_and_what_to_do_with_it(first, home, monk
 
 
 def test_another_seed_in_the_same_folder_makes_everything_but_the_base_anew(demo, first, home):
-    finished = home / "out" / "metrics.json"
+    shutil.copytree(home / "out", home / "other")
+    finished = home / "other" / "metrics.json"
     kept = finished.read_text()
     with pytest.raises(OrapoError, match="finished demo of seed 0 with 2 steps; give another"):
-        demo(replace(PLAN, seed=1))
+        demo(replace(PLAN, seed=1), "other")
     assert finished.read_text() == kept
     finished.unlink()  # as after an interruption
-    before = written(home)
-    other = demo(replace(PLAN, seed=1))
-    assert all(stamp != before[name] for name, stamp in written(home).items())
+    before = written(home, "other")
+    other = demo(replace(PLAN, seed=1), "other")
+    assert all(stamp != before[name] for name, stamp in written(home, "other").items())
     assert other["stages_taken_over"] == ["base"]
     assert (
         other["orapo_both"]["per_label"] != first["orapo_both"]["per_label"]

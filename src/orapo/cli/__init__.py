@@ -26,7 +26,7 @@ from orapo.signals import Terminated
 # In the order in which `orapo --help` shows them: the module, which adds the command to an app, and
 # the first sentence of the command's help.
 COMMANDS: Final = {
-    "demo": "Train GRPO, SFT and OraPO on phantom films, and compare them.",
+    "demo": "Compare GRPO, SFT and OraPO, trained on phantom films.",
     "facts": "Print the facts and labels of a report.",
     "label": "Label reports with the 14 CheXpert labels.",
     "reward": "Score predicted reports against references with FactS.",

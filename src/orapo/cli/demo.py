@@ -31,7 +31,7 @@ def demo(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Metrics as JSON on stdout.")] = False,
 ) -> None:
-    """Train GRPO, SFT and OraPO on phantom films, and compare them."""
+    """Compare GRPO, SFT and OraPO, trained on phantom films."""
     try:
         from orapo.demo import OURS, TOO_SHORT, DemoPlan, run_demo
     except ModuleNotFoundError as error:
