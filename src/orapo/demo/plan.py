@@ -91,9 +91,9 @@ class DemoPlan:
             seed=seed,
             test_studies=128,
             probe_studies=48,
-            probe_every=130,
-            steps=260,
-            decay_steps=130,
+            probe_every=170,
+            steps=340,
+            decay_steps=170,
             # in so few steps a slower text model ends higher, and its tower can keep up
             learning_rate=5e-4,
             vision_learning_rate=5e-4,
