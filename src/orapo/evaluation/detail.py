@@ -123,7 +123,7 @@ def detailed(
     by_name = dict(zip(evaluated.figures, means, strict=True))
     absent = {name for name, one in by_name.items() if one.value != one.value}
     result["reports"] = {
-        name: one.as_dict() | ({"reason": why_absent(name, absent)} if name in absent else {})
+        name: one.as_dict() | ({"reason": why_absent(name)} if name in absent else {})
         for name, one in by_name.items()
     }
     headline = _headline(uncertain)

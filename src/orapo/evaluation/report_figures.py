@@ -7,7 +7,7 @@ made of them like of everything else.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -65,16 +65,8 @@ ABSENT: Final = {
 """Why there is no such figure, of those that do not need a reference text."""
 
 
-def why_absent(name: str, absent: Collection[str]) -> str:
-    """Return why there is no such figure.
-
-    Args:
-        name: The figure.
-        absent: All that there are not.
-    """
-    if name in map(graded_name, Category) and "graded_score" not in absent:
-        # what can't be read counts 0 in the score, but has no errors to count
-        return "no fact could be read from any report"
+def why_absent(name: str) -> str:
+    """Return why there is no such figure."""
     return ABSENT.get(name, "no study has a reference text that can be read")
 
 
