@@ -130,3 +130,8 @@ def test_an_interrupt_before_the_first_step_says_that_none_was_made(recipe, monk
     monkeypatch.setattr(runs, "train", stop)
     said = invoke([train], ("train", "--config", recipe), code=130).stderr
     assert said.startswith("orapo: interrupted; no step was made; the checkpoints in ")
+
+
+def test_a_dry_run_asks_for_what_a_method_needs_of_experts(recipe):
+    with pytest.raises(OrapoError, match="reward_model"):
+        orapo("--config", recipe, "--dry-run", "--method", "rlhf")

@@ -353,3 +353,17 @@ def test_every_value_names_the_facts_that_caused_it():
     assert report.evidence["Pleural Effusion"] == (0, 2)
     assert report.evidence["Pneumothorax"] == (1,)
     assert set(report.evidence) == {n for n, v in report.labels.items() if v is not None}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("Cardiothoracic ratio 0.62.", 1),
+        ("CTR 0.6.", 1),
+        ("Cardiothoracic ratio is 48 %.", 0),
+        ("Cardiothoracic ratio 0.45.", 0),
+        ("Cardiothoracic ratio of 2 films.", None),
+    ],
+)
+def test_a_measured_ratio_says_whether_the_heart_is_large(text, value):
+    assert label_report(text).labels["Cardiomegaly"] == value

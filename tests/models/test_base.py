@@ -94,6 +94,19 @@ def test_an_interrupted_making_goes_on_to_the_same_weights(
     assert list(tmp_path.iterdir()) == [made]
 
 
+def test_what_an_interrupted_making_took_counts(tmp_path, monkeypatch):
+    path = tmp_path / "state"
+    clock = [0.0]
+    monkeypatch.setattr(warm_up.time, "monotonic", lambda: clock[0])
+    kept = warm_up.Kept(path)
+    clock[0] += 70
+    kept.save(SEEING, 1, (), np.random.default_rng(0))
+    clock[0] += 1000  # nothing was made
+    again = warm_up.Kept(path)
+    clock[0] += 5
+    assert again.seconds() == 75
+
+
 @pytest.mark.parametrize("torn", [b"", b"torn"])
 def test_a_torn_state_is_made_anew(torn, tmp_path, uninterrupted):
     made = tiny_base(SMALL, cache=tmp_path)

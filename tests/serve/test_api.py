@@ -285,7 +285,7 @@ def test_a_table_to_be_opened_holds_no_formula(client):
 def test_text_json_and_csv_hold_report_and_notice(client):
     text = exported(client, "text")
     assert text.headers["content-disposition"] == 'attachment; filename="s1.txt"'
-    assert text.text == f"{NOTICES['own']}\n\n{TEXT}"
+    assert text.text == f"{NOTICE}\n\n{TEXT}"  # who wrote it is not said: not that a reader did
     record = exported(client, "json", source="edited").json()
     assert (record["report"], record["source"]) == (TEXT, "edited")
     assert record["notice"] == NOTICES["edited"]

@@ -82,7 +82,9 @@ def train(
 
         runs.quiet_libraries()
         studies = runs.training_studies(run)
-        runs.probe_studies(run)  # a run without its held-out studies would not start
+        # without its held-out studies, or what its method needs of experts, a run would not start
+        runs.probe_studies(run)
+        runs.check_experts(run, settings)
         machine = hardware(gpu_memory, accelerate_file)
         found = look(run, settings, studies, machine, step_seconds)
         if found.self_check.warning:

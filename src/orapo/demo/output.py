@@ -126,9 +126,10 @@ def write_results(
         "reference.",
         "OraPO with likelihood is OraPO with the report's likelihood beside DPO (lesson: both), which is not "
         "in the paper. GRPO + FactS is tuned: a third of the others' learning rate, advantages divided by the "
-        'group\'s spread; without them it says "normal" of nearly every film. Settings were chosen on the '
-        "validation split of other phantoms.",
-        "The base sees a little: in 30 % of its warm-up's reports the report was that of the film shown.",
+        "group's spread, the best of four settings; at the others' rate it falls to one or two kinds of "
+        "report. Settings were chosen on the validation split of other phantoms.",
+        f"The base sees a little: in {plan.base.sight:.0%} of its warm-up's samples the report was that of the film "
+        "shown.",
     )
     if plan.short:
         notes = (f"{TOO_SHORT} It is for checking that all works.", *notes)

@@ -12,7 +12,7 @@ from orapo.models.base import BaseRecipe
 
 METHODS: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
     {
-        # tuned (benchmarks/results/training.md): without both it says "normal" of nearly every film
+        # tuned: the best of four settings (benchmarks/results/training.md)
         "grpo_facts": {"method": "grpo", "learning_rate": 0.3, "scale_rewards": "group"},
         "sft": {"method": "sft"},
         "orapo_both": {"method": "orapo", "lesson": "both"},
@@ -21,8 +21,6 @@ METHODS: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
 """Row of the result to what it changes in the recipe, and in nothing else; ``learning_rate`` is a factor."""
 OURS: Final = "orapo_both"
 """The row that the demo is about."""
-
-
 SIGHT: Final = 0.3
 """Of the base: it sees a little, as a pretrained model does (`orapo.models.base`)."""
 

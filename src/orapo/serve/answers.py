@@ -179,7 +179,7 @@ def exported(asked: ExportRequest, provenance: Provenance | None) -> tuple[str, 
         MissingExtraError: The format's library is not installed.
     """
     read = reader().read(asked.report)
-    named = provenance if asked.source != "own" else None
+    named = provenance if asked.source in ("model", "edited") else None
     model = named.model if named else ""
     revision = named.revision if named else ""
     origin = {"model": model, "revision": revision, "source": asked.source}
@@ -192,7 +192,7 @@ def exported(asked: ExportRequest, provenance: Provenance | None) -> tuple[str, 
         record={"study_id": asked.study_id, "report": asked.report, **origin}
         | {"facts": report_as_json(read)["facts"], "labels": dict(read.labels)}
         | ({"films": asked.films} if asked.films else {}),
-        source=asked.source,
+        source=asked.source or "model",
     )
     name = FileNames().of(asked.study_id) + ENDINGS[asked.format]
     if asked.format is Format.CSV:

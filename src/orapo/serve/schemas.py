@@ -189,9 +189,10 @@ class ExportRequest(BaseModel):
     report: Text
     format: Format
     study_id: Text = Field(default="report", min_length=1, max_length=200)
-    source: Source = Field(
-        default="own",
-        description="The text is this server's model's, the same edited, or no model's.",
+    source: Source | None = Field(
+        default=None,
+        description="The text is this server's model's, the same edited, or no model's; unsaid, the file calls it a "
+        "model's, and names none.",
     )
     films: list[Digest] = Field(
         default=[], max_length=64, description="SHA-256 of the films' files; goes into JSON."

@@ -45,6 +45,7 @@ from orapo.facts.language.states import (
     Draft,
     Scope,
     Subject,
+    measured_state,
     state_structure,
 )
 from orapo.facts.language.vocabulary import Entry, Item, Vocabulary
@@ -405,21 +406,10 @@ class SentenceReader(PhraseRow):
         self.qualifiers.append(item)
         self.link = None
         self.after_verb = False
-        if item.data.limit is not None:
-            self._measured(item)
-
-    def _measured(self, item: Item) -> None:
-        """Read "cardiothoracic ratio 0.62"."""
-        for at in range(item.last + 1, min(item.last + 7, len(self.tokens))):
-            token = self.tokens[at]
-            if token[0].isdigit():
-                number = float(token)
-                share = number / 100 if 1 < number <= 100 else number
-                if 0.2 < share < 1:
-                    state = "enlarged" if share > item.data.limit else "normal"
-                    said = Item(Entry(STATE, state, False), item.last, item.last)
-                    self.subject.states.append((said, None))
-                return
+        measured = measured_state(item, self.tokens)
+        if measured is not None:
+            said = Item(Entry(STATE, measured, False), item.last, item.last)
+            self.subject.states.append((said, None))
 
     def _state(self, index: int, item: Item) -> None:
         if item.assertive and self._starts_anew(index):

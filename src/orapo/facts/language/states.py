@@ -6,6 +6,7 @@ that it means; here the states that a sentence says of it become statements.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
@@ -39,6 +40,8 @@ class Scope(NamedTuple):
 DENIED: Final = Scope(denies=True)
 HEDGED: Final = Scope(hedges=True)
 NOT_STATED: Final = Scope(silent=True)
+_BEHIND: Final = 6
+"""Words behind a structure among which its measurement is looked for."""
 
 
 class Subject:
@@ -51,6 +54,18 @@ class Subject:
         self.states: list[tuple[Item, Scope | None]] = []
         self.modifiers: list[Item] = []  # the severity of the states
         self.given_before = False
+
+
+def measured_state(item: Item, tokens: Sequence[str]) -> str | None:
+    """Return what a measurement behind a structure says of it: "cardiothoracic ratio 0.62"; None for none."""
+    if item.data.limit is None:
+        return None
+    behind = tokens[item.last + 1 : item.last + 1 + _BEHIND]
+    number = next((float(token) for token in behind if token[0].isdigit()), math.nan)
+    share = number / 100 if 1 < number <= 100 else number
+    if not 0.2 < share < 1:
+        return None
+    return "enlarged" if share > item.data.limit else "normal"
 
 
 def state_structure(item: Item, subject: Subject, tokens: Sequence[str]) -> Iterator[Draft]:

@@ -20,6 +20,7 @@ import logging
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -217,6 +218,15 @@ class ResumableTrainer(WholeCheckpoints, GRPOTrainer):
         if self.args.should_save:
             self.oracle.save(folder, trl_contract.generation_position(self))
 
+    @cached_property
+    def texts(self) -> str | None:
+        """A digest of prompts and reports, made once for all checkpoints; None for data without them."""
+        data, columns = self.train_dataset, ("prompt", self.args.report_column)
+        if not isinstance(data, Dataset) or not set(columns) <= set(data.column_names):
+            return None
+        plain = data.with_format(None)
+        return hashlib.sha256(json_text([plain[name][:] for name in columns]).encode()).hexdigest()
+
     def _get_train_sampler(self, dataset: Any = None) -> Any:
         """Return TRL's sampler, and keep it."""
         self._sampler = super()._get_train_sampler(dataset)
@@ -352,14 +362,10 @@ def changed_settings(trainer: Any, folder: Path) -> set[str]:
 
 def _settings(trainer: Any) -> dict[str, Any]:
     found = {name: getattr(trainer.args, name) for name in _SETTINGS}
-    found["model"] = (
-        trainer.model.config.name_or_path
-    )  # the reference is what is loaded, not what was saved
-    data, columns = trainer.train_dataset, ("prompt", trainer.args.report_column)
-    if isinstance(data, Dataset) and set(columns) <= set(data.column_names):
-        plain = data.with_format(None)
-        text = json_text([plain[name][:] for name in columns])
-        found["prompts and reports"] = hashlib.sha256(text.encode()).hexdigest()
+    # the reference is what is loaded, not what was saved
+    found["model"] = trainer.model.config.name_or_path
+    if trainer.texts is not None:
+        found["prompts and reports"] = trainer.texts
     return found
 
 
