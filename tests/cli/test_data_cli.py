@@ -93,6 +93,11 @@ def test_a_data_set_of_training_studies_alone_holds_nothing_out(command, tmp_pat
     assert result.exit_code == 0
     sentence = "t.csv: all studies are in the training split; nothing is held out"
     assert (sentence in result.stderr) is warned
+    told = json.loads(
+        command("check", tmp_path / "t.csv", "--dataset", "table", "--no-images", "--json").stdout
+    )
+    assert told["held_out"] == (0 if warned else 1)
+    assert not told["problem_list"], "a table without splits is no faulty one"
 
 
 def test_reports_whose_headings_are_not_read_as_meant_are_counted(command, tmp_path):
@@ -328,7 +333,6 @@ def test_all_faults_of_a_manifest_are_said(command, tmp_path):
         (7, "wrong_type"),
         (9, "broken_row"),
         (8, "training_without_report"),
-        (None, "nothing_held_out"),
     ]
     assert told["studies"] == 2, "a, and g: labels of the data set need no text"
     assert SECRET not in result.output

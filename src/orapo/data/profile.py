@@ -26,7 +26,7 @@ SPLITS: Final = ("train", "validate", "test")
 
 
 def problems_of_the_whole(loaded: Loaded) -> Iterator[Problem]:
-    """Yield what no row shows by itself: leaks between splits, nothing to train on or held out."""
+    """Yield what no row shows by itself: leaks between splits, nothing to train on."""
     first: dict[str, tuple[str, Place]] = {}
     for study, place in zip(loaded.studies, loaded.places, strict=True):
         if not study.patient_id:
@@ -50,10 +50,6 @@ def problems_of_the_whole(loaded: Loaded) -> Iterator[Problem]:
         place = _of_the_whole(loaded)
         sentence = "no study of the split train: fit for evaluation, not for training"
         yield Problem(place, sentence, "no_training_study", False)
-    if loaded.studies and all(study.split == "train" for study in loaded.studies):
-        place = _of_the_whole(loaded)
-        sentence = "all studies are in the training split; nothing is held out"
-        yield Problem(place, sentence, "nothing_held_out", False)
 
 
 def _of_the_whole(loaded: Loaded) -> Place:
@@ -79,6 +75,7 @@ def profile(
         "patients": len({study.patient_id for study in studies if study.patient_id}),
         "images": sum(len(study.images) for study in studies),
         "splits": _splits(studies),
+        "held_out": sum(study.split != "train" for study in studies),
         "views": dict(Counter(view or "unknown" for s in studies for view in _views(s))),
         "images_per_study": {
             str(count): number

@@ -84,6 +84,15 @@ def check(
             shown.add_task("writing the page", total=None)
             page = write_profile(out, loaded, figures, problems, thumbnails=images)
     shared.say_problems(problems)
+    if figures["studies"] and not figures["held_out"]:
+        # No fault of the table (one without a column of splits is right), but to be known.
+        Console(stderr=True).print(
+            f"{in_words(str(path))}: all studies are in the training split; nothing is held out",
+            style="yellow",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
     if as_json:
         listed = [problem_record(problem) for problem in problems]
         typer.echo(json_text({**figures, "problem_list": listed}, indent=2))
