@@ -8,8 +8,8 @@ First as many settings for each method (`SETTINGS`), one seed, on the validation
 is in the paper's form: w from 0.05 to 0.15, a first visit has no past.
 
 Each step is an `orapo ablate`, so that this can be interrupted at any time and goes on when it is called
-again with the same options; settings whose results lie in ``benchmarks/headline`` are taken over, with the commit that
-made them. 20 trainings of the search and 50 of the tables: about eight hours on two
+again with the same options; what lies in ``benchmarks/headline`` (a method under a setting) is taken over, with the
+commit that made it. 20 trainings of the search and 50 of the tables: about eight hours on two
 free cores. Further options go to the tables' `orapo ablate`, e.g. `--labeler`. `--studies`, `--seeds`,
 `--steps` and `--tries` (settings of each method) make it smaller.
 
@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import sys
 from pathlib import Path
 from typing import Any, Final
@@ -44,14 +43,14 @@ SETTINGS: Final[dict[str, tuple[dict[str, Any], ...]]] = {
     "grpo_sft": (
         {"learning_rate": 1.0},
         {"learning_rate": 0.3},
-        {"learning_rate": 1.0, "w_min": 0.15, "w_max": 0.5},
-        {"learning_rate": 0.3, "w_min": 0.15, "w_max": 0.5},
+        {"learning_rate": 0.3, "scale_rewards": "group"},
+        {"learning_rate": 1.0, "scale_rewards": "group"},
     ),
     "orapo": (
         {**_PAPER, "learning_rate": 1.0},
         {**_PAPER, "learning_rate": 0.3},
-        {**_PAPER, "learning_rate": 1.0, "dpo_tau": 0.5},
-        {**_PAPER, "learning_rate": 1.0, "dpo_tau": 5.0},
+        {**_PAPER, "learning_rate": 0.3, "scale_rewards": "group"},
+        {**_PAPER, "learning_rate": 1.0, "scale_rewards": "group"},
     ),
     "sft": (
         {"learning_rate": 1.0},
@@ -62,8 +61,8 @@ SETTINGS: Final[dict[str, tuple[dict[str, Any], ...]]] = {
     "orapo_both": (
         {"learning_rate": 1.0},
         {"learning_rate": 0.3},
-        {"learning_rate": 1.0, "dpo_tau": 0.5},
-        {"learning_rate": 1.0, "dpo_tau": 5.0},
+        {"learning_rate": 0.3, "scale_rewards": "group"},
+        {"learning_rate": 1.0, "scale_rewards": "group"},
     ),
 }
 
@@ -79,25 +78,29 @@ def main() -> int:
     parser.add_argument("--tries", type=int, default=_tries(), help="settings of each method")
     parser.add_argument("--together", default="2", help="trainings at a time")
     options, ablate = parser.parse_known_args()
-    methods = ["--methods", ",".join(SETTINGS), "--together", options.together]
+    together = ["--together", options.together]
     chosen = options.out / "chosen.yaml"
     if not chosen.is_file():
         recipe = _recipe(options, "search", SEARCH_SEED, SEARCH_STUDIES)
-        once = [*methods, "--seeds", "1", "--other-seeds", "1", "--split", "validate"]
+        once = [*together, "--seeds", "1", "--other-seeds", "1", "--split", "validate"]
         for number in range(options.tries):
             out = recipe.parent / str(number)
             out.mkdir(exist_ok=True)
-            if _taken_over(out, number, options):
+            kept = _kept(number, options)
+            left = {name: each[number] for name, each in SETTINGS.items() if name not in kept}
+            if not left:
                 continue
             settings = out / "settings.yaml"
-            settings.write_text(yaml.safe_dump({name: s[number] for name, s in SETTINGS.items()}))
-            if code := run_ablation(recipe, out, *once, "--settings", str(settings)):
+            settings.write_text(yaml.safe_dump(left))
+            search = [*once, "--methods", ",".join(left), "--settings", str(settings)]
+            if code := run_ablation(recipe, out, *search):
                 return code
-        _choose(recipe.parent, chosen, options.tries)
+        _choose(recipe.parent, chosen, options)
     seeds = ["--seeds", str(options.seeds), "--other-seeds", str(options.seeds)]
     for studies in options.studies:
         recipe = _recipe(options, f"studies-{studies}", SEED, studies)
-        table = [*methods, *seeds, "--settings", str(chosen), *ablate]
+        methods = ["--methods", ",".join(SETTINGS)]
+        table = [*methods, *together, *seeds, "--settings", str(chosen), *ablate]
         if code := run_ablation(recipe, recipe.parent, *table):
             return code
     return 0
@@ -108,18 +111,19 @@ def _tries() -> int:
     return tries
 
 
-def _taken_over(out: Path, number: int, options: argparse.Namespace) -> bool:
-    """Whether a setting's results are among those that earlier calls have left in the repository."""
+def _kept(number: int, options: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    """Return the rows of a setting that earlier calls have left in the repository, by method."""
     kept = KEPT / f"search-{number}.json"
-    if (out / "ablation.json").is_file() or not kept.is_file():
-        return False
+    if not kept.is_file() or (options.steps, options.sight) != (1250, 0.3):
+        return {}
     found = json.loads(kept.read_text(encoding="utf-8"))
-    same = found["settings"]["chosen"] == {name: each[number] for name, each in SETTINGS.items()}
-    if not same or (options.steps, options.sight) != (1250, 0.3):
-        return False
-    shutil.copyfile(kept, out / "ablation.json")
-    print(f"setting {number}: taken over, as commit {found['made']['commit']} made it")
-    return True
+    rows = {
+        name: row
+        for name, row in found["rows"].items()
+        if found["settings"]["chosen"][name] == SETTINGS[name][number]
+    }
+    print(f"setting {number}: {', '.join(rows)} as commit {found['made']['commit']} made them")
+    return rows
 
 
 def _recipe(options: argparse.Namespace, name: str, seed: int, studies: int) -> Path:
@@ -130,21 +134,26 @@ def _recipe(options: argparse.Namespace, name: str, seed: int, studies: int) -> 
     return recipe
 
 
-def _choose(search: Path, chosen: Path, tries: int) -> None:
+def _choose(search: Path, chosen: Path, options: argparse.Namespace) -> None:
     """Write each method's best setting; the first of equal ones."""
     found = [
-        json.loads((search / str(number) / "ablation.json").read_text())["rows"]
-        for number in range(tries)
+        {**_made(search / str(number)), **_kept(number, options)} for number in range(options.tries)
     ]
     best, lines = {}, []
     for name, settings in SETTINGS.items():
         scores = [rows[name]["macro_f1"] for rows in found]
         best[name] = settings[scores.index(max(scores))]
         shown = ", ".join(
-            f"{score:.3f} with {one}" for score, one in zip(scores, settings[:tries], strict=True)
+            f"{score:.3f} with {one}"
+            for score, one in zip(scores, settings[: options.tries], strict=True)
         )
         lines.append(f"# {name}: {shown}\n")
     chosen.write_text("".join(lines) + yaml.safe_dump(best, sort_keys=False), encoding="utf-8")
+
+
+def _made(out: Path) -> dict[str, dict[str, Any]]:
+    path = out / "ablation.json"
+    return json.loads(path.read_text(encoding="utf-8"))["rows"] if path.is_file() else {}
 
 
 if __name__ == "__main__":

@@ -32,9 +32,9 @@ def headline(monkeypatch, tmp_path):
         module.calls.append((fields, out, options, settings))
         # the second setting is the best of GRPO, the fourth of OraPO, the first of all others
         best = {"grpo_facts": "1", "orapo": "3"}
+        methods = options[options.index("--methods") + 1].split(",")
         rows = {
-            name: {"macro_f1": 0.5 if out.name == best.get(name, "0") else 0.25}
-            for name in module.SETTINGS
+            name: {"macro_f1": 0.5 if out.name == best.get(name, "0") else 0.25} for name in methods
         }
         if not module.code:
             (out / "ablation.json").write_text(json.dumps({"rows": rows}))
@@ -98,14 +98,31 @@ def test_every_method_has_as_many_tries(headline):
 
 def test_what_the_repository_keeps_of_the_search_is_not_made_again(headline, monkeypatch, tmp_path):
     monkeypatch.setattr(headline, "KEPT", headline.kept)
-    found = sorted(headline.kept.glob("search-*.json"))
+    kept = {
+        (int(path.stem[-1]), name): row["macro_f1"]
+        for path in headline.kept.glob("search-*.json")
+        for name, row in json.loads(path.read_text())["rows"].items()
+    }
     assert headline.run() == 0
-    assert len(headline.calls) == 6 - len(found)
-    for path in found:
-        assert json.loads(path.read_text())["rows"].keys() == headline.SETTINGS.keys()
+    *search, few, _ = headline.calls
+    made = {(int(out.name), name) for _, out, _, settings in search for name in settings}
+    assert made.isdisjoint(kept)
+    assert made | kept.keys() == {(n, name) for n in range(4) for name in headline.SETTINGS}
+    grpo = max(range(4), key=lambda number: kept[number, "grpo_facts"])
+    assert few[3]["grpo_facts"] == headline.SETTINGS["grpo_facts"][grpo]
 
 
 def test_what_other_settings_gave_is_not_taken_over(headline, monkeypatch):
     monkeypatch.setattr(headline, "KEPT", headline.kept)
     assert headline.run("--steps", "100") == 0
     assert len(headline.calls) == 6
+
+
+def test_a_setting_that_has_changed_since_is_made_again(headline, monkeypatch):
+    monkeypatch.setattr(headline, "KEPT", headline.kept)
+    monkeypatch.setitem(
+        headline.SETTINGS, "sft", ({"learning_rate": 2.0}, *headline.SETTINGS["sft"][1:])
+    )
+    assert headline.run() == 0
+    _, out, _, settings = headline.calls[0]
+    assert (out.name, list(settings)) == ("0", ["sft"])
