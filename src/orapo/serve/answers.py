@@ -103,7 +103,12 @@ def graded_of(report: str, reference: str) -> Graded | None:
             "counts": [titled(verdict) | {"count": count} for verdict, count in view.counts],
             "marks": [
                 titled(mark.verdict)
-                | {"finding": mark.finding, "words": mark.words, "quote": mark.quote}
+                | {
+                    "finding": mark.finding,
+                    "words": mark.words,
+                    "quote": mark.quotes[0],
+                    "quotes": mark.quotes,
+                }
                 for mark in view.marks
             ],
         }

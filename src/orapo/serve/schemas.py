@@ -152,6 +152,7 @@ class MarkedFact(BaseModel):
     finding: str
     words: str = Field(description="What is wrong.", examples=["wrong location: right for left"])
     quote: str = Field(description="Its sentence; the reference's for what is missed.")
+    quotes: list[str] = Field(description="All sentences that mention it, `quote` first.")
 
 
 class VerdictCount(BaseModel):

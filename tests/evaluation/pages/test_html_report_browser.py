@@ -133,7 +133,7 @@ def opened(browser, page_file):
 
 def shown(page):
     """Ids of the studies in the list, in their order; a short list is drawn as a whole."""
-    return page.locator(".row .name").all_inner_texts()
+    return page.locator(".row .name").evaluate_all("all => all.map(one => one.title)")
 
 
 def count(page):
@@ -149,17 +149,27 @@ def test_studies_are_filtered_by_kind_of_error_with_the_keyboard_alone(opened):
     assert count(page) == "6 of 6 studies"
     page.locator("#by-kind").focus()
     found = {}
-    for _ in range(5):
+    for _ in range(12):
         page.keyboard.press("ArrowDown")
         found[page.locator("#by-kind").input_value()] = set(shown(page))
     assert found == {
+        "fact:any": {"a", "b", "d", "f"},
+        "fact:hidden": set(),
+        "fact:false finding": {"b", "d"},
+        "fact:missed finding": {"d", "f"},
+        "fact:wrong or unknowable change": {"d"},  # "stable" of a heart with no word of a change
+        "fact:contradiction": {"a"},
         "missed": {"a", "d", "f"},
         # a denies what is there, and so calls a study normal that is not; d's possible pneumonia
         "false alarm": {"a", "b", "d"},
         "contradiction": {"a"},
         "uncertain": {"d"},
-        "none": {"c", HOSTILE_ID},
+        "label:none": {"c", HOSTILE_ID},
+        "unread": {"f"},
     }
+    page.keyboard.press("End")
+    assert page.locator("#by-kind").input_value() == "none"
+    assert set(shown(page)) == {"c", HOSTILE_ID}
     page.keyboard.press("Home")
     assert set(shown(page)) == set(PAIRS)
 
@@ -210,10 +220,10 @@ def test_the_address_holds_study_and_filters_and_opens_them_again(opened):
     page.locator("#list").focus()
     page.keyboard.press("Home")
     address = page.evaluate("location.hash")
-    assert address == "#study=d&q=pneumonia&kind=missed"
+    assert address == "#study=f&q=pneumonia&kind=missed"
     again = opened(address=address)
-    assert again.locator("#pane h3").inner_text() == "d"
-    assert shown(again) == ["d", "f"]
+    assert again.locator("#pane h3").inner_text() == "f"
+    assert shown(again) == ["f", "d"]
     assert again.locator("#pane a").get_attribute("href") == address
     # within the page too, and what is named stays what it is
     again.evaluate("id => { location.hash = new URLSearchParams({ study: id }) }", HOSTILE_ID)
@@ -274,8 +284,73 @@ def test_the_list_is_walked_by_keys_and_says_where_it_is(opened):
     assert page.locator("#pane h3").text_content() == order[2]
 
 
-def test_the_study_with_most_wrong_labels_comes_first_with_its_film_and_evidence(opened):
+@pytest.fixture(scope="module")
+def wrong_sides(tmp_path_factory):
+    """A page on which labels alone would call two wrong reports right."""
+    out = tmp_path_factory.mktemp("sides") / "report.html"
+    reference = "Small left pleural effusion. Cardiomegaly."
+    said = {
+        "right": reference,
+        "label": "Small left pleural effusion. Cardiomegaly. Rib fracture at the left 5th rib.",
+        "size": "Large left pleural effusion. Cardiomegaly.",
+        "side": "Small right pleural effusion. Cardiomegaly.",
+        "grave": "Small left pleural effusion. Cardiomegaly. Large left tension pneumothorax.",
+    }
+    labels = label_report(reference).labels
+    studies = [
+        ShownStudy(name, None, reference, labels, {"m": text}) for name, text in said.items()
+    ]
+    write_report(out, {}, {}, studies)
+    return out
+
+
+def test_a_wrong_side_is_found_though_every_label_is_right(opened, wrong_sides):
+    page = opened(wrong_sides)
+    kind = page.locator("#by-kind")
+    kind.select_option(label="a wrong fact, but no wrong label")
+    assert shown(page) == ["side", "size"]
+    kind.select_option(label="wrong location")
+    assert shown(page) == ["side"]
+    assert page.locator(".row .errors").inner_text() == "wrong location: pleural effusion"
+    page.locator("#by-label").select_option("Cardiomegaly")
+    assert shown(page) == []  # the side is the effusion's
+    page.locator("#by-label").select_option("Pleural Effusion")
+    assert shown(page) == ["side"]
+    page.locator("#by-label").select_option("")
+    kind.select_option(label="no wrong label")
+    assert set(shown(page)) == {"right", "side", "size"}
+    kind.select_option(label="no error in facts or labels")
+    assert shown(page) == ["right"]
+    assert page.locator(".row .errors").inner_text() == "no error"
+
+
+def test_the_list_begins_with_what_weighs_most_and_not_with_most_wrong_labels(opened, wrong_sides):
+    page = opened(wrong_sides)
+    assert page.locator("#sort").input_value() == "grave"
+    assert shown(page) == ["grave", "label", "side", "size", "right"]
+
+
+def test_no_sentence_looks_right_beside_a_wrong_fact_and_the_legend_says_by_which_score(
+    opened, wrong_sides
+):
+    page = opened(wrong_sides, "#study=side")
+    marks = page.locator(".system mark").evaluate_all("all => all.map(one => one.className)")
+    assert marks == ["partly_right", "entailed"]
+    title = page.locator(".system mark").first.get_attribute("title")
+    assert title == "partly right – pleural effusion: wrong location: right for left"
+    assert page.locator(".texts mark").first.get_attribute("class") == "partly_right"
+    said = page.locator("section.studies > p").first.inner_text()
+    assert "A sentence has the mark of its worst fact" in said
+    assert "labels know no side and no size" in said
+    assert "By label:" in page.locator(".system .outcome").last.inner_text()
+
+
+def test_the_gravest_study_comes_first_with_its_film_and_evidence(opened):
     page = opened()
+    # f: two missed; d: edema missed, pneumonia called; b: effusion called; a: a small one contradicted
+    assert shown(page)[:4] == ["f", "d", "b", "a"]
+    page.evaluate("location.hash = 'study=a&sort=wrong'")
+    page.wait_for_function("document.querySelector('#pane h3').textContent === 'a'")
     # a: effusion missed, No Finding called; d: edema missed, pneumonia called; f: two missed
     assert shown(page)[:3] == ["a", "d", "f"]
     pane = page.locator("#pane")
@@ -286,10 +361,13 @@ def test_the_study_with_most_wrong_labels_comes_first_with_its_film_and_evidence
     evidence.locator("summary").focus()
     page.keyboard.press("Enter")
     read = " ".join(evidence.inner_text().split())
-    assert "pleural effusion: absent → Pleural Effusion negative (contradiction)" in read
-    assert "pleural effusion: present (left, small) → Pleural Effusion positive (missed)" in read
+    assert "pleural effusion: absent → Pleural Effusion negative (by label: contradiction)" in read
+    assert (
+        "pleural effusion: present (left, small) → Pleural Effusion positive (by label: missed)"
+        in read
+    )
     title = pane.locator("mark.contradiction").get_attribute("title")
-    assert title == "contradiction – pleural effusion: absent"
+    assert title == "contradiction – pleural effusion: denied"
     said = pane.locator(".system mark").first.text_content()
     assert said == "contradiction: ≠\u2060No pleural effusion."
 
@@ -310,7 +388,9 @@ def test_a_page_can_begin_with_a_study_that_is_not_the_worst(opened, tmp_path):
 def test_an_empty_report_is_called_so(opened):
     page = opened(address="#study=f")
     assert page.locator("#pane .system .report").inner_text() == "(empty report)"
-    assert "No fact could be read from this report. Graded score 0.00." in page.inner_text("#pane")
+    said = page.inner_text("#pane")
+    assert "No fact could be read from this report. Facts: 0 right" in said
+    assert "2 missed, 0 contradicted. Graded score 0.00." in said
 
 
 def test_two_systems_stand_side_by_side_the_largest_difference_first(opened, comparison_file):
@@ -337,6 +417,24 @@ def test_two_systems_stand_side_by_side_the_largest_difference_first(opened, com
     page.locator("#by-kind").select_option("none")
     assert count(page) == "6 of 6 studies"
     assert page.locator("section[aria-labelledby=wins] tbody tr").count() == 1 + 14
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_ids_are_told_apart_beside_four_systems(opened, tmp_path, width):
+    ids = [
+        *("phantom-test-00001", "phantom-test-00002", "p10000032/s50414267"),
+        "1.2.826.0.1.3680043.8.498.11111111111111111111111111111111111111",
+        "1.2.826.0.1.3680043.8.498.11111111111111111111111111111111111112",
+    ]
+    texts = dict.fromkeys(("base", "grpo_facts", "orapo", "orapo_both"), "Edema.")
+    studies = [ShownStudy(name, None, "Edema.", {"Edema": 1}, texts) for name in ids]
+    write_report(tmp_path / "page.html", {}, {}, studies)
+    page = opened(tmp_path / "page.html", viewport={"width": width, "height": 800})
+    names = page.locator(".row .name")
+    assert len(set(names.all_inner_texts())) == len(ids)
+    assert shown(page) == ids  # the whole of each is its title
+    for row in page.locator(".row > *").all():
+        assert row.evaluate("one => one.scrollWidth <= one.clientWidth"), row.inner_text()
 
 
 def test_five_thousand_studies_are_painted_within_a_second_and_drawn_as_they_scroll(

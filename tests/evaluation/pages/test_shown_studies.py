@@ -1,15 +1,21 @@
 """Studies as a page shows them: marks that agree with the figures, and what differs between systems."""
 
+import csv
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from orapo.evaluation.figures.graded import graded_figures
 from orapo.evaluation.inputs import Reference
+from orapo.evaluation.pages.graded_marks import TITLES, FactVerdict
 from orapo.evaluation.pages.shown_studies import ShownStudy, index_of, study_views
+from orapo.evaluation.pages.viewer import MARKS
 from orapo.evaluation.report_figures import report_figures
 from orapo.facts import label_report
 from orapo.labels import UncertainPolicy
 
+ROOT = Path(__file__).parents[3]
 REFERENCE = "Small left pleural effusion. Cardiomegaly."
 
 
@@ -32,6 +38,38 @@ def test_no_green_mark_hides_a_wrong_side_however_many_models_there_are(others):
     }  # fmt: skip
     wrong = next(fact for fact in report["facts"] if fact["verdict"] == "partly_right")
     assert wrong["words"] == "wrong location: right for left"
+
+
+def sample():
+    """The bundled sample: 30 reports with errors of every kind, and their references."""
+    tables = []
+    for name in ("references", "predictions"):
+        with open(ROOT / "examples" / "sample" / f"{name}.csv", encoding="utf-8") as file:
+            tables.append({row["study_id"]: row["report"] for row in csv.DictReader(file)})
+    references, predictions = tables
+    return [
+        ShownStudy(name, None, text, label_report(text).labels, {"model": predictions[name]})
+        for name, text in references.items()
+    ]
+
+
+def test_the_marks_of_a_text_agree_with_its_facts_throughout():
+    """A sentence looks right only if all of its facts are; where one is wrong, it has its mark."""
+    signs = {mark.verdict.value: mark.symbol for mark in MARKS}
+    compared = 0
+    for view in study_views(sample(), UncertainPolicy.POSITIVE):
+        (report,) = view["reports"]
+        marks = {piece["text"]: signs.get(piece.get("verdict")) for piece in report["pieces"]}
+        order = "≠✗≈✓"
+        worst = {}
+        for fact in report["facts"]:
+            if fact["verdict"] != "fact_missed":
+                sign = TITLES[FactVerdict(fact["verdict"])][0]
+                worst.setdefault(fact["quote"], []).append(sign)
+        for sentence, found in worst.items():
+            assert marks[sentence] == min(found, key=order.index), (view["study_id"], sentence)
+            compared += 1
+    assert compared > 30
 
 
 @pytest.mark.parametrize("text", ["Left effusion.", "", "No effusion.", "Nice weather."])
@@ -70,16 +108,47 @@ def test_the_index_has_what_is_filtered_and_sorted_by():
     view = views("Small left pleural effusion. Edema.", "")
     index = index_of([view])
     assert index["systems"] == ["m0", "m1"]
-    assert index["score"] == "graded score"
+    assert (index["score"], index["graded"], index["unread"]) == ("graded score", True, True)
     assert index["labels"] == ["Cardiomegaly", "Edema", "Pleural Effusion"]
+    assert index["kinds"] == ["false finding", "missed finding"]
     ((study, spread, differing, reports),) = index["studies"]
     assert (study, spread, differing) == ("s", view["difference"]["spread"], 2)
-    place, score, wrong, cases, counts = reports[0]
-    assert (place, wrong) == (0, 2)
+    place, score, wrong, cases, counts, errors, unread = reports[0]
+    assert (place, wrong, unread) == (0, 2, "")
     assert score == view["reports"][0]["graded_score"]
     assert set(cases) == {"found:Pleural Effusion", "missed:Cardiomegaly", "false alarm:Edema"}
     assert counts == [1, 0, 1, 1, 0]  # right, partly, false, missed, contradicted
-    assert reports[1][4] is None  # no fact could be read
+    told = {
+        (index["kinds"][kind], finding, *(index["labels"][place] for place in about))
+        for kind, finding, _, about in errors
+    }
+    assert told == {
+        ("false finding", "pulmonary edema", "Edema"),
+        ("missed finding", "cardiomegaly", "Cardiomegaly"),
+    }
+    assert reports[1][4] == [0, 0, 0, 2, 0]  # silence misses what is there
+    assert reports[1][6] == "no fact could be read"
+
+
+def test_a_wrong_side_is_in_the_index_though_every_label_is_right():
+    view = views("Small right pleural effusion. Cardiomegaly.")
+    index = index_of([view])
+    (report,) = index["studies"][0][3]
+    assert report[2] == 0  # wrong labels
+    ((kind, finding, weight, about),) = report[5]
+    assert (index["kinds"][kind], finding, weight > 0) == (
+        "wrong location",
+        "pleural effusion",
+        True,
+    )
+    assert [index["labels"][place] for place in about] == ["Pleural Effusion"]
+
+
+def test_what_is_not_english_was_not_read_and_has_missed_nothing():
+    (report,) = views("Kleiner Pleuraerguss links. Das Herz ist vergrößert.")["reports"]
+    assert report["unread"] == "not English"
+    assert (report["counts"], report["facts"], report["errors"]) == (None, [], [])
+    assert report["facts_reward"] is None
 
 
 def test_without_reference_texts_the_score_is_facts():

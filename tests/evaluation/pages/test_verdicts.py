@@ -61,6 +61,39 @@ def test_sentences_of_the_reference_are_found_or_missed():
     assert [piece.verdict for piece in pieces if piece.text.strip()] == ["found", "missed", None]
 
 
+@pytest.mark.parametrize(
+    ("reference", "text", "verdict"),
+    [
+        ("No cardiomegaly.", "Heart size within normal limits.", "agreed_absent"),
+        ("Cardiomediastinal silhouette is within normal limits.", "Heart size within normal limits.", "agreed_absent"),
+        ("Cardiomediastinal silhouette is within normal limits.", "The heart is enlarged.", None),
+        ("No cardiomegaly.", "The heart is enlarged.", None),  # the report's own sentence is marked
+        ("No cardiomegaly.", "Clear lungs.", None),
+        ("Heart and mediastinum are normal.", "Heart size within normal limits.", "agreed_absent"),
+    ],
+)  # fmt: skip
+def test_a_denial_of_the_reference_is_agreed_on_where_the_report_denies_the_same(
+    reference, text, verdict
+):
+    pieces = reference_pieces(label_report(reference), label_report(text).labels)
+    assert pieces[0].verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        ("Heart size within normal limits.", Verdict.CONTRADICTION),
+        ("Cardiomediastinal silhouette is within normal limits.", Verdict.UNSCORED),
+        ("The mediastinum is not widened.", Verdict.AGREED_ABSENT),
+    ],
+)
+def test_a_normal_silhouette_does_not_look_right_beside_a_large_heart(text, verdict):
+    labels = label_report("Cardiomegaly.").labels
+    assert list(verdicts(text, labels).values()) == [verdict]
+    agreed = verdicts(text, label_report("No cardiomegaly.").labels)
+    assert list(agreed.values()) == [Verdict.AGREED_ABSENT]
+
+
 def test_a_reference_sentence_with_one_missed_finding_is_missed():
     reference = label_report("Pleural effusion and pulmonary edema.")
     assert reference_pieces(reference, EFFUSION)[0].verdict == "missed"

@@ -7,7 +7,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from orapo.evaluation.pages.graded_marks import FactVerdict, GradedView, graded_view, with_partly
+from orapo.evaluation.pages.graded_marks import (
+    IN_REFERENCE,
+    IN_REPORT,
+    FactVerdict,
+    GradedView,
+    graded_view,
+    marked_by_facts,
+    of_the_reference,
+)
 from orapo.evaluation.pages.verdicts import (
     LabelOutcome,
     Piece,
@@ -17,8 +25,8 @@ from orapo.evaluation.pages.verdicts import (
 )
 from orapo.evaluation.rows import row_title
 from orapo.facts import ReportFacts, label_report, score_reports
-from orapo.facts.graded import read_graded
-from orapo.labels import LABELS, LabelValue, UncertainPolicy, any_known
+from orapo.facts.graded import Category, GradedError, read_graded
+from orapo.labels import LABELS, NO_FINDING, LabelValue, UncertainPolicy, any_known
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -26,7 +34,9 @@ if TYPE_CHECKING:
 Step = Callable[[str, int, int | None], None]
 """Told what is being done, how much of it is done, and how much there is (None: unknown)."""
 KINDS: Final = ("missed", "false alarm", "contradiction", "uncertain")
-"""Kinds of error that studies are filtered by."""
+"""Kinds of error of a label that studies are filtered by."""
+FACT_KINDS: Final = tuple(category.value for category in Category)
+"""Kinds of error of a fact that studies are filtered by: those of the graded score."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,23 +117,37 @@ def _report(
     uncertain: UncertainPolicy,
 ) -> dict[str, Any]:
     labels = study.generated_labels.get(name, generated.labels)
-    graded = graded_view(generated.text, reference.text, study.age, study.indication)
+    graded = graded_view(
+        generated.text, reference.text, study.age, study.indication, silence=generated.english
+    )
     pieces = generated_pieces(generated, study.reference_labels, uncertain=uncertain)
     theirs = reference_pieces(reference, labels, uncertain=uncertain)
+    if graded is not None:
+        pieces = marked_by_facts(pieces, graded.placed, IN_REPORT)
+        theirs = marked_by_facts(theirs, graded.reference_placed, IN_REFERENCE)
     outcome = label_outcome(
         labels, study.reference_labels, denied=generated.denied, uncertain=uncertain
     )
     return {
         "system": name,
         "title": row_title(name),
-        "pieces": _pieces(with_partly(pieces, graded.partly if graded else ())),
-        "reference": _pieces(with_partly(theirs, graded.reference_partly if graded else ())),
+        "unread": _unread(generated),
+        "pieces": _pieces(pieces),
+        "reference": _pieces(theirs),
         "outcome": asdict(outcome),
         "wrong_labels": len(outcome.missed) + len(outcome.false_alarms),
         "cases": list(_cases(outcome)),
         "facts_reward": _facts_reward(generated, study.reference_labels),
         **_facts(graded, reference.text),
+        "errors": _errors(graded, generated, reference),
     }
+
+
+def _unread(generated: ReportFacts) -> str:
+    """Why nothing was read; empty if something was."""
+    if not generated.english:
+        return "not English"
+    return "" if generated.readable else "no fact could be read"
 
 
 def _facts_reward(generated: ReportFacts, reference: Mapping[str, LabelValue]) -> float | None:
@@ -149,11 +173,37 @@ def _facts(graded: GradedView | None, reference: str) -> dict[str, Any]:
                 "verdict": mark.verdict.value,
                 "finding": mark.finding,
                 "words": mark.words,
-                "quote": mark.quote,
+                "quote": mark.quotes[0],
             }
             for mark in graded.marks
         ],
     }
+
+
+def _errors(
+    graded: GradedView | None, generated: ReportFacts, reference: ReportFacts
+) -> list[dict[str, Any]]:
+    """What is wrong by the graded score, the gravest first, with the labels that it is about."""
+    if graded is None or not graded.errors:
+        return []
+
+    def about(error: GradedError) -> list[str]:
+        facts = (reference if of_the_reference(error) else generated).facts
+        start, end = error.span
+        found = {
+            name for fact in facts if fact.start < end and start < fact.end for name in fact.labels
+        }
+        return [name for name in LABELS if name in found and name != NO_FINDING]
+
+    return [
+        {
+            "category": error.category.value,
+            "finding": error.finding,
+            "weight": round(error.weight, 4),
+            "labels": about(error),
+        }
+        for error in graded.errors
+    ]
 
 
 def _cases(outcome: LabelOutcome) -> Iterator[str]:
@@ -174,6 +224,8 @@ def _pieces(pieces: Iterable[Piece]) -> list[dict[str, Any]]:
         view: dict[str, Any] = {"text": piece.text}
         if piece.verdict is not None:
             view["verdict"] = piece.verdict.value
+        if piece.why:
+            view["why"] = list(piece.why)
         if piece.evidence:
             view["evidence"] = [
                 {
@@ -229,20 +281,32 @@ def index_of(views: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         views: As `study_views` makes them.
 
     Returns:
-        ``systems`` (titles), ``score`` (the name of the figure), ``labels`` that something happened
-        to, and ``studies``: id, spread of the scores, labels that differ, and for each system its place,
-        score, wrong labels, cases and counts of facts.
+        ``systems`` (titles), ``score`` (the name of the figure), ``graded`` (whether it is the graded
+        score), ``unread`` (whether any report could not be read), ``labels`` that something happened
+        to, ``kinds`` of wrong facts that occur, and ``studies``: id, spread of the scores, labels that
+        differ, and for each system its place, score, wrong labels, cases, counts of facts, wrong facts
+        (kind, finding, weight, labels, both by their place) and why nothing was read.
     """
     reports = [report for view in views for report in view["reports"]]
     graded = any(report["graded_score"] is not None for report in reports)
     score = "graded_score" if graded else "facts_reward"
     systems = dict.fromkeys(report["system"] for report in reports)
     places = {name: place for place, name in enumerate(systems)}
+    errors = [error for report in reports for error in report["errors"]]
     concerned = {case.partition(":")[2] for report in reports for case in report["cases"]}
+    concerned |= {name for error in errors for name in error["labels"]}
+    labels = [name for name in LABELS if name in concerned]
+    label_at = {name: place for place, name in enumerate(labels)}
+    occurring = {error["category"] for error in errors}
+    kinds = [kind for kind in FACT_KINDS if kind in occurring]
+    kind_at = {kind: place for place, kind in enumerate(kinds)}
     return {
         "systems": [row_title(name) for name in systems],
         "score": "graded score" if graded else "FactS reward",
-        "labels": [name for name in LABELS if name in concerned],
+        "graded": graded,
+        "unread": any(report["unread"] for report in reports),
+        "labels": labels,
+        "kinds": kinds,
         "studies": [
             [
                 view["study_id"],
@@ -257,6 +321,16 @@ def index_of(views: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
                         [report["counts"][each.value] for each in FactVerdict]
                         if report["counts"]
                         else None,
+                        [
+                            [
+                                kind_at[error["category"]],
+                                error["finding"],
+                                error["weight"],
+                                [label_at[name] for name in error["labels"]],
+                            ]
+                            for error in report["errors"]
+                        ],
+                        report["unread"],
                     ]
                     for report in view["reports"]
                 ],

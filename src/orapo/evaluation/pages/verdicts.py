@@ -16,6 +16,7 @@ from orapo.facts.fact import Fact, ReportFacts
 from orapo.labels import (
     DEFAULT_UNCERTAIN,
     LABELS,
+    NEGATIVE,
     NO_FINDING,
     POSITIVE,
     UNCERTAIN,
@@ -44,6 +45,8 @@ _WORST_FIRST: Final = (
 )
 
 
+_HEART: Final = "Cardiomegaly"
+_MEDIASTINUM: Final = "Enlarged Cardiomediastinum"
 _VALUES: Final[Mapping[LabelValue, str]] = {
     1: "positive",
     0: "negative",
@@ -70,6 +73,8 @@ class Piece(NamedTuple):
     """None where nothing was read: white space, and sentences without a fact."""
     evidence: tuple[Evidence, ...] = ()
     """What was read from it, a fact each."""
+    why: tuple[str, ...] = ()
+    """What the graded score says of its findings, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +117,15 @@ def generated_pieces(
     """
     verdicts = fact_verdicts(report, reference_labels, uncertain=uncertain)
     by_fact = dict(zip(map(id, report.facts), verdicts, strict=True))
-    return _pieces(report, lambda fact: by_fact[id(fact)], _WORST_FIRST)
+    large_heart = is_positive(reference_labels.get(_HEART), uncertain)
+
+    def verdict(fact: Fact) -> Verdict:
+        found = by_fact[id(fact)]
+        if found is Verdict.AGREED_ABSENT and large_heart and _of_the_silhouette(report, fact):
+            return Verdict.UNSCORED
+        return found
+
+    return _pieces(report, verdict, _WORST_FIRST)
 
 
 def reference_pieces(
@@ -124,7 +137,8 @@ def reference_pieces(
     """Split a reference report into sentences, each found or missed by the generated report.
 
     A sentence is judged by the labels that it makes positive: missed if the generated report lacks
-    one of them. Denials and facts outside the labels have no verdict.
+    one of them. A denial is agreed on where the generated report denies the same; else it has no
+    verdict, and neither have facts outside the labels.
 
     Args:
         reference: What FactS read from the reference report.
@@ -132,7 +146,15 @@ def reference_pieces(
         uncertain: What -1 counts as; with ``IGNORE`` uncertain statements have no verdict.
     """
 
-    def verdict(fact: Fact) -> ReferenceVerdict | None:
+    def denied(name: str) -> bool:
+        said = [generated_labels.get(name)]
+        # "heart size within normal limits" answers a cardiomediastinal silhouette that is
+        said += [generated_labels.get(_HEART)] if name == _MEDIASTINUM else []
+        return NEGATIVE in said and not any(is_positive(value, uncertain) for value in said)
+
+    def verdict(fact: Fact) -> AnyVerdict | None:
+        if fact.labels and all(value == NEGATIVE for value in fact.labels.values()):
+            return Verdict.AGREED_ABSENT if all(map(denied, fact.labels)) else None
         stated = [
             name
             for name, value in fact.labels.items()
@@ -143,7 +165,8 @@ def reference_pieces(
         found = all(is_positive(generated_labels.get(name), uncertain) for name in stated)
         return ReferenceVerdict.FOUND if found else ReferenceVerdict.MISSED
 
-    return _pieces(reference, verdict, (ReferenceVerdict.MISSED, ReferenceVerdict.FOUND))
+    worst_first = (ReferenceVerdict.MISSED, ReferenceVerdict.FOUND, Verdict.AGREED_ABSENT)
+    return _pieces(reference, verdict, worst_first)
 
 
 def label_outcome(
@@ -188,6 +211,16 @@ def label_outcome(
             is not (reference_labels.get(name) == UNCERTAIN)
         ),
     )
+
+
+def _of_the_silhouette(report: ReportFacts, fact: Fact) -> bool:
+    """Whether a fact is about heart and mediastinum together, which a large heart widens.
+
+    Neither score holds "normal cardiomediastinal silhouette" against a reference with a large heart;
+    it must not look right beside one all the same.
+    """
+    said = report.text[fact.start : fact.end].lower().replace("-", "")
+    return _MEDIASTINUM in fact.labels and "cardiomediastin" in said
 
 
 def _left_out(value: LabelValue, uncertain: UncertainPolicy) -> bool:

@@ -36,24 +36,30 @@ class Mark:
 
 
 MARKS: Final = (
-    Mark(Verdict.ENTAILED, "✓", "right", "states a finding that is in the reference"),
+    Mark(
+        Verdict.ENTAILED,
+        "✓",
+        "right",
+        "a finding that is there, and nothing that is said of it is wrong",
+    ),
     Mark(
         FactVerdict.PARTLY,
         "≈",
         "partly right",
-        "states a finding that is there; its side, size, change or position is wrong",
+        "a finding that is there; its side, place, size, change, position, name or certainty is wrong "
+        "or left out",
     ),
-    Mark(Verdict.FALSE_ALARM, "✗", "false alarm", "states a finding that is not there"),
+    Mark(Verdict.FALSE_ALARM, "✗", "false alarm", "a finding that is not there"),
     Mark(Verdict.CONTRADICTION, "≠", "contradiction", "denies a finding that is there"),
-    Mark(Verdict.AGREED_ABSENT, "○", "rightly absent", "denies a finding that is not there"),
     Mark(
-        Verdict.UNSCORED,
-        "–",
-        "not checkable",
-        "no label stands for it, or it is uncertain where that is left out",
+        Verdict.AGREED_ABSENT,
+        "○",
+        "rightly absent",
+        "denies a finding that the other text does not have",
     ),
-    Mark(ReferenceVerdict.FOUND, "✓", "found", "in the reference, and the model says it"),
-    Mark(ReferenceVerdict.MISSED, "✗", "missed", "in the reference, and the model does not"),
+    Mark(Verdict.UNSCORED, "–", "not checkable", "neither score can judge it"),
+    Mark(ReferenceVerdict.FOUND, "✓", "found", "of the reference, and the model says it"),
+    Mark(ReferenceVerdict.MISSED, "…", "missed", "of the reference, and the model does not"),
 )
 """Verdicts on sentences."""
 
@@ -92,7 +98,7 @@ class Viewer:
             view["film_unreadable"] = film is None and study.image is not None
         return cls(views, films, unreadable)
 
-    def context(self, first: str = "wrong", shown: str = "") -> dict[str, Any]:
+    def context(self, first: str = "grave", shown: str = "") -> dict[str, Any]:
         """Return what the viewer's template needs.
 
         Args:
@@ -149,7 +155,7 @@ def write_viewer(
     viewer: Viewer,
     context: Mapping[str, Any],
     *,
-    first: str = "wrong",
+    first: str = "grave",
     shown: str = "",
     data: Path | None = None,
     figures: Mapping[str, Any] | None = None,
@@ -161,7 +167,7 @@ def write_viewer(
         template: Its template.
         viewer: The studies.
         context: What else the template needs.
-        first: The order of the list at the beginning: ``wrong`` or ``difference``.
+        first: The order of the list at the beginning: ``grave`` (gravest errors) or ``difference``.
         shown: Id of the study at the beginning; empty: the first one of that order.
         data: Where the page's data are written as JSON too.
         figures: What they hold beside the studies.

@@ -40,6 +40,8 @@ class GradedError(NamedTuple):
         sentence: The report's sentence (its index), or None for what it misses.
         reference_sentence: The reference's sentence, or None for what is not there.
         span: The mention in the report, or in the reference for what is missed.
+        mentions: Indices of all facts of the report that mention it, or of the reference's for what is
+            missed: a finding is said again in an impression.
     """
 
     category: Category
@@ -49,6 +51,7 @@ class GradedError(NamedTuple):
     sentence: int | None
     reference_sentence: int | None
     span: tuple[int, int]
+    mentions: tuple[int, ...] = ()
 
 
 class Matched(NamedTuple):
@@ -142,7 +145,7 @@ def graded_score(
         errors += [
             GradedError(
                 fault.category, lead, lost * fault.part, fault.detail, fact.sentence,
-                reference.facts[lesion.facts[0]].sentence, (fact.start, fact.end),
+                reference.facts[lesion.facts[0]].sentence, (fact.start, fact.end), tuple(claim.facts),
             )
             for fault in pairing.faults
         ]  # fmt: skip
@@ -315,7 +318,7 @@ def _missed(
                 break
     return GradedError(
         category, lesion.lead(tables), lesion.weight, detail, sentence, fact.sentence,
-        (fact.start, fact.end),
+        (fact.start, fact.end), tuple(lesion.facts),
     )  # fmt: skip
 
 
@@ -346,5 +349,6 @@ def _error(
 ) -> GradedError:
     fact = report.facts[claim.facts[0]]
     return GradedError(
-        category, claim.lead(tables), cost, detail, fact.sentence, None, (fact.start, fact.end)
-    )
+        category, claim.lead(tables), cost, detail, fact.sentence, None, (fact.start, fact.end),
+        tuple(claim.facts),
+    )  # fmt: skip

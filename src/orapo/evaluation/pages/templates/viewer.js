@@ -1,6 +1,5 @@
 "use strict";
 (() => {
-  const ROW = 60; // px; .row in viewer.css has the same height
   const $ = (id) => document.getElementById(id);
   const lines = (id) => $(id).textContent.trim().split("\n");
   const index = JSON.parse($("data-index").textContent);
@@ -8,10 +7,13 @@
   const films = lines("data-films");
   const { systems, marks, facts } = index;
   const several = systems.length > 1;
+  const ROW = several ? 80 : 60; // px, and as --row for viewer.css
   const studies = index.studies.map(([id, spread, differing, reports], number) => ({
     number, id, spread, differing,
-    reports: reports.map(([system, score, wrong, cases, counts]) => ({
-      system, score, wrong, counts, cases: cases.map((one) => one.split(/:(.*)/s)),
+    reports: reports.map(([system, score, wrong, cases, counts, errors, unread]) => ({
+      system, score, wrong, counts, unread, cases: cases.map((one) => one.split(/:(.*)/s)),
+      errors: errors.map(([kind, finding, weight, about]) =>
+        ({ kind: index.kinds[kind], finding, weight, labels: about.map((place) => index.labels[place]) })),
     })),
   }));
   const study = (one) => JSON.parse(texts[one.number]);
@@ -31,6 +33,7 @@
   const names = (labels) => (labels.length ? labels.join(", ") : "none");
 
   // What is looked for, and in which order
+  const labelKinds = ["missed", "false alarm", "contradiction", "uncertain"];
   const asked = (one) => (fields.system.value === "" ? one.reports
     : one.reports.filter((report) => report.system === Number(fields.system.value)));
   let haystack = null;
@@ -46,12 +49,20 @@
     const label = fields.label.value, kind = fields.kind.value;
     const [low, high] = [fields.from, fields.to].map((field) => (field.value === "" ? null : Number(field.value)));
     const words = fields.q.value.toLowerCase().split(/\s+/).filter(Boolean);
-    return asked(one).some(({ score, cases }) => {
+    const [, fact] = kind.split(/^fact:/);
+    return asked(one).some(({ score, cases, errors, unread }) => {
       // Both must fit the same label ("missed" edema).
       const about = cases.filter(([, name]) => !label || name === label);
-      if (label && !about.length) return false;
-      if (kind === "none" && !cases.every(([what]) => what === "found")) return false;
-      if (kind && kind !== "none" && !about.some(([what]) => what === kind)) return false;
+      const wrong = errors.filter(({ labels }) => !label || labels.includes(label));
+      const labelsRight = cases.every(([what]) => what === "found");
+      if (label && !about.length && !wrong.length) return false;
+      if (fact === "hidden" && !(labelsRight && wrong.length)) return false;
+      else if (fact === "any" && !wrong.length) return false;
+      else if (fact && fact !== "hidden" && fact !== "any" && !wrong.some((error) => error.kind === fact)) return false;
+      else if (kind === "label:none" && !labelsRight) return false;
+      else if (kind === "none" && !(labelsRight && !errors.length && !unread)) return false;
+      else if (kind === "unread" && !unread) return false;
+      else if (labelKinds.includes(kind) && !about.some(([what]) => what === kind)) return false;
       if (low !== null && !(score !== null && score >= low)) return false;
       return high === null || (score !== null && score <= high);
     }) && (!words.length || holds(one, words));
@@ -60,7 +71,12 @@
   const wrong = (one) => Math.max(...asked(one).map((report) => report.wrong));
   const least = (one) => Math.min(...scores(one), Infinity);
   const most = (one) => Math.max(...scores(one), -Infinity);
+  // what its wrong facts weigh together; where facts could not be compared, each wrong label as half an urgent one
+  const gravity = ({ errors, counts, wrong: labels }) =>
+    (counts ? errors.reduce((sum, error) => sum + error.weight, 0) : labels / 2);
+  const grave = (one) => Math.max(...asked(one).map(gravity));
   const orders = {
+    grave: (a, b) => Math.sign(Math.round((grave(b) - grave(a)) * 1e4)) || wrong(b) - wrong(a),
     wrong: (a, b) => wrong(b) - wrong(a),
     low: (a, b) => least(a) - least(b) || 0, // Infinity - Infinity is NaN
     high: (a, b) => most(b) - most(a) || 0,
@@ -92,21 +108,39 @@
     return true;
   };
 
+  // ids often begin alike and differ in their end
+  const short = (id) => (id.length > 28 ? `${id.slice(0, 10)}…${id.slice(-16)}` : id);
+  const grouped = (pairs) => {
+    const found = new Map();
+    for (const [kind, what] of pairs) found.set(kind, [...(found.get(kind) ?? []), what]);
+    return [...found].map(([kind, all]) => `${kind}: ${[...new Set(all)].join(", ")}`).join("; ");
+  };
+  const inWords = ({ errors, cases, unread }) => {
+    const labels = grouped(cases.filter(([kind]) => labelKinds.slice(0, 3).includes(kind)));
+    const said = errors.length ? grouped(errors.map(({ kind, finding }) => [kind, finding]))
+      : labels && index.graded ? `labels alone: ${labels}` : labels;
+    return [unread, said].filter(Boolean).join("; ") || "no error";
+  };
+  const inShort = ({ errors, counts, wrong: labels, unread }) =>
+    unread || (counts ? `${errors.length} wrong` : `${labels} wrong ${labels === 1 ? "label" : "labels"}`);
+
+  const inFigures = ({ errors, counts, wrong: labels, unread }) =>
+    unread === "not English" ? "not read" : counts ? errors.length : labels;
+
   // The list: as many rows as are to be seen, and some around them
   const row = (place) => {
     const one = shown[place];
     const each = several && fields.system.value === "";
     const first = asked(one)[0];
-    const errors = each
-      ? one.reports.map((report) => `${systems[report.system]}: ${report.wrong} wrong`).join(" · ")
-      : ["missed", "false alarm", "contradiction"].map((kind) => [kind, first.cases.filter(([what]) => what === kind)])
-        .filter(([, cases]) => cases.length)
-        .map(([kind, cases]) => `${kind}: ${cases.map(([, label]) => label).join(", ")}`).join("; ") || "no wrong label";
+    const named = one.reports.map((report) => `${systems[report.system]}: ${inShort(report)}`).join(" · ");
+    // more than two names would be cut; their order is that of the texts
+    const errors = !each ? inWords(first) : systems.length === 2 ? named
+      : `${index.graded ? "Wrong facts" : "Wrong labels"}: ${one.reports.map(inFigures).join(" · ")}`;
     return h("div", { class: "row", role: "option", id: `option-${one.number}`, "aria-setsize": shown.length,
       "aria-posinset": place + 1, "aria-selected": String(one.number === chosen), style: `top: ${place * ROW}px` },
-      h("span", { class: "name", title: one.id }, one.id), " ",
+      h("span", { class: "name", title: one.id }, short(one.id)), " ",
       h("span", { class: "score" }, asked(one).map((report) => figure(report.score)).join(" · ")), " ",
-      h("span", { class: "errors" }, errors));
+      h("span", { class: "errors", title: each ? named : errors }, errors));
   };
   const draw = () => {
     const first = Math.max(0, Math.floor(list.scrollTop / ROW) - 6);
@@ -144,7 +178,7 @@
   const marked = (pieces) => h("p", { class: "report", dir: "auto" }, pieces.map((piece) => {
     if (!piece.verdict) return piece.differs ? h("span", { class: "differs" }, spoken("only here: "), piece.text) : piece.text;
     const [symbol, title] = marks[piece.verdict];
-    const read = (piece.evidence ?? []).map((one) => one.fact).join("; ");
+    const read = (piece.why ?? (piece.evidence ?? []).map((one) => one.fact)).join("; ");
     return h("mark", { class: piece.verdict + (piece.differs ? " differs" : ""), title: read ? `${title} – ${read}` : title },
       spoken(`${title}${piece.differs ? ", only here" : ""}: `), sign(symbol), piece.text);
   }));
@@ -153,13 +187,16 @@
     return h("ul", {}, known.length ? known.map((piece) => h("li", {}, h("q", { dir: "auto" }, piece.text),
       h("ul", {}, piece.evidence.map((one) => h("li", {}, one.fact,
         one.labels.length ? ` → ${one.labels.join(", ")}` : null,
-        one.verdict ? h("em", {}, ` (${marks[one.verdict][1]})`) : null)))))
+        one.verdict ? h("em", {}, ` (by label: ${marks[one.verdict][1]})`) : null)))))
       : h("li", {}, "nothing"));
   };
-  const counted = ({ counts, graded_score: graded, facts_reward: reward }) => {
-    const told = counts ? `Facts: ${Object.entries(counts).map(([verdict, count]) => `${count} ${facts[verdict][1]}`).join(", ")}. `
-      : graded === null ? "" : "No fact could be read from this report. ";
-    return h("p", { class: "outcome" }, told + (graded === null ? "" : `Graded score ${figure(graded)}. `)
+  const counted = ({ counts, graded_score: graded, facts_reward: reward, unread }) => {
+    const nothing = unread === "not English"
+      ? `This report is not English and was not read${graded === null ? "" : "; in the mean graded score it counts as one that says nothing (0)"}. `
+      : unread ? "No fact could be read from this report. " : "";
+    const told = counts ? `Facts: ${Object.entries(counts).map(([verdict, count]) => `${count} ${facts[verdict][1]}`).join(", ")}. ` : "";
+    return h("p", { class: "outcome" }, nothing + told
+      + (graded === null || unread === "not English" ? "" : `Graded score ${figure(graded)}. `)
       + (reward === null ? "" : `FactS reward ${figure(reward)}.`));
   };
   const fact = (one) => {
@@ -169,7 +206,7 @@
       one.words ? ` (${one.words})` : null, one.differs ? h("strong", {}, " only here") : null, " ",
       h("q", { dir: "auto" }, one.quote));
   };
-  const outcome = (found) => h("ul", { class: "outcome" }, [
+  const outcome = (found) => h("ul", { class: "outcome" }, h("li", {}, "By label:"), [
     ["Found", found.found, true], ["Missed", found.missed, true], ["False alarms", found.false_alarms, true],
     ["Contradicted", found.contradicted], ["Uncertain on one side", found.one_sided],
   ].filter(([, labels, always]) => always || labels.length).map(([title, labels]) => h("li", {}, `${title}: ${names(labels)}`)));
@@ -248,6 +285,8 @@
   addEventListener("resize", draw);
   $("filters").addEventListener("submit", (event) => event.preventDefault());
 
+  list.style.setProperty("--row", `${ROW}px`);
+  list.classList.toggle("several", several);
   for (const part of document.querySelectorAll(".needs-script")) part.hidden = false;
   if (innerWidth < 768) $("legend").open = false; // the list is what a phone has room for
   const toChosen = () => { const place = shown.findIndex((one) => one.number === chosen); if (place > 0) list.scrollTop = place * ROW; };
