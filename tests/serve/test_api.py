@@ -250,6 +250,38 @@ def test_a_reference_that_says_nothing_is_no_normal_one(client):
     assert "no fact" in answer["reason"]
 
 
+GERMAN = "Kleiner Pleuraerguss links. Das Herz ist vergrößert. Kein Pneumothorax."
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"reference": "Cardiomegaly."}, {"labels": {"Cardiomegaly": 1}}],
+    ids=["text", "labels"],
+)
+def test_what_is_not_english_has_no_score_and_no_zero(client, given):
+    answer = client.post("/v1/score", json={"report": GERMAN, **given}).json()
+    assert (answer["score"], answer["graded"]) == (None, None)
+    assert (
+        answer["reason"] == "the report is not English and was not read; FactS reads English only"
+    )
+    other = client.post("/v1/score", json={"report": TEXT, "reference": GERMAN}).json()
+    assert other["score"] is None
+    assert other["reason"].startswith("the reference is not English and was not read")
+
+
+def test_a_normal_silhouette_does_not_agree_with_a_large_heart(client):
+    for report, verdict in (
+        ("Cardiomediastinal silhouette is within normal limits.", "unscored"),
+        ("Heart size is within normal limits.", "contradiction"),
+    ):
+        asked = {"report": report, "reference": "Cardiomegaly."}
+        score = client.post("/v1/score", json=asked).json()["score"]
+        assert [one["verdict"] for one in score["sentences"]] == [verdict]
+        asked["reference"] = "No cardiomegaly."
+        score = client.post("/v1/score", json=asked).json()["score"]
+        assert [one["verdict"] for one in score["sentences"]] == ["agreed_absent"]
+
+
 @pytest.mark.parametrize(
     "given",
     [

@@ -323,8 +323,11 @@ def test_nothing_typed_is_lost_on_reload_and_a_button_forgets_it(page):
     expect(page.locator("#report")).to_have_value("")
     page.fill("#report", "Other words.")
     page.click("#forget")
-    expect(page.locator("#ask-dialog")).to_contain_text("1 text was not exported")
-    page.get_by_role("button", name="Forget all", exact=True).click()
+    said = page.locator("#ask-dialog")
+    expect(said).to_contain_text("1 study goes off the list")
+    expect(said).to_contain_text("texts, references and names that this browser keeps")
+    expect(said).to_contain_text("1 text was not exported and will be lost.")
+    page.get_by_role("button", name="Clear list and texts", exact=True).click()
     expect(page.locator("#report")).to_have_value("")
     assert page.evaluate("Object.keys(localStorage).filter((name) => /study/.test(name))") == []
 

@@ -121,6 +121,30 @@ def test_from_film_to_streamed_report_to_edit_to_every_export(page, writer):
     expect(page.locator("#report")).to_have_value(REPORTS[0])
 
 
+def test_what_was_not_read_is_said_and_never_shown_as_a_zero(page):
+    page.fill("#reference", "Small left pleural effusion. Cardiomegaly.")
+    page.fill("#report", "Kleiner Pleuraerguss links. Das Herz ist vergrößert.")
+    score = page.locator("#score")
+    expect(score).to_have_text(
+        "No score: the report is not English and was not read; FactS reads English only."
+    )
+    expect(page.locator("#counts li")).to_have_count(0)
+    page.fill("#report", "The weather was nice on that day, as it is in June.")
+    expect(score).to_have_text("No score: no fact could be read from the report.")
+    page.fill("#report", "Small left pleural effusion. Cardiomegaly.")
+    expect(score).to_contain_text("FactS1.00")
+
+
+def test_what_an_impression_says_again_is_marked_alike(page):
+    page.fill("#reference", "Small left pleural effusion.")
+    page.fill("#report", "Small right pleural effusion. Impression: Right effusion.")
+    sentences = page.locator("#sentences li")
+    expect(sentences).to_have_count(2)
+    for sentence in sentences.all():
+        expect(sentence).to_contain_text("≈ partly right: pleural effusion, wrong location")
+        expect(sentence).not_to_contain_text("agrees")
+
+
 def test_of_several_samples_it_shows_how_many_claim_each_label(page):
     write_draft(page, samples="4")
     expect(label(page, "Pleural Effusion")).to_contain_text("3 of 4")
@@ -228,6 +252,23 @@ def test_everything_can_be_done_with_the_keyboard(page):
     with page.expect_download():
         page.keyboard.press("Enter")
     expect(page.locator("#exported")).to_contain_text("Saved")
+
+
+@pytest.mark.parametrize("size", ["100%", "150%", "200%"])
+def test_the_example_does_not_slide_sideways_on_a_phone_whatever_the_size_of_letters(phone, size):
+    phone.evaluate(
+        """size => {
+          const sheet = new CSSStyleSheet();
+          sheet.replaceSync(`html { font-size: ${size} }`);
+          document.adoptedStyleSheets = [sheet];
+        }""",
+        size,
+    )
+    assert phone.evaluate("document.documentElement.scrollWidth") == 390
+    phone.click("#example")
+    expect(phone.locator("#film-part")).to_be_visible()
+    expect(phone.locator("#studies .name")).to_have_text("phantom-example")
+    assert phone.evaluate("document.documentElement.scrollWidth") == 390
 
 
 def test_a_phone_of_390_pixels_shows_all_without_sliding_sideways(phone, writer):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import tempfile
+from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -12,14 +13,15 @@ from typing import Any, Final
 from orapo.data.tables.writing import write_rows
 from orapo.errors import OrapoError
 from orapo.evaluation.pages.graded_marks import TITLES, FactVerdict, graded_view
+from orapo.evaluation.pages.verdicts import generated_pieces
 from orapo.export.draft import Draft, FileNames
 from orapo.export.files import CSV_COLUMNS, csv_row, file_content
 from orapo.export.formats import ENDINGS, Format
-from orapo.facts import RulesEngine, score_report
+from orapo.facts import ReportFacts, RulesEngine, Verdict, score_report
 from orapo.facts.fact import report_as_json
 from orapo.facts.graded import GradedReader
 from orapo.generation.rows import Provenance
-from orapo.labels import CHEXPERT, LABELS
+from orapo.labels import CHEXPERT, LABELS, LabelValue, UncertainPolicy
 from orapo.serve.schemas import (
     ExportRequest,
     FactsAnswer,
@@ -135,10 +137,13 @@ def score_of(asked: ScoreRequest) -> ScoreAnswer:
         reference = reader().read(asked.reference or "")
         labels = reference.labels
         if not reference.readable:
-            reason = "no fact could be read from the reference"
+            reason = _unread("reference", reference)
             return ScoreAnswer(score=None, reason=reason, labels=labels)
+    report = reader().read(asked.report)
+    if not report.english:  # nothing of it was read: that is no zero
+        return ScoreAnswer(score=None, reason=_unread("report", report), labels=labels)
     score = score_report(
-        reader().read(asked.report),
+        report,
         labels,
         facts_beta=asked.facts_beta,
         uncertain=asked.uncertain,
@@ -148,6 +153,7 @@ def score_of(asked: ScoreRequest) -> ScoreAnswer:
         reason = "all that the reference says is uncertain, which is ignored"
         return ScoreAnswer(score=None, reason=reason, labels=labels, graded=graded)
     why = score.explanation
+    marks = _marks(report, labels, asked.uncertain)
     return ScoreAnswer(
         labels=labels,
         graded=graded,
@@ -165,12 +171,32 @@ def score_of(asked: ScoreRequest) -> ScoreAnswer:
             missed=list(why.missed),
             sentences=[
                 SentenceScore(
-                    span=(judged.sentence.start, judged.sentence.end), verdict=judged.verdict
+                    span=(judged.sentence.start, judged.sentence.end),
+                    verdict=marks.get(judged.sentence.start, judged.verdict),
                 )
                 for judged in why.sentences
             ],
         ),
     )
+
+
+def _unread(what: str, text: ReportFacts) -> str:
+    if not text.english:
+        return f"the {what} is not English and was not read; FactS reads English only"
+    return f"no fact could be read from the {what}"
+
+
+def _marks(
+    report: ReportFacts, labels: Mapping[str, LabelValue], uncertain: UncertainPolicy
+) -> dict[int, Verdict]:
+    """Return the verdicts of sentences, by where they begin, as pages show them."""
+    marks: dict[int, Verdict] = {}
+    place = 0
+    for piece in generated_pieces(report, labels, uncertain=uncertain):
+        if isinstance(piece.verdict, Verdict):
+            marks[place] = piece.verdict
+        place += len(piece.text)
+    return marks
 
 
 def exported(asked: ExportRequest, provenance: Provenance | None) -> tuple[str, bytes, str]:

@@ -72,7 +72,7 @@ export function showSentences(list, text, facts, labels, compared, invented = []
       colour(chip, fact, labels);
       return chip;
     });
-    const marked = marks.filter((mark) => mark.quote === sentence.text);
+    const marked = marks.filter((mark) => mark.quotes.includes(sentence.text));
     chips.push(...marked.map(markChip));
     if (invented.some((words) => sentence.text.toLowerCase().includes(words.toLowerCase()))) {
       chips.push(make("span", { class: "chip mark contradicted" },
@@ -149,11 +149,16 @@ export function showScore(box, answer) {
     return;
   }
   const score = answer.score;
+  if (!score.readable) {
+    box.replaceChildren("No score: no fact could be read from the report.");
+    return;
+  }
   const part = (name, value) => [make("dt", {}, name), make("dd", {}, value)];
   const names = (list) => list.join(", ") || "none";
   box.replaceChildren(make("dl", {},
     ...(answer.graded ? part("Graded", `${answer.graded.score.toFixed(2)} (from -1 to 1)`) : []),
     ...part("FactS", `${score.reward.toFixed(2)} (precision ${score.precision.toFixed(2)}, recall ${score.recall.toFixed(2)})`),
+    ...part("By label", "no side, no size is looked at"),
     ...part("✓ Agrees", names(score.entailed)),
     ...part("✗ False alarms", names(score.false_alarms)),
     ...part("✗ Contradicted", names(score.contradicted)),

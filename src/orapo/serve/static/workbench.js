@@ -393,17 +393,20 @@ async function exportAs(format) {
 
 $("forget").addEventListener("click", async () => {
   const typed = list.studies.filter((study) => study.text && study.text !== study.exported).length;
-  const question = typed
-    ? `${typed === 1 ? "1 text was" : `${typed} texts were`} not exported and will be lost. Go on?`
-    : "The worklist of this page will be emptied. Go on?";
-  if (!(await agreed(question, "Forget all"))) return;
+  const here = list.studies.filter((study) => !study.isBlank).length;
+  const lost = typed ? ` ${typed === 1 ? "1 text was" : `${typed} texts were`} not exported and will be lost.` : "";
+  const stays = bench.about?.store ? "What the server keeps stays there, and is listed again after a reload."
+    : "Files that you exported stay.";
+  if (!(await agreed(`${here === 1 ? "1 study goes" : `${here} studies go`} off the list, and all texts, `
+    + `references and names that this browser keeps of this page are deleted.${lost} ${stays} Go on?`,
+    "Clear list and texts"))) return;
   for (const study of [...list.studies]) {
     leave(study);
     list.remove(study);
   }
   forgetAll();
   bench.show(list.current);
-  $("film-status").textContent = "All is forgotten.";
+  $("film-status").textContent = "The list is empty, and this browser keeps no text of it.";
   $("files").focus();
 });
 // another tab of this browser: both show the same text
