@@ -220,6 +220,32 @@ def test_labels_of_somebody_else_can_stand_on_either_side(orapo, data):
         )
 
 
+@pytest.mark.parametrize("option", ["--reference-labels", "--prediction-labels"])
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        ("foo,Edema\nt1,1\n", "lacks the column(s) study_id; it has foo, Edema (call it study_id)"),
+        (
+            "accession,uid,Edema\nt1,t1,1\n",
+            "columns accession, uid could each be the study's id; call the right one study_id",
+        ),
+        (
+            "study_id,edema\nt1,1\n",
+            "expected the 14 label columns (No Finding, Enlarged Cardiomediastinum ...), "
+            "named as in CheXpert; it has study_id, edema",
+        ),
+    ],
+)
+def test_a_faulty_table_of_labels_names_no_option_that_is_another_table_s(
+    orapo, data, option, table, told
+):
+    (data / "labels.csv").write_text(table)
+    code, _, err = orapo(*EVALUATE, "--out", "out", option, "labels.csv")
+    said = " ".join(err.split())
+    assert (code, told in said) == (2, True), said
+    assert "--id-column" not in said
+
+
 def test_every_figure_has_an_interval_and_the_lift_over_the_best_trivial_row(orapo, data):
     orapo(*EVALUATE, "--train", "manifest.jsonl", "--out", "out", "--resamples", "200")
     detail = metrics_of(data)["detail"]
@@ -329,8 +355,8 @@ def test_words_are_compared_where_the_references_have_reports(orapo, data):
     assert "lower-cased" in language["convention"]
     assert "R2Gen" in language["r2gen"]["convention"]
     assert set(language["libraries"]) == {"sacrebleu", "rouge-score", "pycocoevalcap"}
-    assert "rouge l" in out
-    assert "R2Gen rouge l" in out
+    assert "ROUGE-L" in out
+    assert "R2Gen ROUGE-L" in out
     page = (data / "out/report.html").read_text()
     assert "ROUGE-L without stemming" in page
     assert "R2Gen rouge l" in page
@@ -401,7 +427,7 @@ def test_what_radeval_scored_stands_in_every_output(orapo, data, monkeypatch):
     quarter = {"value": 0.25, "low": 0.25, "high": 0.25}
     assert figures["radgraph_simple"] == {**quarter, "unit": "1 at best"}
     assert figures["bertscore"]["value"] is None
-    assert "radgraph simple" in out
+    assert "RadGraph simple" in out
     assert "By RadEval 2.2.1" in (data / "out/report.html").read_text()
     code, out, _ = orapo(*EVALUATE, "--radeval", "green,radgraph", "--out", "out")
     assert code == 1
@@ -417,7 +443,7 @@ def test_compare_takes_words_in(orapo, data):
     rouge = next(one for one in result["comparisons"] if one["figure"] == "rouge_l")
     assert rouge["value_a"] == pytest.approx(1.0)
     assert "chrf" in {one["figure"] for one in result["comparisons"]}
-    assert "q's rouge l is higher than p's by" in rouge["in_words"]
+    assert "q's ROUGE-L is higher than p's by" in rouge["in_words"]
 
 
 def test_compare_says_in_words_which_system_is_better(orapo, data):
@@ -426,8 +452,10 @@ def test_compare_says_in_words_which_system_is_better(orapo, data):
     code, out, _ = orapo("compare", "q.jsonl", "p.jsonl", *options, "--out", "c.json")
     assert code == 0
     words = " ".join(out.split())
-    assert "q's macro uncertain positive F1 is higher than p's by 0.444" in words
-    assert "r2gen macro" in words  # the papers' line beside it
+    assert "q's macro F1 is higher than p's by 0.444" in words
+    assert "R2Gen macro F1" in words  # the papers' line beside it
+    assert "Written: c.json" in words
+    assert "_" not in words.replace("_positive", "")
     result = json.loads((data / "c.json").read_text())
     pair = next(one for one in result["comparisons"] if one["figure"] == result["headline"])
     assert 0 < pair["p"] <= pair["p_holm"] <= 1
@@ -634,9 +662,9 @@ def test_a_comparison_can_be_a_page(orapo, data):
     code, _, _ = orapo("compare", "q.jsonl", "p.jsonl", *options, "--out", "c.html")
     assert code == 0
     page = (data / "c.html").read_text()
-    assert "q&#39;s macro uncertain positive F1 is higher than p&#39;s" in page
-    assert "Uncertain counts as positive; in R2Gen macro as negative" in page
-    assert "r2gen macro beside clinical-efficacy macro F1 of R2Gen&#39;s family" in page
+    assert "q&#39;s macro F1 is higher than p&#39;s" in page
+    assert "Uncertain counts as positive; in R2Gen macro F1 as negative" in page
+    assert "R2Gen macro F1 beside clinical-efficacy macro F1 of R2Gen&#39;s family" in page
     assert "default-src &#39;none&#39;" in page or "default-src 'none'" in page
     held = json.loads((data / "c.report.json").read_text())
     assert [one["study_id"] for one in held["studies"]] == sorted(REPORTS)
@@ -644,6 +672,27 @@ def test_a_comparison_can_be_a_page(orapo, data):
     (wins,) = held["comparison"]["wins"]
     assert (wins["a"], wins["b"], wins["studies"]["losses"]) == ("q", "p", 0)
     assert page.count("data:image/jpeg;base64,") == len(REPORTS)
+
+
+def test_a_comparison_without_an_ending_is_a_folder_as_that_of_evaluate(orapo, data):
+    options = ("--references", "manifest.jsonl", "--split", "test", "--resamples", "100")
+    predictions(data / "q.jsonl", {name: text for name, (text, _) in REPORTS.items()})
+    code, out, _ = orapo("compare", "q.jsonl", "p.jsonl", *options, "--out", "both")
+    assert code == 0
+    assert "Written: both/report.html, both/report.json, both/comparison.json" in " ".join(
+        out.split()
+    )
+    names = {path.name for path in (data / "both").iterdir()}
+    assert names == {"report.html", "report.json", "comparison.json"}
+    figures = json.loads((data / "both/comparison.json").read_text())
+    assert (
+        figures["comparisons"]
+        == json.loads((data / "both/report.json").read_text())["comparison"]["comparisons"]
+    )
+    (data / "taken").write_text("{}")
+    code, _, err = orapo("compare", "q.jsonl", "p.jsonl", *options, "--out", "taken")
+    assert (code, (data / "taken").read_text()) == (2, "{}")
+    assert "taken: a name without an ending is a folder" in " ".join(err.split())
 
 
 def test_films_can_be_left_out_of_a_page(orapo, data):

@@ -486,6 +486,27 @@ def test_a_file_s_name_is_not_taken_for_a_report(orapo, tmp_path, monkeypatch):
     assert json.loads(orapo("facts", "--file", "report.txt"))["labels"]["Edema"]["value"] == 1
 
 
+def test_reward_on_a_terminal_is_few_lines_in_plain_words(orapo, tmp_path):
+    reports = [{"study_id": "s", "report": "Small left effusion."}, {"study_id": "t", "report": ""}]
+    path = table(tmp_path / "r.csv", [*reports[:1], {"study_id": "t", "report": "Edema."}])
+    predictions = table(tmp_path / "p.csv", reports)
+    words = ("reward", "--predictions", predictions, "--references", path, "--out")
+    shown = orapo(*words, tmp_path / "o.csv")
+    lines = [" ".join(line.split()) for line in shown.splitlines() if line.strip()]
+    for said in (
+        "Reports with a FactS reward 2 of 2",
+        "Mean FactS (0 to 1) 0.5000",
+        "With reward 0 50.0%",
+        "Reports without a readable fact, reward 0 1",
+        "Mean graded score (-1 to 1) 1.0000",
+    ):
+        assert said in lines
+    assert len(lines) <= 12
+    assert "_" not in shown.partition("Written:")[0]
+    held = json.loads(orapo(*words, tmp_path / "o.csv", "--json"))
+    assert (held["mean_reward"], held["zero_reward_share"], held["mean_graded"]) == (0.5, 0.5, 1.0)
+
+
 def test_reward_has_the_graded_score_beside_facts_and_says_why(orapo, tmp_path):
     rows = [("s", "Small left effusion."), ("t", "No acute disease.")]
     references = table(

@@ -140,21 +140,21 @@ def test_what_each_figure_is_of_two_systems_by_hand():
         ),
         (
             "macro_uncertain_negative", -0.25, [-0.4, 0.1],
-            "B's macro uncertain negative F1 is higher than A's by 0.250, 95 % interval -0.100 to "
+            "B's macro F1 is higher than A's by 0.250, 95 % interval -0.100 to "
             "0.400, p = 0.0123 (0.0246 after Holm's correction).",
         ),
         (
             "rouge_l", 0.25, [0.1, 0.4],
-            "A's rouge l is higher than B's by 0.250, 95 % interval 0.100 to 0.400, "
+            "A's ROUGE-L is higher than B's by 0.250, 95 % interval 0.100 to 0.400, "
             "p = 0.0123 (0.0246 after Holm's correction).",
         ),
-        ("micro_uncertain_negative", 0.0, [0, 0], "A and B have the same micro uncertain negative F1."),
+        ("micro_uncertain_negative", 0.0, [0, 0], "A and B have the same micro F1."),
     ],
 )  # fmt: skip
 def test_a_comparison_in_words(figure, difference, interval, said):
     pair = {"a": "A", "b": "B", "figure": figure, "difference": difference}
     pair |= {"interval": interval, "p": 0.0123, "p_holm": 0.0246}
-    assert _in_words(pair) == said
+    assert _in_words(pair, UncertainPolicy.NEGATIVE) == said
 
 
 def test_words_are_compared_when_asked_for():
@@ -195,7 +195,9 @@ def test_chance_differences_are_rarely_significant():
 def test_what_may_be_chance_is_called_so():
     pair = {"a": "A", "b": "B", "figure": "facts_reward", "difference": 0.01}
     pair |= {"interval": [-0.1, 0.1], "p": 0.04, "p_holm": 0.2}
-    assert _in_words(pair).endswith(": that may be chance; no difference could be shown.")
+    assert _in_words(pair, UncertainPolicy.POSITIVE).endswith(
+        ": that may be chance; no difference could be shown."
+    )
 
 
 def test_a_study_without_any_label_says_nothing_about_the_reward():

@@ -50,7 +50,9 @@ def compare(
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of both.")] = 0,
     out: Annotated[
         Path | None,
-        typer.Option(help="Write the comparison here: JSON, or a page (.html); - is stdout."),
+        typer.Option(
+            help="A page (.html), JSON (.json), or a folder for both (no ending); - is stdout."
+        ),
     ] = None,
     films: Annotated[
         bool, typer.Option("--films/--no-films", help="Show each study's film in the page.")
@@ -76,6 +78,7 @@ def compare(
     if len(systems) < 2:
         raise OrapoError("orapo compare needs the predictions of two systems or more")
     systems, references = [from_input(path) for path in systems], from_input(references)
+    page, page_data, figures = (None, None, None) if is_dash(out) else _places(out)
     say = tables.Said()
     generated, theirs = tables.both_sides(
         systems, references, id_column, text_column, findings_column, impression_column,
@@ -126,19 +129,20 @@ def compare(
             "unmatched": unmatched,
             "references_left_out": dict(left_out),
         }
-        if out is not None and out.suffix.lower() in (".html", ".htm"):
+        if page is not None:
             from orapo.evaluation.pages.comparison_page import write_comparison
 
             command = shlex.join(["orapo", *sys.argv[1:]])
             unreadable = write_comparison(
-                out, result, reports, truth, warnings, command, films=films, step=step
-            )
+                page, result, reports, truth, warnings, command,
+                data=page_data, films=films, step=step,
+            )  # fmt: skip
             if unreadable:
                 warnings.append(f"Studies of the page whose film can't be read: {unreadable}.")
     for warning in warnings:
         tables.warn(warning)
-    if out is not None and out.suffix.lower() not in (".html", ".htm") and not is_dash(out):
-        _write(out, result)
+    if figures is not None:
+        _write(figures, result)
     as_json = as_json or is_dash(out)
     if as_json:
         typer.echo(json_text(result, indent=1))
@@ -157,6 +161,28 @@ def compare(
     for pair in result["comparisons"]:
         if pair["figure"] == result["headline"]:
             console.print(pair["in_words"], markup=False, highlight=False)
+    if written := [str(path) for path in (page, page_data, figures) if path is not None]:
+        console.print(f"Written: {', '.join(written)}", markup=False, highlight=False)
+
+
+def _places(out: Path | None) -> tuple[Path | None, Path | None, Path | None]:
+    """Return where page, its data and the figures go: each None if it is not asked for.
+
+    Raises:
+        OrapoError: A folder is meant, and a file has its name.
+    """
+    if out is None:
+        return None, None, None
+    if out.suffix.lower() in (".html", ".htm"):
+        return out, out.with_name(f"{out.stem}.report.json"), None
+    if out.suffix and not out.is_dir():
+        return None, None, out
+    if out.exists() and not out.is_dir():
+        raise OrapoError(
+            f"{out}: a name without an ending is a folder (report.html, report.json, comparison.json), "
+            "and this is a file; write NAME.json or NAME.html for one file"
+        )
+    return out / "report.html", out / "report.json", out / "comparison.json"
 
 
 def _names(paths: list[Path]) -> list[str]:
@@ -173,6 +199,8 @@ def _write(out: Path, result: dict[str, Any]) -> None:
 
 
 def _table(result: dict[str, Any]) -> Table:
+    from orapo.evaluation.titles import figure_title
+
     table = Table(
         title=f"{result['studies']} studies; resampled: {result['patients']} {result['resampled']}",
         caption=f"Uncertain counts as {result['uncertain']}; p by approximate randomisation, "
@@ -192,7 +220,7 @@ def _table(result: dict[str, Any]) -> Table:
         if named:
             values = [f"{pair['a']} {values[0]}", f"{pair['b']} {values[1]}"]
         table.add_row(
-            pair["figure"].removesuffix(f"_uncertain_{result['uncertain']}").replace("_", " "),
+            figure_title(pair["figure"], uncertain=result["uncertain"]),
             *values,
             _shown(pair["difference"], "+.3f"),
             "-" if low is None else f"{low:+.3f} to {high:+.3f}",

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
 from orapo.cli.parts import reading
 from orapo.cli.parts import table_options as tables
 from orapo.cli.parts.alone import alone
 from orapo.cli.parts.graded_column import COLUMN, NOT_GRADED, GradedCell, grade, read_beside
+from orapo.cli.parts.reward_screen import show_reward
 from orapo.cli.parts.reward_sides import (
     Item,
     Labels,
@@ -231,11 +231,7 @@ def reward(
     if as_json:
         typer.echo(json_text({**result, "unmatched": unmatched.as_dict()}, indent=1))
     else:
-        table = Table("", "value", title="FactS reward")
-        for name, value in result.items():
-            shown = "- (no report could be scored)" if value is None else str(value)
-            table.add_row(name, f"{value:.4f}" if isinstance(value, float) else shown)
-        Console(stderr=is_dash(out)).print(table)
+        show_reward(result, Console(stderr=is_dash(out)))
         for sentence in summary.notes():
             console.print(sentence, style="yellow", markup=False, soft_wrap=True)
     if summary.failed:

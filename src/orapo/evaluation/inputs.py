@@ -18,10 +18,10 @@ from orapo.data.tables.reading import (
     table_format,
     text_cell,
 )
-from orapo.data.tables.records import identifier
+from orapo.data.tables.records import identifier, listed
 from orapo.errors import OrapoError
 from orapo.evaluation.detail import age_band
-from orapo.labels import CHEXPERT, LabelValue, any_known
+from orapo.labels import CHEXPERT, LABELS, LabelValue, any_known
 
 if TYPE_CHECKING:
     from orapo.data.study import Study
@@ -285,13 +285,16 @@ def read_labels(path: Path, wanted: Wanted | None = None) -> dict[str, dict[str,
     Raises:
         OrapoError: The table is unreadable, lacks a column or holds a study twice.
     """
-    wanted = wanted or Wanted()
+    wanted = (wanted or Wanted()).of(Side.LABELS)
     columns = ReportColumns(id_column(path, wanted))
     labels: dict[str, dict[str, LabelValue]] = {}
     for study, row in _rows_by_study(path, columns, wanted):
         labels[study] = label_cells(path, row, CHEXPERT)
         if not labels[study]:
-            raise OrapoError(f"{path}, line {row.line}: expected the 14 label columns")
+            raise OrapoError(
+                f"{path}, line {row.line}: expected the 14 label columns ({LABELS[0]}, {LABELS[1]} ...), "
+                f"named as in CheXpert; it has {listed(list(row.values))}"
+            )
     return labels
 
 

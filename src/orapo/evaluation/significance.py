@@ -29,6 +29,7 @@ from orapo.evaluation.figures.language import (
 )
 from orapo.evaluation.figures.wins import wins_by_label, wins_by_score
 from orapo.evaluation.inputs import Reference
+from orapo.evaluation.titles import figure_title
 from orapo.facts import ReportFacts, label_report, score_reports
 from orapo.labels import UncertainPolicy, any_known
 
@@ -140,7 +141,7 @@ def compared(
     for pair, p in zip(known, holm([pair["p"] for pair in known]), strict=True):
         pair["p_holm"] = p
     for pair in comparisons:
-        pair["in_words"] = _in_words(pair)
+        pair["in_words"] = _in_words(pair, uncertain)
     return {
         "studies": len(truth),
         "patients": resampler.patients,
@@ -252,12 +253,12 @@ def _number(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
-def _in_words(pair: Mapping[str, Any]) -> str:
-    name = pair["figure"].replace("_", " ")
-    means = {"facts reward": "mean FactS reward", "graded score": "mean graded score"}
-    figure = means.get(name, f"{name} F1")
-    if pair["figure"] in LANGUAGE:
-        figure = name
+def _in_words(pair: Mapping[str, Any], uncertain: UncertainPolicy) -> str:
+    figure = figure_title(pair["figure"], uncertain=uncertain.value)
+    if pair["figure"] in ("facts_reward", "graded_score"):
+        figure = f"mean {figure}"
+    if pair["figure"] not in LANGUAGE:  # "Macro F1" within a sentence, but "mean FactS reward"
+        figure = figure if figure.startswith("R2") else figure[0].lower() + figure[1:]
     difference = pair["difference"]
     if difference is None:
         return f"{figure} does not exist for {pair['a']} and {pair['b']} on these studies."

@@ -128,6 +128,7 @@ def between(figure: Mapping[str, Any]) -> str:
 
 def _report_table(detail: Mapping[str, Any]) -> Table:
     from orapo.evaluation.report_figures import UNITS, in_units
+    from orapo.evaluation.titles import figure_title
 
     table = Table(title="Of each report, with 95 % intervals", box=box.SIMPLE_HEAD)
     table.add_column("")
@@ -136,19 +137,19 @@ def _report_table(detail: Mapping[str, Any]) -> Table:
     table.add_column("unit")
     for name, figure in detail["reports"].items():
         if figure["value"] is None:
-            table.add_row(name.replace("_", " "), "-", "", figure["reason"], style="dim")
+            table.add_row(figure_title(name), "-", "", figure["reason"], style="dim")
             continue
         low, high = figure["low"], figure["high"]
         known = low is not None and high is not None
         table.add_row(
-            name.replace("_", " "),
+            figure_title(name),
             in_units(name, figure["value"]),
             f"{in_units(name, low)} to {in_units(name, high)}" if known else "-",
             UNITS.get(name, ""),
         )
     for name, share in detail["sameness"].items():
         shown = ("-", "one report") if share is None else (f"{100 * share:.1f} %", "% of reports")
-        table.add_row(name.replace("_", " "), shown[0], "", shown[1])
+        table.add_row(figure_title(name), shown[0], "", shown[1])
     language = detail.get("language", {})
     for prefix, part in (
         ("", language),
@@ -161,7 +162,7 @@ def _report_table(detail: Mapping[str, Any]) -> Table:
                 continue  # which of its metrics want weights is one of the notes
             interval = "" if figure["low"] is None else between(figure)
             unit = figure.get("reason") or figure["unit"]
-            table.add_row(prefix + name.replace("_", " "), number(figure["value"]), interval, unit)
+            table.add_row(prefix + figure_title(name), number(figure["value"]), interval, unit)
     return table
 
 

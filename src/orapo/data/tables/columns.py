@@ -22,6 +22,8 @@ class Side(StrEnum):
 
     REFERENCE = "reference"
     GENERATED = "generated"
+    LABELS = "labels"
+    """Another labeler's labels: no option names their columns, they are called as orapo calls them."""
     ANY = "any"
 
 
@@ -154,6 +156,11 @@ class Wanted:
     def id_option(self) -> str:
         """The option that names the column of this table's ids."""
         return _option("--id-column", self.side)
+
+    @property
+    def name_id(self) -> str:
+        """What to do about an id that isn't found: ``"name it with --id-column"``."""
+        return f"call it {ID}" if self.side is Side.LABELS else f"name it with {self.id_option}"
 
     @property
     def text_option(self) -> str:
@@ -350,7 +357,7 @@ def find_id(path: Path, columns: Sequence[str], wanted: Wanted) -> str:
     """
     if found := _found_id(path, columns, wanted):
         return found
-    raise OrapoError(f"{path}: {lacking(columns, (ID,))} (name it with {wanted.id_option})")
+    raise OrapoError(f"{path}: {lacking(columns, (ID,))} ({wanted.name_id})")
 
 
 def _found_id(path: Path, columns: Sequence[str], wanted: Wanted) -> str | None:
@@ -360,9 +367,12 @@ def _found_id(path: Path, columns: Sequence[str], wanted: Wanted) -> str | None:
     if ID in columns:
         return ID
     option = wanted.id_option
+    of_labels = wanted.side is Side.LABELS
     for names in ((_plain(ID),), _IDS, _PEOPLE):
-        if name := _only(path, columns, names, "the study's id", option):
-            wanted.say(f"{path}: the study's id is read from column {name!r} ({option})")
+        choice = f"call the right one {ID}" if of_labels else f"choose with {option}"
+        if name := _only(path, columns, names, "the study's id", choice):
+            said = f"{path}: the study's id is read from column {name!r}"
+            wanted.say(said if of_labels else f"{said} ({option})")
             return name
     return None
 
@@ -372,6 +382,7 @@ def _found_text(path: Path, columns: Sequence[str], wanted: Wanted) -> ReportCol
     of_side: Mapping[Side, tuple[str, ...]] = {
         Side.GENERATED: _GENERATED,
         Side.REFERENCE: _REFERENCES,
+        Side.LABELS: (),
         Side.ANY: (),
     }
     mine = of_side[wanted.side]
@@ -382,14 +393,15 @@ def _found_text(path: Path, columns: Sequence[str], wanted: Wanted) -> ReportCol
         )
         return ReportColumns(ID, REPORT, findings, impression)
     findings, impression = (
-        _only(path, columns, names, what, named)
+        _only(path, columns, names, what, f"choose with {named}")
         for names, what, named in (
             (_FINDINGS, "the findings", "--findings-column"),
             (_IMPRESSION, "the impression", "--impression-column"),
         )
     )
     option = wanted.text_option
-    text = _only(path, columns, (_plain(REPORT), *mine), "the report", option)
+    choice = f"choose with {option}"
+    text = _only(path, columns, (_plain(REPORT), *mine), "the report", choice)
     both = [name for name in (findings, impression) if name]
     if text is None and both:
         whole = [name for name in columns if _plain(name) in _TEXTS]
@@ -401,14 +413,14 @@ def _found_text(path: Path, columns: Sequence[str], wanted: Wanted) -> ReportCol
         return ReportColumns(ID, None, findings, impression, otherwise=otherwise)
     theirs = (*_GENERATED, *_REFERENCES) if wanted.side is Side.ANY else ()
     for names in (_TEXTS, theirs):
-        text = text or _only(path, columns, names, "the report", option)
+        text = text or _only(path, columns, names, "the report", choice)
     if text is not None:
         wanted.say(f"{path}: the report is read from column {text!r} ({option})")
     return ReportColumns(ID, text)
 
 
 def _only(
-    path: Path, columns: Sequence[str], names: Sequence[str], what: str, option: str
+    path: Path, columns: Sequence[str], names: Sequence[str], what: str, choice: str
 ) -> str | None:
     """Return the one column that has one of these names.
 
@@ -420,7 +432,5 @@ def _only(
     if len(exact) == 1 and exact[0] != REPORT:
         return exact[0]
     if len(found) > 1:
-        raise OrapoError(
-            f"{path}: columns {', '.join(found)} could each be {what}; choose with {option}"
-        )
+        raise OrapoError(f"{path}: columns {', '.join(found)} could each be {what}; {choice}")
     return found[0] if found else None

@@ -20,10 +20,11 @@ def write_comparison(
     warnings: Sequence[str],
     command: str,
     *,
+    data: Path | None = None,
     films: bool = True,
     step: Step = lambda what, done, total: None,
 ) -> int:
-    """Write the page, and all that it shows as JSON beside it (``NAME.report.json``).
+    """Write the page, and all that it shows as JSON beside it.
 
     Args:
         path: The HTML file.
@@ -32,6 +33,7 @@ def write_comparison(
         truth: The references.
         warnings: What nobody may overlook.
         command: How it was called.
+        data: Where the JSON goes; by default ``NAME.report.json``.
         films: Whether the first film of each study stands beside the texts.
         step: Told of each study and film.
 
@@ -68,7 +70,7 @@ def write_comparison(
         viewer,
         context,
         first="difference",
-        data=path.with_name(f"{path.stem}.report.json"),
+        data=data or path.with_name(f"{path.stem}.report.json"),
         figures={
             "command": command,
             "warnings": list(warnings),

@@ -20,6 +20,7 @@ from orapo.evaluation.pages.graded_marks import TITLES, FactVerdict
 from orapo.evaluation.pages.page_films import place_films, remove_others
 from orapo.evaluation.pages.shown_studies import KINDS, ShownStudy, Step, index_of, study_views
 from orapo.evaluation.pages.verdicts import AnyVerdict, ReferenceVerdict
+from orapo.evaluation.titles import figure_title
 from orapo.facts import Verdict
 from orapo.labels import UncertainPolicy
 from orapo.writing import json_text, write_bytes
@@ -140,13 +141,15 @@ def as_data(lines: Sequence[Any]) -> markupsafe.Markup:
 
 def templates() -> jinja2.Environment:
     """Return the pages' templates: strict about names, and nothing unescaped."""
-    return jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.PackageLoader("orapo.evaluation.pages", "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals["title_of"] = figure_title
+    return environment
 
 
 def write_viewer(
