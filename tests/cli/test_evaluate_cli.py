@@ -359,7 +359,7 @@ def test_words_are_compared_where_the_references_have_reports(orapo, data):
     assert "R2Gen ROUGE-L" in out
     page = (data / "out/report.html").read_text()
     assert "ROUGE-L without stemming" in page
-    assert "R2Gen rouge l" in page
+    assert "R2Gen ROUGE-L" in page
     orapo(*EVALUATE, "--no-language", "--out", "none")
     assert "language" not in json.loads((data / "none/metrics.json").read_text())["detail"]
 

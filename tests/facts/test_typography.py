@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from orapo.facts import FactSReward, RulesEngine, label_report
 from orapo.facts.forms.rewriting import Rewriter
 from orapo.facts.forms.typography import clean
+from orapo.facts.graded import GradedFactSReward
 
 KNOWN = RulesEngine()._vocabulary.words
 
@@ -32,6 +33,10 @@ def cleaned(text):
         ("<think>Edema?</think>Clear.", "Clear."),
         ("Edema, I think.</think>Clear.", "Clear."),
         ("<think>Edema, and then", ""),
+        ("<unused94>thought\nEdema?\n<unused95>Clear.", "Clear."),  # MedGemma's
+        ("<unused94>thought\nEdema, and then", ""),
+        ("Edema, I think.<unused95>Clear.", "Clear."),
+        ("No edema. <unused94>thought: effusion?<unused95>Clear.", "No edema. Clear."),
         ("Clear.<!-- edema -->", "Clear."),
         ("Clear.\r\nNo edema.", "Clear.\nNo edema."),
         ("• No edema\n• Clear", "-  No edema\n-  Clear"),
@@ -45,6 +50,40 @@ def test_typography_is_read_as_what_was_typed(given_text, read):
     text, disguised = cleaned(given_text)
     assert text == read
     assert not disguised
+
+
+@pytest.mark.parametrize(
+    "given_text",
+    [
+        "Large right effusion.&lt;br&gt;No pneumothorax.",
+        "Large right effusion.&amp;lt;br/&amp;gt;No pneumothorax.",
+        "&lt;p class='a'&gt;Large right effusion.&lt;/p&gt;&lt;p&gt;No pneumothorax.&lt;/p&gt;",
+        "Large right effusion.&amp;nbsp;No pneumothorax.",
+        "&lt;think&gt;Edema?&lt;/think&gt;Large right effusion. No pneumothorax.",
+        "&lt;unused94&gt;thought Edema?&lt;unused95&gt;Large right effusion. No pneumothorax.",
+    ],
+)
+def test_what_was_escaped_once_too_often_is_read_as_if_it_had_not_been(given_text):
+    plain = "Large right effusion. No pneumothorax."
+    reference = "Small right effusion. No pneumothorax."
+    assert label_report(given_text).labels == label_report(plain).labels
+    scores = GradedFactSReward()([given_text, plain], [reference] * 2)
+    assert scores[0] == scores[1]
+    for fact in label_report(given_text).facts:  # spans point into the text as given
+        assert given_text[fact.start : fact.end] in (
+            "right effusion",
+            "effusion",
+            "No pneumothorax",
+            "pneumothorax",
+            "Large right effusion",
+        )
+
+
+def test_smaller_than_stays_smaller_than_and_is_no_left():
+    (score,) = GradedFactSReward()(["A right nodule &lt;5 mm."], ["A right nodule <5 mm."])
+    assert score == 1
+    report = label_report("A nodule &lt;5 mm and a second one &gt;6 mm in the right lung.")
+    assert report.labels["Lung Lesion"] == 1
 
 
 @pytest.mark.parametrize("no", ["N\u200bo", "N\u043e", "\u039d\u03bf", "N\u2060o"])

@@ -22,6 +22,7 @@ _HINTS: Final = (
         " false",
         " nil",
         "&amp",
+        "&lt",
         "&nbsp",
         "&#",
         "...",

@@ -13,7 +13,14 @@ from orapo.facts.forms.markup import MARKED, flatten
 from orapo.facts.forms.plain import ZERO
 from orapo.facts.forms.rewriting import Rewritten, substituted
 from orapo.facts.forms.shorthand import spelled_out
-from orapo.facts.forms.typography import GARBLED, PLAIN, clean, ungarbled
+from orapo.facts.forms.typography import (
+    ESCAPED_TWICE,
+    GARBLED,
+    PLAIN,
+    clean,
+    unescaped_twice,
+    ungarbled,
+)
 
 _SNAKE: Final = re.compile(r"(?<=[A-Za-z])_(?=[A-Za-z])")
 _WITH_ZERO: Final = re.compile(r"\b(?:[A-Za-z]+0)+[A-Za-z]*\b")
@@ -54,6 +61,8 @@ class Source:
             self._add(unescaped(self.text))
         if ("{|" in self.text or '")' in self.text) and EXPORTED.search(self.text):
             self._add(exported(self.text))
+        if "&" in self.text and ESCAPED_TWICE.search(self.text):
+            self._add(unescaped_twice(self.text))
         if PLAIN.search(self.text):
             typed, self.disguised = clean(self.text, known)
             self._add(typed)

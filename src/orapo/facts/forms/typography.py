@@ -25,7 +25,8 @@ _ODD: Final = re.compile(
     rf"""
     (?P<thought><(?P<name>{_THOUGHT})\b[^<>]*>(?:.*?</(?P=name)\s*>|.*\Z)
       | \[THINK\](?:.*?\[/THINK\]|.*\Z) | ◁think▷(?:.*?◁/think▷|.*\Z)
-      | <\|begin_of_thought\|>(?:.*?<\|end_of_thought\|>|.*\Z))
+      | <\|begin_of_thought\|>(?:.*?<\|end_of_thought\|>|.*\Z)
+      | <unused94>(?:.*?<unused95>|.*\Z))  # Gemma's
     | (?P<struck><(?P<line>del|s|strike)>.*?</(?P=line)>)
     | (?P<comment><!--.*?(?:-->|\Z))
     | (?P<tag></?(?P<element>[A-Za-z][\w:.-]*)(?P<attributes>(?:\s[^<>]*)?)/?>)
@@ -46,7 +47,8 @@ _KINDS: Final = (
     "struck",
     "comment",
 )
-_CLOSED_THOUGHT: Final = re.compile(rf"</(?:{_THOUGHT})\s*>", re.IGNORECASE)
+_CLOSED_THOUGHT: Final = re.compile(rf"</(?:{_THOUGHT})\s*>|<unused95>", re.IGNORECASE)
+_OPENED_THOUGHT: Final = re.compile(rf"<(?:(?:{_THOUGHT})\b|unused94>)", re.IGNORECASE)
 """Where the prompt holds the opening tag, the text begins within the thought."""
 _SEQUENCE: Final = re.compile(r"(?:\s|</?(?:s|pad|unk|mask)>)*<s>", re.IGNORECASE)
 """How a model's output begins where its tokenizer's marks were not taken off; HTML strikes out with it."""
@@ -80,6 +82,16 @@ _TITLES: Final = frozenset(("h1", "h2", "h3", "h4", "h5", "h6", "dt"))
 """Elements that name what the next one is about."""
 _ITEMS: Final = frozenset({"li", "dd", "option"})
 _CELLS: Final = frozenset({"td", "th"})
+_NAMES: Final = "|".join(
+    sorted((*_INLINE, *_BLOCK, *_ITEMS, *_CELLS, "li", "s", "unused9[45]", *_THOUGHT.split("|")))
+)
+ESCAPED_TWICE: Final = re.compile(
+    rf"(?P<tag>&(?:amp;)*lt;(?P<inner>/?(?:{_NAMES})(?:\s(?:(?!&(?:amp;)*[lg]t;)[^<>])*)?/?\s*)&(?:amp;)*gt;)"
+    r"|&(?:amp;)+(?=(?:\#[0-9]{1,7}|\#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});)",
+    re.IGNORECASE,
+)
+"""A tag written as entities, and an entity written as one."""
+_UNESCAPED: Final = ("&", r"<\g<inner>>")
 # Letters of Cyrillic and Greek that look like Latin ones; a small part of Unicode's table of
 # confusable characters (UTS 39).
 _LOOK_ALIKE: Final = str.maketrans(
@@ -147,7 +159,7 @@ def clean(text: str, known: Container[str]) -> tuple[Rewritten, bool]:
     writer = Rewriter(text)
     buttons = {match.start() for match in _RADIO.finditer(text)}
     closed = _CLOSED_THOUGHT.search(text)
-    if closed and not re.search(rf"<(?:{_THOUGHT})\b", text[: closed.start()], re.IGNORECASE):
+    if closed and not _OPENED_THOUGHT.search(text, 0, closed.start()):
         writer.drop_to(closed.end())
     elif (opening := _SEQUENCE.match(text)) and _is_all(text[opening.end() :]):
         writer.drop_to(opening.end())
@@ -178,6 +190,17 @@ def _is_all(rest: str) -> bool:
     """Whether the element ``s`` whose content begins here holds all words of the text."""
     _, end, behind = rest.lower().partition("</s>")
     return bool(end) and not re.search(r"\w", _ELEMENT.sub("", behind))
+
+
+def unescaped_twice(text: str) -> Rewritten:
+    """Return a text with tags that were written as entities (``&lt;br&gt;``), and entities as entities.
+
+    What is escaped once too often comes so out of web forms. Only names of HTML's elements and of
+    thoughts are tags: "&lt;5 mm" stays what it says.
+    """
+    return substituted(
+        text, ESCAPED_TWICE, lambda match: match.expand(_UNESCAPED[match["tag"] is not None])
+    )
 
 
 def ungarbled(text: str) -> Rewritten:

@@ -42,6 +42,7 @@ _LESS: Final = re.compile(
 """Behind a finding: there is less of it, and some still."""
 _PROBABLY: Final = re.compile(r"\bprobabl[ey]\b(?:(?!\b(?:or|versus|vs|no|not)\b)[^.;,]){0,40}$")
 """Before a finding: as good as certain, as "likely" is."""
+_ENTITY: Final = re.compile(r"&(?:amp;)*[a-z]{1,8};")
 _OR: Final = re.compile(r"[^.;]{0,30}\b(?:or|versus|vs)\b")
 _COMPARES: Final = re.compile(
     r"\b(?:no|without|little) (?:(?:significant|interval|appreciable|definite) )*change\b"
@@ -195,6 +196,8 @@ class GradedReader:
 
     def _sentence(self, text: str, group: list[Fact], base: int) -> tuple[tuple[_Read, ...], ...]:
         low = text.lower()
+        if "&" in low:  # "lt" of "&lt;" is no left
+            low = _ENTITY.sub(lambda found: " " * len(found.group()), low)
         tables = self.tables
         named: list[tuple[Concept, ...]] = []
         mentions: list[Mention] = []
