@@ -393,6 +393,22 @@ def test_an_empty_report_is_called_so(opened):
     assert "2 missed, 0 contradicted. Graded score 0.00." in said
 
 
+def test_what_is_not_english_is_called_not_read_and_has_no_score(opened, tmp_path):
+    text = "Kleiner Pleuraerguss links. Das Herz ist vergrößert."
+    labels = {"Cardiomegaly": 1}
+    study = ShownStudy("s", None, "Cardiomegaly.", labels, {"model": text})
+    write_report(tmp_path / "page.html", {}, {}, [study])
+    page = opened(tmp_path / "page.html")
+    assert page.locator(".row .score").inner_text() == "–"
+    assert page.locator(".row .errors").inner_text() == "not English, not read"
+    said = page.inner_text("#pane")
+    assert "This report is not English and was not read" in said
+    assert "Graded score" not in said
+    assert "Missed" not in said
+    page.locator("#by-kind").select_option(label="report not read")
+    assert shown(page) == ["s"]
+
+
 def test_two_systems_stand_side_by_side_the_largest_difference_first(opened, comparison_file):
     page = opened(comparison_file)
     assert page.locator("#sort").input_value() == "difference"

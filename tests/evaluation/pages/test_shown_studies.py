@@ -149,6 +149,7 @@ def test_what_is_not_english_was_not_read_and_has_missed_nothing():
     assert report["unread"] == "not English"
     assert (report["counts"], report["facts"], report["errors"]) == (None, [], [])
     assert report["facts_reward"] is None
+    assert not [piece for piece in report["reference"] if "verdict" in piece]
 
 
 def test_without_reference_texts_the_score_is_facts():

@@ -125,6 +125,8 @@ def _report(
     if graded is not None:
         pieces = marked_by_facts(pieces, graded.placed, IN_REPORT)
         theirs = marked_by_facts(theirs, graded.reference_placed, IN_REFERENCE)
+    if not generated.english:  # what was not read has missed nothing
+        theirs = tuple(piece._replace(verdict=None) for piece in theirs)
     outcome = label_outcome(
         labels, study.reference_labels, denied=generated.denied, uncertain=uncertain
     )

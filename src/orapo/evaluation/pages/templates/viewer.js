@@ -7,6 +7,7 @@
   const films = lines("data-films");
   const { systems, marks, facts } = index;
   const several = systems.length > 1;
+  const NOT_READ = "not English"; // counted as silence in the figures, and never shown as a score
   const ROW = several ? 80 : 60; // px, and as --row for viewer.css
   const studies = index.studies.map(([id, spread, differing, reports], number) => ({
     number, id, spread, differing,
@@ -116,6 +117,7 @@
     return [...found].map(([kind, all]) => `${kind}: ${[...new Set(all)].join(", ")}`).join("; ");
   };
   const inWords = ({ errors, cases, unread }) => {
+    if (unread === NOT_READ) return "not English, not read";
     const labels = grouped(cases.filter(([kind]) => labelKinds.slice(0, 3).includes(kind)));
     const said = errors.length ? grouped(errors.map(({ kind, finding }) => [kind, finding]))
       : labels && index.graded ? `labels alone: ${labels}` : labels;
@@ -125,7 +127,7 @@
     unread || (counts ? `${errors.length} wrong` : `${labels} wrong ${labels === 1 ? "label" : "labels"}`);
 
   const inFigures = ({ errors, counts, wrong: labels, unread }) =>
-    unread === "not English" ? "not read" : counts ? errors.length : labels;
+    unread === NOT_READ ? "not read" : counts ? errors.length : labels;
 
   // The list: as many rows as are to be seen, and some around them
   const row = (place) => {
@@ -139,7 +141,7 @@
     return h("div", { class: "row", role: "option", id: `option-${one.number}`, "aria-setsize": shown.length,
       "aria-posinset": place + 1, "aria-selected": String(one.number === chosen), style: `top: ${place * ROW}px` },
       h("span", { class: "name", title: one.id }, short(one.id)), " ",
-      h("span", { class: "score" }, asked(one).map((report) => figure(report.score)).join(" · ")), " ",
+      h("span", { class: "score" }, asked(one).map(({ score, unread }) => figure(unread === NOT_READ ? null : score)).join(" · ")), " ",
       h("span", { class: "errors", title: each ? named : errors }, errors));
   };
   const draw = () => {
@@ -191,12 +193,12 @@
       : h("li", {}, "nothing"));
   };
   const counted = ({ counts, graded_score: graded, facts_reward: reward, unread }) => {
-    const nothing = unread === "not English"
+    const nothing = unread === NOT_READ
       ? `This report is not English and was not read${graded === null ? "" : "; in the mean graded score it counts as one that says nothing (0)"}. `
       : unread ? "No fact could be read from this report. " : "";
     const told = counts ? `Facts: ${Object.entries(counts).map(([verdict, count]) => `${count} ${facts[verdict][1]}`).join(", ")}. ` : "";
     return h("p", { class: "outcome" }, nothing + told
-      + (graded === null || unread === "not English" ? "" : `Graded score ${figure(graded)}. `)
+      + (graded === null || unread === NOT_READ ? "" : `Graded score ${figure(graded)}. `)
       + (reward === null ? "" : `FactS reward ${figure(reward)}.`));
   };
   const fact = (one) => {
@@ -213,7 +215,8 @@
   const report = (one, reference) => h("section", { class: "system", "aria-label": one.title },
     h("h4", {}, one.title), counted(one),
     one.pieces.some((piece) => piece.text.trim()) ? marked(one.pieces) : h("p", { class: "report" }, "(empty report)"),
-    one.facts.length ? h("ul", { class: "facts" }, one.facts.map(fact)) : null, outcome(one.outcome),
+    one.facts.length ? h("ul", { class: "facts" }, one.facts.map(fact)) : null,
+    one.unread === NOT_READ ? null : outcome(one.outcome),
     h("details", { class: "evidence" }, h("summary", {}, "What FactS read, sentence by sentence"),
       reference && !several ? [h("p", {}, "In the reference:"), evidence(one.reference), h("p", {}, "In the generated report:")] : null,
       evidence(one.pieces)),
