@@ -97,7 +97,8 @@ class Layout:
 
     def _part(self, text: str, start: int, end: int) -> Iterator[Item]:
         parents: list[_Parent] = []
-        for block in self._blocks(text, start, end):
+        blocks = list(self._blocks(text, start, end))
+        for index, block in enumerate(blocks):
             if block.after_blank:
                 # a heading's own lines end at an empty one, but for those deeper or in a list
                 parents = [
@@ -105,10 +106,37 @@ class Layout:
                 ]
             while parents and not self._below(block, parents[-1]):
                 parents.pop()
+            if self._heads(text, blocks, index):
+                place = stripped(text, block.start, block.end)
+                parents.append(_Parent(place, block))
+                yield Item(block.start, block.end, place, None)
+                continue
             yield from self._block(text, block, parents)
 
+    def _heads(self, text: str, blocks: list[_Block], index: int) -> bool:
+        """Whether a line is a mere name and a field below it, and deeper, says what holds of it."""
+        block = blocks[index]
+        if block.named or len(text[block.start : block.end].split()) > _WORDS_IN_NAME:
+            return False
+        if text[block.start : block.end].rstrip()[-1:] in ".!?;,":
+            return False
+        for deeper in blocks[index + 1 :]:
+            if deeper.indent <= block.indent or deeper.after_blank:
+                return False
+            if deeper.indent > blocks[index + 1].indent:
+                continue  # below an entry of its own
+            name = self._pairs.name(text, deeper.start, deeper.end)
+            if name is not None and (ANSWERING.match(name) or self._words.pure(name) in _POLAR):
+                return True
+        return False
+
     def _below(self, block: _Block, parent: _Parent) -> bool:
-        if block.indent > parent.indent or (block.marked and not parent.marked):
+        bulleted = block.marked and not block.numbered
+        if (
+            block.indent > parent.indent
+            or (block.marked and not parent.marked)
+            or (bulleted and parent.numbered and block.indent == parent.indent)
+        ):
             parent.listed = parent.listed or block.marked
             return True
         return (
@@ -147,7 +175,10 @@ class Layout:
                 yield current
             fielded = named or boxed
             prose = ". " in line
-            current = _Block(body, line_end, indent, marker is not None, fielded, blank, prose)
+            numbered = marker is not None and any(map(str.isdigit, marker.group()))
+            current = _Block(
+                body, line_end, indent, marker is not None, fielded, blank, prose, numbered
+            )
             blank = False
         if current is not None:
             yield current
@@ -190,10 +221,10 @@ class Layout:
                     if item.field is not None and item.answer is None and not item.asked:
                         if above is not None:
                             # {"absent": {"edema": {}}}: an entry, and so is what stands below it
-                            parents.append(_Parent(above.place, block.indent, block.marked))
+                            parents.append(_Parent(above.place, block))
                             yield item._replace(field=above.place, answer=item.field)
                             continue
-                        parents.append(_Parent(item.field, block.indent, block.marked))
+                        parents.append(_Parent(item.field, block))
                         yield item
                         continue
                     yield self._of_parent(text, item, parents)
@@ -358,15 +389,17 @@ class _Block(NamedTuple):
     named: bool
     after_blank: bool
     prose: bool
+    numbered: bool
 
 
 class _Parent:
     """A field whose answers stand on the lines below it."""
 
-    __slots__ = ("indent", "listed", "marked", "place", "used")
+    __slots__ = ("indent", "listed", "marked", "numbered", "place", "used")
 
-    def __init__(self, place: Place, indent: int, marked: bool) -> None:
-        self.place, self.indent, self.marked = place, indent, marked
+    def __init__(self, place: Place, block: _Block) -> None:
+        self.place, self.indent = place, block.indent
+        self.marked, self.numbered = block.marked, block.numbered
         self.used = self.listed = False
 
 

@@ -64,6 +64,14 @@ def _as_mark(match: re.Match[str]) -> str:
     return f"{_COUNTED.index(match['number'].lower()) + 1}."
 
 
+_EXAMPLE: Final = re.compile(
+    r"(?:\b(?:for example|for instance|e\.g\.|example|sample|template)\b|\b(?:could|might|may) (?:say|read|write|state|look))"
+    r"[^.\n\"']{0,80}?[:,]?\s*(?P<mark>[\"'])(?=\w)[^\"\n]*?(?P=mark)(?!\w)",
+    re.IGNORECASE,
+)
+"""What is quoted as an example of a report, and not said of this film."""
+
+
 _POLAR: Final = (
     r"(?:(?:pertinent |significant )?(?:findings? |abnormalities )?(?:present|absent|positives?|negatives?|not present|seen"
     r"|not seen|detected|not detected|identified|not identified|excluded|ruled out|unlikely|possible|uncertain)"
@@ -88,6 +96,9 @@ def unfolded(text: str, words: AnswerWords) -> Iterator[Rewritten]:
         text = step.text
     if "?" in text and _TALK.search(text):
         yield (step := substituted(text, _TALK, lambda match: f"\nQ: {match['asked']}\nA:"))
+        text = step.text
+    if ('"' in text or "'" in text) and _EXAMPLE.search(text):
+        yield (step := substituted(text, _EXAMPLE, lambda match: ""))
         text = step.text
     if DICTATED.search(text):
         yield (step := substituted(text, _SPOKEN, _as_mark))
@@ -121,6 +132,12 @@ def _sentences(text: str, words: AnswerWords) -> Rewritten:
     return writer.finish()
 
 
+_GROUP: Final = re.compile(
+    r"(?:[a-z]+ )?(?:(?:positive|negative|present|absent|excluded|detected|identified) (?:findings?|abnormalities|labels?)"
+    r"|(?:findings?|abnormalities) [a-z ]+|positives|negatives)\Z",
+    re.IGNORECASE,
+)
+"""Names that are no answer of the line above them."""
 _ANSWERED: Final = re.compile(r"[:?][ \t]*\n[ \t]*\Z")
 _SECTION: Final = re.compile(
     r"(?:findings|impression|report|conclusion|results?)[ \t]*:?\s*\Z", re.IGNORECASE
@@ -135,7 +152,13 @@ def _headed(text: str) -> Rewritten:
         before = text[max(0, match.start() - _LOOK_BACK) : match.start()]
         if _ANSWERED.search(before) and not _SECTION.search(before):
             continue  # the answer of the line above it
-        if match["entry"] and (deeper > 0 or (deeper == 0 and not match["mark"])):
+        apart = not before or before.endswith(("\n\n", "\n \n"))
+        lists = not match["entry"] and apart and match.string[match.end("name") :][:1] == "\n"
+        lists = lists and deeper >= 0 and not match["mark"] and match["below"] is not None
+        grouped = lists and (
+            _GROUP.match(match["name"]) or match["name"].lower() not in ("yes", "no")
+        )
+        if grouped or (match["entry"] and (deeper > 0 or (deeper == 0 and not match["mark"]))):
             writer.keep_to(match.end("name"))
             writer.put(":")
     return writer.finish()

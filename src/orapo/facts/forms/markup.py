@@ -7,7 +7,7 @@ import re
 from typing import Final
 
 from orapo.facts.forms.answers import Answer, AnswerWords
-from orapo.facts.forms.items import SIDE, Place
+from orapo.facts.forms.items import ANSWERING, SIDE, Place
 from orapo.facts.forms.json_text import JSON, json_tokens, write_json
 from orapo.facts.forms.rewriting import Rewriter, Rewritten
 
@@ -27,6 +27,7 @@ _RULE: Final = re.compile(
 _LINE: Final = re.compile(r"[ \t]*(?:[-=_*]{3,}|(?:[-*_] ){2,}[-*_])[ \t]*$")
 _HEAD: Final = re.compile(r"[ \t]*(?:>[ \t]*)*(\#{1,6})[ \t]+")
 _BOLD: Final = re.compile(r"[ \t]*(?:\*\*|__)[^*_\n]+(?:\*\*|__)[ \t]*")
+_NUMBERED: Final = re.compile(r"[ \t]*(?:\*\*|__)?\d{1,2}[.)][ \t]+(?=[A-Za-z*_])")
 _QUOTE: Final = re.compile(r"[ \t]*(?:>[ \t]?)+")
 _MARKS: Final = re.compile(
     r"\*{1,3}(?=\S)|(?<=\S)\*{1,3}|__(?=[A-Za-z])|(?<=[A-Za-z.:)])__(?!_)|(?<![\w])_(?=[A-Za-z][^_\n]*[A-Za-z.]_(?!\w))|(?<=[A-Za-z.])_(?![\w])|~~[^~\n]*~~|`+|\\(?=[^\w\s])"
@@ -219,6 +220,7 @@ class _Lines:
             return
         self._keep(cells[0])
         names = [text[slice(*cell)] for cell in header[1:]]
+        asking = [name.strip(" ?*").lower() for name in names]
         answers = [cell for cell in cells[1:] if cell[1] > cell[0]]
         if sum(words.pure(name) is not None for name in names) > 1:
             ticked = [
@@ -229,6 +231,9 @@ class _Lines:
             if ticked or not answers:
                 writer.put(": " + (ticked[0] if len(ticked) == 1 else "n/a"))
                 return
+        if not answers and any(words.pure(one) or ANSWERING.match(one) for one in asking):
+            writer.put(": n/a")  # "| Edema | |" below "| Finding | Present? |"
+            return
         written = 0
         for name, cell in itertools.zip_longest(names, cells[1:], fillvalue=None):
             if cell is None or cell not in answers:
@@ -272,6 +277,8 @@ class _Lines:
         head = _HEAD.match(line)
         if head is not None:
             writer.drop_to(start + head.end())
+            if number := _NUMBERED.match(writer.source, writer.done, stop):
+                writer.drop_to(number.end())  # "### 2. Edema" is no entry of a list
             line = line.rstrip()
             closing = len(line) - len(line.rstrip("#"))
             self._unmarked(start + len(line) - closing)
@@ -285,8 +292,10 @@ class _Lines:
         quote = _QUOTE.match(line)
         if quote is not None:
             writer.drop_to(start + quote.end())
-        self._unmarked(stop)
         bold = _BOLD.fullmatch(line) and following.strip() and not _BOLD.fullmatch(following)
+        if bold and (number := _NUMBERED.match(writer.source, writer.done, stop)):
+            writer.drop_to(number.end())
+        self._unmarked(stop)
         if bold or (_underlined(line, following) and self._words.leading(line) is None):
             self._as_heading(line)
 

@@ -80,6 +80,11 @@ class Pairs:
         plain = _UNMARKED.search(text, start, end) is None
         return not plain and self._trailing(text, start, end) is not None
 
+    def name(self, text: str, start: int, end: int) -> str | None:
+        """Return the name of the field that a line begins with."""
+        match = _field_at(text, start, end)
+        return None if match is None else match["name"].strip()
+
     def of_sentence(self, text: str, start: int, end: int) -> Iterator[Item]:
         """Yield what a sentence is: fields and answers, a question, or itself."""
         boxes = (

@@ -12,14 +12,19 @@ from typing import Final
 
 from orapo.facts.forms.items import turned
 from orapo.facts.forms.rewriting import Rewritten, substituted
-from orapo.facts.forms.signs import SIGNED, empty_minus, signed
+from orapo.facts.forms.signs import SIGNED, empty_minus, same_sign, signed
 from orapo.facts.forms.typography import HUMP
 
 _BEGINS: Final = r"(?:(?<![^\n])|(?<=[,;] )|(?<=: )(?=[+-] ))[ \t]*"
 """A line, or an entry of a list within one."""
 _CHOICE: Final = r"(?:yes|no|y|n|present|absent|positive|negative|true|false|unknown|uncertain|n/a)"
+_SAID: Final = (
+    r"(?:(?:not |un)?(?:present|seen|detected|identified|found|observed|noted|confirmed)|absent|yes|no|true|false|positive"
+    r"|negative|pos|neg|excluded|unknown|uncertain|possible|n/a)"
+)
 _WORDS: Final = {"0": "no", "1": "yes"}
 """Numbers in brackets would begin the entries of a list."""
+_LETTERS: Final = {"y": "yes", "n": "no"}
 _COUNTED: Final = re.compile(r"(?<![^\n])([A-Za-z][A-Za-z /-]{2,40}) ([01])(?=[ \t]*(?:\n|\Z))")
 _SIGN_BEHIND: Final = re.compile(
     r"(?<=[A-Za-z)])([ \t]*[:=]?[ \t]*)(\+{1,3}|[-–—])(?=[ \t]*(?:[,;.|\n]|\Z))"
@@ -46,8 +51,33 @@ _RULES: Final[
 ] = (
     (  # "LungOpacity: yes"
         (":", "=", "|", "->"),
-        re.compile(r"\b(?:[A-Z][a-z]{2,}){2,}(?=[\"']?[ \t]*(?:[:=|]|->))"),
+        re.compile(
+            r"\b(?:[a-z]{3,}|[A-Z][a-z]{2,})(?:[A-Z][a-z]{2,})+(?=[\"']?[ \t]*(?:[:=|]|->))"
+        ),
         lambda match: HUMP.sub(" ", match[0]),
+    ),
+    (  # "(Edema . absent)", "(edema; definitely absent)", each on a line
+        (" . ", "; ", " = ", ": "),
+        re.compile(
+            rf"\(\s*([A-Za-z][^()\n.;:=|]{{2,60}}?)(?:\s+\.|;|:|\s*=)\s+((?:definitely |probably )?{_SAID})\s*\),?",
+            re.IGNORECASE,
+        ),
+        lambda match: f"\n{match[1]}: {match[2]}\n",
+    ),
+    (  # "absent(Edema)"
+        ("(",),
+        re.compile(
+            rf"(?<![^\s,;&])(?:not[_ ])?{_SAID}\((['\"]?)([A-Za-z][^()\n]{{2,60}})\1\)[.,;]?",
+            re.IGNORECASE,
+        ),
+        lambda match: f"\n{match[0][: match[0].index('(')]}: {match[2]}\n",
+    ),
+    (  # "Edema: {absent}"
+        ("{",),
+        re.compile(
+            r"(?<=[:=])([ \t]*)\{[ \t]*([A-Za-z][A-Za-z ]{0,30})[ \t]*\}(?=[ \t]*[.,;]?[ \t]*(?:\n|\Z))"
+        ),
+        lambda match: match[1] + match[2],
     ),
     (  # "('Edema', False)"
         ("('", '("', "( "),
@@ -104,13 +134,13 @@ _RULES: Final[
         re.compile(r"(?<=[A-Za-z] )\[([A-Za-z][A-Za-z ]{2,30}|no|[yn01])\]", re.IGNORECASE),
         lambda match: f"({_WORDS.get(match[1], match[1])})",
     ),
-    (  # "(absent) Edema"
-        ("(",),
+    (  # "(absent) Edema", "[N] Edema"
+        ("(", "["),
         re.compile(
-            r"(?<![^\n])[ \t]*(?:[-*][ \t]+)?\((yes|no|present|absent|positive|negative)\)[ \t]+(?=[A-Za-z])",
+            rf"(?<![^\n])[ \t]*(?:[-*][ \t]+|\d{{1,2}}[.)][ \t]+)?[(\[]({_SAID}|[YyNn])[)\]][ \t]*[:–—-]?[ \t]*(?=[A-Za-z])",
             re.IGNORECASE,
         ),
-        lambda match: f"{match[1]}: ",
+        lambda match: f"{_LETTERS.get(match[1].lower(), match[1])}: ",
     ),
     (  # "!Edema"
         ("!",),
@@ -155,6 +185,9 @@ def spelled_out(text: str) -> Iterator[Rewritten]:
     if ":" in text and (denials := empty_minus(text)) is not None:
         yield denials
         text = denials.text
+    if text.rstrip()[-1:] in "+-" and (fields := same_sign(text)) is not None:
+        yield fields
+        text = fields.text
     if _SLASHED.search(text) and not _SLASH_ANSWERS.search(text):
         yield (step := substituted(text, _SLASH, lambda match: "\n"))
         text = step.text

@@ -8,6 +8,7 @@ from typing import Final
 from orapo.facts.fact import Sentence
 from orapo.facts.forms.answers import AnswerWords
 from orapo.facts.forms.documents import ESCAPED, EXPORTED, WRITTEN, exported, shown, unescaped
+from orapo.facts.forms.hl7 import MESSAGE, message
 from orapo.facts.forms.lines import unfolded
 from orapo.facts.forms.markup import MARKED, flatten
 from orapo.facts.forms.plain import ZERO
@@ -54,6 +55,8 @@ class Source:
             self._add(unescaped(self.text))
         if ("{|" in self.text or '")' in self.text) and EXPORTED.search(self.text):
             self._add(exported(self.text))
+        if "OBX|" in self.text and MESSAGE.search(self.text):
+            self._add(message(self.text))
         if PLAIN.search(self.text):
             typed, self.disguised = clean(self.text, known)
             self._add(typed)

@@ -51,6 +51,7 @@ _CLOSED_THOUGHT: Final = re.compile(rf"</(?:{_THOUGHT})\s*>", re.IGNORECASE)
 _SEQUENCE: Final = re.compile(r"(?:\s|</?(?:s|pad|unk|mask)>)*<s>", re.IGNORECASE)
 """How a model's output begins where its tokenizer's marks were not taken off; HTML strikes out with it."""
 _ELEMENT: Final = re.compile(r"<[^<>]*>")
+_MORE_WORDS: Final = re.compile(r"(?: [A-Za-z]{2,}){1,4}")
 _ATTRIBUTE: Final = re.compile(r"([\w:.-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'<>]+))")
 _BOX_TYPE: Final = re.compile(r"\btype\s*=\s*[\"']?(?:checkbox|radio)\b", re.IGNORECASE)
 _CHECKED: Final = re.compile(r"\bchecked\b(?!\s*=\s*[\"']?(?:false|no|0)\b)", re.IGNORECASE)
@@ -94,6 +95,9 @@ _RADIO: Final = re.compile(
 )
 """A round button before a choice: bullets have other words behind them."""
 _FILLED: Final = "●◉⦿⚫🔘"
+_CIRCLES: Final = "○◯⚪"
+_IN_BOX: Final = _TICKED + _CROSSED + _FILLED + _CIRCLES + "•·∙■▪"
+_EMPTY: Final = re.compile(r"\[ \]|\( \)")
 _BULLETS: Final = "•·‣◦▪▫●○∙⁃■◆◇➢➤►▶★"
 _DOTS: Final = "·∙●○"
 """Bullets that a word may hold ("2·5")."""
@@ -159,6 +163,8 @@ def clean(text: str, known: Container[str]) -> tuple[Rewritten, bool]:
         kind = next(name for name in _KINDS if match[name] is not None)
         writer.keep_to(match.start())
         if kind == "foreign":
+            if _boxed(writer, match):
+                continue
             disguised |= _letters(writer, match, buttons)
         elif kind == "broken":
             _joined(writer, match, known)
@@ -195,6 +201,23 @@ def _compatible(char: str) -> str:
     if category in ("So", "Sk", "Co", "Cn", "Cs"):
         return " "
     return unicodedata.normalize("NFKC", char)
+
+
+def _boxed(writer: Rewriter, match: re.Match[str]) -> bool:
+    """Write a mark that stands alone in brackets as a box's ("[✓]", "(•)"); return whether it did."""
+    run, text = match.group().rstrip("\ufe0e\ufe0f"), writer.source
+    if len(run) != 1 or run not in _IN_BOX:
+        return False
+    before, behind = text[match.start() - 1 : match.start()], text[match.end() : match.end() + 1]
+    if before + behind not in ("[]", "()"):
+        return False
+    crossed = run in _CROSSED and run not in "☐□▢"
+    # beside empty boxes a cross is what ticks; beside ticks it is what denies
+    ticks = (
+        run in _TICKED or run in _FILLED + "•·∙■▪" or (crossed and _EMPTY.search(text) is not None)
+    )
+    writer.put("x" if ticks else " ", match.end())
+    return True
 
 
 def _letters(writer: Rewriter, match: re.Match[str], buttons: Container[int]) -> bool:
@@ -350,6 +373,8 @@ def _field(writer: Rewriter, match: re.Match[str]) -> None:
     if asked is None:
         writer.drop_to(start + 1)
         writer.put(match["element"].replace("_", " ").replace("-", " "), match.end("element"))
+        if _MORE_WORDS.fullmatch(match["attributes"]):  # "<Lung Opacity> yes": no XML, but a name
+            writer.keep_to(match.end("attributes"))
     else:
         group = next(number for number in (2, 3, 4) if asked[number] is not None)
         writer.drop_to(offset + asked.start(group))
