@@ -39,6 +39,18 @@ _PROBABILITY: Final = re.compile(_SCORE + r"(?P<number>\d*\.\d+|\d+(?=\s?%))\s?(
 _GRADED: Final = re.compile(
     r"(?:\d(?:\s?/\s?\d)?\s*[-–—:=]\s*|\d(?:\s?/\s?\d)?\s*(?=\()|(?=\[))[(\[]?(?P<word>[A-Za-z][A-Za-z ]{1,40})[)\]]?\Z"
 )
+_SCORED: Final = re.compile(
+    _SCORE + r"\d*\.?\d+\s?%?\s*(?:[-=]*>|[-–—:=,;|/(])\s*(?P<word>[A-Za-z][A-Za-z ]{1,40})\)?\Z",
+    re.IGNORECASE,
+)
+"""A probability and what it means: "0.98 -> positive", "3% (absent)"."""
+_MEMBER: Final = re.compile(
+    r"(?:presence|present|status|value|label|result|answer|finding|state)\s*[:=]\s*(?P<value>[^:=]+)\Z"
+)
+_CONDITIONAL: Final = re.compile(
+    r"(?:yes|no|true|false|[01yn]|present|absent|positive|negative) (?:if|when|where) .*\b(?:yes|no|true|false|[01yn]|present|absent|positive|negative|else|otherwise)\b"
+)
+"""What an answer would mean, and no answer: "true if seen, false otherwise"."""
 _GRADE: Final = re.compile(r"\d\Z")
 _CHOICES: Final = re.compile(r"\s*[/|]\s*|\s+or\s+")
 _OPPOSITES: Final = frozenset(
@@ -83,11 +95,16 @@ class AnswerWords:
             return known
         if _NUMBER.match(stripped):
             return Answer.BLANK
+        member = _MEMBER.match(stripped)
+        if member is not None:  # "present = 0"
+            return self.pure(member["value"])
+        if _CONDITIONAL.match(stripped):
+            return Answer.BLANK
         return self._choice(text) or self._graded(text) or self._padded(stripped)
 
     def _graded(self, text: str) -> Answer | None:
         """Return what the word says beside a grade or in brackets ("3 - definite", "[None]")."""
-        match = _GRADED.match(text.strip(" \t.,;"))
+        match = _GRADED.match(text.strip(" \t.,;")) or _SCORED.match(text.strip(" \t.,;"))
         if match is None:
             return None
         said = " ".join(match["word"].lower().split())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import Final
 
@@ -44,7 +45,7 @@ def message(text: str) -> Rewritten:
 def _places(text: str, start: int, end: int, mark: str) -> list[Place]:
     """Return where each part between marks begins and ends."""
     edges = [start - 1, *(at for at in range(start, end) if text[at] == mark), end]
-    return [(left + 1, right) for left, right in zip(edges, edges[1:], strict=False)]
+    return [(left + 1, right) for left, right in itertools.pairwise(edges)]
 
 
 def _said(text: str, place: Place, *, coded: bool) -> Place:

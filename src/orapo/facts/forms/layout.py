@@ -23,12 +23,13 @@ from orapo.facts.forms.items import (
     Place,
     stripped,
 )
+from orapo.facts.forms.names import LEGEND, LOOKED_FOR
 from orapo.facts.forms.pairs import BOX, Pairs
 from orapo.facts.forms.sections import HeadingNames, reported_parts
 from orapo.facts.forms.sentences import WRAPPED_LINE, split_sentences
 
 _MARKER: Final = re.compile(
-    r"[ \t]*(?:(?:[-*+>•·#]+|\(?\d{1,2}[.)]|\(?[a-z][)]|[a-h][.])[ \t]+)+|[ \t]*\d{1,2}[.)](?=[A-Za-z])|[ \t]*[-*](?=[A-Z])"
+    r"[ \t]*(?:(?:[-*+>•·#]+|(?i:step|item|point) ?\d{1,2}[.:)]|\(?\d{1,2}[.)]|\(?[a-z][)]|[a-h][.])[ \t]+)+|[ \t]*\d{1,2}[.)](?=[A-Za-z])|[ \t]*[-*](?=[A-Z])"
 )
 _NUMBER: Final = re.compile(
     r"(?:(?<=\s)|(?<=[.;])|(?<![\s\S]))(?:\(?(\d{1,2}|[a-h])(?:[.)]|:(?=\s)|\s?[-–](?=\s?[A-Z]))|\#(\d{1,2})[.:)]?)"
@@ -42,9 +43,16 @@ _ENDS_OPEN: Final = re.compile(
     re.IGNORECASE,
 )
 """What a line that goes on in the next one ends with."""
+_ANSWERED_NO: Final = re.compile(r"\w[ \t]*[:=][ \t]*no\Z", re.IGNORECASE)
+"""A field and its answer, which goes on nowhere."""
 _WORD: Final = re.compile(r"[a-z']+")
 _ANSWER_IS: Final = re.compile(r"(?:the |my )?answer(?: is)?", re.IGNORECASE)
 _WORDS_IN_NAME: Final = 6
+_WORDS_IN_LABEL: Final = 3
+_SAYS: Final = re.compile(
+    r"\b(?:no|not|without|is|are|normal|clear|seen|there|\d)\b", re.IGNORECASE
+)
+"""What a mere name does not hold."""
 _POLAR: Final = (Answer.AFFIRMED, Answer.DENIED, Answer.DOUBTED)
 _DEGREE: Final = re.compile(
     r"\W*(?:very )?(?:trace|tiny|small|minimal|mild|moderate|large|severe|slight|borderline|bilateral|left|right)"
@@ -87,11 +95,22 @@ class Layout:
         found: list[Item] = []
         for start, end in reported_parts(text, self._names):
             found += self._part(text, start, end)
-        if "\n" in text:
-            found = self._joined(text, found)
-            if "[" in text:
-                found = self._ticked(text, found)
+        found = self._joined(text, found)
+        if LEGEND.search(text):
+            # beside the key of its answers a mere name has none
+            found = [self._unanswered(text, item) for item in found]
+        if "\n" in text and "[" in text:
+            found = self._ticked(text, found)
         return self._answered(text, found) if "?" in text else found
+
+    def _unanswered(self, text: str, item: Item) -> Item:
+        """Return a line that is a mere name, or names, as a field without an answer."""
+        if item.field is not None or item.answer is None or item.asked:
+            return item
+        names = [name.strip(" .") for name in text[slice(*item.answer)].split(",")]
+        if any(len(name.split()) > _WORDS_IN_LABEL or _SAYS.search(name) for name in names):
+            return item
+        return item._replace(answer=None, field=item.answer)
 
     # Lines
 
@@ -102,7 +121,10 @@ class Layout:
             if block.after_blank:
                 # a heading's own lines end at an empty one, but for those deeper or in a list
                 parents = [
-                    p for p in parents if block.indent > p.indent or (block.marked and not p.used)
+                    p
+                    for p in parents
+                    if block.indent > p.indent
+                    or (not p.used and (block.marked or self._is_polar(text, p)))
                 ]
             while parents and not self._below(block, parents[-1]):
                 parents.pop()
@@ -187,7 +209,7 @@ class Layout:
         """Whether a line goes on with the sentence of the line before it."""
         before = text[text.rfind("\n", 0, block.end) + 1 : block.end]
         stripped = before.rstrip()
-        if stripped.endswith(":"):
+        if stripped.endswith(":") or _ANSWERED_NO.search(stripped):
             return False
         if _ENDS_OPEN.search(stripped) and not _NOUN_SIDE.search(stripped):
             return True
@@ -278,7 +300,9 @@ class Layout:
         for item in items:
             if done and self._answers_before(text, done[-1], item):
                 before = done.pop()
-                item = Item(before.start, item.end, before.answer, item.answer)
+                assert before.answer is not None
+                field = self._pairs.about(text, *stripped(text, *before.answer))
+                item = Item(before.start, item.end, field, item.answer)
             done.append(item)
         return done
 
@@ -345,6 +369,13 @@ class Layout:
         """Whether an item is the answer of the one before it, which names what it is about."""
         if before.answer is None or item.answer is None:
             return False
+        if before.field is None and (
+            item.field is None or ANSWERING.match(text[slice(*item.field)])
+        ):
+            named = text[before.start : before.end]
+            if LOOKED_FOR.match(named) and len(named.split()) <= _WORDS_IN_NAME + 2:
+                # "Check for edema. Result: none."
+                return self._words.pure(text[slice(*item.answer)]) is not None
         if before.field is not None and item.field is not None:
             # "name: edema", "present: no", as XML writes them
             return bool(

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from orapo.facts.forms.answers import AnswerWords
+from orapo.facts.forms.names import GROUP
 from orapo.facts.forms.rewriting import Rewriter, Rewritten, substituted
 from orapo.facts.forms.typography import HUMP
 
@@ -72,11 +73,39 @@ _EXAMPLE: Final = re.compile(
 """What is quoted as an example of a report, and not said of this film."""
 
 
+_FOUND: Final = (
+    r"(?:present|seen|identified|detected|found|noted|visible|evident|observed|demonstrated)"
+)
+_LEAD: Final = re.compile(
+    rf"""(?:(?<![^\n])|(?<=[.!?;][ ]))[ \t]*
+    (?:[^\n.:;,]{{0,60}}?\bnone\ of\ (?:these|those|the\ following|them)(?:\ [a-z]+)??\ (?P<none>(?:is|are|was|were)\ {_FOUND})\ *:
+      |(?:the\ )?(?:findings?|abnormalit(?:y|ies)|conditions?|labels?|patholog(?:y|ies))\ (?:that|which)\ (?:is|are|was|were|could\ be)
+       \ (?P<not>not\ )?(?P<said>{_FOUND}|absent|excluded|ruled\ out|negative|positive)
+       [ ,]*(?:includes?|are|is|comprise)[ ]?:?)
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+"""How a sentence begins that lists what is there, or what is not: "Findings that are absent include ..."."""
+
+
+def _lead(match: re.Match[str]) -> str:
+    """Return the name of a list."""
+    denied = match["none"] or match["not"]
+    if match["said"] is not None and not re.fullmatch(rf"{_FOUND}|positive", match["said"], re.I):
+        denied = not denied
+    return "Absent: " if denied else "Present: "
+
+
 _POLAR: Final = (
     r"(?:(?:pertinent |significant )?(?:findings? |abnormalities )?(?:present|absent|positives?|negatives?|not present|seen"
     r"|not seen|detected|not detected|identified|not identified|excluded|ruled out|unlikely|possible|uncertain)"
     r"|(?:present|absent|positive|negative) findings?|yes|no)"
 )
+_ICON: Final = re.compile(
+    rf"(?<![^\n])(?P<head>[ \t]*(?:\#{{1,6}}[ \t]+)?(?:\*\*)?)\[[ x]\][ \t]+(?=(?:\*\*)?{_POLAR}[ \t]*:?(?:\*\*)?:?[ \t]*(?:\n|\Z))",
+    re.IGNORECASE,
+)
+"""A tick or a cross before a heading, which says itself what it means: "[ ] Findings not present"."""
 _HEADING: Final = re.compile(
     rf"(?<![^\n])(?P<indent>[ \t]*)(?P<mark>(?:[-*+•]|\d{{1,2}}[.)])[ \t]+)?(?P<name>{_POLAR})(?=[ \t]*\n(?:[ \t]*\n)*"
     r"(?P<below>[ \t]*)(?P<entry>(?:[-*+•]|\d{1,2}[.)])[ \t]+)?\S)",
@@ -99,6 +128,12 @@ def unfolded(text: str, words: AnswerWords) -> Iterator[Rewritten]:
         text = step.text
     if ('"' in text or "'" in text) and _EXAMPLE.search(text):
         yield (step := substituted(text, _EXAMPLE, lambda match: ""))
+        text = step.text
+    if "[" in text and _ICON.search(text):
+        yield (step := substituted(text, _ICON, lambda match: match["head"]))
+        text = step.text
+    if _LEAD.search(text):
+        yield (step := substituted(text, _LEAD, _lead))
         text = step.text
     if DICTATED.search(text):
         yield (step := substituted(text, _SPOKEN, _as_mark))
@@ -132,12 +167,6 @@ def _sentences(text: str, words: AnswerWords) -> Rewritten:
     return writer.finish()
 
 
-_GROUP: Final = re.compile(
-    r"(?:[a-z]+ )?(?:(?:positive|negative|present|absent|excluded|detected|identified) (?:findings?|abnormalities|labels?)"
-    r"|(?:findings?|abnormalities) [a-z ]+|positives|negatives)\Z",
-    re.IGNORECASE,
-)
-"""Names that are no answer of the line above them."""
 _ANSWERED: Final = re.compile(r"[:?][ \t]*\n[ \t]*\Z")
 _SECTION: Final = re.compile(
     r"(?:findings|impression|report|conclusion|results?)[ \t]*:?\s*\Z", re.IGNORECASE
@@ -156,7 +185,7 @@ def _headed(text: str) -> Rewritten:
         lists = not match["entry"] and apart and match.string[match.end("name") :][:1] == "\n"
         lists = lists and deeper >= 0 and not match["mark"] and match["below"] is not None
         grouped = lists and (
-            _GROUP.match(match["name"]) or match["name"].lower() not in ("yes", "no")
+            GROUP.match(match["name"]) or match["name"].lower() not in ("yes", "no")
         )
         if grouped or (match["entry"] and (deeper > 0 or (deeper == 0 and not match["mark"]))):
             writer.keep_to(match.end("name"))

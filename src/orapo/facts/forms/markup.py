@@ -15,6 +15,7 @@ MARKED: Final = re.compile(
     r"[{}\[|*`~#\\>]|\"[,;\t]\"|(?<!\w)_{1,2}(?=[A-Za-z])|---|===|___\n"
     r"|(?i:\b(?:status|present|presence|value|answer|result)[,;\t]\w)"
     r"|(?i:(?:finding|label|observation|name|condition|disease|pathology|abnormality)s?[,;\t]\w)"
+    r"|\n[^,\n]*(?:,(?:-?[01](?:\.0)?)?){2,}[ \t]*(?:\n|\Z)|\t\t"
     r"|\n[ \t]*(?:-?[01](?:\.0)?|[Yy]es|[Nn]o|[Tt]rue|[Ff]alse|(?i:present|absent|positive|negative|pos|neg|y|n))[ \t]*[,;\t]"
 )
 """A text in which this finds nothing is plain."""
@@ -24,7 +25,7 @@ _ROW: Final = re.compile(r"[ \t]*\|?(?=[^|\n]*\|)([^\n]*?)\|?[ \t]*$")
 _RULE: Final = re.compile(
     r"(?=.*(?:--|:-|-:))[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$"
 )
-_LINE: Final = re.compile(r"[ \t]*(?:[-=_*]{3,}|(?:[-*_] ){2,}[-*_])[ \t]*$")
+_LINE: Final = re.compile(r"[ \t]*(?:[-=_*]{3,}(?:[ \t]+[-=]{3,})*|(?:[-*_] ){2,}[-*_])[ \t]*$")
 _HEAD: Final = re.compile(r"[ \t]*(?:>[ \t]*)*(\#{1,6})[ \t]+")
 _BOLD: Final = re.compile(r"[ \t]*(?:\*\*|__)[^*_\n]+(?:\*\*|__)[ \t]*")
 _NUMBERED: Final = re.compile(r"[ \t]*(?:\*\*|__)?\d{1,2}[.)][ \t]+(?=[A-Za-z*_])")
@@ -36,7 +37,12 @@ _BULLET: Final = re.compile(r"[ \t]*\*[ \t]")
 _STARRED: Final = re.compile(r"[ \t]*[*+] [^*\n]+ [*+] (?=\S)")
 _STAR: Final = re.compile(r" [*+] (?=\S)")
 _NUMBER: Final = re.compile(r"\d{0,3}[.)]?")
-_DELIMITED: Final = re.compile(r"[^,;\t\n]+(?:[,;\t][^,;\t\n]*)+")
+_DELIMITED: Final = re.compile(r"[^,;\t\n]*(?:[,;\t][^,;\t\n]*)+")
+_ROW_NAME: Final = re.compile(
+    r"(?:\W*\w*\d[\w./-]*\W*|status|answer|value|result|presence|prediction|predicted|label|present\??|patient(?: \w+)?|[\w/.-]+\.(?:png|jpe?g|dcm))\Z",
+    re.IGNORECASE,
+)
+"""What a row of nothing but answers is called: the study's number, or what they are."""
 _QUOTED: Final = re.compile(r'[ \t]*"[^"\n]*"(?:[,;\t]"[^"\n]*")+[ \t]*')
 _TITLE: Final = re.compile(r"[ \t]*\[{1,2}([A-Za-z][\w .-]{1,60})\]{1,2}[ \t]*")
 """The name of a section of INI and TOML."""
@@ -88,6 +94,8 @@ class _Lines:
 
     def __init__(self, writer: Rewriter, words: AnswerWords) -> None:
         self._writer, self._words = writer, words
+        self._titled = False
+        """Whether the line before was a title."""
 
     def write_to(self, end: int) -> None:
         """Write all lines up to a place."""
@@ -153,11 +161,13 @@ class _Lines:
 
     def _names_and_values(self, line: str, following: str) -> bool:
         names, values = (re.split(r"[,;\t]", each) for each in (line, following))
-        return (
-            len(names) == len(values) > 1
-            and all(self._words.pure(value) for value in values)
-            and not any(self._words.pure(name) for name in names)
-        )
+        if len(names) != len(values) or len(names) < 2 or any(map(self._words.pure, names)):
+            return False
+        if len(names) > 2 and _ROW_NAME.match(values[0].strip()) and all(names[1:]):
+            names, values = names[1:], values[1:]
+        answered = [self._words.pure(value) is not None for value in values]
+        empty = sum(not value.strip() for value in values) if len(names) > 2 else 0
+        return all(names) and any(answered) and sum(answered) + empty == len(values)
 
     def _titles(self, line: str, following: str) -> bool:
         """Whether a line is "label,value" above "Edema,0", or "value,label" above "0,Edema"."""
@@ -186,7 +196,12 @@ class _Lines:
             # "| Present | Absent |" above "| Edema | Fracture |"
             self._fields(header, cells)
             return
-        if header and len(header) == len(cells) > 1 and all(said):
+        row_name = header and len(cells) > 2 and _ROW_NAME.match(text[slice(*cells[0])])
+        if row_name and not said[0] and not any(titles[1:]) and all(said[1:]):
+            cells, said, header = cells[1:], said[1:], header[1:] if header else None
+        full = all(one or cell[0] == cell[1] for one, cell in zip(said, cells, strict=True))
+        answered = all(said) or (full and not any(titles))
+        if header and len(header) == len(cells) > 1 and answered:
             # every column is a field: "| Edema | Effusion |" above "| no | yes |"
             self._fields(header, cells)
         elif header or (line.strip().startswith("|") and len(cells) <= 3):
@@ -266,8 +281,10 @@ class _Lines:
         """Write a line without its marks."""
         writer = self._writer
         if _FENCE.fullmatch(line) or _LINE.fullmatch(line):
-            writer.drop_to(stop)
+            writer.drop_to(stop + 1 if self._titled else stop)  # no empty line below its title
+            self._titled = False
             return
+        self._titled = False
         title = _TITLE.fullmatch(line)
         if title is not None:
             writer.drop_to(start + title.start(1) + title[1].rfind(".") + 1)
@@ -298,6 +315,7 @@ class _Lines:
         self._unmarked(stop)
         if bold or (_underlined(line, following) and self._words.leading(line) is None):
             self._as_heading(line)
+            self._titled = True
 
     def _as_heading(self, line: str) -> None:
         """End a heading with a colon: what stands below it answers it."""

@@ -18,6 +18,15 @@ from orapo.facts.forms.typography import HUMP
 _BEGINS: Final = r"(?:(?<![^\n])|(?<=[,;] )|(?<=: )(?=[+-] ))[ \t]*"
 """A line, or an entry of a list within one."""
 _CHOICE: Final = r"(?:yes|no|y|n|present|absent|positive|negative|true|false|unknown|uncertain|n/a)"
+
+
+def _box(match: re.Match[str]) -> str:
+    """Return a box as it is written without padding."""
+    mark = next((group for group in match.groups() if group), " ")
+    left, right = match[0][0], match[0][-1]
+    return f"{left}{'x' if mark == '*' else mark}{right}"
+
+
 _SAID: Final = (
     r"(?:(?:not |un)?(?:present|seen|detected|identified|found|observed|noted|confirmed)|absent|yes|no|true|false|positive"
     r"|negative|pos|neg|excluded|unknown|uncertain|possible|n/a)"
@@ -78,6 +87,35 @@ _RULES: Final[
             r"(?<=[:=])([ \t]*)\{[ \t]*([A-Za-z][A-Za-z ]{0,30})[ \t]*\}(?=[ \t]*[.,;]?[ \t]*(?:\n|\Z))"
         ),
         lambda match: match[1] + match[2],
+    ),
+    (  # "Edema ==> no", "Edema --> no"
+        ("=>", "->", "=>>"),
+        re.compile(r"[ \t]*(?:={2,3}|-{2,3}|~)>+[ \t]*"),
+        lambda match: " -> ",
+    ),
+    (  # "no edema [SEP] effusion"
+        ("[", "<|"),
+        re.compile(r"[ \t]*(?:\[(?:SEP|CLS|PAD|EOS|BOS|NL|BR)\]|<\|[a-z_]+\|>)[ \t]*"),
+        lambda match: "\n",
+    ),
+    (  # "[ x ]", "[_]", "(*)"
+        ("[", "("),
+        re.compile(
+            r"\[(?:[ ]+([xX+-])[ ]*|([xX+-])[ ]+|[ ]{2,}|_{1,3}|(\*))\]|\((?:[ ]+([xX])[ ]*|([xX])[ ]+|[ ]{2,}|_{1,3}|(\*))\)"
+        ),
+        lambda match: _box(match),
+    ),
+    (  # a placeholder that was not filled
+        ("{{", "${"),
+        re.compile(r"\{\{[^{}\n]{0,60}\}\}|\$\{[^{}\n]{0,60}\}"),
+        lambda match: "n/a",
+    ),
+    (  # 'CONTAINS CODE: "Edema" = "Absent"'
+        ('" = "', '"="'),
+        re.compile(
+            r"(?<![^\n])[^\n\"]{0,60}\"([A-Za-z][^\"\n]{2,60})\"[ \t]*=[ \t]*\"([^\"\n]{1,60})\"[ \t]*(?=\n|\Z)"
+        ),
+        lambda match: f"{match[1]}: {match[2]}",
     ),
     (  # "('Edema', False)"
         ("('", '("', "( "),

@@ -17,6 +17,9 @@ from orapo.facts.forms.shorthand import spelled_out
 from orapo.facts.forms.typography import GARBLED, PLAIN, clean, ungarbled
 
 _SNAKE: Final = re.compile(r"(?<=[A-Za-z])_(?=[A-Za-z])")
+_TOKENS: Final = re.compile(r"\s*[a-z]+(?:_[a-z]+)*(?:[,;\s]+[a-z]+(?:_[a-z]+)*)+[.\s]*")
+_BETWEEN: Final = re.compile(r"[,;\s]+(?=[a-z])")
+"""A list of labels, each in one word, some of them denied: "no_edema, pleural_effusion"."""
 _WITH_ZERO: Final = re.compile(r"\b(?:[A-Za-z]+0)+[A-Za-z]*\b")
 _SPACED: Final = re.compile(r"\b([Nn])[ -]o (?=[A-Za-z])")
 
@@ -69,6 +72,8 @@ class Source:
         if "o " in self.text and _SPACED.search(self.text):
             self.disguised = True
             self._add(substituted(self.text, _SPACED, lambda match: f"{match[1]}o "))
+        if "no_" in self.text and _TOKENS.fullmatch(self.text):
+            self._add(substituted(self.text, _BETWEEN, lambda match: "\n"))
         if "_" in self.text:  # names of fields in JSON and YAML
             self.text = _SNAKE.sub(" ", self.text)
         for step in unfolded(self.text, words):

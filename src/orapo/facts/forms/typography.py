@@ -62,6 +62,7 @@ _POLAR: Final = re.compile(
 """Elements that answer for those within them: ``<absent><finding>Edema</finding></absent>``."""
 HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 """Where the next word of a name in one word begins."""
+_DISPLAYED: Final = re.compile(r"display_?name\Z", re.IGNORECASE)
 _TYPED: Final = re.compile(r"(?:type|class|text|display|concept)\Z", re.IGNORECASE)
 """Attributes that name a finding where one answers."""
 _HEADED: Final = {
@@ -305,8 +306,10 @@ def _tag(writer: Rewriter, match: re.Match[str], groups: list[str]) -> None:
     end = match.end()
     if name in ("q", "a") and not closing and not match["attributes"].strip():
         writer.put("" if writer.ends_with("\n") else "\n", end)  # a question, an answer
-    elif name in _INLINE and not _answers(match["attributes"]):
+    elif name in _INLINE and not _answers(match["attributes"]) and not _names(match):
         writer.drop_to(end)
+    elif name == "br" and _in_row(writer.source, match.start()):
+        writer.put(" " if writer.source[match.start() - 1] in ".;:," else ", ", end)
     elif name in _CELLS:
         writer.put(" | ", end)
     elif name in _ITEMS:
@@ -331,6 +334,23 @@ def _tag(writer: Rewriter, match: re.Match[str], groups: list[str]) -> None:
         ):
             groups.append(name)
         _field(writer, match)
+
+
+def _names(match: re.Match[str]) -> bool:
+    """Whether an inline element has a name of a finding: a label's, or a code's in a CDA document."""
+    if "isplay" in match["attributes"]:
+        return any(_DISPLAYED.match(one[1]) for one in _ATTRIBUTE.finditer(match["attributes"]))
+    if match["element"].lower() != "label" or match.group().endswith("/>"):
+        return False
+    return any(
+        NAMING.match(one[1]) and not _TYPED.match(one[1])
+        for one in _ATTRIBUTE.finditer(match["attributes"])
+    )
+
+
+def _in_row(text: str, at: int) -> bool:
+    """Whether a place is within a row of a table, whose cells stand in one line."""
+    return text[text.rfind("\n", 0, at) + 1 : at].lstrip().startswith("|")
 
 
 def _answers(attributes: str, *, named: bool = True) -> bool:
@@ -366,6 +386,15 @@ def _field(writer: Rewriter, match: re.Match[str]) -> None:
         answered = turned(next(group for group in denial.groups()[1:] if group is not None))
     else:
         answered = ""
+    shown = next((one for one in said if _DISPLAYED.match(one[1])), None)
+    if shown is not None and asked is None and answer is None and denial is None:
+        # <code displayName="Edema"/><value displayName="Absent"/>
+        group = next(number for number in (2, 3, 4) if shown[number] is not None)
+        writer.put("name: " if match["element"].lower() == "code" else "value: ")
+        writer.drop_to(offset + shown.start(group))
+        writer.keep_to(offset + shown.end(group))
+        writer.put("\n", match.end())
+        return
     if asked is None and answered and not match.group().endswith("/>"):
         # <finding status="negative">Edema</finding>: the answer heads what it is said of
         writer.put(_HEADED.get(answered.lower(), answered) + ": ", match.end())
