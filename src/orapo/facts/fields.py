@@ -18,6 +18,7 @@ from orapo.facts.forms.names import (
     CODES,
     DIFFERENTIAL,
     EARLIER,
+    GROUP,
     LISTED,
     PROMPT,
     PROSE_LIST,
@@ -228,7 +229,7 @@ class FieldReader:
             return
         asked = self._read(name)
         kinds = self._kinds(name)
-        if asked.silent and _NAMING.isdisjoint(kinds):
+        if asked.silent and (_NAMING.isdisjoint(kinds) or GROUP.match(name)):
             yield self._list(text, item, field, answer, kinds)
             return
         sides = None if asked.silent else self._sides(said)

@@ -45,7 +45,7 @@ _SCORED: Final = re.compile(
 )
 """A probability and what it means: "0.98 -> positive", "3% (absent)"."""
 _MEMBER: Final = re.compile(
-    r"(?:presence|present|status|value|label|result|answer|finding|state)\s*[:=]\s*(?P<value>[^:=]+)\Z"
+    r"(?:presence|present|status|value|label|result|answer|finding|state)\s*[:=]\s*(?P<value>[^:=]+)\Z|(?:score|label|class)\s*[:=]?\s*(?P<digit>[01])\Z"
 )
 _CONDITIONAL: Final = re.compile(
     r"(?:yes|no|true|false|[01yn]|present|absent|positive|negative) (?:if|when|where) .*\b(?:yes|no|true|false|[01yn]|present|absent|positive|negative|else|otherwise)\b"
@@ -61,7 +61,7 @@ _TICKED: Final = re.compile(r"\[[ xX]?\]|\([ xX]\)")
 _LONGEST_CHOICE: Final = 60
 _MOST_PADDED: Final = 6
 _PADDING: Final = frozenset(
-    ("known", "the", "this", "that", "it", "finding", "findings", "abnormality", "definitely", "certainly", "appears", "appear", "seems", "to", "be", "clearly", "currently", "now", "is", "are", "was", "were", "been", "has", "have", "all", "both", "each", "also", "again", "today", "still", "here", "clinically", "radiographically")
+    ("i", "think", "believe", "abnormalities", "labels", "conditions", "diagnoses", "pathologies", "known", "the", "this", "that", "it", "finding", "findings", "abnormality", "definitely", "certainly", "appears", "appear", "seems", "to", "be", "clearly", "currently", "now", "is", "are", "was", "were", "been", "has", "have", "all", "both", "each", "also", "again", "today", "still", "here", "clinically", "radiographically")
 )  # fmt: skip
 """Words that an answer says no more with."""
 
@@ -97,7 +97,7 @@ class AnswerWords:
             return Answer.BLANK
         member = _MEMBER.match(stripped)
         if member is not None:  # "present = 0"
-            return self.pure(member["value"])
+            return self.pure(member["value"] or member["digit"])
         if _CONDITIONAL.match(stripped):
             return Answer.BLANK
         return self._choice(text) or self._graded(text) or self._padded(stripped)

@@ -221,6 +221,14 @@ def _about(tokens: list[Token], start: int) -> tuple[Token, Token, bool] | None:
             continue  # {"text": "edema", "label": "FINDING"}
         if name is None and NAMING.match(word) and value.lastgroup != "word":
             name = value
+        elif (
+            name is not None
+            and answer is None
+            and NAMING.match(word)
+            and value.lastgroup == "word"
+            and _VALUE.fullmatch(_plain(value))
+        ):
+            answer = value  # {"class": "edema", "label": 0}
         elif answer is None and ANSWERING.match(word):
             if _OF_THE_RECORD.match(_plain(value)) is None:
                 answer = value

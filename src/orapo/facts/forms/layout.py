@@ -60,6 +60,8 @@ _DEGREE: Final = re.compile(
     re.IGNORECASE,
 )
 """Answers a question, for it says how much or where: "Edema? Mild."."""
+_NAMED: Final = re.compile(rf"{NAMING.pattern}|(?:text|display|code)\Z", re.IGNORECASE)
+_ANSWER_BELOW: Final = re.compile(r"[\s:]*(?:answer|result|status)?[\s:=-]*", re.IGNORECASE)
 _STATES: Final = 2
 """Boxes of one finding that make them a choice."""
 _NEAR: Final = 4
@@ -300,8 +302,9 @@ class Layout:
         for item in items:
             if done and self._answers_before(text, done[-1], item):
                 before = done.pop()
-                assert before.answer is not None
-                field = self._pairs.about(text, *stripped(text, *before.answer))
+                named = before.answer or before.field
+                assert named is not None
+                field = self._pairs.about(text, *stripped(text, *named))
                 item = Item(before.start, item.end, field, item.answer)
             done.append(item)
         return done
@@ -367,6 +370,13 @@ class Layout:
 
     def _answers_before(self, text: str, before: Item, item: Item) -> bool:
         """Whether an item is the answer of the one before it, which names what it is about."""
+        if before.answer is None and before.field is not None and item.answer is not None:
+            # "Edema:", and below it "Answer: no"
+            return (
+                item.field is None
+                and self._words.pure(text[slice(*item.answer)]) is not None
+                and _ANSWER_BELOW.fullmatch(text, before.field[1], item.start) is not None
+            )
         if before.answer is None or item.answer is None:
             return False
         if before.field is None and (
@@ -380,7 +390,7 @@ class Layout:
             # "name: edema", "present: no", as XML writes them
             return bool(
                 ANSWERING.match(text[slice(*item.field)].strip())
-                and NAMING.match(text[slice(*before.field)].strip())
+                and _NAMED.match(text[slice(*before.field)].strip())
             )
         if before.field is None and item.field is not None:
             # "Edema", and below it "status: absent"

@@ -30,6 +30,7 @@ _TALK: Final = re.compile(
 _DOTS: Final = re.compile(
     r"(?<=[A-Za-z)])(?:\.{3,}[ \t]*(?=[A-Za-z])|\.{3}(?!\.)(?=[ \t]*(?:\n|\Z)))"
 )
+_SPACED_DOTS: Final = re.compile(r"[ \t]*(?:\.[ \t]){3,}\.?[ \t]*(?=[A-Za-z])")
 _HASHTAG: Final = re.compile(r"(?:(?<=\s)|(?<![\s\S]))#([A-Za-z][A-Za-z]+(?: [a-z]+)*)")
 _LOOK_BACK: Final = 40
 _TITLES: Final = "findings|impression|conclusion|indication|history|technique|comparison|lungs|heart|pleura|bones|mediastinum|lines"
@@ -137,6 +138,9 @@ def unfolded(text: str, words: AnswerWords) -> Iterator[Rewritten]:
         text = step.text
     if DICTATED.search(text):
         yield (step := substituted(text, _SPOKEN, _as_mark))
+        text = step.text
+    if ". . ." in text and _SPACED_DOTS.search(text):
+        yield (step := substituted(text, _SPACED_DOTS, lambda match: " ... "))
         text = step.text
     if "..." in text and _DOTS.search(text):
         yield (step := _sentences(text, words))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import operator
 import re
 from typing import Final
 
@@ -174,8 +175,17 @@ class _Lines:
         titles, values = (re.split(r"[,;\t]", each) for each in (line, following))
         return len(titles) == len(values) > 1 and any(
             _HEADER_CELL.match(titles[name].strip()) is not None
-            and self._words.pure(values[value]) is not None
+            and (
+                self._words.pure(values[value]) is not None
+                or (not values[value].strip() and self._asks(titles[value]))
+            )
             for name, value in ((0, -1), (-1, 0), (1, -1))
+        )
+
+    def _asks(self, title: str) -> bool:
+        """Whether a column's name is an answer, or says that answers stand below it."""
+        return (
+            ANSWERING.match(title.strip(" ?*")) is not None or self._words.pure(title) is not None
         )
 
     def _heads(self, cells: list[Place], line: str, following: str) -> bool:
@@ -197,7 +207,9 @@ class _Lines:
             self._fields(header, cells)
             return
         row_name = header and len(cells) > 2 and _ROW_NAME.match(text[slice(*cells[0])])
-        if row_name and not said[0] and not any(titles[1:]) and all(said[1:]):
+        blank = [cell[0] == cell[1] for cell in cells]
+        known = any(said[1:]) and all(map(operator.or_, map(bool, said[1:]), blank[1:]))
+        if row_name and not said[0] and not any(titles[1:]) and known:
             cells, said, header = cells[1:], said[1:], header[1:] if header else None
         full = all(one or cell[0] == cell[1] for one, cell in zip(said, cells, strict=True))
         answered = all(said) or (full and not any(titles))
@@ -235,7 +247,6 @@ class _Lines:
             return
         self._keep(cells[0])
         names = [text[slice(*cell)] for cell in header[1:]]
-        asking = [name.strip(" ?*").lower() for name in names]
         answers = [cell for cell in cells[1:] if cell[1] > cell[0]]
         if sum(words.pure(name) is not None for name in names) > 1:
             ticked = [
@@ -246,7 +257,7 @@ class _Lines:
             if ticked or not answers:
                 writer.put(": " + (ticked[0] if len(ticked) == 1 else "n/a"))
                 return
-        if not answers and any(words.pure(one) or ANSWERING.match(one) for one in asking):
+        if not answers and any(map(self._asks, names)):
             writer.put(": n/a")  # "| Edema | |" below "| Finding | Present? |"
             return
         written = 0

@@ -26,8 +26,8 @@ ASSERTED: Final = re.compile(
 LOOKED_FOR: Final = re.compile(
     r"(?:(?:the )?(?:assessment|evaluation|detection|presence|status|result|answer|search|screen(?:ing)?|test(?:ing)?|review|label|finding)s? (?:of|for|regarding)"
     r"|(?:now |i am |let me |let's )?(?:check|look|search|screen|test|evaluat|assess)(?:e|ing|ed|s)?(?: the (?:film|image|x-?ray|lungs?))?(?: for| whether there is)"
-    r"|(?:check|evaluat|assess)(?:e|ing|ed|s)?(?=\s)|with (?:regard|respect) to|regarding|as (?:for|to)|concerning)"
-    r"\s+(?:(?:any|the|an?|possible|signs of|evidence of)\s+)*",
+    r"|(?:check|evaluat|assess)(?:e|ing|ed|s)?(?=\s)(?!\s+for)|with (?:regard|respect) to|regarding|as (?:for|to)|concerning)"
+    r"\s+(?!(?:the )?following|(?:the )?findings?\b|these\b|this\b)(?:(?:any|the|an?|possible|signs of|evidence of)\s+)*",
     re.IGNORECASE,
 )
 """How the name of what was looked for begins: "Assessment of edema: absent"."""

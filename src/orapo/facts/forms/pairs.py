@@ -49,6 +49,8 @@ _CLAUSE: Final = re.compile(
     re.IGNORECASE,
 )
 """What a list of mere names does not hold."""
+_NUMBERED: Final = re.compile(r"(?:p|prob|probability|likelihood|score)\.?", re.IGNORECASE)
+"""What a number is called that answers."""
 _PRESENT: Final = re.compile(r"\b(?:present|seen|identified|noted|visible|evident)[ ]?(?=;)")
 _LONGEST_LIST: Final = 450
 _LONGEST_LINE: Final = 120
@@ -276,6 +278,8 @@ class Pairs:
             cut = begin + comma
         answer = stripped(text, begin, cut)
         name = stripped(text, cut, match.start())
+        if not text[begin : name[0]].strip() and _NUMBERED.fullmatch(text, *name):
+            return None  # "Edema: p = 0.97"
         if name[0] >= name[1] or len(text[slice(*name)].split()) > 5:
             return None
         return answer, name, match.end()

@@ -140,6 +140,19 @@ _RULES: Final[
         ),
         lambda match: f" {match[1] or match[2]}",
     ),
+    (  # "Effusion: **Yes** / No": or the one in bold type
+        ("**",),
+        re.compile(
+            rf"(?<=[:=?|]) *(?:\*\*({_CHOICE})\*\* *[/|] *{_CHOICE}|{_CHOICE} *[/|] *\*\*({_CHOICE})\*\*)(?![\w*])",
+            re.IGNORECASE,
+        ),
+        lambda match: f" {match[1] or match[2]}",
+    ),
+    (  # a table's "| + |", and beside it "| - |"
+        ("| + |",),
+        re.compile(r"(?<=\|) ([+-]) (?=\|)"),
+        lambda match: f" ({match[1]}) ",
+    ),
     (  # "Effusion: yes | no": of two answers none
         ("|", "/"),
         re.compile(

@@ -63,7 +63,7 @@ _POLAR: Final = re.compile(
 HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 """Where the next word of a name in one word begins."""
 _DISPLAYED: Final = re.compile(r"display_?name\Z", re.IGNORECASE)
-_TYPED: Final = re.compile(r"(?:type|class|text|display|concept)\Z", re.IGNORECASE)
+_TYPED: Final = re.compile(r"(?:type|class|text|display|concept|code)\Z", re.IGNORECASE)
 """Attributes that name a finding where one answers."""
 _HEADED: Final = {
     **dict.fromkeys(("true", "yes", "1", "y", "affirmed", "pos", "+"), "Present"),
@@ -98,6 +98,7 @@ _RADIO: Final = re.compile(
 _FILLED: Final = "●◉⦿⚫🔘"
 _CIRCLES: Final = "○◯⚪"
 _IN_BOX: Final = _TICKED + _CROSSED + _FILLED + _CIRCLES + "•·∙■▪"
+_IN_CELL: Final = re.compile(r"\|? ?[^\s\w|][ \ufe0f]*(?:\||(?=\n)|\Z)")
 _EMPTY: Final = re.compile(r"\[ \]|\( \)")
 _BULLETS: Final = "•·‣◦▪▫●○∙⁃■◆◇➢➤►▶★"
 _DOTS: Final = "·∙●○"
@@ -210,6 +211,10 @@ def _boxed(writer: Rewriter, match: re.Match[str]) -> bool:
     if len(run) != 1 or run not in _IN_BOX:
         return False
     before, behind = text[match.start() - 1 : match.start()], text[match.end() : match.end() + 1]
+    cell = run in _FILLED + _CIRCLES and _IN_CELL.match(text, max(0, match.start() - 2))
+    if cell:  # "| ● |", and in another row "| ○ |"
+        writer.put("[x]" if run in _FILLED else "[ ]", match.end())
+        return True
     if before + behind not in ("[]", "()"):
         return False
     crossed = run in _CROSSED and run not in "☐□▢"
