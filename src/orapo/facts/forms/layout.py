@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from orapo.facts.forms.answers import Answer, AnswerWords
+from orapo.facts.forms.blocks import Block, Parent, line_places
 from orapo.facts.forms.items import (
     ANSWERING,
     BESIDE,
@@ -117,7 +118,7 @@ class Layout:
     # Lines
 
     def _part(self, text: str, start: int, end: int) -> Iterator[Item]:
-        parents: list[_Parent] = []
+        parents: list[Parent] = []
         blocks = list(self._blocks(text, start, end))
         for index, block in enumerate(blocks):
             if block.after_blank:
@@ -132,12 +133,12 @@ class Layout:
                 parents.pop()
             if self._heads(text, blocks, index):
                 place = stripped(text, block.start, block.end)
-                parents.append(_Parent(place, block))
+                parents.append(Parent(place, block))
                 yield Item(block.start, block.end, place, None)
                 continue
             yield from self._block(text, block, parents)
 
-    def _heads(self, text: str, blocks: list[_Block], index: int) -> bool:
+    def _heads(self, text: str, blocks: list[Block], index: int) -> bool:
         """Whether a line is a mere name and a field below it, and deeper, says what holds of it."""
         block = blocks[index]
         if block.named or len(text[block.start : block.end].split()) > _WORDS_IN_NAME:
@@ -154,7 +155,7 @@ class Layout:
                 return True
         return False
 
-    def _below(self, block: _Block, parent: _Parent) -> bool:
+    def _below(self, block: Block, parent: Parent) -> bool:
         bulleted = block.marked and not block.numbered
         if (
             block.indent > parent.indent
@@ -171,11 +172,11 @@ class Layout:
             and not parent.marked
         )
 
-    def _blocks(self, text: str, start: int, end: int) -> Iterator[_Block]:
+    def _blocks(self, text: str, start: int, end: int) -> Iterator[Block]:
         """Yield the stretches of lines that belong together."""
-        current: _Block | None = None
+        current: Block | None = None
         blank = False
-        for line_start, line_end in _line_places(text, start, end):
+        for line_start, line_end in line_places(text, start, end):
             line = text[line_start:line_end]
             if not line.strip():
                 if current is not None:
@@ -200,14 +201,14 @@ class Layout:
             fielded = named or boxed
             prose = ". " in line
             numbered = marker is not None and any(map(str.isdigit, marker.group()))
-            current = _Block(
+            current = Block(
                 body, line_end, indent, marker is not None, fielded, blank, prose, numbered
             )
             blank = False
         if current is not None:
             yield current
 
-    def _goes_on(self, text: str, block: _Block, start: int, end: int) -> bool:
+    def _goes_on(self, text: str, block: Block, start: int, end: int) -> bool:
         """Whether a line goes on with the sentence of the line before it."""
         before = text[text.rfind("\n", 0, block.end) + 1 : block.end]
         stripped = before.rstrip()
@@ -233,7 +234,7 @@ class Layout:
 
     # Fields
 
-    def _block(self, text: str, block: _Block, parents: list[_Parent]) -> Iterator[Item]:
+    def _block(self, text: str, block: Block, parents: list[Parent]) -> Iterator[Item]:
         above = parents[-1] if parents else None
         if above is not None and not self._is_polar(text, above):
             above = None
@@ -245,15 +246,15 @@ class Layout:
                     if item.field is not None and item.answer is None and not item.asked:
                         if above is not None:
                             # {"absent": {"edema": {}}}: an entry, and so is what stands below it
-                            parents.append(_Parent(above.place, block))
+                            parents.append(Parent(above.place, block))
                             yield item._replace(field=above.place, answer=item.field)
                             continue
-                        parents.append(_Parent(item.field, block))
+                        parents.append(Parent(item.field, block))
                         yield item
                         continue
                     yield self._of_parent(text, item, parents)
 
-    def _of_parent(self, text: str, item: Item, parents: list[_Parent]) -> Item:
+    def _of_parent(self, text: str, item: Item, parents: list[Parent]) -> Item:
         """Return an item as the answer of the field that it stands below."""
         if not parents:
             return item
@@ -274,7 +275,7 @@ class Layout:
             return item._replace(field=None, answer=None)
         return item
 
-    def _is_polar(self, text: str, parent: _Parent) -> bool:
+    def _is_polar(self, text: str, parent: Parent) -> bool:
         """Whether a field's name answers for all that stands below it ("absent")."""
         return self._words.pure(text[slice(*parent.place)]) in _POLAR
 
@@ -420,33 +421,3 @@ class _State(NamedTuple):
     field: Place
     answer: Place
     ticked: bool
-
-
-class _Block(NamedTuple):
-    start: int
-    end: int
-    indent: int
-    marked: bool
-    named: bool
-    after_blank: bool
-    prose: bool
-    numbered: bool
-
-
-class _Parent:
-    """A field whose answers stand on the lines below it."""
-
-    __slots__ = ("indent", "listed", "marked", "numbered", "place", "used")
-
-    def __init__(self, place: Place, block: _Block) -> None:
-        self.place, self.indent = place, block.indent
-        self.marked, self.numbered = block.marked, block.numbered
-        self.used = self.listed = False
-
-
-def _line_places(text: str, start: int, end: int) -> Iterator[Place]:
-    while start <= end:
-        stop = text.find("\n", start, end)
-        stop = end if stop < 0 else stop
-        yield start, stop
-        start = stop + 1

@@ -148,11 +148,6 @@ _RULES: Final[
         ),
         lambda match: f" {match[1] or match[2]}",
     ),
-    (  # a table's "| + |", and beside it "| - |"
-        ("| + |",),
-        re.compile(r"(?<=\|) ([+-]) (?=\|)"),
-        lambda match: f" ({match[1]}) ",
-    ),
     (  # "Effusion: yes | no": of two answers none
         ("|", "/"),
         re.compile(
