@@ -1,6 +1,7 @@
 """No figure where there is none: a dash with its reason, None in JSON, and never a zero."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -62,7 +63,7 @@ def test_one_report_has_no_cider_and_no_interval(tmp_path, capsys):
     assert metrics["detail"]["sameness"] == {"distinct_share": None, "most_common_share": None}
     page, screen = shown(metrics, tmp_path, capsys)
     assert "needs two references that differ" in page
-    (line,) = [line for line in screen.splitlines() if line.strip().startswith("cider")]
+    (line,) = [line for line in screen.splitlines() if line.strip().startswith("CIDEr")]
     assert line.split()[1] == "-"
 
 
@@ -136,28 +137,38 @@ def test_reports_that_can_not_be_read_have_no_repetition_and_zero_facts(tmp_path
     assert reports["graded_score"]["value"] == 0
     assert reports["graded_missed_finding"]["value"] == 1  # silence misses what is there
     _, screen = shown(metrics, tmp_path, capsys)
-    (line,) = [line for line in screen.splitlines() if line.strip().startswith("repetition")]
-    assert line.split()[1:3] == ["-", "no"]
+    (line,) = [line for line in screen.splitlines() if line.strip().startswith("Repeated facts")]
+    assert line.split()[2:4] == ["-", "no"]
     unread = evaluated([("There is edema.", "xyz")])["detail"]["reports"]
     for name in ("graded_score", "graded_missed_finding"):
-        assert unread[name]["reason"] == "no study has a reference text that can be read"
+        assert (
+            unread[name]["reason"]
+            == "no study has a reference text that can be read, or no report is English"
+        )
 
 
 def test_counts_and_shares_have_their_units(tmp_path, capsys):
     metrics = evaluated([("There is edema. Effusion.", "Edema."), ("xyz", "Effusion.")])
     page, screen = shown(metrics, tmp_path, capsys)
-    lines = {line.split()[0]: line.split() for line in screen.splitlines() if line.split()}
-    assert lines["hallucinated"][1] == "0.50"
-    assert " ".join(lines["hallucinated"][-3:]) == "labels per report"
-    assert lines["unreadable"][1:3] == ["50.0", "%"]
+    lines = {
+        title.strip(): rest.split()
+        for title, rest in (
+            re.split(r"\s{2,}", line.strip(), maxsplit=1)
+            for line in screen.splitlines()
+            if re.search(r"\S\s{2,}\S", line)
+        )
+    }
+    assert lines["Labels falsely claimed"][0] == "0.50"
+    assert " ".join(lines["Labels falsely claimed"][-3:]) == "labels per report"
+    assert lines["No readable fact"][:2] == ["50.0", "%"]
     assert "<td>labels per report</td>" in page
     for name, unit in (
-        ("bleu1", "from 0 to 1"),
-        ("rouge", "from 0 to 1"),
-        ("cider", "from 0 to 10"),
+        ("BLEU-1", "from 0 to 1"),
+        ("ROUGE-L", "from 0 to 1"),
+        ("CIDEr", "from 0 to 10"),
     ):
         assert " ".join(lines[name]).endswith(unit)
-    for name in ("cider", "R2Gen cider"):
+    for name in ("CIDEr", "R2Gen CIDEr"):
         row = next(row for row in page.split("<tr>") if f'scope="row">{name}</th>' in row)
         assert "<td>from 0 to 10</td>" in row
 
@@ -184,5 +195,5 @@ def test_a_figure_that_does_not_exist_is_no_significant_difference():
     )
     (cider,) = [pair for pair in result["comparisons"] if pair["figure"] == "cider"]
     assert (cider["value_a"], cider["p"], cider["p_holm"]) == (None, None, None)
-    assert "cider does not exist" in cider["in_words"]
+    assert "CIDEr does not exist" in cider["in_words"]
     json.dumps(result, allow_nan=False)

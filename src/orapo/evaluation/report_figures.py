@@ -67,7 +67,9 @@ ABSENT: Final = {
 
 def why_absent(name: str) -> str:
     """Return why there is no such figure."""
-    return ABSENT.get(name, "no study has a reference text that can be read")
+    return ABSENT.get(
+        name, "no study has a reference text that can be read, or no report is English"
+    )
 
 
 def in_units(name: str, value: float) -> str:

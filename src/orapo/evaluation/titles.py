@@ -17,7 +17,7 @@ _TITLES: Final = {
     "hallucinated": "Labels falsely claimed",
     "missed": "Labels missed",
     "contradicted": "Labels contradicted",
-    "unreadable": "Without a readable fact",
+    "unreadable": "No readable fact",
     "repetition": "Repeated facts",
     "words": "Words",
     "normal_false_alarm": "False alarms in normal studies",

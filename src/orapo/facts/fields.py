@@ -18,6 +18,7 @@ from orapo.facts.forms.names import (
     CODES,
     DIFFERENTIAL,
     EARLIER,
+    GROUP,
     LISTED,
     PROMPT,
     PROSE_LIST,
@@ -48,8 +49,6 @@ _FINE: Final = frozenset(
 _MEASURE: Final = re.compile(
     r"\s*(?:about |approximately |approx\.? |~)?\d+(?:\.\d+)?\s*(?:x|mm|cm|%)|\s*[TLC]\d{1,2}\b"
 )
-
-
 _OF_FINDINGS: Final = re.compile(
     r"\s*\b(?:findings?|labels?|observations?|abnormalit(?:y|ies)|diagnos[ei]s|conditions?|patholog(?:y|ies))\s*\Z",
     re.IGNORECASE,
@@ -228,7 +227,7 @@ class FieldReader:
             return
         asked = self._read(name)
         kinds = self._kinds(name)
-        if asked.silent and _NAMING.isdisjoint(kinds):
+        if GROUP.match(name) or (asked.silent and _NAMING.isdisjoint(kinds)):
             yield self._list(text, item, field, answer, kinds)
             return
         sides = None if asked.silent else self._sides(said)

@@ -45,6 +45,16 @@ def test_an_empty_report_counts_zero_and_misses_all():
     assert figures["graded_false_finding"].tolist() == [0, 0]
 
 
+def test_a_report_that_is_not_english_has_no_score_and_missed_nothing():
+    """Unread is no zero, as for FactS."""
+    figures = graded_figures(
+        ["Kein Nachweis eines Pleuraergusses. Herz nicht vergrößert.", "Left effusion."],
+        [reference("Left effusion.")] * 2,
+    )
+    assert figures["graded_score"][1] == 1
+    assert all(math.isnan(values[0]) for values in figures.values())
+
+
 def test_the_age_of_the_reference_is_used():
     text = "Aortic calcification."
     young, old = (

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from orapo.evaluation.inputs import Reference
 from orapo.evaluation.report_figures import graded_name
+from orapo.facts import label_report
 from orapo.facts.graded import Category, GradedFactSReward
 
 _ERRORS: Final = {graded_name(category): category for category in Category}
 GRADED_FIGURES: Final = {
-    "graded_score": "graded score (docs/graded.md), -1 to 1; a report without any fact counts 0",
+    "graded_score": "graded score (docs/graded.md), -1 to 1; an English report without any fact counts 0",
     **{name: f"errors per report: {category.value}" for name, category in _ERRORS.items()},
 }
 
@@ -29,8 +30,9 @@ def graded_figures(
         references: Those of the studies, in the same order.
 
     Returns:
-        NaN where the reference has no text, or none that can be read. A generated report from which
-        no fact can be read says nothing: its score is 0, and it misses every finding.
+        NaN where the reference has no text, or none that can be read, and where the report is not
+        English: it was not read. An English report without any fact says nothing: its score is 0,
+        and it misses every finding.
     """
     scores = GradedFactSReward(unreadable=0.0)
     texts = [one.report for one in references]
@@ -43,7 +45,8 @@ def graded_figures(
         result[name] = np.array(
             [np.nan if one is None else one.counts()[category] for one in explained], dtype=float
         )
-    return result
+    english = [label_report(report).english for report in reports]
+    return {name: np.where(english, values, np.nan) for name, values in result.items()}
 
 
 def graded_scores(

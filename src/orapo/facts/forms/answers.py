@@ -39,6 +39,18 @@ _PROBABILITY: Final = re.compile(_SCORE + r"(?P<number>\d*\.\d+|\d+(?=\s?%))\s?(
 _GRADED: Final = re.compile(
     r"(?:\d(?:\s?/\s?\d)?\s*[-–—:=]\s*|\d(?:\s?/\s?\d)?\s*(?=\()|(?=\[))[(\[]?(?P<word>[A-Za-z][A-Za-z ]{1,40})[)\]]?\Z"
 )
+_SCORED: Final = re.compile(
+    _SCORE + r"\d*\.?\d+\s?%?\s*(?:[-=]*>|[-–—:=,;|/(])\s*(?P<word>[A-Za-z][A-Za-z ]{1,40})\)?\Z",
+    re.IGNORECASE,
+)
+"""A probability and what it means: "0.98 -> positive", "3% (absent)"."""
+_MEMBER: Final = re.compile(
+    r"(?:presence|present|status|value|label|result|answer|finding|state)\s*[:=]\s*(?P<value>[^:=]+)\Z|(?:score|label|class)\s*[:=]?\s*(?P<digit>[01])\Z"
+)
+_CONDITIONAL: Final = re.compile(
+    r"(?:yes|no|true|false|[01yn]|present|absent|positive|negative) (?:if|when|where) .*\b(?:yes|no|true|false|[01yn]|present|absent|positive|negative|else|otherwise)\b"
+)
+"""What an answer would mean, and no answer: "true if seen, false otherwise"."""
 _GRADE: Final = re.compile(r"\d\Z")
 _CHOICES: Final = re.compile(r"\s*[/|]\s*|\s+or\s+")
 _OPPOSITES: Final = frozenset(
@@ -49,7 +61,7 @@ _TICKED: Final = re.compile(r"\[[ xX]?\]|\([ xX]\)")
 _LONGEST_CHOICE: Final = 60
 _MOST_PADDED: Final = 6
 _PADDING: Final = frozenset(
-    ("known", "the", "this", "that", "it", "finding", "findings", "abnormality", "definitely", "certainly", "appears", "appear", "seems", "to", "be", "clearly", "currently", "now", "is", "are", "was", "were", "been", "has", "have", "all", "both", "each", "also", "again", "today", "still", "here", "clinically", "radiographically")
+    ("i", "think", "believe", "abnormalities", "labels", "conditions", "diagnoses", "pathologies", "known", "the", "this", "that", "it", "finding", "findings", "abnormality", "definitely", "certainly", "appears", "appear", "seems", "to", "be", "clearly", "currently", "now", "is", "are", "was", "were", "been", "has", "have", "all", "both", "each", "also", "again", "today", "still", "here", "clinically", "radiographically")
 )  # fmt: skip
 """Words that an answer says no more with."""
 
@@ -83,11 +95,16 @@ class AnswerWords:
             return known
         if _NUMBER.match(stripped):
             return Answer.BLANK
+        member = _MEMBER.match(stripped)
+        if member is not None:  # "present = 0"
+            return self.pure(member["value"] or member["digit"])
+        if _CONDITIONAL.match(stripped):
+            return Answer.BLANK
         return self._choice(text) or self._graded(text) or self._padded(stripped)
 
     def _graded(self, text: str) -> Answer | None:
         """Return what the word says beside a grade or in brackets ("3 - definite", "[None]")."""
-        match = _GRADED.match(text.strip(" \t.,;"))
+        match = _GRADED.match(text.strip(" \t.,;")) or _SCORED.match(text.strip(" \t.,;"))
         if match is None:
             return None
         said = " ".join(match["word"].lower().split())

@@ -24,8 +24,14 @@ _TOKEN: Final = re.compile(
 _ESCAPED: Final = re.compile(r"\\(?:u[0-9a-fA-F]{4}|.)", re.DOTALL)
 _ESCAPES: Final = {"n": "\n", "t": " ", "r": "\n", "b": " ", "f": "\n"}
 _CODED: Final = re.compile(r"(?:text|code|display|concept|description|type)\Z", re.IGNORECASE)
+_CODED_VALUE: Final = re.compile(
+    r"value ?(?:codeable ?concept|coding|concept)?\Z|interpretation\Z|presence\Z|status\Z",
+    re.IGNORECASE,
+)
+"""Members that hold the answer as a concept's object."""
 _SCORED: Final = re.compile(r"(?:score|probability|prob)\Z", re.IGNORECASE)
 """Members that name a finding, and that answer, where no other one does."""
+_LETTERS: Final = re.compile(r"[A-Za-z]{2}")
 _GENERIC: Final = re.compile(
     r"(?:clinical |medical |radiology )?(?:finding|observation|entity|problem|disease|disorder|sign|symptom|condition|concept|pathology)s?\Z",
     re.IGNORECASE,
@@ -202,8 +208,12 @@ def _about(tokens: list[Token], start: int) -> tuple[Token, Token, bool] | None:
         if depth > 1 or tokens[index + 1].lastgroup != "colon":
             continue
         value = tokens[index + 2]
-        if value.lastgroup == "open" and _CODED.match(_plain(token)):
-            coded = coded or _coded(tokens, index + 2)  # {"code": {"text": "edema"}}
+        if value.lastgroup == "open":
+            called = HUMP.sub(" ", _plain(token))
+            if _CODED.match(called):
+                coded = coded or _coded(tokens, index + 2)  # {"code": {"text": "edema"}}
+            elif _CODED_VALUE.match(called) and answer is None:
+                answer = _coded(tokens, index + 2)  # {"value": {"text": "absent"}}
         if value.lastgroup in ("open", "close", "comma"):
             continue
         word = " ".join(HUMP.sub(" ", _plain(token)).split())
@@ -211,6 +221,14 @@ def _about(tokens: list[Token], start: int) -> tuple[Token, Token, bool] | None:
             continue  # {"text": "edema", "label": "FINDING"}
         if name is None and NAMING.match(word) and value.lastgroup != "word":
             name = value
+        elif (
+            name is not None
+            and answer is None
+            and NAMING.match(word)
+            and value.lastgroup == "word"
+            and _VALUE.fullmatch(_plain(value))
+        ):
+            answer = value  # {"class": "edema", "label": 0}
         elif answer is None and ANSWERING.match(word):
             if _OF_THE_RECORD.match(_plain(value)) is None:
                 answer = value
@@ -241,6 +259,7 @@ def _coded(tokens: list[Token], start: int) -> Token | None:
             named
             and _CODED.match(_plain(tokens[index]))
             and tokens[index + 2].lastgroup in ("text", "single")
+            and _LETTERS.search(_plain(tokens[index + 2]))
         ):
             return tokens[index + 2]
     return None

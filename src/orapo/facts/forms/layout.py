@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from orapo.facts.forms.answers import Answer, AnswerWords
+from orapo.facts.forms.blocks import Block, Parent, line_places
 from orapo.facts.forms.items import (
     ANSWERING,
     BESIDE,
@@ -23,12 +24,13 @@ from orapo.facts.forms.items import (
     Place,
     stripped,
 )
+from orapo.facts.forms.names import LEGEND, LOOKED_FOR
 from orapo.facts.forms.pairs import BOX, Pairs
 from orapo.facts.forms.sections import HeadingNames, reported_parts
 from orapo.facts.forms.sentences import WRAPPED_LINE, split_sentences
 
 _MARKER: Final = re.compile(
-    r"[ \t]*(?:(?:[-*+>•·#]+|\(?\d{1,2}[.)]|\(?[a-z][)]|[a-h][.])[ \t]+)+|[ \t]*\d{1,2}[.)](?=[A-Za-z])|[ \t]*[-*](?=[A-Z])"
+    r"[ \t]*(?:(?:[-*+>•·#]+|(?i:step|item|point) ?\d{1,2}[.:)]|\(?\d{1,2}[.)]|\(?[a-z][)]|[a-h][.])[ \t]+)+|[ \t]*\d{1,2}[.)](?=[A-Za-z])|[ \t]*[-*](?=[A-Z])"
 )
 _NUMBER: Final = re.compile(
     r"(?:(?<=\s)|(?<=[.;])|(?<![\s\S]))(?:\(?(\d{1,2}|[a-h])(?:[.)]|:(?=\s)|\s?[-–](?=\s?[A-Z]))|\#(\d{1,2})[.:)]?)"
@@ -42,9 +44,16 @@ _ENDS_OPEN: Final = re.compile(
     re.IGNORECASE,
 )
 """What a line that goes on in the next one ends with."""
+_ANSWERED_NO: Final = re.compile(r"\w[ \t]*[:=][ \t]*no\Z", re.IGNORECASE)
+"""A field and its answer, which goes on nowhere."""
 _WORD: Final = re.compile(r"[a-z']+")
 _ANSWER_IS: Final = re.compile(r"(?:the |my )?answer(?: is)?", re.IGNORECASE)
 _WORDS_IN_NAME: Final = 6
+_WORDS_IN_LABEL: Final = 3
+_SAYS: Final = re.compile(
+    r"\b(?:no|not|without|is|are|normal|clear|seen|there|\d)\b", re.IGNORECASE
+)
+"""What a mere name does not hold."""
 _POLAR: Final = (Answer.AFFIRMED, Answer.DENIED, Answer.DOUBTED)
 _DEGREE: Final = re.compile(
     r"\W*(?:very )?(?:trace|tiny|small|minimal|mild|moderate|large|severe|slight|borderline|bilateral|left|right)"
@@ -52,6 +61,8 @@ _DEGREE: Final = re.compile(
     re.IGNORECASE,
 )
 """Answers a question, for it says how much or where: "Edema? Mild."."""
+_NAMED: Final = re.compile(rf"{NAMING.pattern}|(?:text|display|code)\Z", re.IGNORECASE)
+_ANSWER_BELOW: Final = re.compile(r"[\s:]*(?:answer|result|status)?[\s:=-]*", re.IGNORECASE)
 _STATES: Final = 2
 """Boxes of one finding that make them a choice."""
 _NEAR: Final = 4
@@ -87,28 +98,70 @@ class Layout:
         found: list[Item] = []
         for start, end in reported_parts(text, self._names):
             found += self._part(text, start, end)
-        if "\n" in text:
-            found = self._joined(text, found)
-            if "[" in text:
-                found = self._ticked(text, found)
+        found = self._joined(text, found)
+        if LEGEND.search(text):
+            # beside the key of its answers a mere name has none
+            found = [self._unanswered(text, item) for item in found]
+        if "\n" in text and "[" in text:
+            found = self._ticked(text, found)
         return self._answered(text, found) if "?" in text else found
+
+    def _unanswered(self, text: str, item: Item) -> Item:
+        """Return a line that is a mere name, or names, as a field without an answer."""
+        if item.field is not None or item.answer is None or item.asked:
+            return item
+        names = [name.strip(" .") for name in text[slice(*item.answer)].split(",")]
+        if any(len(name.split()) > _WORDS_IN_LABEL or _SAYS.search(name) for name in names):
+            return item
+        return item._replace(answer=None, field=item.answer)
 
     # Lines
 
     def _part(self, text: str, start: int, end: int) -> Iterator[Item]:
-        parents: list[_Parent] = []
-        for block in self._blocks(text, start, end):
+        parents: list[Parent] = []
+        blocks = list(self._blocks(text, start, end))
+        for index, block in enumerate(blocks):
             if block.after_blank:
                 # a heading's own lines end at an empty one, but for those deeper or in a list
                 parents = [
-                    p for p in parents if block.indent > p.indent or (block.marked and not p.used)
+                    p
+                    for p in parents
+                    if block.indent > p.indent
+                    or (not p.used and (block.marked or self._is_polar(text, p)))
                 ]
             while parents and not self._below(block, parents[-1]):
                 parents.pop()
+            if self._heads(text, blocks, index):
+                place = stripped(text, block.start, block.end)
+                parents.append(Parent(place, block))
+                yield Item(block.start, block.end, place, None)
+                continue
             yield from self._block(text, block, parents)
 
-    def _below(self, block: _Block, parent: _Parent) -> bool:
-        if block.indent > parent.indent or (block.marked and not parent.marked):
+    def _heads(self, text: str, blocks: list[Block], index: int) -> bool:
+        """Whether a line is a mere name and a field below it, and deeper, says what holds of it."""
+        block = blocks[index]
+        if block.named or len(text[block.start : block.end].split()) > _WORDS_IN_NAME:
+            return False
+        if text[block.start : block.end].rstrip()[-1:] in ".!?;,":
+            return False
+        for deeper in blocks[index + 1 :]:
+            if deeper.indent <= block.indent or deeper.after_blank:
+                return False
+            if deeper.indent > blocks[index + 1].indent:
+                continue  # below an entry of its own
+            name = self._pairs.name(text, deeper.start, deeper.end)
+            if name is not None and (ANSWERING.match(name) or self._words.pure(name) in _POLAR):
+                return True
+        return False
+
+    def _below(self, block: Block, parent: Parent) -> bool:
+        bulleted = block.marked and not block.numbered
+        if (
+            block.indent > parent.indent
+            or (block.marked and not parent.marked)
+            or (bulleted and parent.numbered and block.indent == parent.indent)
+        ):
             parent.listed = parent.listed or block.marked
             return True
         return (
@@ -119,11 +172,11 @@ class Layout:
             and not parent.marked
         )
 
-    def _blocks(self, text: str, start: int, end: int) -> Iterator[_Block]:
+    def _blocks(self, text: str, start: int, end: int) -> Iterator[Block]:
         """Yield the stretches of lines that belong together."""
-        current: _Block | None = None
+        current: Block | None = None
         blank = False
-        for line_start, line_end in _line_places(text, start, end):
+        for line_start, line_end in line_places(text, start, end):
             line = text[line_start:line_end]
             if not line.strip():
                 if current is not None:
@@ -147,16 +200,19 @@ class Layout:
                 yield current
             fielded = named or boxed
             prose = ". " in line
-            current = _Block(body, line_end, indent, marker is not None, fielded, blank, prose)
+            numbered = marker is not None and any(map(str.isdigit, marker.group()))
+            current = Block(
+                body, line_end, indent, marker is not None, fielded, blank, prose, numbered
+            )
             blank = False
         if current is not None:
             yield current
 
-    def _goes_on(self, text: str, block: _Block, start: int, end: int) -> bool:
+    def _goes_on(self, text: str, block: Block, start: int, end: int) -> bool:
         """Whether a line goes on with the sentence of the line before it."""
         before = text[text.rfind("\n", 0, block.end) + 1 : block.end]
         stripped = before.rstrip()
-        if stripped.endswith(":"):
+        if stripped.endswith(":") or _ANSWERED_NO.search(stripped):
             return False
         if _ENDS_OPEN.search(stripped) and not _NOUN_SIDE.search(stripped):
             return True
@@ -178,7 +234,7 @@ class Layout:
 
     # Fields
 
-    def _block(self, text: str, block: _Block, parents: list[_Parent]) -> Iterator[Item]:
+    def _block(self, text: str, block: Block, parents: list[Parent]) -> Iterator[Item]:
         above = parents[-1] if parents else None
         if above is not None and not self._is_polar(text, above):
             above = None
@@ -190,15 +246,15 @@ class Layout:
                     if item.field is not None and item.answer is None and not item.asked:
                         if above is not None:
                             # {"absent": {"edema": {}}}: an entry, and so is what stands below it
-                            parents.append(_Parent(above.place, block.indent, block.marked))
+                            parents.append(Parent(above.place, block))
                             yield item._replace(field=above.place, answer=item.field)
                             continue
-                        parents.append(_Parent(item.field, block.indent, block.marked))
+                        parents.append(Parent(item.field, block))
                         yield item
                         continue
                     yield self._of_parent(text, item, parents)
 
-    def _of_parent(self, text: str, item: Item, parents: list[_Parent]) -> Item:
+    def _of_parent(self, text: str, item: Item, parents: list[Parent]) -> Item:
         """Return an item as the answer of the field that it stands below."""
         if not parents:
             return item
@@ -219,7 +275,7 @@ class Layout:
             return item._replace(field=None, answer=None)
         return item
 
-    def _is_polar(self, text: str, parent: _Parent) -> bool:
+    def _is_polar(self, text: str, parent: Parent) -> bool:
         """Whether a field's name answers for all that stands below it ("absent")."""
         return self._words.pure(text[slice(*parent.place)]) in _POLAR
 
@@ -247,7 +303,10 @@ class Layout:
         for item in items:
             if done and self._answers_before(text, done[-1], item):
                 before = done.pop()
-                item = Item(before.start, item.end, before.answer, item.answer)
+                named = before.answer or before.field
+                assert named is not None
+                field = self._pairs.about(text, *stripped(text, *named))
+                item = Item(before.start, item.end, field, item.answer)
             done.append(item)
         return done
 
@@ -312,13 +371,27 @@ class Layout:
 
     def _answers_before(self, text: str, before: Item, item: Item) -> bool:
         """Whether an item is the answer of the one before it, which names what it is about."""
+        if before.answer is None and before.field is not None and item.answer is not None:
+            # "Edema:", and below it "Answer: no"
+            return (
+                item.field is None
+                and self._words.pure(text[slice(*item.answer)]) is not None
+                and _ANSWER_BELOW.fullmatch(text, before.field[1], item.start) is not None
+            )
         if before.answer is None or item.answer is None:
             return False
+        if before.field is None and (
+            item.field is None or ANSWERING.match(text[slice(*item.field)])
+        ):
+            named = text[before.start : before.end]
+            if LOOKED_FOR.match(named) and len(named.split()) <= _WORDS_IN_NAME + 2:
+                # "Check for edema. Result: none."
+                return self._words.pure(text[slice(*item.answer)]) is not None
         if before.field is not None and item.field is not None:
             # "name: edema", "present: no", as XML writes them
             return bool(
                 ANSWERING.match(text[slice(*item.field)].strip())
-                and NAMING.match(text[slice(*before.field)].strip())
+                and _NAMED.match(text[slice(*before.field)].strip())
             )
         if before.field is None and item.field is not None:
             # "Edema", and below it "status: absent"
@@ -348,31 +421,3 @@ class _State(NamedTuple):
     field: Place
     answer: Place
     ticked: bool
-
-
-class _Block(NamedTuple):
-    start: int
-    end: int
-    indent: int
-    marked: bool
-    named: bool
-    after_blank: bool
-    prose: bool
-
-
-class _Parent:
-    """A field whose answers stand on the lines below it."""
-
-    __slots__ = ("indent", "listed", "marked", "place", "used")
-
-    def __init__(self, place: Place, indent: int, marked: bool) -> None:
-        self.place, self.indent, self.marked = place, indent, marked
-        self.used = self.listed = False
-
-
-def _line_places(text: str, start: int, end: int) -> Iterator[Place]:
-    while start <= end:
-        stop = text.find("\n", start, end)
-        stop = end if stop < 0 else stop
-        yield start, stop
-        start = stop + 1

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from orapo.facts.forms.answers import AnswerWords
+from orapo.facts.forms.names import GROUP
 from orapo.facts.forms.rewriting import Rewriter, Rewritten, substituted
 from orapo.facts.forms.typography import HUMP
 
@@ -29,6 +30,7 @@ _TALK: Final = re.compile(
 _DOTS: Final = re.compile(
     r"(?<=[A-Za-z)])(?:\.{3,}[ \t]*(?=[A-Za-z])|\.{3}(?!\.)(?=[ \t]*(?:\n|\Z)))"
 )
+_SPACED_DOTS: Final = re.compile(r"[ \t]*(?:\.[ \t]){3,}\.?[ \t]*(?=[A-Za-z])")
 _HASHTAG: Final = re.compile(r"(?:(?<=\s)|(?<![\s\S]))#([A-Za-z][A-Za-z]+(?: [a-z]+)*)")
 _LOOK_BACK: Final = 40
 _TITLES: Final = "findings|impression|conclusion|indication|history|technique|comparison|lungs|heart|pleura|bones|mediastinum|lines"
@@ -64,11 +66,47 @@ def _as_mark(match: re.Match[str]) -> str:
     return f"{_COUNTED.index(match['number'].lower()) + 1}."
 
 
+_EXAMPLE: Final = re.compile(
+    r"(?:\b(?:for example|for instance|e\.g\.|example|sample|template)\b|\b(?:could|might|may) (?:say|read|write|state|look))"
+    r"[^.\n\"']{0,80}?[:,]?\s*(?P<mark>[\"'])(?=\w)[^\"\n]*?(?P=mark)(?!\w)",
+    re.IGNORECASE,
+)
+"""What is quoted as an example of a report, and not said of this film."""
+
+
+_FOUND: Final = (
+    r"(?:present|seen|identified|detected|found|noted|visible|evident|observed|demonstrated)"
+)
+_LEAD: Final = re.compile(
+    rf"""(?:(?<![^\n])|(?<=[.!?;][ ]))[ \t]*
+    (?:[^\n.:;,]{{0,60}}?\bnone\ of\ (?:these|those|the\ following|them)(?:\ [a-z]+)??\ (?P<none>(?:is|are|was|were)\ {_FOUND})\ *:
+      |(?:the\ )?(?:findings?|abnormalit(?:y|ies)|conditions?|labels?|patholog(?:y|ies))\ (?:that|which)\ (?:is|are|was|were|could\ be)
+       \ (?P<not>not\ )?(?P<said>{_FOUND}|absent|excluded|ruled\ out|negative|positive)
+       [ ,]*(?:includes?|are|is|comprise)[ ]?:?)
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+"""How a sentence begins that lists what is there, or what is not: "Findings that are absent include ..."."""
+
+
+def _lead(match: re.Match[str]) -> str:
+    """Return the name of a list."""
+    denied = match["none"] or match["not"]
+    if match["said"] is not None and not re.fullmatch(rf"{_FOUND}|positive", match["said"], re.I):
+        denied = not denied
+    return "Absent: " if denied else "Present: "
+
+
 _POLAR: Final = (
     r"(?:(?:pertinent |significant )?(?:findings? |abnormalities )?(?:present|absent|positives?|negatives?|not present|seen"
     r"|not seen|detected|not detected|identified|not identified|excluded|ruled out|unlikely|possible|uncertain)"
     r"|(?:present|absent|positive|negative) findings?|yes|no)"
 )
+_ICON: Final = re.compile(
+    rf"(?<![^\n])(?P<head>[ \t]*(?:\#{{1,6}}[ \t]+)?(?:\*\*)?)\[[ x]\][ \t]+(?=(?:\*\*)?{_POLAR}[ \t]*:?(?:\*\*)?:?[ \t]*(?:\n|\Z))",
+    re.IGNORECASE,
+)
+"""A tick or a cross before a heading, which says itself what it means: "[ ] Findings not present"."""
 _HEADING: Final = re.compile(
     rf"(?<![^\n])(?P<indent>[ \t]*)(?P<mark>(?:[-*+•]|\d{{1,2}}[.)])[ \t]+)?(?P<name>{_POLAR})(?=[ \t]*\n(?:[ \t]*\n)*"
     r"(?P<below>[ \t]*)(?P<entry>(?:[-*+•]|\d{1,2}[.)])[ \t]+)?\S)",
@@ -89,8 +127,20 @@ def unfolded(text: str, words: AnswerWords) -> Iterator[Rewritten]:
     if "?" in text and _TALK.search(text):
         yield (step := substituted(text, _TALK, lambda match: f"\nQ: {match['asked']}\nA:"))
         text = step.text
+    if ('"' in text or "'" in text) and _EXAMPLE.search(text):
+        yield (step := substituted(text, _EXAMPLE, lambda match: ""))
+        text = step.text
+    if "[" in text and _ICON.search(text):
+        yield (step := substituted(text, _ICON, lambda match: match["head"]))
+        text = step.text
+    if _LEAD.search(text):
+        yield (step := substituted(text, _LEAD, _lead))
+        text = step.text
     if DICTATED.search(text):
         yield (step := substituted(text, _SPOKEN, _as_mark))
+        text = step.text
+    if ". . ." in text and _SPACED_DOTS.search(text):
+        yield (step := substituted(text, _SPACED_DOTS, lambda match: " ... "))
         text = step.text
     if "..." in text and _DOTS.search(text):
         yield (step := _sentences(text, words))
@@ -135,7 +185,13 @@ def _headed(text: str) -> Rewritten:
         before = text[max(0, match.start() - _LOOK_BACK) : match.start()]
         if _ANSWERED.search(before) and not _SECTION.search(before):
             continue  # the answer of the line above it
-        if match["entry"] and (deeper > 0 or (deeper == 0 and not match["mark"])):
+        apart = not before or before.endswith(("\n\n", "\n \n"))
+        lists = not match["entry"] and apart and match.string[match.end("name") :][:1] == "\n"
+        lists = lists and deeper >= 0 and not match["mark"] and match["below"] is not None
+        grouped = lists and (
+            GROUP.match(match["name"]) or match["name"].lower() not in ("yes", "no")
+        )
+        if grouped or (match["entry"] and (deeper > 0 or (deeper == 0 and not match["mark"]))):
             writer.keep_to(match.end("name"))
             writer.put(":")
     return writer.finish()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import operator
 import re
 from typing import Final
 
 from orapo.facts.forms.answers import Answer, AnswerWords
-from orapo.facts.forms.items import SIDE, Place
+from orapo.facts.forms.items import ANSWERING, SIDE, Place
 from orapo.facts.forms.json_text import JSON, json_tokens, write_json
 from orapo.facts.forms.rewriting import Rewriter, Rewritten
 
@@ -15,6 +16,7 @@ MARKED: Final = re.compile(
     r"[{}\[|*`~#\\>]|\"[,;\t]\"|(?<!\w)_{1,2}(?=[A-Za-z])|---|===|___\n"
     r"|(?i:\b(?:status|present|presence|value|answer|result)[,;\t]\w)"
     r"|(?i:(?:finding|label|observation|name|condition|disease|pathology|abnormality)s?[,;\t]\w)"
+    r"|\n[^,\n]*(?:,(?:-?[01](?:\.0)?)?){2,}[ \t]*(?:\n|\Z)|\t\t"
     r"|\n[ \t]*(?:-?[01](?:\.0)?|[Yy]es|[Nn]o|[Tt]rue|[Ff]alse|(?i:present|absent|positive|negative|pos|neg|y|n))[ \t]*[,;\t]"
 )
 """A text in which this finds nothing is plain."""
@@ -24,9 +26,10 @@ _ROW: Final = re.compile(r"[ \t]*\|?(?=[^|\n]*\|)([^\n]*?)\|?[ \t]*$")
 _RULE: Final = re.compile(
     r"(?=.*(?:--|:-|-:))[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$"
 )
-_LINE: Final = re.compile(r"[ \t]*(?:[-=_*]{3,}|(?:[-*_] ){2,}[-*_])[ \t]*$")
+_LINE: Final = re.compile(r"[ \t]*(?:[-=_*]{3,}(?:[ \t]+[-=]{3,})*|(?:[-*_] ){2,}[-*_])[ \t]*$")
 _HEAD: Final = re.compile(r"[ \t]*(?:>[ \t]*)*(\#{1,6})[ \t]+")
 _BOLD: Final = re.compile(r"[ \t]*(?:\*\*|__)[^*_\n]+(?:\*\*|__)[ \t]*")
+_NUMBERED: Final = re.compile(r"[ \t]*(?:\*\*|__)?\d{1,2}[.)][ \t]+(?=[A-Za-z*_])")
 _QUOTE: Final = re.compile(r"[ \t]*(?:>[ \t]?)+")
 _MARKS: Final = re.compile(
     r"\*{1,3}(?=\S)|(?<=\S)\*{1,3}|__(?=[A-Za-z])|(?<=[A-Za-z.:)])__(?!_)|(?<![\w])_(?=[A-Za-z][^_\n]*[A-Za-z.]_(?!\w))|(?<=[A-Za-z.])_(?![\w])|~~[^~\n]*~~|`+|\\(?=[^\w\s])"
@@ -35,7 +38,12 @@ _BULLET: Final = re.compile(r"[ \t]*\*[ \t]")
 _STARRED: Final = re.compile(r"[ \t]*[*+] [^*\n]+ [*+] (?=\S)")
 _STAR: Final = re.compile(r" [*+] (?=\S)")
 _NUMBER: Final = re.compile(r"\d{0,3}[.)]?")
-_DELIMITED: Final = re.compile(r"[^,;\t\n]+(?:[,;\t][^,;\t\n]*)+")
+_DELIMITED: Final = re.compile(r"[^,;\t\n]*(?:[,;\t][^,;\t\n]*)+")
+_ROW_NAME: Final = re.compile(
+    r"(?:\W*\w*\d[\w./-]*\W*|status|answer|value|result|presence|prediction|predicted|label|present\??|patient(?: \w+)?|[\w/.-]+\.(?:png|jpe?g|dcm))\Z",
+    re.IGNORECASE,
+)
+"""What a row of nothing but answers is called: the study's number, or what they are."""
 _QUOTED: Final = re.compile(r'[ \t]*"[^"\n]*"(?:[,;\t]"[^"\n]*")+[ \t]*')
 _TITLE: Final = re.compile(r"[ \t]*\[{1,2}([A-Za-z][\w .-]{1,60})\]{1,2}[ \t]*")
 """The name of a section of INI and TOML."""
@@ -87,6 +95,8 @@ class _Lines:
 
     def __init__(self, writer: Rewriter, words: AnswerWords) -> None:
         self._writer, self._words = writer, words
+        self._titled = False
+        """Whether the line before was a title."""
 
     def write_to(self, end: int) -> None:
         """Write all lines up to a place."""
@@ -152,19 +162,30 @@ class _Lines:
 
     def _names_and_values(self, line: str, following: str) -> bool:
         names, values = (re.split(r"[,;\t]", each) for each in (line, following))
-        return (
-            len(names) == len(values) > 1
-            and all(self._words.pure(value) for value in values)
-            and not any(self._words.pure(name) for name in names)
-        )
+        if len(names) != len(values) or len(names) < 2 or any(map(self._words.pure, names)):
+            return False
+        if len(names) > 2 and _ROW_NAME.match(values[0].strip()) and all(names[1:]):
+            names, values = names[1:], values[1:]
+        answered = [self._words.pure(value) is not None for value in values]
+        empty = sum(not value.strip() for value in values) if len(names) > 2 else 0
+        return all(names) and any(answered) and sum(answered) + empty == len(values)
 
     def _titles(self, line: str, following: str) -> bool:
         """Whether a line is "label,value" above "Edema,0", or "value,label" above "0,Edema"."""
         titles, values = (re.split(r"[,;\t]", each) for each in (line, following))
         return len(titles) == len(values) > 1 and any(
             _HEADER_CELL.match(titles[name].strip()) is not None
-            and self._words.pure(values[value]) is not None
+            and (
+                self._words.pure(values[value]) is not None
+                or (not values[value].strip() and self._asks(titles[value]))
+            )
             for name, value in ((0, -1), (-1, 0), (1, -1))
+        )
+
+    def _asks(self, title: str) -> bool:
+        """Whether a column's name is an answer, or says that answers stand below it."""
+        return (
+            ANSWERING.match(title.strip(" ?*")) is not None or self._words.pure(title) is not None
         )
 
     def _heads(self, cells: list[Place], line: str, following: str) -> bool:
@@ -185,7 +206,14 @@ class _Lines:
             # "| Present | Absent |" above "| Edema | Fracture |"
             self._fields(header, cells)
             return
-        if header and len(header) == len(cells) > 1 and all(said):
+        row_name = header and len(cells) > 2 and _ROW_NAME.match(text[slice(*cells[0])])
+        blank = [cell[0] == cell[1] for cell in cells]
+        known = any(said[1:]) and all(map(operator.or_, map(bool, said[1:]), blank[1:]))
+        if row_name and not said[0] and not any(titles[1:]) and known:
+            cells, said, header = cells[1:], said[1:], header[1:] if header else None
+        full = all(one or cell[0] == cell[1] for one, cell in zip(said, cells, strict=True))
+        answered = all(said) or (full and not any(titles))
+        if header and len(header) == len(cells) > 1 and answered:
             # every column is a field: "| Edema | Effusion |" above "| no | yes |"
             self._fields(header, cells)
         elif header or (line.strip().startswith("|") and len(cells) <= 3):
@@ -229,6 +257,9 @@ class _Lines:
             if ticked or not answers:
                 writer.put(": " + (ticked[0] if len(ticked) == 1 else "n/a"))
                 return
+        if not answers and any(map(self._asks, names)):
+            writer.put(": n/a")  # "| Edema | |" below "| Finding | Present? |"
+            return
         written = 0
         for name, cell in itertools.zip_longest(names, cells[1:], fillvalue=None):
             if cell is None or cell not in answers:
@@ -261,8 +292,10 @@ class _Lines:
         """Write a line without its marks."""
         writer = self._writer
         if _FENCE.fullmatch(line) or _LINE.fullmatch(line):
-            writer.drop_to(stop)
+            writer.drop_to(stop + 1 if self._titled else stop)  # no empty line below its title
+            self._titled = False
             return
+        self._titled = False
         title = _TITLE.fullmatch(line)
         if title is not None:
             writer.drop_to(start + title.start(1) + title[1].rfind(".") + 1)
@@ -272,6 +305,8 @@ class _Lines:
         head = _HEAD.match(line)
         if head is not None:
             writer.drop_to(start + head.end())
+            if number := _NUMBERED.match(writer.source, writer.done, stop):
+                writer.drop_to(number.end())  # "### 2. Edema" is no entry of a list
             line = line.rstrip()
             closing = len(line) - len(line.rstrip("#"))
             self._unmarked(start + len(line) - closing)
@@ -285,10 +320,13 @@ class _Lines:
         quote = _QUOTE.match(line)
         if quote is not None:
             writer.drop_to(start + quote.end())
-        self._unmarked(stop)
         bold = _BOLD.fullmatch(line) and following.strip() and not _BOLD.fullmatch(following)
+        if bold and (number := _NUMBERED.match(writer.source, writer.done, stop)):
+            writer.drop_to(number.end())
+        self._unmarked(stop)
         if bold or (_underlined(line, following) and self._words.leading(line) is None):
             self._as_heading(line)
+            self._titled = True
 
     def _as_heading(self, line: str) -> None:
         """End a heading with a colon: what stands below it answers it."""

@@ -9,7 +9,9 @@ import re
 from typing import Final
 
 LISTED: Final = re.compile(
-    r"(?:please )?(?:evaluate|assess|check|screen|look|search|rule out|r/o)(?: for)?[\s:]*\Z"
+    r"(?:please |kindly )?(?:label|classify|grade|rate|report on|describe|mark|tick|select|choose|annotate|state|answer|decide|predict)(?: whether| if| for| on| each of| any of| one of| the presence of| from)*(?: the| these| this)?"
+    r"(?: following(?! is| are)| (?:following |given )?(?:findings?|labels?|conditions?|patholog(?:y|ies)|abnormalit(?:y|ies)|diseases?|options?|items?|classes|categories))(?: below)?[\s:]*\Z"
+    r"|(?:please )?(?:evaluate|assess|check|screen|look|search|rule out|r/o)(?: for)?[\s:]*\Z"
     r"|(?:the |all )?(?:[\w-]+ ){0,3}?(?:candidates|options|choices|classes|labels|categories|tasks|legend|prompt|vocabulary|schema"
     r"|ontology|codebook|key)(?: names?| list| set)?(?: considered| include| are| were| used| available| to choose from| of interest)*[\s:]*\Z"
     r"|(?:the following |these )?(?!diagnos)(?:[\w-]+ )?(?:were |are |was )?(?:considered|assessed|evaluated|checked|screened|looked for"
@@ -21,6 +23,28 @@ ASSERTED: Final = re.compile(
     r"\b(?:predict|assign|final|positive|detected|identified|output|present|selected)|\Alabels?\s*\Z",
     re.IGNORECASE,
 )
+LOOKED_FOR: Final = re.compile(
+    r"(?:(?:the )?(?:assessment|evaluation|detection|presence|status|result|answer|search|screen(?:ing)?|test(?:ing)?|review|label|finding)s? (?:of|for|regarding)"
+    r"|(?:now |i am |let me |let's )?(?:check|look|search|screen|test|evaluat|assess)(?:e|ing|ed|s)?(?: the (?:film|image|x-?ray|lungs?))?(?: for| whether there is)"
+    r"|(?:check|evaluat|assess)(?:e|ing|ed|s)?(?=\s)(?!\s+for)|with (?:regard|respect) to|regarding|as (?:for|to)|concerning)"
+    r"\s+(?!(?:the )?following|(?:the )?findings?\b|these\b|this\b)(?:(?:any|the|an?|possible|signs of|evidence of)\s+)*",
+    re.IGNORECASE,
+)
+"""How the name of what was looked for begins: "Assessment of edema: absent"."""
+LEGEND: Final = re.compile(
+    r"(?<!\w)(?:1|x|y|p|\+|\[x\]|✓)[ \t]*(?:=|:|means|for)[ \t]*(?:present|yes|positive|true|seen)\W{1,4}(?:and )?(?:0|n|a|-|\[ \]|\[\]|blank)[ \t]*(?:=|:|means|for)[ \t]*(?:absent|no|negative|false|not (?:present|seen))\b"
+    r"|(?<!\w)(?:0|n|a|-|\[ \])[ \t]*(?:=|:|means)[ \t]*(?:absent|no|negative|false|not (?:present|seen))\W{1,4}(?:and )?(?:1|x|y|p|\+|\[x\])[ \t]*(?:=|:|means)[ \t]*(?:present|yes|positive|true|seen)\b",
+    re.IGNORECASE,
+)
+"""The key of a template's answers: "1 = present, 0 = absent"."""
+GROUP: Final = re.compile(
+    r"(?:[a-z]+ )?(?:(?:positive|negative|present|absent|excluded|detected|identified) (?:findings?|abnormalities|labels?)"
+    r"|(?:findings?|abnormalities) (?:not )?(?:present|absent|seen|identified|detected|excluded|ruled out)|positives|negatives)\Z",
+    re.IGNORECASE,
+)
+"""Names that answer for a list, and never for the line above them: "Significant negatives"."""
+OPTIONS: Final = re.compile(r"\s*[(\[](?P<said>[^()\[\]]{1,50})[)\]]\s*\Z")
+"""What a name's answer may be, behind it: "Edema (yes/no)"."""
 REJECTED: Final = re.compile(
     r"(?<!not )(?<!not been )\b(?:excluded|rejected|ruled[- ]out|refuted|discarded|dismissed|denied|eliminated|negated)\b",
     re.IGNORECASE,

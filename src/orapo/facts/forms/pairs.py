@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from orapo.facts.forms.answers import AnswerWords
+from orapo.facts.forms.answers import Answer, AnswerWords
 from orapo.facts.forms.items import SIDE, Item, Place, stripped
+from orapo.facts.forms.names import GROUP, LISTED, LOOKED_FOR, OPTIONS
 
 _UNMARKED: Final = re.compile(
     r"[-–—\t]|  |[,;](?:[01]|0?\.\d+|true|false|yes|no|present|absent|positive|negative)[ \t]*(?:\n|\Z)|\b(?:no|yes|none|true|false|y|n|nil)[\s.,;]*(?:[;,]|\Z)",
@@ -38,7 +39,7 @@ _DASH: Final = re.compile(r"[ \t]+[-–—]+[ \t]+")
 _ALL_DENIED: Final = re.compile(
     r"(?P<mark>[ ]?[:,–—-])?[ ]+(?P<verb>(?:is|are|was|were|has been|have been|have all been|are all|were all|all)[ ]+)?"
     r"(?P<answer>(?:all |both )?(?:ruled out|excluded|absent|negative|negated|false"
-    r"|not (?:seen|present|identified|detected|found|visible|visualized|evident|noted)))[\s.!]*\Z"
+    r"|not(?: (?:seen|present|identified|detected|found|visible|visualized|evident|noted))?))[\s.!]*\Z"
 )
 """Behind a list of names: none of them is there."""
 _NAMES: Final = re.compile(r"[A-Za-z][A-Za-z,/&' -]{4,400}\Z")
@@ -48,6 +49,9 @@ _CLAUSE: Final = re.compile(
     re.IGNORECASE,
 )
 """What a list of mere names does not hold."""
+_NUMBERED: Final = re.compile(r"(?:p|prob|probability|likelihood|score)\.?", re.IGNORECASE)
+"""What a number is called that answers."""
+_PRESENT: Final = re.compile(r"\b(?:present|seen|identified|noted|visible|evident)[ ]?(?=;)")
 _LONGEST_LIST: Final = 450
 _LONGEST_LINE: Final = 120
 """Characters of a field without a colon, and of its answer."""
@@ -77,8 +81,27 @@ class Pairs:
         match = _field_at(text, start, end)
         if match is not None and ". " not in match["name"]:
             return True
+        ahead = _AHEAD.match(text, start, end)
+        if ahead is not None and self._answers_list(ahead[1]):
+            return True
         plain = _UNMARKED.search(text, start, end) is None
         return not plain and self._trailing(text, start, end) is not None
+
+    def about(self, text: str, start: int, end: int) -> Place:
+        """Return what a name is about: without how it was looked for, and without the answers to choose from."""
+        asked = None if LISTED.match(text, start, end) else LOOKED_FOR.match(text, start, end)
+        begin = start if asked is None or asked.end() >= end else asked.end()
+        options = OPTIONS.search(text, begin, end)
+        if options is not None and self._words.pure(options["said"]) is Answer.BLANK:
+            end = options.start()
+        while end > begin and text[end - 1] in " .":
+            end -= 1
+        return begin, end
+
+    def name(self, text: str, start: int, end: int) -> str | None:
+        """Return the name of the field that a line begins with."""
+        match = _field_at(text, start, end)
+        return None if match is None else match["name"].strip()
 
     def of_sentence(self, text: str, start: int, end: int) -> Iterator[Item]:
         """Yield what a sentence is: fields and answers, a question, or itself."""
@@ -97,8 +120,17 @@ class Pairs:
             if found:
                 yield from found
                 return
-        denied = self._denied(text, start, end)
+        part = text.rfind("; ", start, end)
+        denied = self._denied(text, start, end) or (
+            self._denied(
+                text, part + 2, end, fewest=1 if _PRESENT.search(text, start, part + 1) else 2
+            )
+            if part > 0
+            else None
+        )
         if denied is not None:
+            if denied.start > start:  # "Edema is present; fracture and effusion are not"
+                yield from self.of_sentence(text, start, part)
             yield denied
             return
         match = _field_at(text, start, end)
@@ -157,7 +189,7 @@ class Pairs:
                     yield Item(place[0], box.end(), place, box.span())
                 begin = box.end()
 
-    def _denied(self, text: str, start: int, end: int) -> Item | None:
+    def _denied(self, text: str, start: int, end: int, fewest: int = 2) -> Item | None:
         """Return the field of "Edema, fracture and effusion are ruled out", if it is mere names."""
         if end - start > _LONGEST_LIST:
             return None
@@ -166,12 +198,12 @@ class Pairs:
             return None
         names = text[start : match.start()]
         parts = [part.strip() for part in _PARTS.split(names) if part.strip()]
-        if len(parts) < 2 or not _NAMES.match(names) or _CLAUSE.search(names):
+        if len(parts) < fewest or not _NAMES.match(names) or _CLAUSE.search(names):
             return None
         plural = match["verb"] is not None and match["verb"].split()[0] not in ("is", "was", "has")
         several = match["answer"].startswith(("all ", "both "))
         titles = match["mark"] != "," and all(part[0].isupper() for part in parts)
-        if not (plural or several or titles):
+        if not (plural or several or titles or fewest == 1):
             return None
         return Item(start, end, (start, match.start()), match.span("answer"))
 
@@ -200,7 +232,7 @@ class Pairs:
 
     def _chain(self, text: str, match: re.Match[str], start: int, end: int) -> Iterator[Item]:
         """Yield the fields of one sentence ("Effusion: no, edema: yes")."""
-        field = subject = match.span("name")
+        field = subject = self.about(text, *match.span("name"))
         begin = match.end()
         while True:
             following = self._next_field(text, begin, end)
@@ -246,6 +278,8 @@ class Pairs:
             cut = begin + comma
         answer = stripped(text, begin, cut)
         name = stripped(text, cut, match.start())
+        if not text[begin : name[0]].strip() and _NUMBERED.fullmatch(text, *name):
+            return None  # "Edema: p = 0.97"
         if name[0] >= name[1] or len(text[slice(*name)].split()) > 5:
             return None
         return answer, name, match.end()
@@ -257,7 +291,7 @@ class Pairs:
             yield from columns
             return
         ahead = _AHEAD.match(text, start, end)
-        if ahead is not None and self._words.pure(ahead[1]) is not None:
+        if ahead is not None and self._answers_list(ahead[1]):
             yield Item(
                 start, end, ahead.span(1), stripped(text, ahead.end(), end)
             )  # "Absent - edema"
@@ -283,6 +317,12 @@ class Pairs:
                     (a, b, place or self._described(text, *stripped(text, a, b)))
                     for a, b, place in found
                 ]
+            remark = found[1:] and found[0][2] and not any(place for _, _, place in found[1:])
+            if remark and found[0][2] is not None and _DASH.search(text, start, found[0][1]):
+                # "Edema - no; the film is rotated": an answer, and a remark
+                yield Item(start, found[0][1] - 1, *found[0][2])
+                yield Item(found[1][0], end, None, stripped(text, found[1][0], end))
+                return
             if len(found) > 1 and all(place is not None for _, _, place in found):
                 for a, b, place in found:
                     if place is not None:
@@ -290,6 +330,10 @@ class Pairs:
                 return
         if whole is not None and "; " not in text[start : whole[0][1]]:
             yield Item(start, end, *whole)
+
+    def _answers_list(self, name: str) -> bool:
+        """Whether a name answers for what stands behind it: "Absent", "Significant negatives"."""
+        return self._words.pure(name) is not None or GROUP.match(name) is not None
 
     def _described(self, text: str, start: int, end: int) -> tuple[Place, Place] | None:
         """Return field and answer of a part with one dash between them, whatever it answers."""

@@ -67,6 +67,8 @@ _PERHAPS: Final = tuple(
         ),
         (("is false", "are false", "untrue", "is wrong", "not true", "not the case"), r"\b(?:this|above) (?:is|are) "),
         ((" period", "full stop", " colon "), DICTATED.pattern),
+        ((" include", " are "), r"(?:that|which) (?:is|are|was|were) (?:not )?[a-z]+(?: out)? (?:include|are|is)\b"),
+        ((" are not", " is not"), r"; [^.;]{3,300} (?:is|are) not(?:[.;]|\Z)"),
         (("-free",), r"[A-Za-z]{4,}-free\b"),
         (("(",), r"\([^()]{0,16}\)|\((?![^()]*\))"),
         (("+",), r"\+(?:ve\b|[A-Za-z])"),

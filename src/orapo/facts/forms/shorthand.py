@@ -12,14 +12,28 @@ from typing import Final
 
 from orapo.facts.forms.items import turned
 from orapo.facts.forms.rewriting import Rewritten, substituted
-from orapo.facts.forms.signs import SIGNED, empty_minus, signed
+from orapo.facts.forms.signs import SIGNED, empty_minus, same_sign, signed
 from orapo.facts.forms.typography import HUMP
 
 _BEGINS: Final = r"(?:(?<![^\n])|(?<=[,;] )|(?<=: )(?=[+-] ))[ \t]*"
 """A line, or an entry of a list within one."""
 _CHOICE: Final = r"(?:yes|no|y|n|present|absent|positive|negative|true|false|unknown|uncertain|n/a)"
+
+
+def _box(match: re.Match[str]) -> str:
+    """Return a box as it is written without padding."""
+    mark = next((group for group in match.groups() if group), " ")
+    left, right = match[0][0], match[0][-1]
+    return f"{left}{'x' if mark == '*' else mark}{right}"
+
+
+_SAID: Final = (
+    r"(?:(?:not |un)?(?:present|seen|detected|identified|found|observed|noted|confirmed)|absent|yes|no|true|false|positive"
+    r"|negative|pos|neg|excluded|unknown|uncertain|possible|n/a)"
+)
 _WORDS: Final = {"0": "no", "1": "yes"}
 """Numbers in brackets would begin the entries of a list."""
+_LETTERS: Final = {"y": "yes", "n": "no"}
 _COUNTED: Final = re.compile(r"(?<![^\n])([A-Za-z][A-Za-z /-]{2,40}) ([01])(?=[ \t]*(?:\n|\Z))")
 _SIGN_BEHIND: Final = re.compile(
     r"(?<=[A-Za-z)])([ \t]*[:=]?[ \t]*)(\+{1,3}|[-–—])(?=[ \t]*(?:[,;.|\n]|\Z))"
@@ -46,8 +60,62 @@ _RULES: Final[
 ] = (
     (  # "LungOpacity: yes"
         (":", "=", "|", "->"),
-        re.compile(r"\b(?:[A-Z][a-z]{2,}){2,}(?=[\"']?[ \t]*(?:[:=|]|->))"),
+        re.compile(
+            r"\b(?:[a-z]{3,}|[A-Z][a-z]{2,})(?:[A-Z][a-z]{2,})+(?=[\"']?[ \t]*(?:[:=|]|->))"
+        ),
         lambda match: HUMP.sub(" ", match[0]),
+    ),
+    (  # "(Edema . absent)", "(edema; definitely absent)", each on a line
+        (" . ", "; ", " = ", ": "),
+        re.compile(
+            rf"\(\s*([A-Za-z][^()\n.;:=|]{{2,60}}?)(?:\s+\.|;|:|\s*=)\s+((?:definitely |probably )?{_SAID})\s*\),?",
+            re.IGNORECASE,
+        ),
+        lambda match: f"\n{match[1]}: {match[2]}\n",
+    ),
+    (  # "absent(Edema)"
+        ("(",),
+        re.compile(
+            rf"(?<![^\s,;&])(?:not[_ ])?{_SAID}\((['\"]?)([A-Za-z][^()\n]{{2,60}})\1\)[.,;]?",
+            re.IGNORECASE,
+        ),
+        lambda match: f"\n{match[0][: match[0].index('(')]}: {match[2]}\n",
+    ),
+    (  # "Edema: {absent}"
+        ("{",),
+        re.compile(
+            r"(?<=[:=])([ \t]*)\{[ \t]*([A-Za-z][A-Za-z ]{0,30})[ \t]*\}(?=[ \t]*[.,;]?[ \t]*(?:\n|\Z))"
+        ),
+        lambda match: match[1] + match[2],
+    ),
+    (  # "Edema ==> no", "Edema --> no"
+        ("=>", "->", "=>>"),
+        re.compile(r"[ \t]*(?:={2,3}|-{2,3}|~)>+[ \t]*"),
+        lambda match: " -> ",
+    ),
+    (  # "no edema [SEP] effusion"
+        ("[", "<|"),
+        re.compile(r"[ \t]*(?:\[(?:SEP|CLS|PAD|EOS|BOS|NL|BR)\]|<\|[a-z_]+\|>)[ \t]*"),
+        lambda match: "\n",
+    ),
+    (  # "[ x ]", "[_]", "(*)"
+        ("[", "("),
+        re.compile(
+            r"\[(?:[ ]+([xX+-])[ ]*|([xX+-])[ ]+|[ ]{2,}|_{1,3}|(\*))\]|\((?:[ ]+([xX])[ ]*|([xX])[ ]+|[ ]{2,}|_{1,3}|(\*))\)"
+        ),
+        lambda match: _box(match),
+    ),
+    (  # a placeholder that was not filled
+        ("{{", "${"),
+        re.compile(r"\{\{[^{}\n]{0,60}\}\}|\$\{[^{}\n]{0,60}\}"),
+        lambda match: "n/a",
+    ),
+    (  # 'CONTAINS CODE: "Edema" = "Absent"'
+        ('" = "', '"="'),
+        re.compile(
+            r"(?<![^\n])[^\n\"]{0,60}\"([A-Za-z][^\"\n]{2,60})\"[ \t]*=[ \t]*\"([^\"\n]{1,60})\"[ \t]*(?=\n|\Z)"
+        ),
+        lambda match: f"{match[1]}: {match[2]}",
     ),
     (  # "('Edema', False)"
         ("('", '("', "( "),
@@ -68,6 +136,14 @@ _RULES: Final[
         ("[",),
         re.compile(
             rf"(?<=[:=?]) *(?:\[({_CHOICE})\] */? *{_CHOICE}|{_CHOICE} */? *\[({_CHOICE})\])(?!\w)",
+            re.IGNORECASE,
+        ),
+        lambda match: f" {match[1] or match[2]}",
+    ),
+    (  # "Effusion: **Yes** / No": or the one in bold type
+        ("**",),
+        re.compile(
+            rf"(?<=[:=?|]) *(?:\*\*({_CHOICE})\*\* *[/|] *{_CHOICE}|{_CHOICE} *[/|] *\*\*({_CHOICE})\*\*)(?![\w*])",
             re.IGNORECASE,
         ),
         lambda match: f" {match[1] or match[2]}",
@@ -104,13 +180,13 @@ _RULES: Final[
         re.compile(r"(?<=[A-Za-z] )\[([A-Za-z][A-Za-z ]{2,30}|no|[yn01])\]", re.IGNORECASE),
         lambda match: f"({_WORDS.get(match[1], match[1])})",
     ),
-    (  # "(absent) Edema"
-        ("(",),
+    (  # "(absent) Edema", "[N] Edema"
+        ("(", "["),
         re.compile(
-            r"(?<![^\n])[ \t]*(?:[-*][ \t]+)?\((yes|no|present|absent|positive|negative)\)[ \t]+(?=[A-Za-z])",
+            rf"(?<![^\n])[ \t]*(?:[-*][ \t]+|\d{{1,2}}[.)][ \t]+)?[(\[]({_SAID}|[YyNn])[)\]][ \t]*[:–—-]?[ \t]*(?=[A-Za-z])",
             re.IGNORECASE,
         ),
-        lambda match: f"{match[1]}: ",
+        lambda match: f"{_LETTERS.get(match[1].lower(), match[1])}: ",
     ),
     (  # "!Edema"
         ("!",),
@@ -155,6 +231,9 @@ def spelled_out(text: str) -> Iterator[Rewritten]:
     if ":" in text and (denials := empty_minus(text)) is not None:
         yield denials
         text = denials.text
+    if text.rstrip()[-1:] in "+-" and (fields := same_sign(text)) is not None:
+        yield fields
+        text = fields.text
     if _SLASHED.search(text) and not _SLASH_ANSWERS.search(text):
         yield (step := substituted(text, _SLASH, lambda match: "\n"))
         text = step.text

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from orapo.facts.forms.rewriting import Rewriter, Rewritten
+from orapo.facts.forms.rewriting import Rewriter, Rewritten, substituted
 
 SIGNED: Final = re.compile(
     r"(?<![^\s(/,;:|])[+-][A-Za-z]|\([+-]\)|[+-]\s?ve\b|\b(?:pos|neg)\b|\b(?:positive|negative) (?!for)",
@@ -44,6 +44,10 @@ _DENIES: Final = re.compile(r"(?:no|not|without|none)\b", re.IGNORECASE)
 _UNMET: Final = re.compile(
     r"(?<![^\n])[ \t]*(?:[-*][ \t]+)?[A-Za-z][^:\n]{1,60}:[ \t]*(-)[ \t]*(?=\n|\Z)"
 )
+_SAME_SIGN: Final = re.compile(
+    r"\s*(?:[A-Za-z][A-Za-z /]{1,60}[ \t](?P<sign>[+-])[ \t]*\n\s*)(?:[A-Za-z][A-Za-z /]{1,60}[ \t](?P=sign)[ \t]*(?:\n\s*|\Z))+"
+)
+_LAST_SIGN: Final = re.compile(r"[ \t]+([+-])(?=[ \t]*(?:\n|\Z))")
 _MET: Final = re.compile(r":[ \t]*[^\s-]|:[ \t]*-[ \t]*[^\s]")
 
 
@@ -75,6 +79,13 @@ def empty_minus(text: str) -> Rewritten | None:
         writer.keep_to(field.start(1))
         writer.put("(-)", field.end(1))
     return writer.finish()
+
+
+def same_sign(text: str) -> Rewritten | None:
+    """Return a text in which every line, and more than one, is a name and one and the same sign, as fields."""
+    if not _SAME_SIGN.fullmatch(text):
+        return None
+    return substituted(text, _LAST_SIGN, lambda match: f" ({match[1]})")
 
 
 def _line(writer: Rewriter, line: str, start: int) -> bool:

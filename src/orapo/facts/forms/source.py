@@ -8,6 +8,7 @@ from typing import Final
 from orapo.facts.fact import Sentence
 from orapo.facts.forms.answers import AnswerWords
 from orapo.facts.forms.documents import ESCAPED, EXPORTED, WRITTEN, exported, shown, unescaped
+from orapo.facts.forms.hl7 import MESSAGE, message
 from orapo.facts.forms.lines import unfolded
 from orapo.facts.forms.markup import MARKED, flatten
 from orapo.facts.forms.plain import ZERO
@@ -23,6 +24,9 @@ from orapo.facts.forms.typography import (
 )
 
 _SNAKE: Final = re.compile(r"(?<=[A-Za-z])_(?=[A-Za-z])")
+_TOKENS: Final = re.compile(r"\s*[a-z]+(?:_[a-z]+)*(?:[,;\s]+[a-z]+(?:_[a-z]+)*)+[.\s]*")
+_BETWEEN: Final = re.compile(r"[,;\s]+(?=[a-z])")
+"""A list of labels, each in one word, some of them denied: "no_edema, pleural_effusion"."""
 _WITH_ZERO: Final = re.compile(r"\b(?:[A-Za-z]+0)+[A-Za-z]*\b")
 _SPACED: Final = re.compile(r"\b([Nn])[ -]o (?=[A-Za-z])")
 
@@ -63,6 +67,8 @@ class Source:
             self._add(exported(self.text))
         if "&" in self.text and ESCAPED_TWICE.search(self.text):
             self._add(unescaped_twice(self.text))
+        if "OBX|" in self.text and MESSAGE.search(self.text):
+            self._add(message(self.text))
         if PLAIN.search(self.text):
             typed, self.disguised = clean(self.text, known)
             self._add(typed)
@@ -75,6 +81,8 @@ class Source:
         if "o " in self.text and _SPACED.search(self.text):
             self.disguised = True
             self._add(substituted(self.text, _SPACED, lambda match: f"{match[1]}o "))
+        if "no_" in self.text and _TOKENS.fullmatch(self.text):
+            self._add(substituted(self.text, _BETWEEN, lambda match: "\n"))
         if "_" in self.text:  # names of fields in JSON and YAML
             self.text = _SNAKE.sub(" ", self.text)
         for step in unfolded(self.text, words):

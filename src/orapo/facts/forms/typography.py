@@ -53,6 +53,7 @@ _OPENED_THOUGHT: Final = re.compile(rf"<(?:(?:{_THOUGHT})\b|unused94>)", re.IGNO
 _SEQUENCE: Final = re.compile(r"(?:\s|</?(?:s|pad|unk|mask)>)*<s>", re.IGNORECASE)
 """How a model's output begins where its tokenizer's marks were not taken off; HTML strikes out with it."""
 _ELEMENT: Final = re.compile(r"<[^<>]*>")
+_MORE_WORDS: Final = re.compile(r"(?: [A-Za-z]{2,}){1,4}")
 _ATTRIBUTE: Final = re.compile(r"([\w:.-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'<>]+))")
 _BOX_TYPE: Final = re.compile(r"\btype\s*=\s*[\"']?(?:checkbox|radio)\b", re.IGNORECASE)
 _CHECKED: Final = re.compile(r"\bchecked\b(?!\s*=\s*[\"']?(?:false|no|0)\b)", re.IGNORECASE)
@@ -63,7 +64,8 @@ _POLAR: Final = re.compile(
 """Elements that answer for those within them: ``<absent><finding>Edema</finding></absent>``."""
 HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 """Where the next word of a name in one word begins."""
-_TYPED: Final = re.compile(r"(?:type|class|text|display|concept)\Z", re.IGNORECASE)
+_DISPLAYED: Final = re.compile(r"display_?name\Z", re.IGNORECASE)
+_TYPED: Final = re.compile(r"(?:type|class|text|display|concept|code)\Z", re.IGNORECASE)
 """Attributes that name a finding where one answers."""
 _HEADED: Final = {
     **dict.fromkeys(("true", "yes", "1", "y", "affirmed", "pos", "+"), "Present"),
@@ -106,6 +108,10 @@ _RADIO: Final = re.compile(
 )
 """A round button before a choice: bullets have other words behind them."""
 _FILLED: Final = "●◉⦿⚫🔘"
+_CIRCLES: Final = "○◯⚪"
+_IN_BOX: Final = _TICKED + _CROSSED + _FILLED + _CIRCLES + "•·∙■▪"
+_IN_CELL: Final = re.compile(r"\|? ?[^\s\w|][ \ufe0f]*(?:\||(?=\n)|\Z)")
+_EMPTY: Final = re.compile(r"\[ \]|\( \)")
 _BULLETS: Final = "•·‣◦▪▫●○∙⁃■◆◇➢➤►▶★"
 _DOTS: Final = "·∙●○"
 """Bullets that a word may hold ("2·5")."""
@@ -171,6 +177,8 @@ def clean(text: str, known: Container[str]) -> tuple[Rewritten, bool]:
         kind = next(name for name in _KINDS if match[name] is not None)
         writer.keep_to(match.start())
         if kind == "foreign":
+            if _boxed(writer, match):
+                continue
             disguised |= _letters(writer, match, buttons)
         elif kind == "broken":
             _joined(writer, match, known)
@@ -218,6 +226,27 @@ def _compatible(char: str) -> str:
     if category in ("So", "Sk", "Co", "Cn", "Cs"):
         return " "
     return unicodedata.normalize("NFKC", char)
+
+
+def _boxed(writer: Rewriter, match: re.Match[str]) -> bool:
+    """Write a mark that stands alone in brackets as a box's ("[✓]", "(•)"); return whether it did."""
+    run, text = match.group().rstrip("\ufe0e\ufe0f"), writer.source
+    if len(run) != 1 or run not in _IN_BOX:
+        return False
+    before, behind = text[match.start() - 1 : match.start()], text[match.end() : match.end() + 1]
+    cell = run in _FILLED + _CIRCLES and _IN_CELL.match(text, max(0, match.start() - 2))
+    if cell:  # "| ● |", and in another row "| ○ |"
+        writer.put("[x]" if run in _FILLED else "[ ]", match.end())
+        return True
+    if before + behind not in ("[]", "()"):
+        return False
+    crossed = run in _CROSSED and run not in "☐□▢"
+    # beside empty boxes a cross is what ticks; beside ticks it is what denies
+    ticks = (
+        run in _TICKED or run in _FILLED + "•·∙■▪" or (crossed and _EMPTY.search(text) is not None)
+    )
+    writer.put("x" if ticks else " ", match.end())
+    return True
 
 
 def _letters(writer: Rewriter, match: re.Match[str], buttons: Container[int]) -> bool:
@@ -305,8 +334,10 @@ def _tag(writer: Rewriter, match: re.Match[str], groups: list[str]) -> None:
     end = match.end()
     if name in ("q", "a") and not closing and not match["attributes"].strip():
         writer.put("" if writer.ends_with("\n") else "\n", end)  # a question, an answer
-    elif name in _INLINE and not _answers(match["attributes"]):
+    elif name in _INLINE and not _answers(match["attributes"]) and not _names(match):
         writer.drop_to(end)
+    elif name == "br" and _in_row(writer.source, match.start()):
+        writer.put(" " if writer.source[match.start() - 1] in ".;:," else ", ", end)
     elif name in _CELLS:
         writer.put(" | ", end)
     elif name in _ITEMS:
@@ -331,6 +362,23 @@ def _tag(writer: Rewriter, match: re.Match[str], groups: list[str]) -> None:
         ):
             groups.append(name)
         _field(writer, match)
+
+
+def _names(match: re.Match[str]) -> bool:
+    """Whether an inline element has a name of a finding: a label's, or a code's in a CDA document."""
+    if "isplay" in match["attributes"]:
+        return any(_DISPLAYED.match(one[1]) for one in _ATTRIBUTE.finditer(match["attributes"]))
+    if match["element"].lower() != "label" or match.group().endswith("/>"):
+        return False
+    return any(
+        NAMING.match(one[1]) and not _TYPED.match(one[1])
+        for one in _ATTRIBUTE.finditer(match["attributes"])
+    )
+
+
+def _in_row(text: str, at: int) -> bool:
+    """Whether a place is within a row of a table, whose cells stand in one line."""
+    return text[text.rfind("\n", 0, at) + 1 : at].lstrip().startswith("|")
 
 
 def _answers(attributes: str, *, named: bool = True) -> bool:
@@ -366,6 +414,15 @@ def _field(writer: Rewriter, match: re.Match[str]) -> None:
         answered = turned(next(group for group in denial.groups()[1:] if group is not None))
     else:
         answered = ""
+    shown = next((one for one in said if _DISPLAYED.match(one[1])), None)
+    if shown is not None and asked is None and answer is None and denial is None:
+        # <code displayName="Edema"/><value displayName="Absent"/>
+        group = next(number for number in (2, 3, 4) if shown[number] is not None)
+        writer.put("name: " if match["element"].lower() == "code" else "value: ")
+        writer.drop_to(offset + shown.start(group))
+        writer.keep_to(offset + shown.end(group))
+        writer.put("\n", match.end())
+        return
     if asked is None and answered and not match.group().endswith("/>"):
         # <finding status="negative">Edema</finding>: the answer heads what it is said of
         writer.put(_HEADED.get(answered.lower(), answered) + ": ", match.end())
@@ -373,6 +430,8 @@ def _field(writer: Rewriter, match: re.Match[str]) -> None:
     if asked is None:
         writer.drop_to(start + 1)
         writer.put(match["element"].replace("_", " ").replace("-", " "), match.end("element"))
+        if _MORE_WORDS.fullmatch(match["attributes"]):  # "<Lung Opacity> yes": no XML, but a name
+            writer.keep_to(match.end("attributes"))
     else:
         group = next(number for number in (2, 3, 4) if asked[number] is not None)
         writer.drop_to(offset + asked.start(group))
