@@ -25,6 +25,12 @@ EXCEPTING: Final = frozenset(
 """Words that begin an exception."""
 _SIMPLY_DENIES: Final = frozenset(("no", "without", "negative"))
 _DEVICES: Final = ["support", "device"]
+_PARTS: Final = frozenset(
+    ("tip", "end", "course", "position", "portion", "termination", "margin", "border", "edge", "outline", "cause",
+     "etiology", "aetiology", "origin", "source", "extent", "exact", "hub", "sidehole", "port", "severity", "nature",
+     "acuity", "age", "chronicity", "location")
+)  # fmt: skip
+"""What "... of a finding" may be unseen or gone while the finding itself is there."""
 
 
 def is_presupposed(row: PhraseRow, opener: Item | None, item: Item) -> bool:
@@ -98,3 +104,48 @@ def is_device_behind_disease(
         return False  # "no edema, support devices": all of a kind is denied, as one is not
     last = drafts[-1:]
     return not (last and vocabulary.is_device(vocabulary.findings[last[0].finding]))
+
+
+def is_part_meant(row: PhraseRow, draft: Draft) -> bool:
+    """Whether what is said of a finding is said of a part of it: "the tip of the catheter is not seen".
+
+    Args:
+        row: The sentence.
+        draft: The finding.
+    """
+    tokens, articles = row.tokens, row.grammar.articles
+    at = draft.first - 1
+    steps = 0
+    while at >= 0 and steps < WINDOW and (tokens[at] in articles or _is_described(row, at)):
+        if tokens[at] == "of" and at and tokens[at - 1] in _PARTS:
+            return True
+        at -= 1
+        steps += 1
+    return False
+
+
+def _is_described(row: PhraseRow, at: int) -> bool:
+    """Whether a word says which one or where: "right", "large"."""
+    return any(item.first <= at <= item.last and item.kind in QUALIFIERS for item in row.items)
+
+
+def is_conditional(row: PhraseRow, opener: Item | None) -> bool:
+    """Whether "if" opened the scope: "if fever develops, consider pneumonia" is advice to its end.
+
+    Args:
+        row: The sentence.
+        opener: The cue that opened the scope.
+    """
+    return opener is not None and row.tokens[opener.first] == "if"
+
+
+def is_date(row: PhraseRow, item: Item) -> bool:
+    """Whether "may" is the month: a number stands beside it.
+
+    Args:
+        row: The sentence.
+        item: The word.
+    """
+    tokens = row.tokens
+    beside = (*tokens[max(0, item.first - 1) : item.first], *tokens[item.last + 1 :][:1])
+    return item.first == item.last and any(token.isdecimal() for token in beside)

@@ -32,7 +32,10 @@ from orapo.facts.language.phrases import (
 from orapo.facts.language.reach import (
     EXCEPTING,
     WINDOW,
+    is_conditional,
+    is_date,
     is_device_behind_disease,
+    is_part_meant,
     is_presupposed,
     is_sided_anew,
     stands_alone,
@@ -46,6 +49,7 @@ from orapo.facts.language.states import (
     Scope,
     Subject,
     measured_state,
+    speaks_of_all,
     state_structure,
 )
 from orapo.facts.language.vocabulary import Entry, Item, Vocabulary
@@ -77,6 +81,7 @@ class SentenceReader(PhraseRow):
         self.used = False  # a finding was read in this scope
         self.closed = False  # ... and a verb followed it
         self.link: Kind | None = None  # the connector since the last finding or structure
+        self.linked = -1  # its token
         self.after_verb = False
         self.last: Draft | None = None  # the last finding of the statement
         self.qualifiers: list[Item] = []
@@ -108,43 +113,21 @@ class SentenceReader(PhraseRow):
                 draft.dropped = True
 
     def _normal_alone(self) -> None:
-        """Read "Normal." and "Unremarkable." as of all that is on the film."""
+        """Read "Normal." and "There is no abnormality." as of all that is on the film."""
         finding = self.vocabulary.normal_finding
         last = self.prestates[-1] if self.prestates else None
         if last is None or finding is None or last[0].data != "normal" or last[1] is not None:
             return
         first = self.prestates[0][0].first
-        if last[0].last - first + 1 == len(self.tokens):
+        if speaks_of_all(self.tokens, first, last[0].last):
             self.states.append(Draft(finding, _ABSENT, first, last[0].last, -1))
-
-    def doubts_previous(self) -> bool:
-        """Whether the sentence takes back the one before it ("This may be artifact.")."""
-        return self.tokens[0] in self.grammar.pronouns and any(
-            item.kind is Kind.HEDGE_PREVIOUS for item in self.items
-        )
-
-    def denies_previous(self) -> bool:
-        """Whether the sentence denies what the one before it says ("This has cleared.")."""
-        return self.tokens[0] in self.grammar.pronouns and any(
-            item.kind in (Kind.DENY_PREVIOUS, Kind.DENY_EITHER) for item in self.items
-        )
-
-    def denies_all(self) -> bool:
-        """Whether the sentence denies all that was said before it ("None of these is present.")."""
-        return (
-            self.tokens[:2] == ["none", "of"]
-            and len(self.tokens) > 2
-            and (
-                self.tokens[2] in ("these", "those", "them") or self.tokens[2:4] == ["the", "above"]
-            )
-        )
 
     # Connectors and boundaries
 
     def _connector(self, index: int, item: Item) -> None:
         self._place_qualifiers()
         # ", and" is "and", ", or" is "or"
-        self.link = item.kind
+        self.link, self.linked = item.kind, item.first
         if item.kind is OR:
             self.chosen = True
         elif item.kind is WITH:
@@ -205,7 +188,7 @@ class SentenceReader(PhraseRow):
         if self.scope is not None and not self._ends_scope(index, scope):
             return
         word = self.tokens[item.first]
-        if word == "may" and self._is_date(item):
+        if word == "may" and is_date(self, item):
             return
         if word == "neither" and not _MOVED.isdisjoint(self.tokens):
             self.unchanged = self.neither = True  # "neither effusion has changed"
@@ -215,13 +198,6 @@ class SentenceReader(PhraseRow):
         self.opener = item
         self.after_verb = False
 
-    def _is_date(self, item: Item) -> bool:
-        beside = (
-            *self.tokens[max(0, item.first - 1) : item.first],
-            *self.tokens[item.last + 1 :][:1],
-        )
-        return item.first == item.last and any(token.isdecimal() for token in beside)
-
     def _ends_scope(self, index: int, new: Scope) -> bool:
         old = self.scope
         if new.denies and old is HEDGED:
@@ -229,7 +205,10 @@ class SentenceReader(PhraseRow):
         if new.silent:
             return True
         if old is not None and old.silent:
-            return self.link is not None or self.closed
+            if new.hedges and is_conditional(self, self.opener):
+                return False
+            behind = self.opener is None or self.linked > self.opener.first
+            return (self.link is not None and behind) or self.closed
         # "no suspicion for pneumonia", "without possible ..." stay denied
         return new is DENIED or self.closed or self._starts_anew(index)
 
@@ -249,10 +228,15 @@ class SentenceReader(PhraseRow):
         return bool(self.subject.structures and after) and after[0].kind is STATE
 
     def _cue_back(self, index: int, item: Item) -> None:
+        # in what a prior film showed, too: "... an effusion, which has resolved"
+        apart = self.scope is None or self.link is not None
         for draft in self._list_before():
             if item.kind in (Kind.DENY_PREVIOUS, Kind.DENY_EITHER):
-                if not (self.neither or self._of_the_other_side(draft)):
+                if not (
+                    self.neither or self._of_the_other_side(draft) or is_part_meant(self, draft)
+                ):
                     draft.polarity = _ABSENT
+                    draft.dropped = draft.dropped and not apart
             elif item.kind is Kind.NOT_STATED_PREVIOUS:
                 draft.dropped = self.some_dropped = True
             elif draft.polarity is _PRESENT:
