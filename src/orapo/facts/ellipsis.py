@@ -56,7 +56,7 @@ _AGAIN: Final = re.compile(
 """What is gone here and still there: "opacities have cleared on the right but persist on the left"."""
 _NOT_SO: Final = re.compile(
     r"\b(?:free of|clear of|without|no|not|spared)\b[^.;:]{0,60}?\b(?:but|while|whereas|unlike)"
-    r"(?: that (?:on|of|in))? the (?:left|right)(?: one| lung| side| base| apex)?(?P<not> (?:is|does|has|are|do) not)(?=\s*[.;,]|\Z)",
+    r"(?: that (?:on|of|in))? the (?:left|right)(?: one| lung| side| base| apex)?(?P<not> (?:is|does|has|are|do)(?: not)?)(?=\s*[.;,]|\Z)",
     re.IGNORECASE,
 )
 """A denial taken back for the other side: "the left lung is free of edema but the right is not"."""

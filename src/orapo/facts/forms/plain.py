@@ -78,7 +78,7 @@ _PERHAPS: Final = tuple(
             r"(?:but|and) (?:still |now )?(?:persist|remain|linger|reappear|(?:is|are|has|have) (?:still|again|re|persist|present"
             r"|unchanged|larger|increased))",
         ),
-        (("but the ", "while the ", "whereas the "), r"(?:left|right)(?: \w+)? (?:is|does|has|are|do) not[.,;]"),
+        (("but the ", "while the ", "whereas the "), r"(?:left|right)(?: \w+)? (?:is|does|has|are|do)(?: not)?[.,;]"),
         (_EXCEPT, r"(?:known|old|healed|chronic|previous|prior|existing|same) ones?\b|(?:those|that) \w+"),
         ((" and no", " but no"), r" (?:and|but) (?:no|not) (?:left|right)"),
         ((", no left", ", no right"), r"(?:left|right)(?:[- ]sided)?, no (?:left|right)"),

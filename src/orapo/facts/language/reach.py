@@ -23,6 +23,9 @@ EXCEPTING: Final = frozenset(
     ("except", "excepting", "exception", "apart", "aside", "other", "besides", "save")
 )
 """Words that begin an exception."""
+_NOW: Final = frozenset(
+    ("is", "are", "has", "have", "persist", "persists", "remain", "remains", "continue")
+)
 _SIMPLY_DENIES: Final = frozenset(("no", "without", "negative"))
 _DEVICES: Final = ["support", "device"]
 _PARTS: Final = frozenset(
@@ -47,6 +50,9 @@ def is_presupposed(row: PhraseRow, opener: Item | None, item: Item) -> bool:
     if opener is None:
         return False
     tokens = row.tokens
+    if tokens[opener.first] == "none" and opener.last > opener.first:
+        # "none of the small nodules is calcified", not "none of the lungs shows a nodule"
+        return all(_is_described(row, at) for at in range(opener.last + 1, item.first))
     for at in range(item.first - 1, max(opener.last + 1, item.first - WINDOW), -1):
         token = tokens[at]
         if token in _DEFINITE:
@@ -136,7 +142,18 @@ def is_conditional(row: PhraseRow, opener: Item | None) -> bool:
         row: The sentence.
         opener: The cue that opened the scope.
     """
-    return opener is not None and row.tokens[opener.first] == "if"
+    return row.tokens[0] == "if" or (opener is not None and row.tokens[opener.first] == "if")
+
+
+def goes_on(row: PhraseRow, item: Item) -> bool:
+    """Whether "which" says of what a prior film showed how it is now: "..., which is unchanged".
+
+    Args:
+        row: The sentence.
+        item: The phrase that begins the clause.
+    """
+    behind = row.tokens[item.last + 1 : item.last + 2]
+    return row.tokens[item.first] == "which" and not _NOW.isdisjoint(behind)
 
 
 def is_date(row: PhraseRow, item: Item) -> bool:

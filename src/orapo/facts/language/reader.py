@@ -32,6 +32,7 @@ from orapo.facts.language.phrases import (
 from orapo.facts.language.reach import (
     EXCEPTING,
     WINDOW,
+    goes_on,
     is_conditional,
     is_date,
     is_device_behind_disease,
@@ -147,6 +148,8 @@ class SentenceReader(PhraseRow):
     def _boundary(self, index: int, item: Item) -> None:
         self._place_qualifiers()
         self._open(None)
+        if self.drafts and self.drafts[-1].dropped and goes_on(self, item):
+            self.drafts[-1].dropped = False
         self.turns = True
         self.boundary = index
         self.link = None
