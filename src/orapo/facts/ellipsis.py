@@ -48,9 +48,10 @@ _KNOWN: Final = re.compile(
 """An exception that a pronoun names: "no fractures other than those already known"."""
 _AGAIN: Final = re.compile(
     r"\b(?:resolved|cleared|gone|disappeared|vanished|drained|absent|(?:not|no longer) (?:seen|present|visible|evident))\b"
-    r"[^.;:]{0,60}?(?:\bbut|\band|\byet|\bthough)(?P<also> still| now| then| since)?"
+    r"[^.;:]{0,60}?\b(?:but|and|yet|though)"
     r"(?=(?: still| now| since)? (?:persists?|remains?|lingers?|reappears?|(?:is|are|has|have) "
-    r"(?:still|again|recurred|returned|reappeared|re-?accumulated|persisted|present|unchanged|larger|increased)))",
+    r"(?:still|again|recurred|returned|reappeared|re-?accumulated|persisted|present|unchanged|larger|increased)"
+    r"|(?:decreased|increased|persisted|worsened|improved) (?:on|in|at|over)\b))",
     re.IGNORECASE,
 )
 """What is gone here and still there: "opacities have cleared on the right but persist on the left"."""

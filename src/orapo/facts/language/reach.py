@@ -120,6 +120,8 @@ def is_part_meant(row: PhraseRow, draft: Draft) -> bool:
         draft: The finding.
     """
     tokens, articles = row.tokens, row.grammar.articles
+    if tokens[draft.last] == "tip":
+        return True  # "the catheter tip is not seen"
     at = draft.first - 1
     steps = 0
     while at >= 0 and steps < WINDOW and (tokens[at] in articles or _is_described(row, at)):
