@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from orapo.facts.language.phrases import COMMA, LONGEST_LIST, QUALIFIERS, STRUCTURE, VERB, PhraseRow
+from orapo.facts.language.schema import Finding
 from orapo.facts.language.states import Draft
 from orapo.facts.language.vocabulary import Item, Vocabulary
 
@@ -26,6 +27,8 @@ EXCEPTING: Final = frozenset(
 _NOW: Final = frozenset(
     ("is", "are", "has", "have", "persist", "persists", "remain", "remains", "continue")
 )
+_BE: Final = frozenset(("is", "are", "was", "were", "isn't", "aren't"))
+_SEEN: Final = frozenset(("seen", "present", "visible", "noted", "identified", "evident"))
 _SIMPLY_DENIES: Final = frozenset(("no", "without", "negative"))
 _DEVICES: Final = ["support", "device"]
 _PARTS: Final = frozenset(
@@ -145,6 +148,37 @@ def is_conditional(row: PhraseRow, opener: Item | None) -> bool:
         opener: The cue that opened the scope.
     """
     return row.tokens[0] == "if" or (opener is not None and row.tokens[opener.first] == "if")
+
+
+def ends_denied(row: PhraseRow, item: Item) -> bool:
+    """Whether a denial ends a sentence that says of something else that it is seen ("A is seen, B is not").
+
+    Args:
+        row: The sentence.
+        item: The denial.
+    """
+    tokens = row.tokens
+    return (
+        item.last + 1 == len(tokens)
+        and tokens[item.first] in _BE
+        and not _SEEN.isdisjoint(tokens[: item.first])
+    )
+
+
+def is_advised(
+    row: PhraseRow, vocabulary: Vocabulary, opener: Item | None, finding: Finding | None
+) -> bool:
+    """Whether a device is only proposed: "consider chest tube placement".
+
+    Args:
+        row: The sentence.
+        vocabulary: The compiled lexicon.
+        opener: The cue of the doubt that the device is in.
+        finding: What is named.
+    """
+    if opener is None or finding is None:
+        return False
+    return row.tokens[opener.first] == "consider" and vocabulary.is_device(finding)
 
 
 def goes_on(row: PhraseRow, item: Item) -> bool:

@@ -32,7 +32,9 @@ from orapo.facts.language.phrases import (
 from orapo.facts.language.reach import (
     EXCEPTING,
     WINDOW,
+    ends_denied,
     goes_on,
+    is_advised,
     is_conditional,
     is_date,
     is_device_behind_disease,
@@ -188,6 +190,9 @@ class SentenceReader(PhraseRow):
 
     def _cue(self, index: int, item: Item) -> None:
         scope = _SCOPES.get(item.kind, NOT_STATED)
+        if scope.denies and ends_denied(self, item):
+            self._deny_back()
+            return
         if self.scope is not None and not self._ends_scope(index, scope):
             return
         word = self.tokens[item.first]
@@ -231,20 +236,23 @@ class SentenceReader(PhraseRow):
         return bool(self.subject.structures and after) and after[0].kind is STATE
 
     def _cue_back(self, index: int, item: Item) -> None:
+        if item.kind in (Kind.DENY_PREVIOUS, Kind.DENY_EITHER):
+            self._deny_back()
+        else:
+            for draft in self._list_before():
+                if item.kind is Kind.NOT_STATED_PREVIOUS:
+                    draft.dropped = self.some_dropped = True
+                elif draft.polarity is _PRESENT:
+                    draft.polarity = _UNCERTAIN
+        self._verb(index, item)
+
+    def _deny_back(self) -> None:
         # in what a prior film showed, too: "... an effusion, which has resolved"
         apart = self.scope is None or self.link is not None
         for draft in self._list_before():
-            if item.kind in (Kind.DENY_PREVIOUS, Kind.DENY_EITHER):
-                if not (
-                    self.neither or self._of_the_other_side(draft) or is_part_meant(self, draft)
-                ):
-                    draft.polarity = _ABSENT
-                    draft.dropped = draft.dropped and not apart
-            elif item.kind is Kind.NOT_STATED_PREVIOUS:
-                draft.dropped = self.some_dropped = True
-            elif draft.polarity is _PRESENT:
-                draft.polarity = _UNCERTAIN
-        self._verb(index, item)
+            if not (self.neither or self._of_the_other_side(draft) or is_part_meant(self, draft)):
+                draft.polarity = _ABSENT
+                draft.dropped = draft.dropped and not apart
 
     def _of_the_other_side(self, draft: Draft) -> bool:
         """Whether the words since a finding name the other side ("... left; on the right it has")."""
@@ -292,6 +300,8 @@ class SentenceReader(PhraseRow):
         if self.after_verb and self.subject.structures and not self.subject.states:
             self.subject = Subject()  # "the lungs show ..."
         finding = self._resolved(index, item)
+        if self.scope is HEDGED and is_advised(self, self.vocabulary, self.opener, finding):
+            self.scope = NOT_STATED
         self.used = True
         self.prestates = []
         if finding is not None and self.scope is not None and self.scope.silent:
