@@ -39,7 +39,7 @@ _PARTS: Final = frozenset(
 """What "... of a finding" may be unseen or gone while the finding itself is there."""
 
 
-def is_presupposed(row: PhraseRow, opener: Item | None, item: Item) -> bool:
+def is_presupposed(row: PhraseRow, opener: Item | None, index: int) -> bool:
     """Whether what is denied is something about this finding: "no callus around the fracture".
 
     Then the article stands before it, and what is denied before that; "no evidence of the" and
@@ -48,14 +48,17 @@ def is_presupposed(row: PhraseRow, opener: Item | None, item: Item) -> bool:
     Args:
         row: The sentence.
         opener: The cue that opened the denial.
-        item: The finding.
+        index: Of the finding.
     """
     if opener is None:
         return False
-    tokens = row.tokens
+    tokens, item = row.tokens, row.items[index]
     if tokens[opener.first] == "none" and opener.last > opener.first:
         # "none of the small nodules is calcified", not "none of the lungs shows a nodule"
-        return all(_is_described(row, at) for at in range(opener.last + 1, item.first))
+        beside = row.items[max(0, index - WINDOW) : index]
+        return item.first - opener.last <= WINDOW and all(
+            _is_described(beside, at) for at in range(opener.last + 1, item.first)
+        )
     for at in range(item.first - 1, max(opener.last + 1, item.first - WINDOW), -1):
         token = tokens[at]
         if token in _DEFINITE:
@@ -125,19 +128,18 @@ def is_part_meant(row: PhraseRow, draft: Draft) -> bool:
     tokens, articles = row.tokens, row.grammar.articles
     if tokens[draft.last] == "tip":
         return True  # "the catheter tip is not seen"
-    at = draft.first - 1
-    steps = 0
-    while at >= 0 and steps < WINDOW and (tokens[at] in articles or _is_described(row, at)):
-        if tokens[at] == "of" and at and tokens[at - 1] in _PARTS:
+    beside = row.items[max(0, draft.item - WINDOW) : draft.item]
+    for at in range(draft.first - 1, max(0, draft.first - 1 - WINDOW), -1):
+        if tokens[at] not in articles and not _is_described(beside, at):
+            return False
+        if tokens[at] == "of" and tokens[at - 1] in _PARTS:
             return True
-        at -= 1
-        steps += 1
     return False
 
 
-def _is_described(row: PhraseRow, at: int) -> bool:
+def _is_described(beside: Sequence[Item], at: int) -> bool:
     """Whether a word says which one or where: "right", "large"."""
-    return any(item.first <= at <= item.last and item.kind in QUALIFIERS for item in row.items)
+    return any(item.first <= at <= item.last and item.kind in QUALIFIERS for item in beside)
 
 
 def is_conditional(row: PhraseRow, opener: Item | None) -> bool:

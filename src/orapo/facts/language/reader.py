@@ -293,7 +293,7 @@ class SentenceReader(PhraseRow):
             self.scope is DENIED
             and (
                 (self.used and self._says_its_own(index, item))
-                or is_presupposed(self, self.opener, item)
+                or is_presupposed(self, self.opener, index)
             )
         ):
             self._open(None)
