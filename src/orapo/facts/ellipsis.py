@@ -7,9 +7,11 @@ named elsewhere, and put in its place before the sentence is read.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
+from orapo.facts.forms.answers import Answer
 from orapo.facts.forms.items import Place
 from orapo.facts.language.extraction import lower
 from orapo.facts.language.schema import TOKEN, Kind
@@ -37,15 +39,75 @@ _SIZED: Final = re.compile(
     re.IGNORECASE,
 )
 """An exception without its finding: "no effusion except a trace on the left"."""
+_KNOWN: Final = re.compile(
+    r"\b(?:(?:except|other than|besides|apart from|aside from|save)(?: for)?|but for),? (?:the )?"
+    r"(?:(?:known|old|healed|chronic|previous|prior|previously \w+|existing|same) ones?"
+    r"|(?:those|that)(?= (?:already|previously|known|seen|noted|described|mentioned|on|in|at|of)\b))",
+    re.IGNORECASE,
+)
+"""An exception that a pronoun names: "no fractures other than those already known"."""
+_AGAIN: Final = re.compile(
+    r"\b(?:resolved|cleared|gone|disappeared|vanished|drained|absent|(?:not|no longer) (?:seen|present|visible|evident))\b"
+    r"[^.;:]{0,60}?\b(?:but|and|yet|though)"
+    r"(?=(?: still| now| since)? (?:persists?|remains?|lingers?|reappears?|(?:is|are|has|have) "
+    r"(?:still|again|recurred|returned|reappeared|re-?accumulated|persisted|present|unchanged|larger|increased)"
+    r"|(?:decreased|increased|persisted|worsened|improved) (?:on|in|at|over)\b))",
+    re.IGNORECASE,
+)
+"""What is gone here and still there: "opacities have cleared on the right but persist on the left"."""
+_NOT_SO: Final = re.compile(
+    r"\b(?:free of|clear of|without|no|not|spared)\b[^.;:]{0,60}?\b(?:but|while|whereas|unlike)"
+    r"(?: that (?:on|of|in))? the (?:left|right)(?: one| lung| side| base| apex)?(?P<not> (?:is|does|has|are|do)(?: not)?)(?=\s*[.;,]|\Z)",
+    re.IGNORECASE,
+)
+"""A denial taken back for the other side: "the left lung is free of edema but the right is not"."""
+_NONE_THERE: Final = re.compile(
+    r"\b(?:on|at|in) the (?:left|right)(?: side| lung| base| apex)?,? (?:there (?:is|are) )?none(?=\s*(?:[.;,]|\Z))",
+    re.IGNORECASE,
+)
+"""A denial behind its side: "a small effusion on the left, on the right none"."""
 _NONE: Final = re.compile(r"(?:\b(?:but|and)|[,;])\s+none(?=\s+(?:on|at|in)\b)", re.IGNORECASE)
 """A denial without its finding: "effusion on the left but none on the right"."""
 
 
 _HINTS: Final = (
     *(" one", "none", "left", "right", " l ", " r ", "except", "other than", "besides", "apart", "aside", "save", "but for"),
+    *("resolved", "cleared", "gone", "disappeared", "vanished", "drained", "absent", "but"),
     *("trace", "tiny", "small", "minimal", "mild", "moderate", "large", "area", "focus", "pocket", "patch", "sliver", "rim"),
 )  # fmt: skip
 """A sentence without any of these leaves nothing out."""
+
+
+_POINTS_BACK: Final = re.compile(
+    r"\b(?:it|this|that|these|those|them|any)(?: findings?)?\s*(?:[.;,]|\Z|\b(?:in|on|here|today|is|are|has|have)\b)",
+    re.IGNORECASE,
+)
+"""A pronoun that an answer has for what it answers: "The image does not show any evidence of this."."""
+_FINE: Final = re.compile(r"\b(?:normal|clear|unremarkable|intact|free|limits?)\b", re.IGNORECASE)
+_NAMES: Final = frozenset(
+    (Kind.FINDING, Kind.STRUCTURE, Kind.NOT_STATED_NEXT, Kind.NOT_STATED_SENTENCE)
+)
+_DENIES: Final = frozenset((Kind.DENY_NEXT, Kind.DENY_PREVIOUS, Kind.DENY_EITHER))
+_DOUBTS: Final = frozenset((Kind.HEDGE_NEXT, Kind.HEDGE_PREVIOUS, Kind.HEDGE_EITHER))
+
+
+def answered_by_pronoun(said: str, kinds: Sequence[Kind]) -> Answer | None:
+    """Return what an answer says of what "it" or "this" means in it; None if that is not told so.
+
+    Args:
+        said: The answer ("I do not see it.", "It has not changed.").
+        kinds: Of its phrases.
+    """
+    pronoun = _POINTS_BACK.search(said)
+    if pronoun is None or not _NAMES.isdisjoint(kinds):
+        return None
+    unchanged = Kind.NEUTRAL in kinds
+    if not unchanged and not _DENIES.isdisjoint(kinds):
+        return Answer.DENIED
+    if not unchanged and not _DOUBTS.isdisjoint(kinds):
+        return Answer.DOUBTED
+    told = unchanged or Kind.STATE in kinds  # "It has not changed.", "It is stable."
+    return Answer.AFFIRMED if told and not pronoun.start() and not _FINE.search(said) else None
 
 
 def completed_sentence(
@@ -79,11 +141,19 @@ def completed_sentence(
         named = named_in(start, sized.start(), last=True)
         if named is not None:
             return (start, sized.end()), named, (sized.end(), end)
-    none = _NONE.search(text, start, end)
-    if none is not None:
-        named = named_in(start, none.start(), last=True)
+    for pattern in (_KNOWN, _AGAIN, _NONE, _NONE_THERE):
+        left_out = pattern.search(text, start, end)
+        if left_out is not None:
+            named = named_in(start, left_out.start(), last=True)
+            if named is None and pattern is _AGAIN:
+                named = named_in(start, left_out.end(), last=True)
+            if named is not None:
+                return (start, left_out.end()), named, (left_out.end(), end)
+    otherwise = _NOT_SO.search(text, start, end)
+    if otherwise is not None:
+        named = named_in(start, otherwise.end(), last=True)
         if named is not None:
-            return (start, none.end()), named, (none.end(), end)
+            return (start, otherwise.start("not")), named, (otherwise.end(), end)
     side = _SIDE.search(text, start, end)
     if side is not None:
         named = named_in(start, side.start(), last=True)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from orapo.facts.ellipsis import completed_sentence
+from orapo.facts.ellipsis import answered_by_pronoun, completed_sentence
 from orapo.facts.forms.answers import Answer
 from orapo.facts.forms.items import Item, Place
 from orapo.facts.forms.names import (
@@ -31,7 +31,10 @@ from orapo.facts.passages import Passage
 
 _CLAUSE: Final = re.compile(r"[,;(]|\s(?:with|but|and|which|however)\s|\s[-–—]\s|\.\s")
 """Ends an answer's first words."""
-_MAINLY: Final = frozenset(("only", "just", "mainly", "mostly", "predominantly", "more"))
+_MAINLY: Final = frozenset(
+    ("only", "just", "mainly", "mostly", "predominantly", "more", "nondisplaced", "undisplaced", "displaced", "comminuted",
+     "loculated", "layering", "spiculated", "interstitial", "alveolar", "subsegmental", "compressive", "tension")
+)  # fmt: skip
 _PARTS: Final = re.compile(r"[,;]|\b(?:but|and|though)\b", re.IGNORECASE)
 _DENYING: Final = frozenset((Kind.DENY_NEXT, Kind.DENY_PREVIOUS, Kind.DENY_EITHER))
 _HEDGING: Final = frozenset((Kind.HEDGE_NEXT, Kind.HEDGE_PREVIOUS, Kind.HEDGE_EITHER))
@@ -295,7 +298,10 @@ class FieldReader:
             else:
                 yield Passage(start, end, (answer,), How.STATED)
             return
-        if not asked.silent and _PREDICATE.match(said):
+        meant = None if asked.silent else answered_by_pronoun(said, self._kinds(said))
+        if meant is not None:
+            yield self._decided(item, field, answer, meant, asked)
+        elif not asked.silent and _PREDICATE.match(said):
             yield Passage(start, end, (field, answer), How.JOINED)  # "Effusion: has increased"
         elif _CHANGING.match(name) and not asked.silent:
             yield Passage(start, field[1], (field,), How.STATED)
@@ -383,9 +389,13 @@ class FieldReader:
         if _MEASURE.match(said):
             return True
         tokens = self._vocabulary.canonical_forms(TOKEN.findall(lower(said)))
+        if tokens and tokens[0] in _MAINLY and "," in tokens[:2]:
+            tokens.remove(",")  # "loculated, on the right"
         items = self._vocabulary.find(tokens)
         articles = self._vocabulary.grammar.articles | self._vocabulary.grammar.prepositions
         ahead = len(tokens) if not items else items[0].first
+        if tokens and not items:
+            return _MAINLY.issuperset(tokens)  # "loculated"
         return (
             bool(items)
             and not any(item.kind is Kind.VERB for item in items)

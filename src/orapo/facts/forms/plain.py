@@ -73,6 +73,17 @@ _PERHAPS: Final = tuple(
         (("(",), r"\([^()]{0,16}\)|\((?![^()]*\))"),
         (("+",), r"\+(?:ve\b|[A-Za-z])"),
         ((" one",), r" one (?:on|in|at|is|remains|persists|has)\b| one[.,;]"),
+        (
+            (*(f"{link} {verb} " for link in ("but", "and") for verb in (
+                "persist", "persists", "remain", "remains", "is", "are", "has", "have", "still", "now", "linger", "lingers",
+                "decreased", "increased", "persisted", "worsened", "improved")),
+             "but persists.", "but persist.", "but remains.", "and persists.", "and remains."),
+            r"\b(?:[Rr]esolved|[Cc]leared|gone|disappeared|vanished|drained|absent|not seen|not present|no longer)\b.{0,70}"
+            r"(?:but|and) (?:still |now )?(?:persist|remain|linger|reappear|(?:is|are|has|have) (?:still|again|re|persist|present"
+            r"|unchanged|larger|increased)|(?:decreased|increased|persisted|worsened|improved) (?:on|in|at|over)\b)",
+        ),
+        (("but the ", "while the ", "whereas the "), r"(?:left|right)(?: \w+)? (?:is|does|has|are|do)(?: not)?[.,;]"),
+        (_EXCEPT, r"(?:known|old|healed|chronic|previous|prior|existing|same) ones?\b|(?:those|that) \w+"),
         ((" and no", " but no"), r" (?:and|but) (?:no|not) (?:left|right)"),
         ((", no left", ", no right"), r"(?:left|right)(?:[- ]sided)?, no (?:left|right)"),
         ((" none on", " none at", " none in"), r"(?:and|but|[,;]) none (?:on|at|in)"),

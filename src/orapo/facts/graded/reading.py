@@ -246,7 +246,7 @@ class GradedReader:
 def _is_there(fact: Fact, text: str, start: int, end: int) -> bool:
     """Whether a fact that labels take for absent or doubtful is there, for the graded score."""
     if fact.polarity is Polarity.ABSENT:
-        still = _MOVED if fact.finding == "line or tube" else _LESS
+        still = _MOVED if fact.finding in ("line or tube", "line") else _LESS
         return still.match(text, end) is not None
     return (
         fact.polarity is Polarity.UNCERTAIN

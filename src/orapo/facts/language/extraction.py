@@ -10,6 +10,7 @@ from orapo.facts.fact import Polarity
 from orapo.facts.labelling import stronger
 from orapo.facts.language.english import is_english
 from orapo.facts.language.phrases import WITH
+from orapo.facts.language.pointing import denies_all, denies_previous, doubts_previous
 from orapo.facts.language.reach import EXCEPTING
 from orapo.facts.language.reader import SentenceReader
 from orapo.facts.language.schema import TOKEN, Kind
@@ -278,9 +279,9 @@ def _read(text: str, vocabulary: Vocabulary, how: How, but: frozenset[str] = fro
         tokens,
         items,
         drafts,
-        reader.doubts_previous(),
-        reader.denies_previous(),
-        reader.denies_all(),
+        doubts_previous(reader),
+        denies_previous(reader),
+        denies_all(reader),
     )
 
 

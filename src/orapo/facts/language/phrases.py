@@ -155,6 +155,8 @@ class PhraseRow:
             if item.kind is FINDING:
                 return not (said_of_subject and gap)
             if item.kind in (STRUCTURE, ADJECTIVE):
+                if said_of_subject and self.is_place(at, item, False):
+                    return False  # "the heart has enlarged since the last study"
                 # "the heart is normal mediastinum is stable", dictated without a full stop
                 return not (said_of_subject and self.state_ahead(at, subject))
             if item.kind not in QUALIFIERS:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from orapo.facts.language.phrases import COMMA, LONGEST_LIST, QUALIFIERS, STRUCTURE, VERB, PhraseRow
+from orapo.facts.language.schema import Finding
 from orapo.facts.language.states import Draft
 from orapo.facts.language.vocabulary import Item, Vocabulary
 
@@ -23,11 +24,22 @@ EXCEPTING: Final = frozenset(
     ("except", "excepting", "exception", "apart", "aside", "other", "besides", "save")
 )
 """Words that begin an exception."""
+_NOW: Final = frozenset(
+    ("is", "are", "has", "have", "persist", "persists", "remain", "remains", "continue")
+)
+_BE: Final = frozenset(("is", "are", "was", "were", "isn't", "aren't"))
+_SEEN: Final = frozenset(("seen", "present", "visible", "noted", "identified", "evident"))
 _SIMPLY_DENIES: Final = frozenset(("no", "without", "negative"))
 _DEVICES: Final = ["support", "device"]
+_PARTS: Final = frozenset(
+    ("tip", "end", "course", "position", "portion", "termination", "margin", "border", "edge", "outline", "cause",
+     "etiology", "aetiology", "origin", "source", "extent", "exact", "hub", "sidehole", "port", "severity", "nature",
+     "acuity", "age", "chronicity", "location")
+)  # fmt: skip
+"""What "... of a finding" may be unseen or gone while the finding itself is there."""
 
 
-def is_presupposed(row: PhraseRow, opener: Item | None, item: Item) -> bool:
+def is_presupposed(row: PhraseRow, opener: Item | None, index: int) -> bool:
     """Whether what is denied is something about this finding: "no callus around the fracture".
 
     Then the article stands before it, and what is denied before that; "no evidence of the" and
@@ -36,11 +48,17 @@ def is_presupposed(row: PhraseRow, opener: Item | None, item: Item) -> bool:
     Args:
         row: The sentence.
         opener: The cue that opened the denial.
-        item: The finding.
+        index: Of the finding.
     """
     if opener is None:
         return False
-    tokens = row.tokens
+    tokens, item = row.tokens, row.items[index]
+    if tokens[opener.first] == "none" and opener.last > opener.first:
+        # "none of the small nodules is calcified", not "none of the lungs shows a nodule"
+        beside = row.items[max(0, index - WINDOW) : index]
+        return item.first - opener.last <= WINDOW and all(
+            _is_described(beside, at) for at in range(opener.last + 1, item.first)
+        )
     for at in range(item.first - 1, max(opener.last + 1, item.first - WINDOW), -1):
         token = tokens[at]
         if token in _DEFINITE:
@@ -98,3 +116,91 @@ def is_device_behind_disease(
         return False  # "no edema, support devices": all of a kind is denied, as one is not
     last = drafts[-1:]
     return not (last and vocabulary.is_device(vocabulary.findings[last[0].finding]))
+
+
+def is_part_meant(row: PhraseRow, draft: Draft) -> bool:
+    """Whether what is said of a finding is said of a part of it: "the tip of the catheter is not seen".
+
+    Args:
+        row: The sentence.
+        draft: The finding.
+    """
+    tokens, articles = row.tokens, row.grammar.articles
+    if tokens[draft.last] == "tip":
+        return True  # "the catheter tip is not seen"
+    beside = row.items[max(0, draft.item - WINDOW) : draft.item]
+    for at in range(draft.first - 1, max(0, draft.first - 1 - WINDOW), -1):
+        if tokens[at] not in articles and not _is_described(beside, at):
+            return False
+        if tokens[at] == "of" and tokens[at - 1] in _PARTS:
+            return True
+    return False
+
+
+def _is_described(beside: Sequence[Item], at: int) -> bool:
+    """Whether a word says which one or where: "right", "large"."""
+    return any(item.first <= at <= item.last and item.kind in QUALIFIERS for item in beside)
+
+
+def is_conditional(row: PhraseRow, opener: Item | None) -> bool:
+    """Whether "if" opened the scope: "if fever develops, consider pneumonia" is advice to its end.
+
+    Args:
+        row: The sentence.
+        opener: The cue that opened the scope.
+    """
+    return row.tokens[0] == "if" or (opener is not None and row.tokens[opener.first] == "if")
+
+
+def ends_denied(row: PhraseRow, item: Item) -> bool:
+    """Whether a denial ends a sentence that says of something else that it is seen ("A is seen, B is not").
+
+    Args:
+        row: The sentence.
+        item: The denial.
+    """
+    tokens = row.tokens
+    return (
+        item.last + 1 == len(tokens)
+        and tokens[item.first] in _BE
+        and not _SEEN.isdisjoint(tokens[: item.first])
+    )
+
+
+def is_advised(
+    row: PhraseRow, vocabulary: Vocabulary, opener: Item | None, finding: Finding | None
+) -> bool:
+    """Whether a device is only proposed: "consider chest tube placement".
+
+    Args:
+        row: The sentence.
+        vocabulary: The compiled lexicon.
+        opener: The cue of the doubt that the device is in.
+        finding: What is named.
+    """
+    if opener is None or finding is None:
+        return False
+    return row.tokens[opener.first] == "consider" and vocabulary.is_device(finding)
+
+
+def goes_on(row: PhraseRow, item: Item) -> bool:
+    """Whether "which" says of what a prior film showed how it is now: "..., which is unchanged".
+
+    Args:
+        row: The sentence.
+        item: The phrase that begins the clause.
+    """
+    behind = row.tokens[item.last + 1 : item.last + 2]
+    return row.tokens[item.first] == "which" and not _NOW.isdisjoint(behind)
+
+
+def is_date(row: PhraseRow, item: Item) -> bool:
+    """Whether "may" is the month: a number stands beside it.
+
+    Args:
+        row: The sentence.
+        item: The word.
+    """
+    tokens = row.tokens
+    beside = (*tokens[max(0, item.first - 1) : item.first], *tokens[item.last + 1 :][:1])
+    return item.first == item.last and any(token.isdecimal() for token in beside)

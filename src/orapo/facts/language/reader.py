@@ -32,7 +32,13 @@ from orapo.facts.language.phrases import (
 from orapo.facts.language.reach import (
     EXCEPTING,
     WINDOW,
+    ends_denied,
+    goes_on,
+    is_advised,
+    is_conditional,
+    is_date,
     is_device_behind_disease,
+    is_part_meant,
     is_presupposed,
     is_sided_anew,
     stands_alone,
@@ -46,6 +52,7 @@ from orapo.facts.language.states import (
     Scope,
     Subject,
     measured_state,
+    speaks_of_all,
     state_structure,
 )
 from orapo.facts.language.vocabulary import Entry, Item, Vocabulary
@@ -77,6 +84,7 @@ class SentenceReader(PhraseRow):
         self.used = False  # a finding was read in this scope
         self.closed = False  # ... and a verb followed it
         self.link: Kind | None = None  # the connector since the last finding or structure
+        self.linked = -1  # its token
         self.after_verb = False
         self.last: Draft | None = None  # the last finding of the statement
         self.qualifiers: list[Item] = []
@@ -108,43 +116,21 @@ class SentenceReader(PhraseRow):
                 draft.dropped = True
 
     def _normal_alone(self) -> None:
-        """Read "Normal." and "Unremarkable." as of all that is on the film."""
+        """Read "Normal." and "There is no abnormality." as of all that is on the film."""
         finding = self.vocabulary.normal_finding
         last = self.prestates[-1] if self.prestates else None
         if last is None or finding is None or last[0].data != "normal" or last[1] is not None:
             return
         first = self.prestates[0][0].first
-        if last[0].last - first + 1 == len(self.tokens):
+        if speaks_of_all(self.tokens, first, last[0].last):
             self.states.append(Draft(finding, _ABSENT, first, last[0].last, -1))
-
-    def doubts_previous(self) -> bool:
-        """Whether the sentence takes back the one before it ("This may be artifact.")."""
-        return self.tokens[0] in self.grammar.pronouns and any(
-            item.kind is Kind.HEDGE_PREVIOUS for item in self.items
-        )
-
-    def denies_previous(self) -> bool:
-        """Whether the sentence denies what the one before it says ("This has cleared.")."""
-        return self.tokens[0] in self.grammar.pronouns and any(
-            item.kind in (Kind.DENY_PREVIOUS, Kind.DENY_EITHER) for item in self.items
-        )
-
-    def denies_all(self) -> bool:
-        """Whether the sentence denies all that was said before it ("None of these is present.")."""
-        return (
-            self.tokens[:2] == ["none", "of"]
-            and len(self.tokens) > 2
-            and (
-                self.tokens[2] in ("these", "those", "them") or self.tokens[2:4] == ["the", "above"]
-            )
-        )
 
     # Connectors and boundaries
 
     def _connector(self, index: int, item: Item) -> None:
         self._place_qualifiers()
         # ", and" is "and", ", or" is "or"
-        self.link = item.kind
+        self.link, self.linked = item.kind, item.first
         if item.kind is OR:
             self.chosen = True
         elif item.kind is WITH:
@@ -164,6 +150,8 @@ class SentenceReader(PhraseRow):
     def _boundary(self, index: int, item: Item) -> None:
         self._place_qualifiers()
         self._open(None)
+        if self.drafts and self.drafts[-1].dropped and goes_on(self, item):
+            self.drafts[-1].dropped = False
         self.turns = True
         self.boundary = index
         self.link = None
@@ -202,10 +190,13 @@ class SentenceReader(PhraseRow):
 
     def _cue(self, index: int, item: Item) -> None:
         scope = _SCOPES.get(item.kind, NOT_STATED)
+        if scope.denies and ends_denied(self, item):
+            self._deny_back()
+            return
         if self.scope is not None and not self._ends_scope(index, scope):
             return
         word = self.tokens[item.first]
-        if word == "may" and self._is_date(item):
+        if word == "may" and is_date(self, item):
             return
         if word == "neither" and not _MOVED.isdisjoint(self.tokens):
             self.unchanged = self.neither = True  # "neither effusion has changed"
@@ -215,13 +206,6 @@ class SentenceReader(PhraseRow):
         self.opener = item
         self.after_verb = False
 
-    def _is_date(self, item: Item) -> bool:
-        beside = (
-            *self.tokens[max(0, item.first - 1) : item.first],
-            *self.tokens[item.last + 1 :][:1],
-        )
-        return item.first == item.last and any(token.isdecimal() for token in beside)
-
     def _ends_scope(self, index: int, new: Scope) -> bool:
         old = self.scope
         if new.denies and old is HEDGED:
@@ -229,7 +213,10 @@ class SentenceReader(PhraseRow):
         if new.silent:
             return True
         if old is not None and old.silent:
-            return self.link is not None or self.closed
+            if new.hedges and is_conditional(self, self.opener):
+                return False
+            behind = self.opener is None or self.linked > self.opener.first
+            return (self.link is not None and behind) or self.closed
         # "no suspicion for pneumonia", "without possible ..." stay denied
         return new is DENIED or self.closed or self._starts_anew(index)
 
@@ -249,15 +236,23 @@ class SentenceReader(PhraseRow):
         return bool(self.subject.structures and after) and after[0].kind is STATE
 
     def _cue_back(self, index: int, item: Item) -> None:
-        for draft in self._list_before():
-            if item.kind in (Kind.DENY_PREVIOUS, Kind.DENY_EITHER):
-                if not (self.neither or self._of_the_other_side(draft)):
-                    draft.polarity = _ABSENT
-            elif item.kind is Kind.NOT_STATED_PREVIOUS:
-                draft.dropped = self.some_dropped = True
-            elif draft.polarity is _PRESENT:
-                draft.polarity = _UNCERTAIN
+        if item.kind in (Kind.DENY_PREVIOUS, Kind.DENY_EITHER):
+            self._deny_back()
+        else:
+            for draft in self._list_before():
+                if item.kind is Kind.NOT_STATED_PREVIOUS:
+                    draft.dropped = self.some_dropped = True
+                elif draft.polarity is _PRESENT:
+                    draft.polarity = _UNCERTAIN
         self._verb(index, item)
+
+    def _deny_back(self) -> None:
+        # in what a prior film showed, too: "... an effusion, which has resolved"
+        apart = self.scope is None or self.link is not None
+        for draft in self._list_before():
+            if not (self.neither or self._of_the_other_side(draft) or is_part_meant(self, draft)):
+                draft.polarity = _ABSENT
+                draft.dropped = draft.dropped and not apart
 
     def _of_the_other_side(self, draft: Draft) -> bool:
         """Whether the words since a finding name the other side ("... left; on the right it has")."""
@@ -298,13 +293,15 @@ class SentenceReader(PhraseRow):
             self.scope is DENIED
             and (
                 (self.used and self._says_its_own(index, item))
-                or is_presupposed(self, self.opener, item)
+                or is_presupposed(self, self.opener, index)
             )
         ):
             self._open(None)
         if self.after_verb and self.subject.structures and not self.subject.states:
             self.subject = Subject()  # "the lungs show ..."
         finding = self._resolved(index, item)
+        if self.scope is HEDGED and is_advised(self, self.vocabulary, self.opener, finding):
+            self.scope = NOT_STATED
         self.used = True
         self.prestates = []
         if finding is not None and self.scope is not None and self.scope.silent:

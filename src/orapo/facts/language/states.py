@@ -44,6 +44,26 @@ _BEHIND: Final = 6
 """Words behind a structure among which its measurement is looked for."""
 
 
+_SAYING: Final = frozenset(
+    ("there", "is", "are", "was", "were", "i", "see", "find", "we", "the", "a", "this", "it", "film", "image", "picture",
+     "x", "ray", "xray", "patient", "any", "show", "shows", "reveal", "reveals", "demonstrate", "demonstrates", "seen",
+     "present", "noted", "identified", "evident", "visible", "detected", "found", "be", "can", "today", "at", "all",
+     "appear", "appears", "look", "looks", "completely", "overall", "considered")
+)  # fmt: skip
+"""Beside a state they only say that it is so: "I see no abnormality.", "The film is normal."""
+
+
+def speaks_of_all(tokens: Sequence[str], first: int, last: int) -> bool:
+    """Whether a sentence says a state of all that is on the film, and of nothing else.
+
+    Args:
+        tokens: The sentence.
+        first: The state's first token.
+        last: Its last.
+    """
+    return _SAYING.issuperset(tokens[:first]) and _SAYING.issuperset(tokens[last + 1 :])
+
+
 class Subject:
     """The structures that a state is said of, and the states said of them so far."""
 
