@@ -38,6 +38,7 @@ import json
 import os
 import platform
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -223,6 +224,8 @@ def run_steps(steps, command, limit, out, minutes=MINUTES):
                     *(command(step, folder), folder / "verdict.json"),
                     *(min(limit(step), left), log),
                 )
+                # checkpoints of three engines would not fit on a small disk together
+                shutil.rmtree(folder, ignore_errors=True)
             rows.append({"step": step.name, "what": step.what, **verdict})
             print(f"{verdict['state']:8} {step.what}  {verdict['why']}", flush=True)
     return rows

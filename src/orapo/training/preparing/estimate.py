@@ -323,7 +323,8 @@ def host_memory(shape: ModelShape, engine: Engine) -> float:
 
     Each process loads the whole model, and copies it for the reference, before a part of it goes to its
     GPU; under DeepSpeed's ZeRO-3 it loads its part alone. The library and its CUDA context take 3 GiB more
-    of each, an assumption.
+    of each, an assumption. The copy that an adapter's merging for vLLM needs (`CleanBase`) is made when
+    the model has gone to the GPU, and is smaller than it.
     """
     size = engine.reference_size or engine.weight_size
     copies = 2 if engine.reference else 1
