@@ -42,7 +42,8 @@ def half_open(address, count, said=HALF):
 
 
 def _one(address, said):
-    client = socket.create_connection(place_of(address), timeout=20)
+    # where the backlog is full, the kernel tries again in growing steps
+    client = socket.create_connection(place_of(address), timeout=90)
     client.sendall(said)
     return client
 

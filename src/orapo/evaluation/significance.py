@@ -255,10 +255,10 @@ def _number(value: float) -> float | None:
 
 def _in_words(pair: Mapping[str, Any], uncertain: UncertainPolicy) -> str:
     figure = figure_title(pair["figure"], uncertain=uncertain.value)
+    if pair["figure"] not in LANGUAGE and not figure.startswith(("R2", "FactS")):
+        figure = figure[0].lower() + figure[1:]  # within a sentence, but for names
     if pair["figure"] in ("facts_reward", "graded_score"):
         figure = f"mean {figure}"
-    if pair["figure"] not in LANGUAGE:  # "Macro F1" within a sentence, but "mean FactS reward"
-        figure = figure if figure.startswith("R2") else figure[0].lower() + figure[1:]
     difference = pair["difference"]
     if difference is None:
         return f"{figure} does not exist for {pair['a']} and {pair['b']} on these studies."
