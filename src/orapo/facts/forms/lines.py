@@ -107,6 +107,21 @@ _ICON: Final = re.compile(
     re.IGNORECASE,
 )
 """A tick or a cross before a heading, which says itself what it means: "[ ] Findings not present"."""
+_BOXED: Final = re.compile(
+    rf"[ \t]*(?:[-*+][ \t]+)?\[[ x]\][ \t]+(?:\*\*)?{_POLAR}[ \t]*:?(?:\*\*)?:?[ \t]*\Z", re.IGNORECASE
+)
+
+
+def _without_icon(match: re.Match[str]) -> str:
+    """Return a heading without its tick; boxes one below the other are a choice and stay."""
+    text = match.string
+    above = text[: match.start()].rstrip("\n").rpartition("\n")[2]
+    end = text.find("\n", match.end())
+    below = "" if end < 0 else text[end:].lstrip("\n").partition("\n")[0]
+    chosen = not below.strip() or _BOXED.match(above) or _BOXED.match(below)
+    return match[0] if chosen else match["head"]
+
+
 _HEADING: Final = re.compile(
     rf"(?<![^\n])(?P<indent>[ \t]*)(?P<mark>(?:[-*+•]|\d{{1,2}}[.)])[ \t]+)?(?P<name>{_POLAR})(?=[ \t]*\n(?:[ \t]*\n)*"
     r"(?P<below>[ \t]*)(?P<entry>(?:[-*+•]|\d{1,2}[.)])[ \t]+)?\S)",
@@ -131,7 +146,7 @@ def unfolded(text: str, words: AnswerWords) -> Iterator[Rewritten]:
         yield (step := substituted(text, _EXAMPLE, lambda match: ""))
         text = step.text
     if "[" in text and _ICON.search(text):
-        yield (step := substituted(text, _ICON, lambda match: match["head"]))
+        yield (step := substituted(text, _ICON, _without_icon))
         text = step.text
     if _LEAD.search(text):
         yield (step := substituted(text, _LEAD, _lead))

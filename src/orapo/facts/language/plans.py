@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Final
 
 from orapo.facts.language.phrases import PhraseRow
@@ -96,7 +97,7 @@ def is_there_all_the_same(
     if word in _WISHED:
         return not vocabulary.is_device(finding)
     if last in _ASSESSED:
-        pairs = set(zip(between, between[1:], strict=False))
+        pairs = set(itertools.pairwise(between))
         return not pairs.isdisjoint(_CAUSES)
     if last == "had":
         return vocabulary.is_device(finding) and not _PLACED.isdisjoint(behind)
