@@ -107,8 +107,25 @@ _ICON: Final = re.compile(
     re.IGNORECASE,
 )
 """A tick or a cross before a heading, which says itself what it means: "[ ] Findings not present"."""
+_CHOSEN: Final = re.compile(
+    r"(?<![^\n])(?P<name>[ \t]*[A-Za-z][^\n:\[\]]{2,60}?)[ \t]*:?[ \t]*\n"
+    r"(?P<boxes>(?:[ \t]*(?:[-*+][ \t]+)?\[[ x]\][ \t]+(?:present|absent|yes|no|positive|negative|possible|uncertain|unknown"
+    r"|indeterminate|seen|not seen|not present|none|not assessed)[ \t]*(?:\n|\Z)){2,})",
+    re.IGNORECASE,
+)
+"""A name, and below it boxes of its answers, one a line."""
+_TICKED: Final = re.compile(r"\[x\][ \t]+([^\n]+)", re.IGNORECASE)
+
+
+def _chosen(match: re.Match[str]) -> str:
+    """Return a name and the answer that is ticked below it."""
+    ticked = _TICKED.findall(match["boxes"])
+    return f"{match['name']}: {ticked[0].strip() if len(ticked) == 1 else 'n/a'}\n"
+
+
 _BOXED: Final = re.compile(
-    rf"[ \t]*(?:[-*+][ \t]+)?\[[ x]\][ \t]+(?:\*\*)?{_POLAR}[ \t]*:?(?:\*\*)?:?[ \t]*\Z", re.IGNORECASE
+    rf"[ \t]*(?:[-*+][ \t]+)?\[[ x]\][ \t]+(?:\*\*)?{_POLAR}[ \t]*:?(?:\*\*)?:?[ \t]*\Z",
+    re.IGNORECASE,
 )
 
 
@@ -144,6 +161,9 @@ def unfolded(text: str, words: AnswerWords) -> Iterator[Rewritten]:
         text = step.text
     if ('"' in text or "'" in text) and _EXAMPLE.search(text):
         yield (step := substituted(text, _EXAMPLE, lambda match: ""))
+        text = step.text
+    if "[" in text and _CHOSEN.search(text):
+        yield (step := substituted(text, _CHOSEN, _chosen))
         text = step.text
     if "[" in text and _ICON.search(text):
         yield (step := substituted(text, _ICON, _without_icon))

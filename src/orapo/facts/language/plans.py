@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import Final
 
 from orapo.facts.language.phrases import PhraseRow
@@ -24,18 +23,15 @@ _IS: Final = frozenset(("is", "are", "has", "have"))
 _CLAUSE: Final = frozenset((",", ";", ".", "and", "but", "by", "with"))
 _NEARBY: Final = 5
 _DEFINITE: Final = frozenset(("the", "this", "these", "those"))
-_WISHED: Final = frozenset(("requires", "needs"))
-_ASSESSED: Final = frozenset(("assess", "evaluate", "judge", "on"))
-_CAUSES: Final = (
-    ("due", "to"),
-    ("secondary", "to"),
-    ("owing", "to"),
-    ("because", "of"),
-    ("presence", "of"),
-    ("obscured", "by"),
-    ("limited", "by"),
-    ("given", "the"),
+_GOVERN: Final = frozenset(
+    ("of", "for", "to", "in", "with", "by", "on", "a", "an", "any", "and", "or", ",")
 )
+_WISHED: Final = frozenset(("require", "need"))
+_ASSESSED: Final = frozenset(("assess", "evaluate", "judge", "on"))
+_CAUSES: Final = tuple(
+    f" {words} "
+    for words in ("due to", "secondary to", "owing to", "in the presence of", "obscured by", "limited by", "given the")
+)  # fmt: skip
 """Behind these stands what is there and hinders: "cannot assess the base due to a large effusion"."""
 _MOVED: Final = frozenset(
     ("reposition", "repositioning", "advance", "advancing", "advancement", "withdrawing", "withdrawal", "withdraw", "retracting",
@@ -97,15 +93,21 @@ def is_there_all_the_same(
     if word in _WISHED:
         return not vocabulary.is_device(finding)
     if last in _ASSESSED:
-        pairs = set(itertools.pairwise(between))
-        return not pairs.isdisjoint(_CAUSES)
+        joined = f" {' '.join(between)} "
+        return any(cause in joined for cause in _CAUSES)
     if last == "had":
         return vocabulary.is_device(finding) and not _PLACED.isdisjoint(behind)
-    definite = not _DEFINITE.isdisjoint(between[-WINDOW:]) or last in _DEFINITE
-    if word == "consider":
-        moved = not _MOVED.isdisjoint((*between, *behind))
-        return moved if vocabulary.is_device(finding) else definite or "for" in between
-    return word == "will" and definite
+    device = vocabulary.is_device(finding)
+    if word == "consider" and device:
+        return not _MOVED.isdisjoint((*between, *behind))
+    if word not in ("consider", "will") or (device and last != "be"):
+        return False
+    for token in reversed(tokens[max(opener.last, item.first - WINDOW) : item.first]):
+        if token in _DEFINITE:
+            return True  # "the right pneumothorax", not "the possibility of a pneumothorax"
+        if token in _GOVERN:
+            return False
+    return False
 
 
 def is_only_planned(row: PhraseRow, vocabulary: Vocabulary, item: Item, draft: Draft) -> bool:

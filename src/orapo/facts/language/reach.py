@@ -24,7 +24,7 @@ EXCEPTING: Final = frozenset(
 )
 """Words that begin an exception."""
 _BE: Final = frozenset(("is", "are", "was", "were", "isn't", "aren't"))
-_BACK: Final = frozenset(("it", "they", "which", "yesterday", "before", "previously"))
+_BACK: Final = frozenset(("it", "they", "which"))
 """Before a denial, these mean the same thing as before: "seen here, but on the lateral it is not"."""
 _SEEN: Final = frozenset(("seen", "present", "visible", "noted", "identified", "evident"))
 _SIMPLY_DENIES: Final = frozenset(("no", "without", "negative"))
@@ -151,6 +151,6 @@ def ends_denied(row: PhraseRow, item: Item) -> bool:
     return (
         item.last + 1 == len(tokens)
         and tokens[item.first] in _BE
-        and tokens[item.first - 1] not in _BACK
+        and tokens[item.first - 1] not in _BACK | _PARTS  # "the catheter is seen, its tip is not"
         and not _SEEN.isdisjoint(tokens[: item.first])
     )
