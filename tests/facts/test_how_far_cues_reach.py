@@ -14,6 +14,9 @@ LINES_THAT_ARE_NO_CATHETER = [
     ("Second line antibiotics were given.", {SD: None}),
     ("The lines are unchanged.", {SD: 1}),
     ("Lines: none.", {SD: 0}),
+    ("No lines.", {SD: 0}),
+    ("The reading was entered on line.", {SD: None}),
+    ("Line 1: No effusion.\nLine 2: Cardiomegaly.", {SD: None, EF: 0, CM: 1}),
     ("The line was withdrawn 2 cm.", {SD: 1}),
     ("The line has been withdrawn.", {SD: 0}),
 ]
@@ -21,6 +24,7 @@ PLANNED_AND_THERE = [
     ("The patient will need a chest tube for the right pneumothorax.", {PT: 1, SD: None}),
     ("This requires urgent drainage of the left empyema.", {EF: 1}),
     ("This needs urgent attention: tension pneumothorax on the left.", {PT: 1}),
+    ("Requires clinical correlation for pneumonia.", {PN: None}),
     ("CT will be needed to characterise the mass.", {LL: 1}),
     ("CT will be needed to exclude the possibility of a mass.", {LL: None}),
     ("The physician will be notified about the new right pneumothorax.", {PT: 1}),

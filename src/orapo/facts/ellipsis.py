@@ -107,7 +107,7 @@ def answered_by_pronoun(said: str, kinds: Sequence[Kind]) -> Answer | None:
     if pronoun is None or not _NAMES.isdisjoint(kinds):
         return None
     unchanged = Kind.NEUTRAL in kinds
-    if _ELSEWHERE.search(said):
+    if ";" in said or _ELSEWHERE.search(said):
         return None  # "The previous film did not show this."
     if not pronoun.start() and Kind.DENY_NEXT in kinds and _DENIED_BACK.isdisjoint(kinds):
         return None  # "This is not new."

@@ -30,7 +30,7 @@ from orapo.facts.forms.sections import HeadingNames, reported_parts
 from orapo.facts.forms.sentences import WRAPPED_LINE, split_sentences
 
 _MARKER: Final = re.compile(
-    r"[ \t]*(?:(?:[-*+>•·#]+|(?i:step|item|point) ?\d{1,2}[.:)]|\(?\d{1,2}[.)]|\(?[a-z][)]|[a-h][.])[ \t]+)+|[ \t]*\d{1,2}[.)](?=[A-Za-z])|[ \t]*[-*](?=[A-Z])"
+    r"[ \t]*(?:(?:[-*+>•·#]+|(?i:step|item|point|line) ?\d{1,2}[.:)]|\(?\d{1,2}[.)]|\(?[a-z][)]|[a-h][.])[ \t]+)+|[ \t]*\d{1,2}[.)](?=[A-Za-z])|[ \t]*[-*](?=[A-Z])"
 )
 _NUMBER: Final = re.compile(
     r"(?:(?<=\s)|(?<=[.;])|(?<![\s\S]))(?:\(?(\d{1,2}|[a-h])(?:[.)]|:(?=\s)|\s?[-–](?=\s?[A-Z]))|\#(\d{1,2})[.:)]?)"

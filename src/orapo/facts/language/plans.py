@@ -27,6 +27,20 @@ _GOVERN: Final = frozenset(
     ("of", "for", "to", "in", "with", "by", "on", "a", "an", "any", "and", "or", ",")
 )
 _WISHED: Final = frozenset(("require", "need"))
+_ASKED: Final = frozenset(
+    (
+        "correlation",
+        "exclusion",
+        "exclude",
+        "rule",
+        "evaluation",
+        "confirm",
+        "confirmation",
+        "assess",
+        "assessment",
+    )
+)
+"""What is needed for a finding that may not be there: "requires correlation for pneumonia"."""
 _ASSESSED: Final = frozenset(("assess", "evaluate", "judge", "on"))
 _CAUSES: Final = tuple(
     f" {words} "
@@ -91,7 +105,8 @@ def is_there_all_the_same(
     between = tokens[opener.last + 1 : item.first]
     behind = tokens[item.last + 1 : item.last + 4]
     if word in _WISHED:
-        return not vocabulary.is_device(finding)
+        asked = not _ASKED.isdisjoint(between) and _DEFINITE.isdisjoint(between)
+        return not (asked or vocabulary.is_device(finding))
     if last in _ASSESSED:
         joined = f" {' '.join(between)} "
         return any(cause in joined for cause in _CAUSES)

@@ -23,6 +23,9 @@ EXCEPTING: Final = frozenset(
     ("except", "excepting", "exception", "apart", "aside", "other", "besides", "save")
 )
 """Words that begin an exception."""
+_BEFORE_NAME: Final = frozenset(
+    ("no", "any", "left", "right", "new", "other", "the", "a", "all", "old")
+)
 _BE: Final = frozenset(("is", "are", "was", "were", "isn't", "aren't"))
 _BACK: Final = frozenset(("it", "they", "which"))
 """Before a denial, these mean the same thing as before: "seen here, but on the lateral it is not"."""
@@ -154,3 +157,13 @@ def ends_denied(row: PhraseRow, item: Item) -> bool:
         and tokens[item.first - 1] not in _BACK | _PARTS  # "the catheter is seen, its tip is not"
         and not _SEEN.isdisjoint(tokens[: item.first])
     )
+
+
+def is_bare(tokens: Sequence[str], item: Item) -> bool:
+    """Whether a sentence is a mere name: "Lines", "No lines.".
+
+    Args:
+        tokens: The sentence.
+        item: The name.
+    """
+    return len(tokens) == item.last + 1 and _BEFORE_NAME.issuperset(tokens[: item.first])

@@ -41,6 +41,7 @@ from orapo.facts.language.reach import (
     EXCEPTING,
     WINDOW,
     ends_denied,
+    is_bare,
     is_device_behind_disease,
     is_part_meant,
     is_presupposed,
@@ -370,7 +371,7 @@ class SentenceReader(PhraseRow):
             return finding
         tokens = self.tokens
         before, behind = max(0, item.first - WINDOW), item.last + 1 + WINDOW
-        alone = "" in finding.needs and len(tokens) == item.last + 1
+        alone = "" in finding.needs and is_bare(tokens, item)
         if finding.needs.isdisjoint(tokens[before:behind]) and finding.needs and not alone:
             return None
         for other in reversed(self.items[max(0, index - WINDOW) : index]):
