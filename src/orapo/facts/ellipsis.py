@@ -87,6 +87,11 @@ _FINE: Final = re.compile(r"\b(?:normal|clear|unremarkable|intact|free|limits?)\
 _NAMES: Final = frozenset(
     (Kind.FINDING, Kind.STRUCTURE, Kind.NOT_STATED_NEXT, Kind.NOT_STATED_SENTENCE)
 )
+_ELSEWHERE: Final = re.compile(
+    r"\b(?:previous|previously|prior|last|earlier|old|older|yesterday|comparison|before|lateral|frontal)\b",
+    re.IGNORECASE,
+)
+_DENIED_BACK: Final = frozenset((Kind.DENY_PREVIOUS, Kind.DENY_EITHER))
 _DENIES: Final = frozenset((Kind.DENY_NEXT, Kind.DENY_PREVIOUS, Kind.DENY_EITHER))
 _DOUBTS: Final = frozenset((Kind.HEDGE_NEXT, Kind.HEDGE_PREVIOUS, Kind.HEDGE_EITHER))
 
@@ -102,6 +107,10 @@ def answered_by_pronoun(said: str, kinds: Sequence[Kind]) -> Answer | None:
     if pronoun is None or not _NAMES.isdisjoint(kinds):
         return None
     unchanged = Kind.NEUTRAL in kinds
+    if ";" in said or _ELSEWHERE.search(said):
+        return None  # "The previous film did not show this."
+    if not pronoun.start() and Kind.DENY_NEXT in kinds and _DENIED_BACK.isdisjoint(kinds):
+        return None  # "This is not new."
     if not unchanged and not _DENIES.isdisjoint(kinds):
         return Answer.DENIED
     if not unchanged and not _DOUBTS.isdisjoint(kinds):

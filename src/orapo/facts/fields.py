@@ -230,7 +230,8 @@ class FieldReader:
             return
         asked = self._read(name)
         kinds = self._kinds(name)
-        if GROUP.match(name) or (asked.silent and _NAMING.isdisjoint(kinds)):
+        grouped = GROUP.match(name) and pure is not Answer.DENIED
+        if grouped or (asked.silent and _NAMING.isdisjoint(kinds)):
             yield self._list(text, item, field, answer, kinds)
             return
         sides = None if asked.silent else self._sides(said)

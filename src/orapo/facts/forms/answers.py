@@ -48,7 +48,7 @@ _MEMBER: Final = re.compile(
     r"(?:presence|present|status|value|label|result|answer|finding|state)\s*[:=]\s*(?P<value>[^:=]+)\Z|(?:score|label|class)\s*[:=]?\s*(?P<digit>[01])\Z"
 )
 _CONDITIONAL: Final = re.compile(
-    r"(?:yes|no|true|false|[01yn]|present|absent|positive|negative) (?:if|when|where) .*\b(?:yes|no|true|false|[01yn]|present|absent|positive|negative|else|otherwise)\b"
+    r"(?:yes|no|true|false|[01yn]|present|absent|positive|negative) (?:if|when) .*\b(?:(?:yes|no|true|false|[01yn]|present|absent|positive|negative)(?: (?:otherwise|if not|if [a-z ]{1,60}))?|otherwise|else \w+)\W*\Z"
 )
 """What an answer would mean, and no answer: "true if seen, false otherwise"."""
 _GRADE: Final = re.compile(r"\d\Z")

@@ -30,7 +30,7 @@ from orapo.facts.forms.sections import HeadingNames, reported_parts
 from orapo.facts.forms.sentences import WRAPPED_LINE, split_sentences
 
 _MARKER: Final = re.compile(
-    r"[ \t]*(?:(?:[-*+>•·#]+|(?i:step|item|point) ?\d{1,2}[.:)]|\(?\d{1,2}[.)]|\(?[a-z][)]|[a-h][.])[ \t]+)+|[ \t]*\d{1,2}[.)](?=[A-Za-z])|[ \t]*[-*](?=[A-Z])"
+    r"[ \t]*(?:(?:[-*+>•·#]+|(?i:step|item|point|line) ?\d{1,2}[.:)]|\(?\d{1,2}[.)]|\(?[a-z][)]|[a-h][.])[ \t]+)+|[ \t]*\d{1,2}[.)](?=[A-Za-z])|[ \t]*[-*](?=[A-Z])"
 )
 _NUMBER: Final = re.compile(
     r"(?:(?<=\s)|(?<=[.;])|(?<![\s\S]))(?:\(?(\d{1,2}|[a-h])(?:[.)]|:(?=\s)|\s?[-–](?=\s?[A-Z]))|\#(\d{1,2})[.:)]?)"
@@ -44,8 +44,16 @@ _ENDS_OPEN: Final = re.compile(
     re.IGNORECASE,
 )
 """What a line that goes on in the next one ends with."""
-_ANSWERED_NO: Final = re.compile(r"\w[ \t]*[:=][ \t]*no\Z", re.IGNORECASE)
+_ANSWERED_NO: Final = re.compile(r"(?P<name>\w+)[ \t]*[:=][ \t]*no\Z", re.IGNORECASE)
 """A field and its answer, which goes on nowhere."""
+_BROAD: Final = frozenset(
+    ("findings", "finding", "impression", "conclusion", "report", "opinion", "summary", "diagnosis", "interpretation", "chest",
+     "lungs", "lung", "airways", "airway", "pleura", "pleural", "space", "spaces", "heart", "mediastinum", "hila", "hilum",
+     "bones", "bone", "osseous", "skeleton", "structures", "thorax", "abdomen", "diaphragm", "silhouette", "tissues", "fields",
+     "parenchyma", "side", "left", "right", "other", "is", "are", "shows", "show", "comment", "comments", "answer", "assistant",
+     "cardiac", "cardiomediastinal", "vasculature", "wall", "devices", "lines", "tubes")
+)  # fmt: skip
+"""Names under which a sentence begins with "no", and ends in the next line."""
 _WORD: Final = re.compile(r"[a-z']+")
 _ANSWER_IS: Final = re.compile(r"(?:the |my )?answer(?: is)?", re.IGNORECASE)
 _WORDS_IN_NAME: Final = 6
@@ -212,7 +220,8 @@ class Layout:
         """Whether a line goes on with the sentence of the line before it."""
         before = text[text.rfind("\n", 0, block.end) + 1 : block.end]
         stripped = before.rstrip()
-        if stripped.endswith(":") or _ANSWERED_NO.search(stripped):
+        answered = _ANSWERED_NO.search(stripped)
+        if stripped.endswith(":") or (answered and answered["name"].lower() not in _BROAD):
             return False
         if _ENDS_OPEN.search(stripped) and not _NOUN_SIDE.search(stripped):
             return True

@@ -107,6 +107,38 @@ _ICON: Final = re.compile(
     re.IGNORECASE,
 )
 """A tick or a cross before a heading, which says itself what it means: "[ ] Findings not present"."""
+_CHOSEN: Final = re.compile(
+    r"(?<![^\n])(?P<name>[ \t]*[A-Za-z][^\n:\[\]]{2,60}?)[ \t]*:?[ \t]*\n"
+    r"(?P<boxes>(?:[ \t]*(?:[-*+][ \t]+)?\[[ x]\][ \t]+(?:present|absent|yes|no|positive|negative|possible|uncertain|unknown"
+    r"|indeterminate|seen|not seen|not present|none|not assessed)[ \t]*(?:\n|\Z)){2,})",
+    re.IGNORECASE,
+)
+"""A name, and below it boxes of its answers, one a line."""
+_TICKED: Final = re.compile(r"\[x\][ \t]+([^\n]+)", re.IGNORECASE)
+
+
+def _chosen(match: re.Match[str]) -> str:
+    """Return a name and the answer that is ticked below it."""
+    ticked = _TICKED.findall(match["boxes"])
+    return f"{match['name']}: {ticked[0].strip() if len(ticked) == 1 else 'n/a'}\n"
+
+
+_BOXED: Final = re.compile(
+    rf"[ \t]*(?:[-*+][ \t]+)?\[[ x]\][ \t]+(?:\*\*)?{_POLAR}[ \t]*:?(?:\*\*)?:?[ \t]*\Z",
+    re.IGNORECASE,
+)
+
+
+def _without_icon(match: re.Match[str]) -> str:
+    """Return a heading without its tick; boxes one below the other are a choice and stay."""
+    text = match.string
+    above = text[: match.start()].rstrip("\n").rpartition("\n")[2]
+    end = text.find("\n", match.end())
+    below = "" if end < 0 else text[end:].lstrip("\n").partition("\n")[0]
+    chosen = not below.strip() or _BOXED.match(above) or _BOXED.match(below)
+    return match[0] if chosen else match["head"]
+
+
 _HEADING: Final = re.compile(
     rf"(?<![^\n])(?P<indent>[ \t]*)(?P<mark>(?:[-*+•]|\d{{1,2}}[.)])[ \t]+)?(?P<name>{_POLAR})(?=[ \t]*\n(?:[ \t]*\n)*"
     r"(?P<below>[ \t]*)(?P<entry>(?:[-*+•]|\d{1,2}[.)])[ \t]+)?\S)",
@@ -130,8 +162,11 @@ def unfolded(text: str, words: AnswerWords) -> Iterator[Rewritten]:
     if ('"' in text or "'" in text) and _EXAMPLE.search(text):
         yield (step := substituted(text, _EXAMPLE, lambda match: ""))
         text = step.text
+    if "[" in text and _CHOSEN.search(text):
+        yield (step := substituted(text, _CHOSEN, _chosen))
+        text = step.text
     if "[" in text and _ICON.search(text):
-        yield (step := substituted(text, _ICON, lambda match: match["head"]))
+        yield (step := substituted(text, _ICON, _without_icon))
         text = step.text
     if _LEAD.search(text):
         yield (step := substituted(text, _LEAD, _lead))

@@ -9,7 +9,7 @@ import re
 from typing import Final
 
 LISTED: Final = re.compile(
-    r"(?:please |kindly )?(?:label|classify|grade|rate|report on|describe|mark|tick|select|choose|annotate|state|answer|decide|predict)(?: whether| if| for| on| each of| any of| one of| the presence of| from)*(?: the| these| this)?"
+    r"(?:please |kindly )?(?:label|classify|grade|rate|mark|tick|select|choose|annotate|decide|predict|(?:report on|describe|state|answer)(?= (?:\w+ ){0,3}(?:following|given)\b))(?: whether| if| for| on| each of| any of| one of| the presence of| from)*(?: the| these| this)?"
     r"(?: following(?! is| are)| (?:following |given )?(?:findings?|labels?|conditions?|patholog(?:y|ies)|abnormalit(?:y|ies)|diseases?|options?|items?|classes|categories))(?: below)?[\s:]*\Z"
     r"|(?:please )?(?:evaluate|assess|check|screen|look|search|rule out|r/o)(?: for)?[\s:]*\Z"
     r"|(?:the |all )?(?:[\w-]+ ){0,3}?(?:candidates|options|choices|classes|labels|categories|tasks|legend|prompt|vocabulary|schema"

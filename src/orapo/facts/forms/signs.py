@@ -45,7 +45,8 @@ _UNMET: Final = re.compile(
     r"(?<![^\n])[ \t]*(?:[-*][ \t]+)?[A-Za-z][^:\n]{1,60}:[ \t]*(-)[ \t]*(?=\n|\Z)"
 )
 _SAME_SIGN: Final = re.compile(
-    r"\s*(?:[A-Za-z][A-Za-z /]{1,60}[ \t](?P<sign>[+-])[ \t]*\n\s*)(?:[A-Za-z][A-Za-z /]{1,60}[ \t](?P=sign)[ \t]*(?:\n\s*|\Z))+"
+    r"(?!.*\b(?:normal|clear|unremarkable|intact|no|not|without)\b)\s*(?:[A-Za-z][A-Za-z /]{1,60}[ \t](?P<sign>[+-])[ \t]*\n\s*)(?:[A-Za-z][A-Za-z /]{1,60}[ \t](?P=sign)[ \t]*(?:\n\s*|\Z))+",
+    re.IGNORECASE | re.DOTALL,
 )
 _LAST_SIGN: Final = re.compile(r"[ \t]+([+-])(?=[ \t]*(?:\n|\Z))")
 _MET: Final = re.compile(r":[ \t]*[^\s-]|:[ \t]*-[ \t]*[^\s]")

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from orapo.facts.language.phrases import COMMA, LONGEST_LIST, QUALIFIERS, STRUCTURE, VERB, PhraseRow
-from orapo.facts.language.schema import Finding
 from orapo.facts.language.states import Draft
 from orapo.facts.language.vocabulary import Item, Vocabulary
 
@@ -24,10 +23,12 @@ EXCEPTING: Final = frozenset(
     ("except", "excepting", "exception", "apart", "aside", "other", "besides", "save")
 )
 """Words that begin an exception."""
-_NOW: Final = frozenset(
-    ("is", "are", "has", "have", "persist", "persists", "remain", "remains", "continue")
+_BEFORE_NAME: Final = frozenset(
+    ("no", "any", "left", "right", "new", "other", "the", "a", "all", "old")
 )
 _BE: Final = frozenset(("is", "are", "was", "were", "isn't", "aren't"))
+_BACK: Final = frozenset(("it", "they", "which"))
+"""Before a denial, these mean the same thing as before: "seen here, but on the lateral it is not"."""
 _SEEN: Final = frozenset(("seen", "present", "visible", "noted", "identified", "evident"))
 _SIMPLY_DENIES: Final = frozenset(("no", "without", "negative"))
 _DEVICES: Final = ["support", "device"]
@@ -142,16 +143,6 @@ def _is_described(beside: Sequence[Item], at: int) -> bool:
     return any(item.first <= at <= item.last and item.kind in QUALIFIERS for item in beside)
 
 
-def is_conditional(row: PhraseRow, opener: Item | None) -> bool:
-    """Whether "if" opened the scope: "if fever develops, consider pneumonia" is advice to its end.
-
-    Args:
-        row: The sentence.
-        opener: The cue that opened the scope.
-    """
-    return row.tokens[0] == "if" or (opener is not None and row.tokens[opener.first] == "if")
-
-
 def ends_denied(row: PhraseRow, item: Item) -> bool:
     """Whether a denial ends a sentence that says of something else that it is seen ("A is seen, B is not").
 
@@ -163,44 +154,16 @@ def ends_denied(row: PhraseRow, item: Item) -> bool:
     return (
         item.last + 1 == len(tokens)
         and tokens[item.first] in _BE
+        and tokens[item.first - 1] not in _BACK | _PARTS  # "the catheter is seen, its tip is not"
         and not _SEEN.isdisjoint(tokens[: item.first])
     )
 
 
-def is_advised(
-    row: PhraseRow, vocabulary: Vocabulary, opener: Item | None, finding: Finding | None
-) -> bool:
-    """Whether a device is only proposed: "consider chest tube placement".
+def is_bare(tokens: Sequence[str], item: Item) -> bool:
+    """Whether a sentence is a mere name: "Lines", "No lines.".
 
     Args:
-        row: The sentence.
-        vocabulary: The compiled lexicon.
-        opener: The cue of the doubt that the device is in.
-        finding: What is named.
+        tokens: The sentence.
+        item: The name.
     """
-    if opener is None or finding is None:
-        return False
-    return row.tokens[opener.first] == "consider" and vocabulary.is_device(finding)
-
-
-def goes_on(row: PhraseRow, item: Item) -> bool:
-    """Whether "which" says of what a prior film showed how it is now: "..., which is unchanged".
-
-    Args:
-        row: The sentence.
-        item: The phrase that begins the clause.
-    """
-    behind = row.tokens[item.last + 1 : item.last + 2]
-    return row.tokens[item.first] == "which" and not _NOW.isdisjoint(behind)
-
-
-def is_date(row: PhraseRow, item: Item) -> bool:
-    """Whether "may" is the month: a number stands beside it.
-
-    Args:
-        row: The sentence.
-        item: The word.
-    """
-    tokens = row.tokens
-    beside = (*tokens[max(0, item.first - 1) : item.first], *tokens[item.last + 1 :][:1])
-    return item.first == item.last and any(token.isdecimal() for token in beside)
+    return len(tokens) == item.last + 1 and _BEFORE_NAME.issuperset(tokens[: item.first])

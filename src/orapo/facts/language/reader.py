@@ -29,14 +29,19 @@ from orapo.facts.language.phrases import (
     WITH,
     PhraseRow,
 )
-from orapo.facts.language.reach import (
-    EXCEPTING,
-    WINDOW,
-    ends_denied,
+from orapo.facts.language.plans import (
     goes_on,
     is_advised,
     is_conditional,
     is_date,
+    is_only_planned,
+    is_there_all_the_same,
+)
+from orapo.facts.language.reach import (
+    EXCEPTING,
+    WINDOW,
+    ends_denied,
+    is_bare,
     is_device_behind_disease,
     is_part_meant,
     is_presupposed,
@@ -213,7 +218,7 @@ class SentenceReader(PhraseRow):
         if new.silent:
             return True
         if old is not None and old.silent:
-            if new.hedges and is_conditional(self, self.opener):
+            if new.hedges and is_conditional(self):
                 return False
             behind = self.opener is None or self.linked > self.opener.first
             return (self.link is not None and behind) or self.closed
@@ -241,6 +246,8 @@ class SentenceReader(PhraseRow):
         else:
             for draft in self._list_before():
                 if item.kind is Kind.NOT_STATED_PREVIOUS:
+                    if not is_only_planned(self, self.vocabulary, item, draft):
+                        continue
                     draft.dropped = self.some_dropped = True
                 elif draft.polarity is _PRESENT:
                     draft.polarity = _UNCERTAIN
@@ -302,6 +309,8 @@ class SentenceReader(PhraseRow):
         finding = self._resolved(index, item)
         if self.scope is HEDGED and is_advised(self, self.vocabulary, self.opener, finding):
             self.scope = NOT_STATED
+        if self._is_there(item, finding):
+            self._open(None)
         self.used = True
         self.prestates = []
         if finding is not None and self.scope is not None and self.scope.silent:
@@ -331,6 +340,13 @@ class SentenceReader(PhraseRow):
         self.qualifiers = []
         self.link = None
 
+    def _is_there(self, item: Item, finding: Finding | None) -> bool:
+        """Whether a finding is on the film though a plan or advice names it."""
+        silent = self.scope is not None and self.scope.silent
+        if finding is None or not silent:
+            return False
+        return is_there_all_the_same(self, self.vocabulary, self.opener, item, finding)
+
     def _says_its_own(self, index: int, item: Item) -> bool:
         """Whether a finding behind a denied one begins a clause that says something of itself.
 
@@ -355,7 +371,8 @@ class SentenceReader(PhraseRow):
             return finding
         tokens = self.tokens
         before, behind = max(0, item.first - WINDOW), item.last + 1 + WINDOW
-        if finding.needs and finding.needs.isdisjoint(tokens[before:behind]):
+        alone = "" in finding.needs and is_bare(tokens, item)
+        if finding.needs.isdisjoint(tokens[before:behind]) and finding.needs and not alone:
             return None
         for other in reversed(self.items[max(0, index - WINDOW) : index]):
             if other.kind in ENDS_NAME:

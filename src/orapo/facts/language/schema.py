@@ -81,7 +81,7 @@ class Finding(_Schema):
     weak: tuple[str, ...] = ()
     normal_variant: bool = False
     sign: bool = False
-    needs: frozenset[str] = frozenset()
+    needs: frozenset[str] = frozenset()  # "" if it may also stand alone
     unless: frozenset[str] = frozenset()
     otherwise: str | None = None
 

@@ -1,0 +1,170 @@
+"""What is planned, advised, supposed or not assessed: which findings a sentence names as there all the same.
+
+"The patient will need a chest tube for the right pneumothorax": no tube yet, and a pneumothorax.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from orapo.facts.language.phrases import PhraseRow
+from orapo.facts.language.reach import WINDOW
+from orapo.facts.language.schema import Finding
+from orapo.facts.language.states import Draft
+from orapo.facts.language.vocabulary import Item, Vocabulary
+
+_NOW: Final = frozenset(
+    ("unchanged", "stable", "still", "again", "similar", "seen", "visible", "present", "evident", "persistent", "increased",
+     "decreased", "larger", "smaller", "bigger", "improved", "improving", "worse", "worsened", "better", "healed", "progressed",
+     "enlarged", "resolving", "grown", "now")
+)  # fmt: skip
+_LASTS: Final = frozenset(("persist", "persists", "remain", "remains", "continue", "continues"))
+_IS: Final = frozenset(("is", "are", "has", "have"))
+_CLAUSE: Final = frozenset((",", ";", ".", "and", "but", "by", "with"))
+_NEARBY: Final = 5
+_DEFINITE: Final = frozenset(("the", "this", "these", "those"))
+_GOVERN: Final = frozenset(
+    ("of", "for", "to", "in", "with", "by", "on", "a", "an", "any", "and", "or", ",")
+)
+_WISHED: Final = frozenset(("require", "need"))
+_ASKED: Final = frozenset(
+    (
+        "correlation",
+        "exclusion",
+        "exclude",
+        "rule",
+        "evaluation",
+        "confirm",
+        "confirmation",
+        "assess",
+        "assessment",
+    )
+)
+"""What is needed for a finding that may not be there: "requires correlation for pneumonia"."""
+_ASSESSED: Final = frozenset(("assess", "evaluate", "judge", "on"))
+_CAUSES: Final = tuple(
+    f" {words} "
+    for words in ("due to", "secondary to", "owing to", "in the presence of", "obscured by", "limited by", "given the")
+)  # fmt: skip
+"""Behind these stands what is there and hinders: "cannot assess the base due to a large effusion"."""
+_MOVED: Final = frozenset(
+    ("reposition", "repositioning", "advance", "advancing", "advancement", "withdrawing", "withdrawal", "withdraw", "retracting",
+     "retraction", "retract", "pulling", "pull", "removing", "removal", "remove", "exchange", "exchanging", "replacing",
+     "replacement", "revision", "adjusting", "adjustment")
+)  # fmt: skip
+"""Only what is there can be moved."""
+_PLACED: Final = frozenset(("placed", "inserted", "implanted", "fitted"))
+_PLANNED: Final = _PLACED | frozenset(
+    ("reinserted", "needed", "required", "necessary", "planned", "scheduled", "pending", "awaited")
+)
+_HAPPENS: Final = frozenset(("develop", "recur", "occur"))
+_SUPPOSED: Final = frozenset(("should", "if", "when", "unless", "would", "until", "were", "may"))
+
+
+def is_conditional(row: PhraseRow) -> bool:
+    """Whether "if" opens the sentence: "if fever develops, consider pneumonia" is advice to its end.
+
+    Args:
+        row: The sentence.
+    """
+    return row.tokens[0] == "if"
+
+
+def is_advised(
+    row: PhraseRow, vocabulary: Vocabulary, opener: Item | None, finding: Finding | None
+) -> bool:
+    """Whether a device is only proposed: "consider chest tube placement".
+
+    Args:
+        row: The sentence.
+        vocabulary: The compiled lexicon.
+        opener: The cue of the doubt that the device is in.
+        finding: What is named.
+    """
+    if opener is None or finding is None:
+        return False
+    return row.tokens[opener.first] == "consider" and vocabulary.is_device(finding)
+
+
+def is_there_all_the_same(
+    row: PhraseRow, vocabulary: Vocabulary, opener: Item | None, item: Item, finding: Finding
+) -> bool:
+    """Whether a finding that a plan or a regret names is on the film.
+
+    Args:
+        row: The sentence.
+        vocabulary: The compiled lexicon.
+        opener: The cue that opened the plan.
+        item: Where the finding is named.
+        finding: The finding.
+    """
+    if opener is None:
+        return False
+    tokens = row.tokens
+    word, last = tokens[opener.first], tokens[opener.last]
+    between = tokens[opener.last + 1 : item.first]
+    behind = tokens[item.last + 1 : item.last + 4]
+    if word in _WISHED:
+        asked = not _ASKED.isdisjoint(between) and _DEFINITE.isdisjoint(between)
+        return not (asked or vocabulary.is_device(finding))
+    if last in _ASSESSED:
+        joined = f" {' '.join(between)} "
+        return any(cause in joined for cause in _CAUSES)
+    if last == "had":
+        return vocabulary.is_device(finding) and not _PLACED.isdisjoint(behind)
+    device = vocabulary.is_device(finding)
+    if word == "consider" and device:
+        return not _MOVED.isdisjoint((*between, *behind))
+    if word not in ("consider", "will") or (device and last != "be"):
+        return False
+    for token in reversed(tokens[max(opener.last, item.first - WINDOW) : item.first]):
+        if token in _DEFINITE:
+            return True  # "the right pneumothorax", not "the possibility of a pneumothorax"
+        if token in _GOVERN:
+            return False
+    return False
+
+
+def is_only_planned(row: PhraseRow, vocabulary: Vocabulary, item: Item, draft: Draft) -> bool:
+    """Whether words behind a finding leave it unsaid: those of a plan leave only devices so.
+
+    Args:
+        row: The sentence.
+        vocabulary: The compiled lexicon.
+        item: The words ("is planned", "should ... develop").
+        draft: The finding.
+    """
+    words = row.tokens[item.first : item.last + 1]
+    if words[0] in _HAPPENS:  # "should effusion develop", not "fractures occur at three levels"
+        return not _SUPPOSED.isdisjoint(row.tokens[: item.first])
+    if not _PLANNED.isdisjoint(words):
+        return vocabulary.is_device(vocabulary.findings[draft.finding])
+    return True
+
+
+def goes_on(row: PhraseRow, item: Item) -> bool:
+    """Whether "which" says of what a prior film showed how it is now: "..., which is unchanged".
+
+    Args:
+        row: The sentence.
+        item: The phrase that begins the clause.
+    """
+    behind = row.tokens[item.last + 1 : item.last + 1 + _NEARBY]
+    if row.tokens[item.first] != "which" or not behind:
+        return False
+    if behind[0] in _LASTS:
+        return True
+    end = next((at for at, token in enumerate(behind) if token in _CLAUSE), len(behind))
+    return behind[0] in _IS and "not" not in behind and not _NOW.isdisjoint(behind[:end])
+
+
+def is_date(row: PhraseRow, item: Item) -> bool:
+    """Whether "may" is the month: a number stands beside it.
+
+    Args:
+        row: The sentence.
+        item: The word.
+    """
+    tokens = row.tokens
+    beside = (*tokens[max(0, item.first - 1) : item.first], *tokens[item.last + 1 :][:1])
+    return item.first == item.last and any(token.isdecimal() for token in beside)
