@@ -16,8 +16,9 @@ from orapo import OrapoError
 from orapo.data.conversation import user_message
 from orapo.generation import load_checkpoint
 from orapo.models.shared_films import encode_films_once, film_encoder
+from orapo.preferences import Preference
 from orapo.training.method.answers import ChosenAnswers, check_answer
-from orapo.training.method.experts import BETTER, WORSE, add_pairs
+from orapo.training.method.experts import BETTER, WORSE, ExpertPairs, add_pairs
 from orapo.training.trl_contract import image_tokens, select_vision, vision_fields
 from small_runs import LORA, call, make_trainer, mixed, recipe, write_studies
 
@@ -310,6 +311,25 @@ def test_a_template_that_drops_the_answer_stops_the_run(checkpoints):
     answers = ChosenAnswers(processor, processor.tokenizer, {processor.tokenizer.eos_token_id}, {})
     with pytest.raises(OrapoError, match=r"of a report of 9 words.*something else \(0 words\)"):
         answers.tokens([user_message("Say.")], [CORPUS[0]])
+
+
+def test_a_template_that_drops_a_pair_stops_the_run_before_its_first_step(
+    checkpoints, manifest, tmp_path
+):
+    """The first texts that are looked at are the reports; a pair's are others."""
+    judged = Preference(
+        "p", "s0", "p", (), CORPUS[1], "An old rib fracture.", "left", "r", "a", "b"
+    )
+    file = recipe(checkpoints("smolvlm"), manifest, tmp_path, method="orapo+rlhf")
+    trainer = make_trainer(file, mixed, experts=ExpertPairs([judged]))
+    template = trainer.processing_class.chat_template
+    trainer.processing_class.chat_template = template.replace(
+        "{{line['text']}}", "{{ line['text'] | replace('old rib', '') }}"
+    )
+    assert trainer.processing_class.chat_template != template
+    with pytest.raises(OrapoError, match=r"of a report of 4 words.*something else"):
+        trainer.train()
+    assert trainer.state.global_step == 0
 
 
 @pytest.mark.parametrize("method", ["orapo", "sft", "dpo"])
