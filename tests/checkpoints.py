@@ -47,6 +47,8 @@ from transformers import (
     Qwen2_5_VLProcessor,
     Qwen2VLImageProcessor,
     Qwen2VLVideoProcessor,
+    Qwen3_5Config,
+    Qwen3_5ForConditionalGeneration,
     Qwen3VLConfig,
     Qwen3VLForConditionalGeneration,
     Qwen3VLProcessor,
@@ -213,6 +215,37 @@ def qwen3_vl(corpus: Iterable[str]):
         **_qwen_placeholders(processor),
     )
     return Qwen3VLForConditionalGeneration(config), processor
+
+
+def qwen3_5(corpus: Iterable[str]):
+    """Three of four layers of the real one are linear attention, here one of two; its own template of no thoughts."""
+    processor = Qwen3VLProcessor(
+        _qwen_images(),
+        _tokenizer(corpus, QWEN_TOKENS, END),
+        Qwen3VLVideoProcessor(patch_size=4),
+        chat_template=shipped("qwen3_5_nothink"),
+    )
+    config = Qwen3_5Config(
+        text_config={
+            **TEXT,
+            **_ids(processor),
+            "head_dim": 32,
+            "layer_types": ["linear_attention", "full_attention"],
+            "linear_key_head_dim": 8,
+            "linear_value_head_dim": 8,
+            "linear_num_key_heads": 1,
+            "linear_num_value_heads": 2,
+            "rope_parameters": {
+                "rope_type": "default",
+                "mrope_section": [2, 1, 1],
+                "partial_rotary_factor": 0.25,
+            },
+        },
+        vision_config={**QWEN_VISION, "depth": 2, "num_position_embeddings": 16},
+        tie_word_embeddings=True,
+        **_qwen_placeholders(processor),
+    )
+    return Qwen3_5ForConditionalGeneration(config), processor
 
 
 def smolvlm(corpus: Iterable[str]):
@@ -460,6 +493,7 @@ def demo(corpus: Iterable[str]):
 BUILDERS: dict[str, Callable] = {
     "qwen2.5-vl": qwen2_5_vl,
     "qwen3-vl": qwen3_vl,
+    "qwen3.5": qwen3_5,
     "idefics3": idefics3,
     "smolvlm": smolvlm,
     "smolvlm-tiles": smolvlm_tiles,

@@ -10,7 +10,9 @@ from checkpoints import CORPUS
 from commands import invoke
 from orapo.data.manifest import read_manifest
 from orapo.training import OraPOTrainer
-from orapo.training.preparing.dataset import training_dataset
+from orapo.training.method.baselines import OfflineTrainer, SupervisedTrainer
+from orapo.training.preparing.dataset import supervised_rows, training_dataset
+from orapo.training.preparing.pairs import offline_pairs
 from orapo.training.preparing.policy import load_policy
 from orapo.training.recipe import read_recipe
 
@@ -19,12 +21,13 @@ FILMS = [1, 2, 1, 3]  # views of the four studies
 SIZES = [(20, 18), (44, 18), (24, 61)]
 
 
-def write_studies(folder: Path, uneven: bool = False) -> Path:
+def write_studies(folder: Path, uneven: bool = False, one_patient: bool = False) -> Path:
     """Write four studies of one to three films; film and age tell which study it is.
 
     Args:
         folder: Where to.
         uneven: Whether films after the first of a study have other sizes.
+        one_patient: Whether all four are of one patient, each a year after the one before.
     """
     rows = []
     for i, report in enumerate(CORPUS):
@@ -33,8 +36,9 @@ def write_studies(folder: Path, uneven: bool = False) -> Path:
             film = Image.linear_gradient("L").resize(SIZES[view] if uneven else SIZES[0])
             film.point(lambda v, i=i, view=view: v // 4 + 40 * i + 10 * view).save(folder / name)
         rows.append({"study_id": f"s{i}", "images": names, "report": report, "age": 40 + i})
-    rows = [{**row, "split": "train"} for row in rows]
-    test = {**rows[3], "study_id": "t3", "split": "test"}
+    patient = {"patient_id": "p"} if one_patient else {}
+    rows = [{**row, **patient, "split": "train"} for row in rows]
+    test = {**rows[3], "study_id": "t3", "patient_id": "t", "split": "test"}
     file = folder / "manifest.jsonl"
     file.write_text("".join(json.dumps(row) + "\n" for row in [*rows, test]))
     return file
@@ -70,19 +74,25 @@ def recipe(checkpoint, manifest, folder, **fields):
     return file
 
 
-def make_trainer(file, reward=None):
+def make_trainer(file, reward=None, **options):
+    """Make the trainer of a recipe's method, as `orapo.training.run` does.
+
+    Args:
+        file: The recipe.
+        reward: For methods with rollouts.
+        **options: Of `OraPOTrainer`.
+    """
     run, config = read_recipe(["--config", str(file)])
     model, processor, adapter = load_policy(run, config)
     studies = [study for study in read_manifest(Path(run.data)) if study.split == "train"]
     dataset = training_dataset(studies, views=run.views, prompt_fields=run.prompt_fields)
-    trainer = OraPOTrainer(
-        model,
-        reward,
-        config,
-        train_dataset=dataset,
-        processing_class=processor,
-        peft_config=adapter,
-    )
+    shared = {"processing_class": processor, "peft_config": adapter}
+    if config.method == "sft":
+        return SupervisedTrainer(model, config, supervised_rows(dataset), **shared)
+    if config.method == "dpo":
+        pairs = offline_pairs(run, config, studies, model, processor)
+        return OfflineTrainer(model, config, pairs, **shared)
+    trainer = OraPOTrainer(model, reward, config, train_dataset=dataset, **shared, **options)
     generate = trainer._generate_and_score_completions
 
     def keep(inputs):

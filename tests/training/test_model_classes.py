@@ -6,6 +6,7 @@ One batch of OraPO with each of the tiny checkpoints of `checkpoints.py`: studie
 import json
 import re
 import shutil
+from functools import partial
 
 import pytest
 import torch
@@ -15,7 +16,9 @@ from orapo import OrapoError
 from orapo.data.conversation import user_message
 from orapo.generation import load_checkpoint
 from orapo.models.shared_films import encode_films_once, film_encoder
+from orapo.preferences import Preference
 from orapo.training.method.answers import ChosenAnswers, check_answer
+from orapo.training.method.experts import BETTER, WORSE, ExpertPairs, add_pairs
 from orapo.training.trl_contract import image_tokens, select_vision, vision_fields
 from small_runs import LORA, call, make_trainer, mixed, recipe, write_studies
 
@@ -85,6 +88,23 @@ def report_logps(trainer, given, ids=None):
     return sums / mask.sum(dim=1)
 
 
+@torch.no_grad()
+def token_logps(trainer, given):
+    """Log-probability of each token of each row's report, (8, L), in one padded batch."""
+    ids, mask = given["chosen_ids"], given["chosen_mask"]
+    width, answer = given["prompt_ids"].shape[1], ids.shape[1]
+    fields = select_vision(vision_fields(given), list(range(len(ids))), width, answer)
+    with trainer._temperature_off():
+        logps, *_ = trainer._get_per_token_logps_and_entropies(
+            trainer.model,
+            torch.cat([given["prompt_ids"], ids], dim=1),
+            torch.cat([given["prompt_mask"], mask], dim=1),
+            answer,
+            **fields,
+        )
+    return logps
+
+
 def test_what_is_learned_is_the_report(batch):
     """The templates of SmolVLM and Idefics3 made an empty report of a plain string."""
     trainer, rows, given = batch
@@ -101,12 +121,14 @@ def test_what_is_learned_is_the_report(batch):
 
 
 def test_log_probabilities_are_those_of_a_forward_pass_of_one_row(batch):
+    """Each token's: what one gains and another loses would not show in a report's mean."""
     trainer, rows, given = batch
-    together = report_logps(trainer, given)
-    for place in (0, 2, 7):
-        answer = given["chosen_ids"][place][given["chosen_mask"][place].bool()]
-        alone = lone_logps(trainer, rows[place], answer).mean()
-        torch.testing.assert_close(together[place], alone, rtol=0, atol=1e-5)
+    together, each = report_logps(trainer, given), token_logps(trainer, given)
+    for place in (0, 2, 4, 7):  # of one, two, one and three films
+        shown = given["chosen_mask"][place].bool()
+        alone = lone_logps(trainer, rows[place], given["chosen_ids"][place][shown])
+        torch.testing.assert_close(each[place][shown], alone, rtol=0, atol=1e-5)
+        torch.testing.assert_close(together[place], alone.mean(), rtol=0, atol=1e-5)
 
 
 @torch.no_grad()
@@ -139,6 +161,38 @@ def test_another_film_changes_the_log_probabilities(batch):
     film = rows[0]["images"][0].point(lambda value: 255 - value)
     other = lone_logps(trainer, {**rows[0], "images": [film]}, answer)
     assert (own - other).abs().max() > 1e-4
+
+
+def test_each_film_of_a_study_changes_its_log_probabilities(batch):
+    """The third as the first; of one it is tested above, and of the trainer's own batch below."""
+    trainer, rows, given = batch
+    answer = given["chosen_ids"][6][given["chosen_mask"][6].bool()]
+    films = rows[6]["images"]
+    assert len(films) == 3
+    own = lone_logps(trainer, rows[6], answer)
+    for place, film in enumerate(films):
+        changed = [*films[:place], film.point(lambda value: 255 - value), *films[place + 1 :]]
+        other = lone_logps(trainer, {**rows[6], "images": changed}, answer)
+        assert (own - other).abs().max() > 1e-4, place
+
+
+def test_what_is_learned_of_an_experts_pair_is_its_two_texts(batch):
+    """By the same code as the report, but of texts that no report of the batch has."""
+    trainer, rows, given = batch
+    pair = ("Small right pleural effusion.", "The heart is clear. There is no lower left lobe.")
+    fields = {"completion_ids": given["completion_ids"]}
+    reference = partial(trainer._summed_logps, trainer.model, given)
+    pairs = [*[None] * 6, pair, None]
+    with torch.no_grad():
+        add_pairs(fields, rows, pairs, trainer._chosen, 1.0, reference, trainer._pad_id)
+    for side, text in zip((BETTER, WORSE), pair, strict=True):
+        ids, mask = fields[f"{side}_ids"][6], fields[f"{side}_mask"][6]
+        assert words(trainer, ids, mask) == text
+        answer = ids[mask.bool()]
+        assert int(answer[-1]) in trainer.eos_token_ids
+        alone = lone_logps(trainer, rows[6], answer).sum()
+        # of up to forty tokens, each within 1e-5
+        torch.testing.assert_close(fields[f"{side}_ref"][6], alone, rtol=0, atol=4e-4)
 
 
 def test_exchanged_films_change_the_rows_that_show_them_and_no_other(batch):
@@ -257,6 +311,25 @@ def test_a_template_that_drops_the_answer_stops_the_run(checkpoints):
     answers = ChosenAnswers(processor, processor.tokenizer, {processor.tokenizer.eos_token_id}, {})
     with pytest.raises(OrapoError, match=r"of a report of 9 words.*something else \(0 words\)"):
         answers.tokens([user_message("Say.")], [CORPUS[0]])
+
+
+def test_a_template_that_drops_a_pair_stops_the_run_before_its_first_step(
+    checkpoints, manifest, tmp_path
+):
+    """The first texts that are looked at are the reports; a pair's are others."""
+    judged = Preference(
+        "p", "s0", "p", (), CORPUS[1], "An old rib fracture.", "left", "r", "a", "b"
+    )
+    file = recipe(checkpoints("smolvlm"), manifest, tmp_path, method="orapo+rlhf")
+    trainer = make_trainer(file, mixed, experts=ExpertPairs([judged]))
+    template = trainer.processing_class.chat_template
+    trainer.processing_class.chat_template = template.replace(
+        "{{line['text']}}", "{{ line['text'] | replace('old rib', '') }}"
+    )
+    assert trainer.processing_class.chat_template != template
+    with pytest.raises(OrapoError, match=r"of a report of 4 words.*something else"):
+        trainer.train()
+    assert trainer.state.global_step == 0
 
 
 @pytest.mark.parametrize("method", ["orapo", "sft", "dpo"])

@@ -174,6 +174,7 @@ def train(
         if config.method == "orapo+rlhf":
             experts = ExpertPairs(read_preferences(Path(run.preferences)))
             check_pairs(experts, studies, run.preferences)
+            experts = experts.only({study.study_id for study in studies})
         trainer = OraPOTrainer(
             *(model, rewards, config),
             train_dataset=rows.select(shown),

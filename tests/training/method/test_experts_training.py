@@ -59,6 +59,15 @@ def test_pairs_are_decided_judgements_and_take_turns():
     assert pairs.turn("t", 0) is None
 
 
+def test_pairs_of_some_studies_are_theirs_alone():
+    pairs = ExpertPairs([judged("left"), judged("right", "t"), judged("left", "t")])
+    assert pairs.only({"t", "of no judgement"}).texts() == [
+        *("right text", "left text"),
+        *("left text", "right text"),
+    ]
+    assert len(pairs) == 3
+
+
 def test_dpo_learns_what_the_expert_prefers(run_settings, preferences):
     settings = {"method": "dpo", "preferences": str(preferences), "max_steps": 30}
     settings |= {"learning_rate": 1e-2, "save_steps": 30}

@@ -1,5 +1,8 @@
 """What vLLM would write garbage about is refused before anything is loaded."""
 
+import json
+import shutil
+
 import pytest
 from PIL import Image
 
@@ -7,6 +10,8 @@ from orapo import OrapoError
 from orapo.training import OraPOConfig
 from orapo.training.preparing.engines import check_vllm
 from orapo.training.recipe import RunConfig
+
+TILED = ["smolvlm", "smolvlm-tiles", "idefics3", "lfm2-vl", "internvl", "llava-next"]
 
 
 @pytest.fixture
@@ -31,13 +36,15 @@ def test_colocated_sampling_is_refused_by_the_issue_that_is_open(checkpoints, tm
         check(checkpoints("qwen2.5-vl"), tmp_path, films, "colocate")
 
 
-@pytest.mark.parametrize("kind", ["smolvlm", "smolvlm-tiles", "idefics3", "lfm2-vl"])
+@pytest.mark.parametrize("kind", TILED)
 def test_processors_that_tile_are_refused_with_a_server(kind, checkpoints, tmp_path, films):
     with pytest.raises(OrapoError, match="lays a film out as tiles"):
         check(checkpoints(kind), tmp_path, films)
 
 
-@pytest.mark.parametrize("kind", ["qwen2.5-vl", "qwen3-vl", "gemma3", "internvl", "llava"])
+@pytest.mark.parametrize(
+    "kind", ["qwen2.5-vl", "qwen3-vl", "qwen3.5", "gemma3", "llava", "paligemma2"]
+)
 def test_other_models_go_with_a_server(kind, checkpoints, tmp_path, films):
     check(checkpoints(kind), tmp_path, films)
 
@@ -57,3 +64,14 @@ def test_a_quantised_base_is_not_merged_for_vllm(checkpoints, tmp_path, films):
 def test_without_vllm_nothing_is_looked_at(tmp_path):
     config = OraPOConfig(str(tmp_path), use_cpu=True, bf16=False)
     check_vllm(RunConfig("nowhere", "data.jsonl", max_pixels=64), config, iter([]))
+
+
+def test_gemma_3_is_refused_where_it_is_told_to_tile(checkpoints, tmp_path, films):
+    folder = tmp_path / "gemma3"
+    shutil.copytree(checkpoints("gemma3"), folder)
+    file = folder / "processor_config.json"
+    settings = json.loads(file.read_text())
+    settings["image_processor"]["do_pan_and_scan"] = True
+    file.write_text(json.dumps(settings))
+    with pytest.raises(OrapoError, match="lays a film out as tiles"):
+        check(folder, tmp_path, films)

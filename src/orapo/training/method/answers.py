@@ -7,7 +7,7 @@ the trainer's business.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,6 +43,19 @@ class ChosenAnswers:
         self._template_options = dict(template_options)
         self._checked = False
 
+    def check(self, prompt: Any, texts: Iterable[str]) -> None:
+        """Check that tokens say what texts say, and end as a rollout can.
+
+        Args:
+            prompt: One of the data set's; says whether the data is conversational.
+            texts: Each to be learned.
+
+        Raises:
+            OrapoError: They don't.
+        """
+        for text in dict.fromkeys(texts):
+            self._check(self._encode(prompt, text), text)
+
     def tokens(self, prompts: Sequence[Any], reports: Sequence[str]) -> list[list[int]]:
         """Return the token ids of each report, the end token last.
 
@@ -59,10 +72,13 @@ class ChosenAnswers:
                 known[text] = self._encode(prompt, text)
         if not self._checked:
             for text, ids in known.items():
-                check_answer(self._tokenizer, ids, text)
-                check_end(self._tokenizer, ids, self._end_tokens)
+                self._check(ids, text)
             self._checked = bool(known)
         return [known[text] for text in reports]
+
+    def _check(self, ids: Sequence[int], text: str) -> None:
+        check_answer(self._tokenizer, ids, text)
+        check_end(self._tokenizer, ids, self._end_tokens)
 
     def _encode(self, prompt: Any, text: str) -> list[int]:
         answer = text

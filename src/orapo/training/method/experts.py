@@ -6,7 +6,7 @@ DPO term: the preferred report is chosen, the other rejected, the margin is that
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -44,6 +44,16 @@ class ExpertPairs:
     def studies(self) -> set[str]:
         """Return the studies that have pairs."""
         return set(self._pairs)
+
+    def only(self, studies: Collection[str]) -> ExpertPairs:
+        """Return the pairs of some studies."""
+        kept = ExpertPairs([])
+        kept._pairs = {name: pairs for name, pairs in self._pairs.items() if name in studies}
+        return kept
+
+    def texts(self) -> list[str]:
+        """Return the texts of all pairs."""
+        return [text for pairs in self._pairs.values() for pair in pairs for text in pair]
 
     def of(self, study_id: str) -> list[tuple[str, str]]:
         """Return all pairs of a study."""

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import trl
 from accelerate import DistributedType
@@ -23,6 +23,10 @@ from orapo.training.config import OraPOConfig
 from orapo.training.preparing.policy import load_processor
 from orapo.training.recipe import RunConfig
 from orapo.training.trl_contract import refuse_colocate
+
+_TILES: Final = ("do_image_splitting", "crop_to_patches", "image_grid_pinpoints")
+"""What processors have that can cut a film into tiles: Idefics3, SmolVLM, LFM2-VL; InternVL; LLaVA-Next. On or off:
+a processor's own default (InternVL's) is not told by that of its image processor."""
 
 
 def check_engine(config: OraPOConfig) -> None:
@@ -83,11 +87,11 @@ def check_vllm(run: RunConfig, config: OraPOConfig, films: Iterable[Path]) -> No
     if config.vllm_mode == "colocate":
         refuse_colocate()
     images = load_processor(run).image_processor
-    if hasattr(images, "do_image_splitting"):
+    tiles = any(hasattr(images, name) for name in _TILES)
+    if tiles or getattr(images, "do_pan_and_scan", False):  # Gemma 3, where it is told to
         raise OrapoError(
-            f"use_vllm: {type(images).__name__} lays a film out as tiles with marks between them, which TRL "
-            f"{trl.__version__} can't match with what a vLLM server makes of it; use_vllm: false samples "
-            "with transformers"
+            f"use_vllm: {type(images).__name__} lays a film out as tiles, and with none such is it known that a "
+            f"vLLM server makes of it what TRL {trl.__version__} does; use_vllm: false samples with transformers"
         )
     if run.load_in_4bit or run.load_in_8bit:
         raise OrapoError(
