@@ -158,7 +158,8 @@ def test_ones_own_study_without_a_text_takes_no_other_film_in_another_browser(ar
     first = arrive("dr a")
     choose(first, "x.png", seed=1)
     first.fill("#name", "patient X")
-    eventually(lambda: [one.name for one in store.last_texts()] == ["patient X"])
+    kept = [("patient X", (digest(1),))]
+    eventually(lambda: [(one.name, one.films) for one in store.last_texts()] == kept)
 
     again = arrive("dr a")
     expect(again.locator("#name")).to_have_value("patient X")
