@@ -7,11 +7,9 @@ named elsewhere, and put in its place before the sentence is read.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
-from orapo.facts.forms.answers import Answer
 from orapo.facts.forms.items import Place
 from orapo.facts.language.extraction import lower
 from orapo.facts.language.schema import TOKEN, Kind
@@ -76,47 +74,6 @@ _HINTS: Final = (
     *("trace", "tiny", "small", "minimal", "mild", "moderate", "large", "area", "focus", "pocket", "patch", "sliver", "rim"),
 )  # fmt: skip
 """A sentence without any of these leaves nothing out."""
-
-
-_POINTS_BACK: Final = re.compile(
-    r"\b(?:it|this|that|these|those|them|any)(?: findings?)?\s*(?:[.;,]|\Z|\b(?:in|on|here|today|is|are|has|have)\b)",
-    re.IGNORECASE,
-)
-"""A pronoun that an answer has for what it answers: "The image does not show any evidence of this."."""
-_FINE: Final = re.compile(r"\b(?:normal|clear|unremarkable|intact|free|limits?)\b", re.IGNORECASE)
-_NAMES: Final = frozenset(
-    (Kind.FINDING, Kind.STRUCTURE, Kind.NOT_STATED_NEXT, Kind.NOT_STATED_SENTENCE)
-)
-_ELSEWHERE: Final = re.compile(
-    r"\b(?:previous|previously|prior|last|earlier|old|older|yesterday|comparison|before|lateral|frontal)\b",
-    re.IGNORECASE,
-)
-_DENIED_BACK: Final = frozenset((Kind.DENY_PREVIOUS, Kind.DENY_EITHER))
-_DENIES: Final = frozenset((Kind.DENY_NEXT, Kind.DENY_PREVIOUS, Kind.DENY_EITHER))
-_DOUBTS: Final = frozenset((Kind.HEDGE_NEXT, Kind.HEDGE_PREVIOUS, Kind.HEDGE_EITHER))
-
-
-def answered_by_pronoun(said: str, kinds: Sequence[Kind]) -> Answer | None:
-    """Return what an answer says of what "it" or "this" means in it; None if that is not told so.
-
-    Args:
-        said: The answer ("I do not see it.", "It has not changed.").
-        kinds: Of its phrases.
-    """
-    pronoun = _POINTS_BACK.search(said)
-    if pronoun is None or not _NAMES.isdisjoint(kinds):
-        return None
-    unchanged = Kind.NEUTRAL in kinds
-    if ";" in said or _ELSEWHERE.search(said):
-        return None  # "The previous film did not show this."
-    if not pronoun.start() and Kind.DENY_NEXT in kinds and _DENIED_BACK.isdisjoint(kinds):
-        return None  # "This is not new."
-    if not unchanged and not _DENIES.isdisjoint(kinds):
-        return Answer.DENIED
-    if not unchanged and not _DOUBTS.isdisjoint(kinds):
-        return Answer.DOUBTED
-    told = unchanged or Kind.STATE in kinds  # "It has not changed.", "It is stable."
-    return Answer.AFFIRMED if told and not pronoun.start() and not _FINE.search(said) else None
 
 
 def completed_sentence(

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from orapo.facts.ellipsis import answered_by_pronoun, completed_sentence
+from orapo.facts.ellipsis import completed_sentence
 from orapo.facts.forms.answers import Answer
 from orapo.facts.forms.items import Item, Place
 from orapo.facts.forms.names import (
@@ -24,34 +24,20 @@ from orapo.facts.forms.names import (
     PROSE_LIST,
     REJECTED,
 )
-from orapo.facts.language.extraction import How, Reading, lower
-from orapo.facts.language.schema import TOKEN, Kind
+from orapo.facts.language.extraction import How, Reading
+from orapo.facts.language.schema import Kind
 from orapo.facts.language.vocabulary import Vocabulary
+from orapo.facts.language.wording import DENYING, HEDGING, NAME_ONLY, NAMING, Wording
 from orapo.facts.passages import Passage
 
 _CLAUSE: Final = re.compile(r"[,;(]|\s(?:with|but|and|which|however)\s|\s[-–—]\s|\.\s")
 """Ends an answer's first words."""
-_MAINLY: Final = frozenset(
-    ("only", "just", "mainly", "mostly", "predominantly", "more", "nondisplaced", "undisplaced", "displaced", "comminuted",
-     "loculated", "layering", "spiculated", "interstitial", "alveolar", "subsegmental", "compressive", "tension")
-)  # fmt: skip
-_PARTS: Final = re.compile(r"[,;]|\b(?:but|and|though)\b", re.IGNORECASE)
-_DENYING: Final = frozenset((Kind.DENY_NEXT, Kind.DENY_PREVIOUS, Kind.DENY_EITHER))
-_HEDGING: Final = frozenset((Kind.HEDGE_NEXT, Kind.HEDGE_PREVIOUS, Kind.HEDGE_EITHER))
 _OF_NO_FILM: Final = frozenset((Kind.NOT_STATED_NEXT, Kind.NOT_STATED_SENTENCE))
-_NAMING: Final = frozenset((Kind.FINDING, Kind.STRUCTURE, Kind.ADJECTIVE))
-_DESCRIBING: Final = frozenset(
-    (Kind.SEVERITY, Kind.PLACE, Kind.STATE, Kind.ASSERTIVE, Kind.NEUTRAL)
-)
-_NAME_ONLY: Final = _NAMING | frozenset((Kind.COMMA, Kind.AND, Kind.OR, Kind.VERB))
 _SIDED: Final = re.compile(r"\b(?:left|right)\b", re.IGNORECASE)
 _FINE: Final = frozenset(
     ("normal", "unremarkable", "clear", "wnl", "within normal limits", "intact")
 )
 """Said of a device they deny nothing."""
-_MEASURE: Final = re.compile(
-    r"\s*(?:about |approximately |approx\.? |~)?\d+(?:\.\d+)?\s*(?:x|mm|cm|%)|\s*[TLC]\d{1,2}\b"
-)
 _OF_FINDINGS: Final = re.compile(
     r"\s*\b(?:findings?|labels?|observations?|abnormalit(?:y|ies)|diagnos[ei]s|conditions?|patholog(?:y|ies))\s*\Z",
     re.IGNORECASE,
@@ -74,14 +60,6 @@ _PREDICATE: Final = re.compile(
 _OF_SIZE: Final = re.compile(r"size\b", re.IGNORECASE)
 _EVEN: Final = 0.5
 """The probability from which on a finding counts as said."""
-
-
-_OF_A_SIDE: Final = re.compile(
-    r"[\s,;.]*(?:and |but )?(?P<side>(?:on |at )?(?:the )?(?:left|right|lt\b\.?|rt\b\.?|[lr]\b)(?:[- ]sided?| lung)?)"
-    r"(?:\s*[:=]\s*|\s+[-–—]+\s*|\s+|\s*\((?=[+-]\)))(?P<said>[^,;.:]+?)\s*(?=[,;.]|\s(?:and|but)\s|\s+(?:left|right|[LR])\s*[:=]|\Z)",
-    re.IGNORECASE,
-)
-"""What an answer says of one side: "L small", "right - none"."""
 
 
 _DASHED: Final = re.compile(
@@ -110,7 +88,7 @@ class FieldReader:
 
     def __init__(self, vocabulary: Vocabulary, read: Callable[[str], Reading]) -> None:
         self._vocabulary, self._read = vocabulary, read
-        self._words = vocabulary.answers
+        self._words, self._wording = vocabulary.answers, Wording(vocabulary)
 
     def are_scored(self, text: str, items: Sequence[Item]) -> bool:
         """Whether numbers answer a text's fields: more than one finding has a probability or a grade.
@@ -163,7 +141,7 @@ class FieldReader:
                     yield Passage(item.start, item.end, (item.answer,), How.NOTHING)
                     return
                 titled = _TITLED.match(text, *item.answer)
-                if titled is not None and self._is_name(titled["name"]):
+                if titled is not None and self._wording.is_name(titled["name"]):
                     said = titled.start("said"), item.answer[1]
                     yield from self._answered(text, item, titled.span("name"), said)
                     return
@@ -190,26 +168,17 @@ class FieldReader:
                 return
         yield from self._answered(text, item, item.field, item.answer)
 
-    def _is_name(self, text: str) -> bool:
-        """Whether a text is a finding's bare name."""
-        kinds = self._kinds(text)
-        return Kind.FINDING in kinds and _NAME_ONLY.issuperset(kinds)
-
     def _same(self, text: str, dashed: re.Match[str], end: int) -> bool:
         """Whether what stands behind a dash denies what the name before it names, and no more of it."""
         named = self._read(dashed["name"])
         said = self._read(text[dashed.start("said") : end])
         return bool(named.stated) and named.stated.keys() <= said.stated.keys()
 
-    def _kinds(self, text: str) -> list[Kind]:
-        tokens = self._vocabulary.canonical_forms(TOKEN.findall(lower(text)))
-        return [item.kind for item in self._vocabulary.find(tokens)]
-
     def _unanswered(self, text: str, item: Item) -> Passage:
         """Return what a field without an answer says: a bare name nothing, anything else itself."""
         assert item.field is not None
-        kinds = self._kinds(text[slice(*item.field)])
-        says = Kind.FINDING in kinds and not _NAME_ONLY.issuperset(kinds)
+        kinds = self._wording.kinds(text[slice(*item.field)])
+        says = Kind.FINDING in kinds and not NAME_ONLY.issuperset(kinds)
         return Passage(item.start, item.end, (item.field,), How.STATED if says else How.NOTHING)
 
     def _answered(self, text: str, item: Item, field: Place, answer: Place) -> Iterator[Passage]:
@@ -229,12 +198,12 @@ class FieldReader:
             yield self._normal(item, field, pure or (lead[0] if lead else None))
             return
         asked = self._read(name)
-        kinds = self._kinds(name)
+        kinds = self._wording.kinds(name)
         grouped = GROUP.match(name) and pure is not Answer.DENIED
-        if grouped or (asked.silent and _NAMING.isdisjoint(kinds)):
+        if grouped or (asked.silent and NAMING.isdisjoint(kinds)):
             yield self._list(text, item, field, answer, kinds)
             return
-        sides = None if asked.silent else self._sides(said)
+        sides = None if asked.silent else self._wording.sides(said)
         if sides is not None:
             for side, own in sides:
                 yield from self._of_side(
@@ -266,7 +235,7 @@ class FieldReader:
                 yield middle._replace(end=max(rest, start + 1))
                 yield Passage(rest, end, ((rest, answer[1]),), How.STATED)
             return
-        if not whole.silent and asked.silent and _NAMING.isdisjoint(self._kinds(said)):
+        if not whole.silent and asked.silent and NAMING.isdisjoint(self._wording.kinds(said)):
             yield Passage(start, end, (field, answer), How.STATED)  # "Heart: normal in size"
             return
         comma = said.rfind(",")
@@ -288,18 +257,18 @@ class FieldReader:
                 head
                 and not asked.silent
                 and self._read(text[slice(*head)]).silent
-                and self._describes(text[slice(*head)])
+                and self._wording.describes(text[slice(*head)])
             ):
                 yield Passage(start, head[1], (field, head), How.STATED)
                 yield Passage(head[1], end, ((head[1], answer[1]),), How.STATED)
-            elif self._is_sign(name) and Kind.VERSUS in self._kinds(said):
+            elif self._wording.is_sign(name) and Kind.VERSUS in self._wording.kinds(said):
                 # "Left base opacity: atelectasis versus pneumonia": the sign is there
                 yield Passage(start, field[1], (field,), How.STATED)
                 yield Passage(answer[0], end, (answer,), How.STATED)
             else:
                 yield Passage(start, end, (answer,), How.STATED)
             return
-        meant = None if asked.silent else answered_by_pronoun(said, self._kinds(said))
+        meant = None if asked.silent else self._wording.by_pronoun(said)
         if meant is not None:
             yield self._decided(item, field, answer, meant, asked)
         elif not asked.silent and _PREDICATE.match(said):
@@ -307,40 +276,21 @@ class FieldReader:
         elif _CHANGING.match(name) and not asked.silent:
             yield Passage(start, field[1], (field,), How.STATED)
             yield Passage(answer[0], end, (answer,), How.STATED)
-        elif self._unchanged(said) or self._agrees(said) or self._completes(said, name):
+        elif (
+            self._wording.unchanged(said)
+            or self._wording.agrees(said)
+            or self._wording.completes(said, name)
+        ):
             yield Passage(start, end, (field, answer), How.STATED)
         elif lead is not None and cut is not None and _SIDED.search(said, cut.end()):
             # "none on the right, small on the left"
             yield Passage(start, end, (field, (answer[0] + cut.end(), answer[1])), How.STATED)
         elif lead is not None:
             yield self._decided(item, field, answer, lead[0], asked)
-        elif asked.silent or self._describes(said):
+        elif asked.silent or self._wording.describes(said):
             yield Passage(start, end, (field, answer), How.STATED)
         else:
             yield Passage(start, end, (answer,), How.UNREAD)
-
-    def _is_sign(self, name: str) -> bool:
-        """Whether a name is that of a sign, which a diagnosis explains ("opacity")."""
-        tokens = self._vocabulary.canonical_forms(TOKEN.findall(lower(name)))
-        named = [one.data for one in self._vocabulary.find(tokens) if one.kind is Kind.FINDING]
-        return bool(named) and all(finding.sign for finding in named)
-
-    def _sides(self, said: str) -> list[tuple[Place, Place]] | None:
-        """Return the sides that an answer speaks of one by one, and what it says of each; else None."""
-        found: list[tuple[Place, Place]] = []
-        at = 0
-        while said[at:].strip(" ,;."):
-            match = _OF_A_SIDE.match(said, at)
-            if match is None:
-                return None
-            own = match.span("said")
-            words = said[slice(*own)]
-            if self._words.pure(words) is None and not self._describes(words):
-                return None
-            found.append((match.span("side"), own))
-            at = match.end()
-        marked = bool(found) and said[found[0][0][1] : found[0][1][0]].strip() != ""
-        return found if len(found) > 1 or marked else None
 
     def _of_side(
         self, text: str, item: Item, field: Place, side: Place, own: Place
@@ -355,54 +305,9 @@ class FieldReader:
                 pieces = (field, (side[0], own[1]))
             yield passage._replace(pieces=pieces)
 
-    def _completes(self, said: str, name: str) -> bool:
-        """Whether an answer is part of its finding's name ("Edema: interstitial")."""
-        added = TOKEN.findall(lower(said))
-        tokens = self._vocabulary.canonical_forms([*added, *TOKEN.findall(lower(name))])
-        items = self._vocabulary.find(tokens) if added else []
-        if len(items) != 1 or items[0].kind is not Kind.FINDING:
-            return False
-        return items[0].first == 0 and items[0].last + 1 == len(tokens)
-
-    def _agrees(self, said: str) -> bool:
-        """Whether all parts of an answer affirm or describe what it answers ("improved but persists")."""
-        parts = [part for part in _PARTS.split(said.strip(" .")) if part.strip()]
-        answers = [self._words.pure(part) for part in parts]
-        return Answer.AFFIRMED in answers and all(
-            answer is Answer.AFFIRMED or (answer is None and self._describes(part))
-            for part, answer in zip(parts, answers, strict=True)
-        )
-
     def _is_device(self, asked: Reading) -> bool:
         labels = asked.stated.keys()
         return bool(labels) and self._vocabulary.label_set.beside.issuperset(labels)
-
-    def _unchanged(self, said: str) -> bool:
-        """Whether an answer is none to yes or no ("no significant change")."""
-        tokens = self._vocabulary.canonical_forms(TOKEN.findall(lower(said)))
-        first = next(iter(self._vocabulary.find(tokens)), None)
-        if first is None or first.first > 0:
-            return False
-        return first.kind is Kind.NEUTRAL or (first.kind is Kind.STATE and first.data == "stable")
-
-    def _describes(self, said: str) -> bool:
-        """Whether an answer describes what it answers ("small, at the right base"; "2 cm")."""
-        if _MEASURE.match(said):
-            return True
-        tokens = self._vocabulary.canonical_forms(TOKEN.findall(lower(said)))
-        if tokens and tokens[0] in _MAINLY and "," in tokens[:2]:
-            tokens.remove(",")  # "loculated, on the right"
-        items = self._vocabulary.find(tokens)
-        articles = self._vocabulary.grammar.articles | self._vocabulary.grammar.prepositions
-        ahead = len(tokens) if not items else items[0].first
-        if tokens and not items:
-            return _MAINLY.issuperset(tokens)  # "loculated"
-        return (
-            bool(items)
-            and not any(item.kind is Kind.VERB for item in items)
-            and (items[0].kind in _DESCRIBING or items[0].kind in _NAMING)
-            and all(token in articles or token in _MAINLY for token in tokens[:ahead])
-        )
 
     def _decided(
         self, item: Item, field: Place, answer: Place, said: Answer, asked: Reading
@@ -437,9 +342,9 @@ class FieldReader:
             how = How.NOTHING
         elif kinds[:1] == [Kind.NEUTRAL]:
             pass
-        elif not _DENYING.isdisjoint(kinds):
+        elif not DENYING.isdisjoint(kinds):
             how = How.ABSENT
-        elif not _HEDGING.isdisjoint(kinds):
+        elif not HEDGING.isdisjoint(kinds):
             how = How.DOUBTED
         elif kinds == [Kind.STATE]:
             # "Normal: heart"; "Normal: no effusion" says what it says
