@@ -28,18 +28,8 @@ _GOVERN: Final = frozenset(
 )
 _WISHED: Final = frozenset(("require", "need"))
 _ASKED: Final = frozenset(
-    (
-        "correlation",
-        "exclusion",
-        "exclude",
-        "rule",
-        "evaluation",
-        "confirm",
-        "confirmation",
-        "assess",
-        "assessment",
-    )
-)
+    ("correlation", "exclusion", "exclude", "rule", "evaluation", "confirm", "confirmation", "assess", "assessment")
+)  # fmt: skip
 """What is needed for a finding that may not be there: "requires correlation for pneumonia"."""
 _ASSESSED: Final = frozenset(("assess", "evaluate", "judge", "on"))
 _CAUSES: Final = tuple(
@@ -87,7 +77,11 @@ def is_advised(
 
 
 def is_there_all_the_same(
-    row: PhraseRow, vocabulary: Vocabulary, opener: Item | None, item: Item, finding: Finding
+    row: PhraseRow,
+    vocabulary: Vocabulary,
+    opener: Item | None,
+    item: Item,
+    finding: Finding | None,
 ) -> bool:
     """Whether a finding that a plan or a regret names is on the film.
 
@@ -98,7 +92,7 @@ def is_there_all_the_same(
         item: Where the finding is named.
         finding: The finding.
     """
-    if opener is None:
+    if opener is None or finding is None:
         return False
     tokens = row.tokens
     word, last = tokens[opener.first], tokens[opener.last]

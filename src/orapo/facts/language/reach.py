@@ -1,4 +1,4 @@
-"""How far a denial reaches: whether a finding behind "no" is what it denies.
+"""How far a word reaches: which finding a name means here, what a denial denies, what stands in one list.
 
 Every answer looks at a bounded number of phrases, so that a sentence is read in linear time.
 """
@@ -8,7 +8,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from orapo.facts.language.phrases import COMMA, LONGEST_LIST, QUALIFIERS, STRUCTURE, VERB, PhraseRow
+from orapo.facts.language.phrases import (
+    AND,
+    COMMA,
+    ENDS_NAME,
+    LINKS,
+    LONGEST_LIST,
+    OR,
+    QUALIFIERS,
+    STRUCTURE,
+    VERB,
+    VERSUS,
+    PhraseRow,
+)
+from orapo.facts.language.schema import Finding
 from orapo.facts.language.states import Draft
 from orapo.facts.language.vocabulary import Item, Vocabulary
 
@@ -159,11 +172,88 @@ def ends_denied(row: PhraseRow, item: Item) -> bool:
     )
 
 
-def is_bare(tokens: Sequence[str], item: Item) -> bool:
-    """Whether a sentence is a mere name: "Lines", "No lines.".
+def meant_finding(row: PhraseRow, vocabulary: Vocabulary, index: int) -> Finding | None:
+    """Return the finding that a name means among the words around it; None if it means none of them.
 
     Args:
-        tokens: The sentence.
-        item: The name.
+        row: The sentence.
+        vocabulary: The compiled lexicon.
+        index: Of the name.
     """
+    item = row.items[index]
+    finding: Finding = item.data
+    if not finding.needs and not finding.unless:
+        return finding
+    tokens = row.tokens
+    before, behind = max(0, item.first - WINDOW), item.last + 1 + WINDOW
+    near = not finding.needs or not finding.needs.isdisjoint(tokens[before:behind])
+    if not near and not ("" in finding.needs and _is_bare(tokens, item)):
+        return None
+    for other in reversed(row.items[max(0, index - WINDOW) : index]):
+        if other.kind in ENDS_NAME:
+            before = max(before, other.last + 1)
+            break
+    for other in row.items[index + 1 : index + 1 + WINDOW]:
+        if other.kind in ENDS_NAME:
+            behind = min(behind, other.first)
+            break
+    around = (*tokens[before : item.first], *tokens[item.last + 1 : behind])
+    if not finding.unless.isdisjoint(around):
+        return vocabulary.findings[finding.otherwise] if finding.otherwise else None
+    return finding
+
+
+def _is_bare(tokens: Sequence[str], item: Item) -> bool:
+    """Whether a sentence is a mere name: "Lines", "No lines."."""
     return len(tokens) == item.last + 1 and _BEFORE_NAME.issuperset(tokens[: item.first])
+
+
+def list_before(row: PhraseRow, drafts: Sequence[Draft]) -> list[Draft]:
+    """Return the last finding and those joined to it in one list ("A, B or C"), the last first.
+
+    Args:
+        row: The sentence.
+        drafts: What was read of it.
+    """
+    found: list[Draft] = []
+    joined = False
+    for draft in drafts[: -LONGEST_LIST - 1 : -1]:
+        if found:
+            between = row.items[draft.item + 1 : found[-1].item]
+            kinds = {item.kind for item in between} - QUALIFIERS
+            joined = joined or bool(kinds & {OR, AND, VERSUS})
+            if not kinds or not kinds <= LINKS or not joined:
+                break
+            if AND in kinds and any(item.assertive for item in between):
+                break
+        found.append(draft)
+    return found
+
+
+def choice_before(row: PhraseRow, vocabulary: Vocabulary, drafts: Sequence[Draft]) -> list[Draft]:
+    """Return the list that "or" chooses from, without the sign that it explains.
+
+    Args:
+        row: The sentence.
+        vocabulary: The compiled lexicon.
+        drafts: What was read of it.
+    """
+    found = list_before(row, drafts)
+    # "opacity or edema" has two, and both are in doubt
+    while len(found) > 2 and vocabulary.findings[found[-1].finding].sign:
+        del found[-1]
+    return found
+
+
+def is_of_the_other_side(draft: Draft, words: Iterable[Item]) -> bool:
+    """Whether words behind a finding name the other side ("... left; on the right it has").
+
+    Args:
+        draft: The finding.
+        words: Those since it was read.
+    """
+    here, there = (
+        {item.place.side for item in beside if item.place is not None and item.place.side}
+        for beside in (words, draft.modifiers)
+    )
+    return len(here) == len(there) == 1 and here | there == {"left", "right"}

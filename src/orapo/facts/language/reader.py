@@ -17,11 +17,9 @@ from orapo.facts.language.phrases import (
     AND,
     ASSERTIVE,
     COMMA,
-    ENDS_NAME,
     LINKS,
     LONGEST_LIST,
     OR,
-    QUALIFIERS,
     STATE,
     STRUCTURE,
     VERB,
@@ -39,16 +37,18 @@ from orapo.facts.language.plans import (
 )
 from orapo.facts.language.reach import (
     EXCEPTING,
-    WINDOW,
+    choice_before,
     ends_denied,
-    is_bare,
     is_device_behind_disease,
+    is_of_the_other_side,
     is_part_meant,
     is_presupposed,
     is_sided_anew,
+    list_before,
+    meant_finding,
     stands_alone,
 )
-from orapo.facts.language.schema import Finding, Kind
+from orapo.facts.language.schema import Kind
 from orapo.facts.language.states import (
     DENIED,
     HEDGED,
@@ -244,7 +244,7 @@ class SentenceReader(PhraseRow):
         if item.kind in (Kind.DENY_PREVIOUS, Kind.DENY_EITHER):
             self._deny_back()
         else:
-            for draft in self._list_before():
+            for draft in list_before(self, self.drafts):
                 if item.kind is Kind.NOT_STATED_PREVIOUS:
                     if not is_only_planned(self, self.vocabulary, item, draft):
                         continue
@@ -256,42 +256,14 @@ class SentenceReader(PhraseRow):
     def _deny_back(self) -> None:
         # in what a prior film showed, too: "... an effusion, which has resolved"
         apart = self.scope is None or self.link is not None
-        for draft in self._list_before():
-            if not (self.neither or self._of_the_other_side(draft) or is_part_meant(self, draft)):
+        for draft in list_before(self, self.drafts):
+            if not (
+                self.neither
+                or is_of_the_other_side(draft, self.qualifiers)
+                or is_part_meant(self, draft)
+            ):
                 draft.polarity = _ABSENT
                 draft.dropped = draft.dropped and not apart
-
-    def _of_the_other_side(self, draft: Draft) -> bool:
-        """Whether the words since a finding name the other side ("... left; on the right it has")."""
-        here, there = (
-            {item.place.side for item in words if item.place is not None and item.place.side}
-            for words in (self.qualifiers, draft.modifiers)
-        )
-        return len(here) == len(there) == 1 and here | there == {"left", "right"}
-
-    def _list_before(self) -> list[Draft]:
-        """Return the last finding and those joined to it in one list ("A, B or C")."""
-        found: list[Draft] = []
-        joined = False
-        for draft in self.drafts[: -LONGEST_LIST - 1 : -1]:
-            if found:
-                between = self.items[draft.item + 1 : found[-1].item]
-                kinds = {item.kind for item in between} - QUALIFIERS
-                joined = joined or bool(kinds & {OR, AND, VERSUS})
-                if not kinds or not kinds <= LINKS or not joined:
-                    break
-                if AND in kinds and any(item.assertive for item in between):
-                    break
-            found.append(draft)
-        return found
-
-    def _choice_before(self) -> list[Draft]:
-        """Return the list that "or" chooses from, without the sign that it explains."""
-        found = self._list_before()
-        # "opacity or edema" has two, and both are in doubt
-        while len(found) > 2 and self.vocabulary.findings[found[-1].finding].sign:
-            del found[-1]
-        return found
 
     # Findings
 
@@ -306,10 +278,11 @@ class SentenceReader(PhraseRow):
             self._open(None)
         if self.after_verb and self.subject.structures and not self.subject.states:
             self.subject = Subject()  # "the lungs show ..."
-        finding = self._resolved(index, item)
+        finding = meant_finding(self, self.vocabulary, index)
         if self.scope is HEDGED and is_advised(self, self.vocabulary, self.opener, finding):
             self.scope = NOT_STATED
-        if self._is_there(item, finding):
+        silent = self.scope is not None and self.scope.silent
+        if silent and is_there_all_the_same(self, self.vocabulary, self.opener, item, finding):
             self._open(None)
         self.used = True
         self.prestates = []
@@ -332,20 +305,13 @@ class SentenceReader(PhraseRow):
             self.last = draft
             chooses = self.link is VERSUS or (self.link is OR and not self.unchanged)
             if chooses and polarity is _PRESENT:
-                for other in self._choice_before():
+                for other in choice_before(self, self.vocabulary, self.drafts):
                     if other.polarity is _PRESENT:
                         other.polarity = _UNCERTAIN
         else:
             self.last = None
         self.qualifiers = []
         self.link = None
-
-    def _is_there(self, item: Item, finding: Finding | None) -> bool:
-        """Whether a finding is on the film though a plan or advice names it."""
-        silent = self.scope is not None and self.scope.silent
-        if finding is None or not silent:
-            return False
-        return is_there_all_the_same(self, self.vocabulary, self.opener, item, finding)
 
     def _says_its_own(self, index: int, item: Item) -> bool:
         """Whether a finding behind a denied one begins a clause that says something of itself.
@@ -364,28 +330,6 @@ class SentenceReader(PhraseRow):
             own = self.chosen or is_device_behind_disease(self, self.vocabulary, self.drafts, index)
         sided = own or is_sided_anew(self, self.opener, self.drafts, (item, *self.qualifiers))
         return sided and not self.or_follows(index)
-
-    def _resolved(self, index: int, item: Item) -> Finding | None:
-        finding: Finding = item.data
-        if not finding.needs and not finding.unless:
-            return finding
-        tokens = self.tokens
-        before, behind = max(0, item.first - WINDOW), item.last + 1 + WINDOW
-        alone = "" in finding.needs and is_bare(tokens, item)
-        if finding.needs.isdisjoint(tokens[before:behind]) and finding.needs and not alone:
-            return None
-        for other in reversed(self.items[max(0, index - WINDOW) : index]):
-            if other.kind in ENDS_NAME:
-                before = max(before, other.last + 1)
-                break
-        for other in self.items[index + 1 : index + 1 + WINDOW]:
-            if other.kind in ENDS_NAME:
-                behind = min(behind, other.first)
-                break
-        around = (*tokens[before : item.first], *tokens[item.last + 1 : behind])
-        if not finding.unless.isdisjoint(around):
-            return self.vocabulary.findings[finding.otherwise] if finding.otherwise else None
-        return finding
 
     # Structures and states
 
@@ -437,7 +381,7 @@ class SentenceReader(PhraseRow):
             return
         if self.after_verb and item.data == "normal" and self._says_normal(item):
             # "pulmonary vascular engorgement appears within normal limits"
-            for draft in self._list_before():
+            for draft in list_before(self, self.drafts):
                 if draft.item > self.boundary and not self._names_behind(draft):
                     draft.polarity = _ABSENT
         if not self.subject.structures:
