@@ -6,6 +6,7 @@ import itertools
 import re
 from typing import Final
 
+from orapo.facts.forms.items import Place
 from orapo.facts.forms.rewriting import Rewriter, Rewritten
 
 MESSAGE: Final = re.compile(r"(?<![^\r\n])[ \t]*OBX\|")
@@ -15,7 +16,6 @@ _LINE_BREAK: Final = re.compile(r"\\\.br\\|~")
 _LETTERS: Final = re.compile(r"[A-Za-z]{2}")
 _NAME, _VALUE, _COMMENT = 3, 5, 3
 """Fields of an observation, and of a note."""
-Place = tuple[int, int]
 
 
 def message(text: str) -> Rewritten:

@@ -37,6 +37,8 @@ def _members(names: str) -> re.Pattern[str]:
     return re.compile(rf"(?:{names})\Z", re.IGNORECASE)
 
 
+HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
+"""Where the next word of a name in one word begins."""
 NAMING: Final = _members(
     r"(?:name|label|finding|observation|condition|item|structure|key|patholog(?:y|ies)|question|title|disease"
     r"|diagnosis|abnormality|abnormalities|feature|class|class name|entity|concept|meaning|sign)(?:s|es)?(?: ?#?\d{1,2})?"

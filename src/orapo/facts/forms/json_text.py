@@ -8,9 +8,8 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-from orapo.facts.forms.items import ANSWERING, DENYING, NAMING, turned
+from orapo.facts.forms.items import ANSWERING, DENYING, HUMP, NAMING, turned
 from orapo.facts.forms.rewriting import Rewriter
-from orapo.facts.forms.typography import HUMP
 
 JSON: Final = re.compile(r"[{\[]\s*(?=[\"'{\[}]|$)")
 """Where JSON may begin."""

@@ -8,7 +8,10 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Callable
-from typing import Self
+from typing import Final, Self
+
+_INDENT: Final = 40
+"""White space that may stand before a line."""
 
 
 class Rewritten:
@@ -96,6 +99,11 @@ class Rewriter:
             if part:
                 return part.endswith(suffix)
         return suffix == "\n"
+
+    def at_line_start(self) -> bool:
+        """Whether the line of the text that is reached is blank so far."""
+        line = self.source[max(0, self.done - _INDENT) : self.done].rpartition("\n")
+        return not line[2].strip() and (bool(line[1]) or self.done <= _INDENT)
 
     def _add(self, text: str, start: int, end: int, kept: bool) -> None:
         self._at.append(self._length)

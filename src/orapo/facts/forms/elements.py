@@ -1,0 +1,182 @@
+"""What a tag of HTML or XML means: nothing, a new line, a cell's end, or a field and its answer."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from orapo.facts.forms.items import ANSWERING, DENYING, HUMP, NAMING, turned
+from orapo.facts.forms.rewriting import Rewriter, Rewritten, substituted
+
+THOUGHT: Final = r"think|thinking|thought|thoughts|reasoning|scratchpad|reflection"
+"""Elements that hold what a model thought, and no report."""
+_MORE_WORDS: Final = re.compile(r"(?: [A-Za-z]{2,}){1,4}")
+_ATTRIBUTE: Final = re.compile(r"([\w:.-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'<>]+))")
+_BOX_TYPE: Final = re.compile(r"\btype\s*=\s*[\"']?(?:checkbox|radio)\b", re.IGNORECASE)
+_CHECKED: Final = re.compile(r"\bchecked\b(?!\s*=\s*[\"']?(?:false|no|0)\b)", re.IGNORECASE)
+_POLAR: Final = re.compile(
+    r"(?:(?:pertinent_?)?(?:findings_?)?(?:present|absent|positives?|negatives?|excluded|ruled_?out|uncertain|possible)|(?:positive|negative|present|absent)_?findings?)\Z",
+    re.IGNORECASE,
+)
+"""Elements that answer for those within them: ``<absent><finding>Edema</finding></absent>``."""
+_DISPLAYED: Final = re.compile(r"display_?name\Z", re.IGNORECASE)
+_TYPED: Final = re.compile(r"(?:type|class|text|display|concept|code)\Z", re.IGNORECASE)
+"""Attributes that name a finding where one answers."""
+_HEADED: Final = {
+    **dict.fromkeys(("true", "yes", "1", "y", "affirmed", "pos", "+"), "Present"),
+    **dict.fromkeys(("false", "no", "0", "n", "negated", "neg", "-"), "Absent"),
+}
+"""What heads a list of what an answer is said of."""
+_INLINE: Final = frozenset(
+    ("a", "abbr", "b", "big", "cite", "code", "del", "em", "font", "i", "ins", "kbd", "label", "mark", "q", "s", "samp", "small", "span", "strong", "sub", "sup", "tt", "u", "var", "wbr", "img")
+)  # fmt: skip
+_BLOCK: Final = frozenset(
+    ("address", "answer", "article", "aside", "blockquote", "body", "br", "caption", "center", "dd", "details", "div", "dl", "dt", "fieldset", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "head", "header", "hr", "html", "input", "legend", "main", "nav", "ol", "p", "option", "output", "pre", "response", "root", "section", "select", "summary", "table", "tbody", "tfoot", "thead", "title", "tr", "ul", "xml", "document")
+)  # fmt: skip
+_TITLES: Final = frozenset(("h1", "h2", "h3", "h4", "h5", "h6", "dt"))
+"""Elements that name what the next one is about."""
+_ITEMS: Final = frozenset({"li", "dd", "option"})
+_CELLS: Final = frozenset({"td", "th"})
+_NAMES: Final = "|".join(
+    sorted((*_INLINE, *_BLOCK, *_ITEMS, *_CELLS, "li", "s", "unused9[45]", *THOUGHT.split("|")))
+)
+ESCAPED_TWICE: Final = re.compile(
+    rf"(?P<tag>&(?:amp;)*lt;(?P<inner>/?(?:{_NAMES})(?:\s(?:(?!&(?:amp;)*[lg]t;)[^<>])*)?/?\s*)&(?:amp;)*gt;)"
+    r"|&(?:amp;)+(?=(?:\#[0-9]{1,7}|\#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});)",
+    re.IGNORECASE,
+)
+"""A tag written as entities, and an entity written as one."""
+_UNESCAPED: Final = ("&", r"<\g<inner>>")
+
+
+def unescaped_twice(text: str) -> Rewritten:
+    """Return a text with tags that were written as entities (``&lt;br&gt;``), and entities as entities.
+
+    What is escaped once too often comes so out of web forms. Only names of HTML's elements and of
+    thoughts are tags: "&lt;5 mm" stays what it says.
+    """
+    return substituted(
+        text, ESCAPED_TWICE, lambda match: match.expand(_UNESCAPED[match["tag"] is not None])
+    )
+
+
+def write_tag(writer: Rewriter, match: re.Match[str], groups: list[str]) -> None:
+    """Write what a tag means: nothing, a new line, a cell's end, or the name of a field.
+
+    Args:
+        writer: Where it goes.
+        match: The tag.
+        groups: The open elements that answer for those within them; changed here.
+    """
+    name, closing = match["element"].lower(), match.group().startswith("</")
+    end = match.end()
+    if name in ("q", "a") and not closing and not match["attributes"].strip():
+        writer.put("" if writer.ends_with("\n") else "\n", end)  # a question, an answer
+    elif name in _INLINE and not _answers(match["attributes"]) and not _names(match):
+        writer.drop_to(end)
+    elif name == "br" and _in_row(writer.source, match.start()):
+        writer.put(" " if writer.source[match.start() - 1] in ".;:," else ", ", end)
+    elif name in _CELLS:
+        writer.put(" | ", end)
+    elif name in _ITEMS:
+        writer.put("\n" if closing else "\n- ", end)
+    elif name == "input" and _BOX_TYPE.search(match["attributes"]):
+        writer.put("" if writer.at_line_start() else "\n")
+        writer.put("[x] " if _CHECKED.search(match["attributes"]) else "[ ] ", end)
+    elif name in _TITLES and closing:
+        titled = writer.source[max(0, match.start() - 1) : match.start()]
+        writer.put("\n" if not titled.isalnum() and titled != ")" else ":\n", end)
+    elif name in _BLOCK or (name == "text" and not groups and not match["attributes"].strip()):
+        writer.put("" if writer.ends_with("\n") else "\n", end)
+    elif closing:
+        if name in groups[-1:]:
+            groups.pop()
+        writer.put("\n", end)
+    elif groups and (NAMING.match(name) or _TYPED.match(name)) and not match["attributes"].strip():
+        writer.put("\n  - ", end)
+    else:
+        if not match.group().endswith("/>") and (
+            _POLAR.match(name) or _answers(match["attributes"], named=False)
+        ):
+            groups.append(name)
+        _field(writer, match)
+
+
+def _names(match: re.Match[str]) -> bool:
+    """Whether an inline element has a name of a finding: a label's, or a code's in a CDA document."""
+    if "isplay" in match["attributes"]:
+        return any(_DISPLAYED.match(one[1]) for one in _ATTRIBUTE.finditer(match["attributes"]))
+    if match["element"].lower() != "label" or match.group().endswith("/>"):
+        return False
+    return any(
+        NAMING.match(one[1]) and not _TYPED.match(one[1])
+        for one in _ATTRIBUTE.finditer(match["attributes"])
+    )
+
+
+def _in_row(text: str, at: int) -> bool:
+    """Whether a place is within a row of a table, whose cells stand in one line."""
+    return text[text.rfind("\n", 0, at) + 1 : at].lstrip().startswith("|")
+
+
+def _answers(attributes: str, *, named: bool = True) -> bool:
+    """Whether an element's attributes answer: for what they name, or for what it holds."""
+    if "=" not in attributes:
+        return False
+    said = [one[1] for one in _ATTRIBUTE.finditer(attributes)]
+    answered = any(
+        ANSWERING.match(one) or DENYING.match(HUMP.sub(" ", one.replace("_", " "))) for one in said
+    )
+    return answered and any(NAMING.match(one) for one in said) is named
+
+
+def _field(writer: Rewriter, match: re.Match[str]) -> None:
+    """Write an element of XML as ``name: ``, or what its attributes ask and answer."""
+    start = match.start()
+    said = list(_ATTRIBUTE.finditer(match["attributes"]))
+    asked = next((one for one in said if NAMING.match(one[1])), None)
+    answer = next((one for one in said if ANSWERING.match(one[1])), None)
+    denial = next(
+        (one for one in said if DENYING.match(HUMP.sub(" ", one[1].replace("_", " ")))), None
+    )
+    if answer is None and denial is None:
+        asked = None if asked is None or _TYPED.match(asked[1]) else asked
+    elif asked is None:
+        asked = next((one for one in said if _TYPED.match(one[1])), None)
+    if not writer.ends_with("\n"):
+        writer.put("\n")
+    offset = match.start("attributes")
+    if answer is not None:
+        answered = next(group for group in answer.groups()[1:] if group is not None)
+    elif denial is not None:
+        answered = turned(next(group for group in denial.groups()[1:] if group is not None))
+    else:
+        answered = ""
+    shown = next((one for one in said if _DISPLAYED.match(one[1])), None)
+    if shown is not None and asked is None and answer is None and denial is None:
+        # <code displayName="Edema"/><value displayName="Absent"/>
+        group = next(number for number in (2, 3, 4) if shown[number] is not None)
+        writer.put("name: " if match["element"].lower() == "code" else "value: ")
+        writer.drop_to(offset + shown.start(group))
+        writer.keep_to(offset + shown.end(group))
+        writer.put("\n", match.end())
+        return
+    if asked is None and answered and not match.group().endswith("/>"):
+        # <finding status="negative">Edema</finding>: the answer heads what it is said of
+        writer.put(_HEADED.get(answered.lower(), answered) + ": ", match.end())
+        return
+    if asked is None:
+        writer.drop_to(start + 1)
+        writer.put(match["element"].replace("_", " ").replace("-", " "), match.end("element"))
+        if _MORE_WORDS.fullmatch(match["attributes"]):  # "<Lung Opacity> yes": no XML, but a name
+            writer.keep_to(match.end("attributes"))
+    else:
+        group = next(number for number in (2, 3, 4) if asked[number] is not None)
+        writer.drop_to(offset + asked.start(group))
+        writer.put(asked[group].replace("_", " "), offset + asked.end(group))
+    writer.put(": ")
+    # attributes may stand in any order; the answer's own place is not needed
+    writer.put(answered)
+    writer.drop_to(match.end())
+    if match.group().endswith("/>"):
+        writer.put("\n")
