@@ -102,7 +102,7 @@ _RULES: Final[
         re.compile(
             r"\[(?:[ ]+([xX+-])[ ]*|([xX+-])[ ]+|[ ]{2,}|_{1,3}|(\*))\]|\((?:[ ]+([xX])[ ]*|([xX])[ ]+|[ ]{2,}|_{1,3}|(\*))\)"
         ),
-        lambda match: _box(match),
+        _box,
     ),
     (  # a placeholder that was not filled
         ("{{", "${"),

@@ -215,6 +215,13 @@ class ScoringTrainer(ResumableTrainer):
         return logps, entropies, aux_loss
 
 
+def first_prompt(dataset: Any) -> Any:
+    """Return a data set's first prompt; of one on disk without its films."""
+    if isinstance(dataset, Dataset):
+        dataset = dataset.with_format(None).select_columns(["prompt"])
+    return next(iter(dataset))["prompt"]
+
+
 def mean_report_length(dataset: Any, answers: ChosenAnswers, column: str) -> float | None:
     """Return the mean length of a data set's reports, their end tokens counted.
 

@@ -58,7 +58,12 @@ from orapo.training.method.experts import (
 )
 from orapo.training.method.oracle import OracleState
 from orapo.training.method.pace import OwnPace
-from orapo.training.method.scoring import MOST_REPORTS, ScoringTrainer, mean_report_length
+from orapo.training.method.scoring import (
+    MOST_REPORTS,
+    ScoringTrainer,
+    first_prompt,
+    mean_report_length,
+)
 from orapo.training.surviving.checked import checked, refuse_infinite
 from orapo.training.surviving.films import FILM_ERROR, SetAside
 from orapo.training.watching.gradients import GradientNorms
@@ -133,7 +138,6 @@ class OraPOTrainer(OwnPace, ScoringTrainer):
         self._set_aside = set_aside or SetAside(total=1)
         self.oracle = OracleState()
         self.experts = experts if args.method == "orapo+rlhf" else None
-        self._unchecked = self.experts.texts()[:MOST_REPORTS] if self.experts else []
         self._oracle_column = self._find_oracle_reward()
         self.watch.reward = self.reward_func_names[self._oracle_column]
         self._rewards = torch.empty(0)  # of the last generation, over all processes
@@ -143,6 +147,9 @@ class OraPOTrainer(OwnPace, ScoringTrainer):
             trl_contract.end_tokens(self),
             trl_contract.template_options(self),
         )
+        if self.experts is not None:  # reports are checked when they are first learned from
+            texts = self.experts.texts()[:MOST_REPORTS]
+            self._chosen.check(first_prompt(self.train_dataset), texts)
         self._reference_rewards = ReferenceRewards(
             self.reward_funcs[self._oracle_column], args.study_column, args.report_column
         )
@@ -271,9 +278,6 @@ class OraPOTrainer(OwnPace, ScoringTrainer):
         """Add an expert's pair of each study that has one, at the first of its rows."""
         if self.experts is None:
             return
-        # before the first step: a pair's texts are no reports of the data set, whose tokens were checked
-        self._chosen.check(inputs[0]["prompt"], self._unchecked)
-        self._unchecked = []
         start = self.accelerator.process_index * len(inputs)
         pairs = [
             None

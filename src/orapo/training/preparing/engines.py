@@ -90,8 +90,8 @@ def check_vllm(run: RunConfig, config: OraPOConfig, films: Iterable[Path]) -> No
     tiles = any(hasattr(images, name) for name in _TILES)
     if tiles or getattr(images, "do_pan_and_scan", False):  # Gemma 3, where it is told to
         raise OrapoError(
-            f"use_vllm: {type(images).__name__} lays a film out as tiles, and with none such is it known that a "
-            f"vLLM server makes of it what TRL {trl.__version__} does; use_vllm: false samples with transformers"
+            f"use_vllm: {type(images).__name__} lays a film out as tiles, and it was never shown that a vLLM server "
+            f"tiles as TRL {trl.__version__} expects; use_vllm: false samples with transformers"
         )
     if run.load_in_4bit or run.load_in_8bit:
         raise OrapoError(
