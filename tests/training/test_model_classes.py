@@ -313,23 +313,24 @@ def test_a_template_that_drops_the_answer_stops_the_run(checkpoints):
         answers.tokens([user_message("Say.")], [CORPUS[0]])
 
 
-def test_a_template_that_drops_a_pair_stops_the_run_before_its_first_step(
-    checkpoints, manifest, tmp_path
-):
+def test_a_template_that_drops_a_pair_makes_no_trainer(checkpoints, manifest, tmp_path):
     """The first texts that are looked at are the reports; a pair's are others."""
     judged = Preference(
         "p", "s0", "p", (), CORPUS[1], "An old rib fracture.", "left", "r", "a", "b"
     )
-    file = recipe(checkpoints("smolvlm"), manifest, tmp_path, method="orapo+rlhf")
-    trainer = make_trainer(file, mixed, experts=ExpertPairs([judged]))
-    template = trainer.processing_class.chat_template
-    trainer.processing_class.chat_template = template.replace(
-        "{{line['text']}}", "{{ line['text'] | replace('old rib', '') }}"
-    )
-    assert trainer.processing_class.chat_template != template
+    folder = tmp_path / "smolvlm"
+    shutil.copytree(checkpoints("smolvlm"), folder)
+    file = folder / "chat_template.jinja"
+    template = file.read_text()
+    changed = template.replace("{{line['text']}}", "{{ line['text'] | replace('old rib', '') }}")
+    assert changed != template
+    file.write_text(changed)
     with pytest.raises(OrapoError, match=r"of a report of 4 words.*something else"):
-        trainer.train()
-    assert trainer.state.global_step == 0
+        make_trainer(
+            recipe(folder, manifest, tmp_path, method="orapo+rlhf"),
+            mixed,
+            experts=ExpertPairs([judged]),
+        )
 
 
 @pytest.mark.parametrize("method", ["orapo", "sft", "dpo"])

@@ -160,4 +160,4 @@ class Wording:
         if not unchanged and not HEDGING.isdisjoint(kinds):
             return Answer.DOUBTED
         told = unchanged or Kind.STATE in kinds  # "It has not changed.", "It is stable."
-        return Answer.AFFIRMED if told and not opens and not _FINE.search(said) else None
+        return Answer.AFFIRMED if told and opens and not _FINE.search(said) else None

@@ -19,11 +19,11 @@ from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
 from orapo.errors import OrapoError
 from orapo.generation.reports import end_tokens, placeholder_tokens
+from orapo.models.placeholders import take_out
 from orapo.models.shared_films import encode_films_once
 from orapo.training.config import OraPOConfig
 from orapo.training.method.answers import check_answer, check_end
 from orapo.training.method.pace import OwnPace
-from orapo.training.method.placeholders import take_out
 from orapo.training.surviving.resumable import WholeCheckpoints
 
 _IGNORED: Final = -100

@@ -10,29 +10,24 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from contextlib import ExitStack
-from statistics import fmean
-from typing import Any, Final
+from typing import Any
 
 import torch
 from accelerate.utils import is_peft_model
-from datasets import Dataset
 from torch import Tensor
 from transformers import ProcessorMixin
 from transformers.integrations import is_deepspeed_zero3_enabled
 
 from orapo.models.chat_templates import prepare_processor
 from orapo.models.clean_base import clean_after
+from orapo.models.placeholders import take_out
 from orapo.models.plain_decoding import decode_plainly
 from orapo.models.shared_films import encode_films_once
 from orapo.training import trl_contract
-from orapo.training.method.answers import ChosenAnswers, JointReports, fit
-from orapo.training.method.placeholders import take_out
+from orapo.training.method.answers import JointReports, fit
 from orapo.training.surviving.resumable import ResumableTrainer
 
 logger = logging.getLogger(__name__)
-
-MOST_REPORTS: Final = 2000
-"""Of more, so many are counted for their mean length, spread evenly: it is exact to about one per cent."""
 
 
 class ScoringTrainer(ResumableTrainer):
@@ -213,29 +208,3 @@ class ScoringTrainer(ResumableTrainer):
             if entropies is not None:
                 entropies = entropies[:count, :logits_to_keep]
         return logps, entropies, aux_loss
-
-
-def first_prompt(dataset: Any) -> Any:
-    """Return a data set's first prompt; of one on disk without its films."""
-    if isinstance(dataset, Dataset):
-        dataset = dataset.with_format(None).select_columns(["prompt"])
-    return next(iter(dataset))["prompt"]
-
-
-def mean_report_length(dataset: Any, answers: ChosenAnswers, column: str) -> float | None:
-    """Return the mean length of a data set's reports, their end tokens counted.
-
-    Args:
-        dataset: Of the training. Its films are not read.
-        answers: Turns reports into tokens.
-        column: Of the reports.
-
-    Returns:
-        Tokens; None where the data set has no such column, or does not say which it has.
-    """
-    if not isinstance(dataset, Dataset) or column not in dataset.column_names or not len(dataset):
-        return None
-    plain = dataset.with_format(None).select_columns(["prompt", column])
-    step = max(1, -(-len(plain) // MOST_REPORTS))
-    rows = plain.select(range(0, len(plain), step))
-    return fmean(len(ids) for ids in answers.tokens(list(rows["prompt"]), list(rows[column])))

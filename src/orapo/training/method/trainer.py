@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Sequence
 from functools import partial
 from typing import Any, ClassVar
 
@@ -27,7 +26,6 @@ from torch import Tensor
 from transformers import PreTrainedModel
 from transformers.integrations import is_deepspeed_zero3_enabled
 
-from orapo.errors import OrapoError
 from orapo.facts import FactSReward
 from orapo.losses import (
     ln_dpo,
@@ -40,7 +38,7 @@ from orapo.losses import (
     zero_reward_rate,
 )
 from orapo.training import trl_contract
-from orapo.training.config import EXACT_LOSS_TYPES, OraPOConfig
+from orapo.training.config import OraPOConfig
 from orapo.training.method.answers import (
     ChosenAnswers,
     JointReports,
@@ -58,12 +56,8 @@ from orapo.training.method.experts import (
 )
 from orapo.training.method.oracle import OracleState
 from orapo.training.method.pace import OwnPace
-from orapo.training.method.scoring import (
-    MOST_REPORTS,
-    ScoringTrainer,
-    first_prompt,
-    mean_report_length,
-)
+from orapo.training.method.scoring import ScoringTrainer
+from orapo.training.method.set_up import check_pairs, loss_length, oracle_column, require_columns
 from orapo.training.surviving.checked import checked, refuse_infinite
 from orapo.training.surviving.films import FILM_ERROR, SetAside
 from orapo.training.watching.gradients import GradientNorms
@@ -116,7 +110,7 @@ class OraPOTrainer(OwnPace, ScoringTrainer):
             reward_funcs = FactSReward(facts_beta=args.facts_beta, uncertain=args.uncertain)
         reward_funcs = checked(reward_funcs, args.study_column)
         if args.has_oracle:
-            _require_columns(kwargs.get("train_dataset"), (args.study_column, args.report_column))
+            require_columns(kwargs.get("train_dataset"), (args.study_column, args.report_column))
         adapter = kwargs.get("peft_config") is not None or is_peft_model(model)
         needed = args.has_oracle or args.beta != 0
         # Under ZeRO-3 a process holds a part of each weight, which can't be copied: TRL reads the
@@ -138,7 +132,7 @@ class OraPOTrainer(OwnPace, ScoringTrainer):
         self._set_aside = set_aside or SetAside(total=1)
         self.oracle = OracleState()
         self.experts = experts if args.method == "orapo+rlhf" else None
-        self._oracle_column = self._find_oracle_reward()
+        self._oracle_column = oracle_column(self.reward_func_names, args.oracle_reward)
         self.watch.reward = self.reward_func_names[self._oracle_column]
         self._rewards = torch.empty(0)  # of the last generation, over all processes
         self._chosen = ChosenAnswers(
@@ -148,41 +142,13 @@ class OraPOTrainer(OwnPace, ScoringTrainer):
             trl_contract.template_options(self),
         )
         if self.experts is not None:  # reports are checked when they are first learned from
-            texts = self.experts.texts()[:MOST_REPORTS]
-            self._chosen.check(first_prompt(self.train_dataset), texts)
+            check_pairs(self.experts, self.train_dataset, self._chosen)
         self._reference_rewards = ReferenceRewards(
             self.reward_funcs[self._oracle_column], args.study_column, args.report_column
         )
-        self.loss_length = self._find_loss_length()
+        self.loss_length = loss_length(args, self.train_dataset, self._chosen)
         sharded = self.is_deepspeed_enabled or self.is_fsdp_enabled
         self._gradient_norms = GradientNorms(0 if sharded else args.grad_every)
-
-    # ---------------------------------------------------------------- set-up
-
-    def _find_oracle_reward(self) -> int:
-        names = self.reward_func_names
-        wanted = self.args.oracle_reward
-        if wanted is None:
-            return names.index("facts") if "facts" in names else 0
-        if wanted not in names:
-            raise OrapoError(
-                f"oracle_reward {wanted!r} is none of the reward functions {', '.join(names)}"
-            )
-        return names.index(wanted)
-
-    def _find_loss_length(self) -> float:
-        """Return the tokens that L_GRPO is divided by, and log them."""
-        limit = float(self.max_completion_length)
-        if self.args.loss_type not in EXACT_LOSS_TYPES:
-            return limit  # not divided by it
-        length, what = self.args.loss_length, "loss_length"
-        if length is None:
-            length = mean_report_length(self.train_dataset, self._chosen, self.args.report_column)
-            what = "the mean length of the reports trained on"
-        if length is None:
-            length, what = limit, "max_completion_length, as there are no reports"
-        logger.info("L_GRPO is divided by %.1f tokens: %s", length, what)
-        return length
 
     # ---------------------------------------------------------------- rewards
 
@@ -440,20 +406,3 @@ class OraPOTrainer(OwnPace, ScoringTrainer):
     def _log(self, name: str, value: Tensor) -> None:
         mean = self.accelerator.gather(value.to(self.accelerator.device)).nanmean()
         trl_contract.log_metric(self, name, mean.item())
-
-
-def _require_columns(dataset: Any, names: Sequence[str]) -> None:
-    """Check that a data set has the columns of method ``orapo``, if it says which it has.
-
-    Raises:
-        OrapoError: A column is missing.
-    """
-    columns = getattr(dataset, "column_names", None)
-    if columns is None:
-        return
-    missing = [name for name in names if name not in columns]
-    if missing:
-        raise OrapoError(
-            f"train_dataset lacks the column(s) {', '.join(missing)}, which method orapo "
-            f"needs; it has {', '.join(columns)}"
-        )

@@ -1,13 +1,9 @@
-"""What is no word is neither sampled nor scored, and leaves no trace in a checkpoint."""
+"""What is no word has no probability, and that leaves no trace in a checkpoint."""
 
-import copy
-
-import pytest
 import torch
-from test_trainer import REWARDS, make_trainer
 from torch import nn
 
-from orapo.training.method.placeholders import take_out
+from orapo.models.placeholders import take_out
 
 
 def special_of(processor):
@@ -56,38 +52,3 @@ def test_a_head_with_a_bias_of_its_own_is_left_alone(tiny_model):
     head.bias = nn.Parameter(torch.zeros(head.out_features))
     assert not take_out(tiny_model, [0])
     assert not head.bias.any()
-
-
-def test_a_step_that_pushes_every_rollout_down_gives_nothing_to_what_cannot_be_said(
-    tiny_model, tiny_processor, tiny_dataset, tmp_path
-):
-    """Without it, the loss has a way out that no rollout shows."""
-    special = special_of(tiny_processor)
-    before = copy.deepcopy(tiny_model)
-    trainer = make_trainer(
-        tiny_model, tiny_processor, tiny_dataset, tmp_path, rewards=REWARDS, beta=0.0, max_steps=3
-    )
-    trainer.train()
-    (lines,) = [trainer.state.log_history[:3]]
-    assert all(line["loss"] == line["loss"] for line in lines)
-    # The gradient of a logit that has no probability is none: its row of the head is moved by other
-    # words' gradients alone, through the tied embedding, which no prompt of these tokens feeds.
-    embedding = tiny_model.get_output_embeddings().weight
-    same = before.get_output_embeddings().weight
-    prompt = {"<image>", "<user>", "<assistant>", "<fake_token_around_image>", "<global-img>"}
-    unseen = [
-        one for one in special if tiny_processor.tokenizer.convert_ids_to_tokens(one) not in prompt
-    ]
-    assert unseen
-    for one in unseen:
-        torch.testing.assert_close(embedding[one], same[one])
-
-
-@pytest.mark.parametrize("part", ["policy", "reference"])
-def test_policy_and_reference_speak_the_same_words(
-    tiny_model, tiny_processor, tiny_dataset, tmp_path, part
-):
-    trainer = make_trainer(tiny_model, tiny_processor, tiny_dataset, tmp_path)
-    model = trainer.model if part == "policy" else trainer.ref_model
-    probability = logits_of(model, tiny_processor).softmax(-1)
-    assert (probability[..., special_of(tiny_processor)] == 0).all()
