@@ -72,7 +72,9 @@ def test_the_marks_of_a_text_agree_with_its_facts_throughout():
     assert compared > 30
 
 
-@pytest.mark.parametrize("text", ["Left effusion.", "", "No effusion.", "Nice weather."])
+@pytest.mark.parametrize(
+    "text", ["Left effusion.", "", "No effusion.", "Nice weather.", "Kleiner Pleuraerguss links."]
+)
 @pytest.mark.parametrize("reference", [REFERENCE, "", "Nice weather."])
 def test_scores_are_those_of_the_table_of_studies(text, reference):
     age, indication = 34.0, "Fever"

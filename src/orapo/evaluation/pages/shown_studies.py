@@ -140,7 +140,7 @@ def _report(
         "wrong_labels": len(outcome.missed) + len(outcome.false_alarms),
         "cases": list(_cases(outcome)),
         "facts_reward": _facts_reward(generated, study.reference_labels),
-        **_facts(graded, reference.text),
+        **_facts(graded, generated, reference.text),
         "errors": _errors(graded, generated, reference),
     }
 
@@ -162,11 +162,13 @@ def _facts_reward(generated: ReportFacts, reference: Mapping[str, LabelValue]) -
     return score.reward if score is not None and any_known(reference) else None
 
 
-def _facts(graded: GradedView | None, reference: str) -> dict[str, Any]:
+def _facts(graded: GradedView | None, generated: ReportFacts, reference: str) -> dict[str, Any]:
     if graded is None:
-        # as in `orapo.evaluation.figures.graded`: a report that says nothing counts 0
+        # as in `orapo.evaluation.figures.graded`: a report that says nothing counts 0, and one in
+        # another language was not read
         (truth,) = read_graded([reference])
-        return {"graded_score": 0.0 if truth.readable else None, "counts": None, "facts": []}
+        score = 0.0 if truth.readable and generated.english else None
+        return {"graded_score": score, "counts": None, "facts": []}
     return {
         "graded_score": graded.score,
         "counts": {verdict.value: count for verdict, count in graded.counts},

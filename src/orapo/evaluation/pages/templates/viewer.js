@@ -7,7 +7,7 @@
   const films = lines("data-films");
   const { systems, marks, facts } = index;
   const several = systems.length > 1;
-  const NOT_READ = "not English"; // counted as silence in the figures, and never shown as a score
+  const NOT_READ = "not English";
   const ROW = several ? 80 : 60; // px, and as --row for viewer.css
   const studies = index.studies.map(([id, spread, differing, reports], number) => ({
     number, id, spread, differing,
@@ -141,7 +141,7 @@
     return h("div", { class: "row", role: "option", id: `option-${one.number}`, "aria-setsize": shown.length,
       "aria-posinset": place + 1, "aria-selected": String(one.number === chosen), style: `top: ${place * ROW}px` },
       h("span", { class: "name", title: one.id }, short(one.id)), " ",
-      h("span", { class: "score" }, asked(one).map(({ score, unread }) => figure(unread === NOT_READ ? null : score)).join(" · ")), " ",
+      h("span", { class: "score" }, asked(one).map(({ score }) => figure(score)).join(" · ")), " ",
       h("span", { class: "errors", title: each ? named : errors }, errors));
   };
   const draw = () => {
@@ -194,11 +194,11 @@
   };
   const counted = ({ counts, graded_score: graded, facts_reward: reward, unread }) => {
     const nothing = unread === NOT_READ
-      ? `This report is not English and was not read${graded === null ? "" : "; in the mean graded score it counts as one that says nothing (0)"}. `
+      ? "This report is not English and was not read. "
       : unread ? "No fact could be read from this report. " : "";
     const told = counts ? `Facts: ${Object.entries(counts).map(([verdict, count]) => `${count} ${facts[verdict][1]}`).join(", ")}. ` : "";
     return h("p", { class: "outcome" }, nothing + told
-      + (graded === null || unread === NOT_READ ? "" : `Graded score ${figure(graded)}. `)
+      + (graded === null ? "" : `Graded score ${figure(graded)}. `)
       + (reward === null ? "" : `FactS reward ${figure(reward)}.`));
   };
   const fact = (one) => {
