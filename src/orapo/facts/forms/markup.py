@@ -314,7 +314,8 @@ class _Lines:
             self._as_heading(line)
             return
         if _STARRED.match(line):  # "* No edema * Effusion"
-            for star in _STAR.finditer(writer.source, start + line.index("*") + 1, stop):
+            behind = stop - len(line.lstrip()) + 1
+            for star in _STAR.finditer(writer.source, behind, stop):
                 self._unmarked(star.start())
                 writer.put("\n* ", star.end())
         quote = _QUOTE.match(line)
