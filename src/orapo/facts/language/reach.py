@@ -12,6 +12,7 @@ from orapo.facts.language.phrases import (
     AND,
     COMMA,
     ENDS_NAME,
+    FINDING,
     LINKS,
     LONGEST_LIST,
     OR,
@@ -44,11 +45,12 @@ _BACK: Final = frozenset(("it", "they", "which"))
 """Before a denial, these mean the same thing as before: "seen here, but on the lateral it is not"."""
 _SEEN: Final = frozenset(("seen", "present", "visible", "noted", "identified", "evident"))
 _SIMPLY_DENIES: Final = frozenset(("no", "without", "negative"))
+_NAMED: Final = LINKS | QUALIFIERS | {FINDING}
 _DEVICES: Final = ["support", "device"]
-_PARTS: Final = frozenset(
+PARTS: Final = frozenset(
     ("tip", "end", "course", "position", "portion", "termination", "margin", "border", "edge", "outline", "cause",
      "etiology", "aetiology", "origin", "source", "extent", "exact", "hub", "sidehole", "port", "severity", "nature",
-     "acuity", "age", "chronicity", "location")
+     "acuity", "age", "chronicity", "location", "size", "significance", "importance", "relevance")
 )  # fmt: skip
 """What "... of a finding" may be unseen or gone while the finding itself is there."""
 
@@ -146,7 +148,7 @@ def is_part_meant(row: PhraseRow, draft: Draft) -> bool:
     for at in range(draft.first - 1, max(0, draft.first - 1 - WINDOW), -1):
         if tokens[at] not in articles and not _is_described(beside, at):
             return False
-        if tokens[at] == "of" and tokens[at - 1] in _PARTS:
+        if tokens[at] == "of" and tokens[at - 1] in PARTS:
             return True
     return False
 
@@ -164,11 +166,13 @@ def ends_denied(row: PhraseRow, item: Item) -> bool:
         item: The denial.
     """
     tokens = row.tokens
-    return (
-        item.last + 1 == len(tokens)
-        and tokens[item.first] in _BE
-        and tokens[item.first - 1] not in _BACK | _PARTS  # "the catheter is seen, its tip is not"
-        and not _SEEN.isdisjoint(tokens[: item.first])
+    if item.last + 1 < len(tokens) or tokens[item.first] not in _BE:
+        return False
+    before = [other.kind for other in row.items[: LONGEST_LIST + 1] if other.last < item.first]
+    if len(before) <= LONGEST_LIST and before[-1:] == [FINDING] and _NAMED.issuperset(before):
+        return True  # "Pneumothorax is not.", behind a sentence that says what is seen
+    return tokens[item.first - 1] not in _BACK | PARTS and not _SEEN.isdisjoint(
+        tokens[: item.first]  # "the catheter is seen, its tip is not"
     )
 
 

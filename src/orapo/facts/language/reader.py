@@ -60,6 +60,12 @@ from orapo.facts.language.states import (
     speaks_of_all,
     state_structure,
 )
+from orapo.facts.language.unseen import (
+    is_active,
+    is_of_another_film,
+    is_unseen,
+    speaks_of_another,
+)
 from orapo.facts.language.vocabulary import Entry, Item, Vocabulary
 
 # Looking up a member of an enum is slow before Python 3.12.
@@ -196,7 +202,11 @@ class SentenceReader(PhraseRow):
     def _cue(self, index: int, item: Item) -> None:
         scope = _SCOPES.get(item.kind, NOT_STATED)
         if scope.denies and ends_denied(self, item):
-            self._deny_back()
+            self._deny_back(index)
+            return
+        if scope.denies and is_unseen(self, self.drafts, index):
+            self._deny_back(index)
+            self._verb(index, item)
             return
         if self.scope is not None and not self._ends_scope(index, scope):
             return
@@ -241,19 +251,28 @@ class SentenceReader(PhraseRow):
         return bool(self.subject.structures and after) and after[0].kind is STATE
 
     def _cue_back(self, index: int, item: Item) -> None:
+        if item.kind is Kind.DENY_PREVIOUS and is_active(self, item):
+            self._place_qualifiers()
+            self._open(DENIED)
+            self.opener = item
+            self.after_verb = False
+            return
         if item.kind in (Kind.DENY_PREVIOUS, Kind.DENY_EITHER):
-            self._deny_back()
-        else:
+            self._deny_back(index)
+        elif not speaks_of_another(self, self.drafts, index):
             for draft in list_before(self, self.drafts):
                 if item.kind is Kind.NOT_STATED_PREVIOUS:
                     if not is_only_planned(self, self.vocabulary, item, draft):
                         continue
                     draft.dropped = self.some_dropped = True
-                elif draft.polarity is _PRESENT:
+                elif draft.polarity is _PRESENT and not is_part_meant(self, draft):
                     draft.polarity = _UNCERTAIN
         self._verb(index, item)
 
-    def _deny_back(self) -> None:
+    def _deny_back(self, index: int) -> None:
+        last = self.items[index].last
+        if speaks_of_another(self, self.drafts, index) or is_of_another_film(self, last):
+            return
         # in what a prior film showed, too: "... an effusion, which has resolved"
         apart = self.scope is None or self.link is not None
         for draft in list_before(self, self.drafts):

@@ -124,6 +124,7 @@ class Grammar(_Schema):
     articles: frozenset[str] = frozenset()
     pronouns: frozenset[str] = frozenset()
     predicates: frozenset[str] = frozenset()
+    perceived: frozenset[str] = frozenset()
 
 
 class Normal(_Schema):
