@@ -181,3 +181,55 @@ def test_what_somebody_has_not_seen_stands_behind(text):
 )
 def test_what_was_unseen_elsewhere_or_is_seen_less_is_there(text):
     assert label_report(text).labels["Lung Opacity"] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        # one verb, one subject: the clause before it has said its own
+        (
+            "There is a small pleural effusion and pneumothorax is not seen.",
+            {"Pleural Effusion": 1, "Pneumothorax": 0},
+        ),
+        (
+            "There is a pleural effusion, and pneumothorax is possible.",
+            {"Pleural Effusion": 1, "Pneumothorax": -1},
+        ),
+        (
+            "No pleural effusion, and pneumothorax has developed.",
+            {"Pleural Effusion": 0, "Pneumothorax": 1},
+        ),
+        (
+            "No pleural effusion, pneumothorax is possible.",
+            {"Pleural Effusion": 0, "Pneumothorax": -1},
+        ),
+        # and many of one verb
+        (
+            "Pleural effusion and pneumothorax are absent.",
+            {"Pleural Effusion": 0, "Pneumothorax": 0},
+        ),
+        ("Edema, effusion, pneumothorax have not been seen.", {"Edema": 0, "Pleural Effusion": 0}),
+        ("No pleural effusion/pneumothorax is seen.", {"Pleural Effusion": 0, "Pneumothorax": 0}),
+        ("No pleural effusion, edema or fracture is suspected.", {"Edema": 0, "Fracture": 0}),
+    ],
+)
+def test_a_predicate_belongs_to_its_own_subjects(text, expected):
+    labels = label_report(text).labels
+    assert {label: labels[label] for label in expected} == expected
+
+
+HEARTS = ["The heart", "Heart size", "The cardiac silhouette", "The size of the heart"]
+VERBS = ["is", "appears", "remains", "is again", "continues to be", "has remained"]
+
+
+@pytest.mark.parametrize(
+    ("states", "value"),
+    [
+        (("within normal limits", "not enlarged", "not increased in size", "normal for age"), 0),
+        (("above the upper limit of normal", "outside normal limits", "increased in size"), 1),
+        (("borderline", "borderline in size"), -1),
+    ],
+)
+def test_the_size_of_the_heart_is_read_with_any_verb(states, value):
+    texts = [f"{heart} {verb} {state}." for heart in HEARTS for verb in VERBS for state in states]
+    assert not wrong(texts, "Cardiomegaly", value)

@@ -72,6 +72,8 @@ class PhraseRow:
             kind = item.kind
             if kind is VERB:
                 verb = True
+            elif kind is Kind.HEDGE_PREVIOUS:
+                return True  # "no effusion, and pneumothorax is possible"
             elif kind in _SAYS_MORE and verb:
                 return True
             elif kind not in _BETWEEN:

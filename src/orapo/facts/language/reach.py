@@ -22,7 +22,7 @@ from orapo.facts.language.phrases import (
     VERSUS,
     PhraseRow,
 )
-from orapo.facts.language.schema import Finding
+from orapo.facts.language.schema import Finding, Kind
 from orapo.facts.language.states import Draft
 from orapo.facts.language.vocabulary import Item, Vocabulary
 
@@ -46,6 +46,9 @@ _BACK: Final = frozenset(("it", "they", "which"))
 _SEEN: Final = frozenset(("seen", "present", "visible", "noted", "identified", "evident"))
 _SIMPLY_DENIES: Final = frozenset(("no", "without", "negative"))
 _NAMED: Final = LINKS | QUALIFIERS | {FINDING}
+_OF_ONE: Final = frozenset(("is", "was", "has", "isn't", "wasn't", "hasn't"))
+_OF_MANY: Final = frozenset(("are", "were", "have", "aren't", "weren't", "haven't"))
+_TELLS: Final = frozenset((VERB, Kind.NEW_STATEMENT, Kind.HEDGE_NEXT))
 _DEVICES: Final = ["support", "device"]
 PARTS: Final = frozenset(
     ("tip", "end", "course", "position", "portion", "termination", "margin", "border", "edge", "outline", "cause",
@@ -109,7 +112,10 @@ def stands_alone(row: PhraseRow, drafts: Sequence[Draft], index: int) -> bool:
     """Whether one finding was denied, and the one here has a verb of its own: "no A, B is seen"."""
     if len(drafts) != 1 or drafts[0].dropped:
         return False
-    between = [item.kind for item in row.items[drafts[0].item + 1 : index]]
+    joined = row.items[drafts[0].item + 1 : index]
+    if any(row.tokens[item.first] == "/" for item in joined):
+        return False  # "no effusion/pneumothorax is seen"
+    between = [item.kind for item in joined]
     behind = [item.kind for item in row.items[index + 1 : index + 1 + LONGEST_LIST]]
     return (
         between[:1] == [COMMA]
@@ -212,15 +218,20 @@ def _is_bare(tokens: Sequence[str], item: Item) -> bool:
     return len(tokens) == item.last + 1 and _BEFORE_NAME.issuperset(tokens[: item.first])
 
 
-def list_before(row: PhraseRow, drafts: Sequence[Draft]) -> list[Draft]:
+def list_before(row: PhraseRow, drafts: Sequence[Draft], said: Item | None = None) -> list[Draft]:
     """Return the last finding and those joined to it in one list ("A, B or C"), the last first.
 
     Args:
         row: The sentence.
         drafts: What was read of it.
+        said: What is said of the list, where it may say so of one finding alone: "there is A, and B
+            is absent".
     """
+    verbs = [] if said is None else row.tokens[max(0, said.first - 1) : said.first + 1]
+    one = not _OF_ONE.isdisjoint(verbs)
     found: list[Draft] = []
-    joined = False
+    # "A, B, C are not seen" begins with its list
+    joined = not _OF_MANY.isdisjoint(verbs) and _is_list(row, drafts)
     for draft in drafts[: -LONGEST_LIST - 1 : -1]:
         if found:
             between = row.items[draft.item + 1 : found[-1].item]
@@ -228,10 +239,25 @@ def list_before(row: PhraseRow, drafts: Sequence[Draft]) -> list[Draft]:
             joined = joined or bool(kinds & {OR, AND, VERSUS})
             if not kinds or not kinds <= LINKS or not joined:
                 break
-            if AND in kinds and any(item.assertive for item in between):
+            if AND in kinds and (
+                any(item.assertive for item in between) or (one and _told(row, draft))
+            ):
                 break
         found.append(draft)
     return found
+
+
+def _is_list(row: PhraseRow, drafts: Sequence[Draft]) -> bool:
+    """Whether a sentence begins with names and commas alone, up to the last finding."""
+    if not drafts or drafts[-1].item > LONGEST_LIST:
+        return False
+    return all(item.kind in (FINDING, COMMA) for item in row.items[: drafts[-1].item])
+
+
+def _told(row: PhraseRow, draft: Draft) -> bool:
+    """Whether a clause that ends with a finding has said already that it is there ("there is ...")."""
+    before = row.items[max(0, draft.item - LONGEST_LIST) : draft.item]
+    return any(item.kind in _TELLS for item in before)
 
 
 def choice_before(row: PhraseRow, vocabulary: Vocabulary, drafts: Sequence[Draft]) -> list[Draft]:

@@ -260,7 +260,7 @@ class SentenceReader(PhraseRow):
         if item.kind in (Kind.DENY_PREVIOUS, Kind.DENY_EITHER):
             self._deny_back(index)
         elif not speaks_of_another(self, self.drafts, index):
-            for draft in list_before(self, self.drafts):
+            for draft in list_before(self, self.drafts, item):
                 if item.kind is Kind.NOT_STATED_PREVIOUS:
                     if not is_only_planned(self, self.vocabulary, item, draft):
                         continue
@@ -275,7 +275,7 @@ class SentenceReader(PhraseRow):
             return
         # in what a prior film showed, too: "... an effusion, which has resolved"
         apart = self.scope is None or self.link is not None
-        for draft in list_before(self, self.drafts):
+        for draft in list_before(self, self.drafts, self.items[index]):
             if not (
                 self.neither
                 or is_of_the_other_side(draft, self.qualifiers)
