@@ -19,6 +19,7 @@ from orapo.facts.language.compiler import load_vocabulary
 from orapo.facts.language.english import is_english
 from orapo.facts.language.extraction import ABSENT, STATED, How, Reading, read_sentence
 from orapo.facts.language.vocabulary import Vocabulary
+from orapo.facts.language.wording import Wording
 from orapo.facts.passages import Passage
 from orapo.labels import POSITIVE, LabelSet, LabelValue
 
@@ -66,6 +67,7 @@ class RulesEngine:
         self._blank = self.label_set.blank()
         vocabulary = self._vocabulary
         self._layout = Layout(vocabulary.headings, vocabulary.answers, vocabulary.one_phrase)
+        self._wording = Wording(vocabulary)
         self._fields = FieldReader(vocabulary, self._as_sentence)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -102,7 +104,7 @@ class RulesEngine:
             )
         if is_plain(text, lowered, words):
             return self._plain(Source(text))
-        source = Source(text, self._vocabulary.words, self._vocabulary.answers)
+        source = self._source(text)
         passages = self._passages(source.text)
         readings: list[Reading] = []
         asked = False
@@ -123,6 +125,10 @@ class RulesEngine:
         if asked:
             readings = _without_questions(passages, readings)
         return self._report(source, passages, readings)
+
+    def _source(self, text: str) -> Source:
+        vocabulary = self._vocabulary
+        return Source(text, vocabulary.words, vocabulary.answers, self._wording.names_a_finding)
 
     def _plain(self, source: Source) -> ReportFacts:
         """Read sentences alone, as most reports are, without a step more than that takes."""
@@ -174,7 +180,7 @@ class RulesEngine:
 
     def sentences(self, text: str) -> list[Sentence]:
         """Return the sentences of a report that speak of the film."""
-        source = Source(text, self._vocabulary.words, self._vocabulary.answers)
+        source = self._source(text)
         return [
             source.sentence(passage.start, passage.end) for passage in self._passages(source.text)
         ]
@@ -185,7 +191,7 @@ class RulesEngine:
         words = words_of(lowered)
         if is_plain(text, lowered, words) or not is_english(lowered, self._vocabulary, words):
             return []
-        source = Source(text, self._vocabulary.words, self._vocabulary.answers)
+        source = self._source(text)
 
         def as_written(place: Place | None) -> str:
             return "" if place is None else text[slice(*source.origin(*place))]

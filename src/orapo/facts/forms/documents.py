@@ -7,7 +7,11 @@ from typing import Final
 
 from orapo.facts.forms.rewriting import Rewriter, Rewritten, substituted
 
-WRITTEN: Final = re.compile(r"\\(?:r?\\n|n(?![a-z])|begin\{|item\b|(?:sub)*section\b|rtf\d|\\)")
+_MACRO: Final = r"n(?:ewline|ewpage|ew|ewcommand|e|eq|ot|u|abla|oindent|ormalsize|ormalfont)\b"
+"""What begins as a line end does, and is a word of LaTeX."""
+WRITTEN: Final = re.compile(
+    rf"\\(?:r?\\n|(?!{_MACRO})n|begin\{{|item\b|(?:sub)*section\b|rtf\d|\\)"
+)
 """A text in which this finds nothing is no such document."""
 
 _LATEX: Final = re.compile(
@@ -35,7 +39,7 @@ _RTF: Final = re.compile(
     """,
     re.VERBOSE,
 )
-_ESCAPED: Final = re.compile(r"(?:\\r)?\\n(?![a-z])|\\r(?![a-z])")
+_ESCAPED: Final = re.compile(rf"(?:\\r)?\\(?!{_MACRO})n|\\r(?![a-z])")
 
 
 ESCAPED: Final = re.compile(r"\\u(?=00[89A-Fa-f]|0[1-9A-Fa-f]|[1-9A-Fa-f])([0-9A-Fa-f]{4})")

@@ -174,9 +174,12 @@ _RULES: Final[
         re.compile(r"(?<![^\n])([A-Za-z][^\t\n|]{1,60})\t[BIES]-[A-Z][A-Z_-]*\t"),
         lambda match: f"{match[1]}\t",
     ),
-    (  # "Effusion [no]", "Edema [mild]"
-        ("[",),
-        re.compile(r"(?<=[A-Za-z] )\[([A-Za-z][A-Za-z ]{2,30}|no|[yn01])\]", re.IGNORECASE),
+    (  # "Effusion [no]", "Edema {mild}"
+        ("[", "{"),
+        re.compile(
+            r"(?<=[A-Za-z] )(?:\[(?=[^\[\]]+\])|\{(?=[^{}]+\}))([A-Za-z][A-Za-z ]{2,30}|no|[yn01])[\]}]",
+            re.IGNORECASE,
+        ),
         lambda match: f"({_WORDS.get(match[1], match[1])})",
     ),
     (  # "(absent) Edema", "[N] Edema"

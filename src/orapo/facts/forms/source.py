@@ -16,6 +16,7 @@ from orapo.facts.forms.plain import ZERO
 from orapo.facts.forms.rewriting import Rewritten, substituted
 from orapo.facts.forms.shorthand import spelled_out
 from orapo.facts.forms.typography import GARBLED, PLAIN, clean, ungarbled
+from orapo.facts.forms.uniform import IsName, uniform
 
 _SNAKE: Final = re.compile(r"(?<=[A-Za-z])_(?=[A-Za-z])")
 _TOKENS: Final = re.compile(r"\s*[a-z]+(?:_[a-z]+)*(?:[,;\s]+[a-z]+(?:_[a-z]+)*)+[.\s]*")
@@ -38,6 +39,7 @@ class Source:
         report: As given.
         known: Words of the lexicon; None for a report that is known to be clean.
         words: What answers are made of.
+        is_name: Tells the bare names of findings.
     """
 
     __slots__ = ("_layers", "disguised", "report", "text")
@@ -47,6 +49,7 @@ class Source:
         report: str,
         known: frozenset[str] | None = None,
         words: AnswerWords | None = None,
+        is_name: IsName | None = None,
     ) -> None:
         self.report = self.text = report
         self.disguised = False
@@ -79,6 +82,8 @@ class Source:
             self._add(substituted(self.text, _BETWEEN, lambda match: "\n"))
         if "_" in self.text:  # names of fields in JSON and YAML
             self.text = _SNAKE.sub(" ", self.text)
+        if is_name is not None and (listed := uniform(self.text, words, is_name)) is not None:
+            self._add(listed)
         for step in unfolded(self.text, words):
             self._add(step)
         for step in spelled_out(self.text):

@@ -21,6 +21,9 @@ _DESCRIBING: Final = frozenset(
     (Kind.SEVERITY, Kind.PLACE, Kind.STATE, Kind.ASSERTIVE, Kind.NEUTRAL)
 )
 NAME_ONLY: Final = NAMING | frozenset((Kind.COMMA, Kind.AND, Kind.OR, Kind.VERB))
+_NAME_OF_ONE: Final = NAMING | {Kind.PLACE}
+_LONGEST_NAME: Final = 60
+_MOST_NAMES: Final = 8192
 _DESCRIPTIVE: Final = frozenset(
     ("only", "just", "mainly", "mostly", "predominantly", "more", "nondisplaced", "undisplaced", "displaced", "comminuted",
      "loculated", "layering", "spiculated", "interstitial", "alveolar", "subsegmental", "compressive", "tension")
@@ -59,6 +62,7 @@ class Wording:
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._vocabulary, self._answers = vocabulary, vocabulary.answers
+        self._names: dict[str, bool] = {}
 
     def _items(self, text: str) -> list[Item]:
         tokens = self._vocabulary.canonical_forms(TOKEN.findall(lower(text)))
@@ -72,6 +76,22 @@ class Wording:
         """Whether a text is a finding's bare name."""
         kinds = self.kinds(text)
         return Kind.FINDING in kinds and NAME_ONLY.issuperset(kinds)
+
+    def names_a_finding(self, text: str) -> bool:
+        """Whether a text is the name of one finding and no word more; what was asked before is known."""
+        if len(text) > _LONGEST_NAME:
+            return False
+        known = self._names.get(text)
+        if known is None:
+            tokens = self._vocabulary.canonical_forms(TOKEN.findall(lower(text)))
+            items = self._vocabulary.find(tokens)
+            covered = sum(item.last + 1 - item.first for item in items) == len(tokens)
+            kinds = [item.kind for item in items]
+            known = covered and kinds.count(Kind.FINDING) == 1 and _NAME_OF_ONE.issuperset(kinds)
+            if len(self._names) >= _MOST_NAMES:
+                self._names.clear()
+            self._names[text] = known
+        return known
 
     def is_sign(self, name: str) -> bool:
         """Whether a name is that of a sign, which a diagnosis explains ("opacity")."""
