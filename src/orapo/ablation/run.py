@@ -27,10 +27,10 @@ from orapo.ablation.reports import (
 from orapo.ablation.results import Comparison, Run
 from orapo.ablation.trainings import Trained, run_trainings
 from orapo.data.manifest import read_manifest
-from orapo.data.study import Study
-from orapo.data.target import check_target, study_labels, target_text
+from orapo.data.study import Study, drawn
+from orapo.data.target import Target, check_target, study_labels, target_text
 from orapo.errors import OrapoError, RunFailedError
-from orapo.evaluation import trivial_scores
+from orapo.evaluation import ClinicalScores, trivial_scores
 from orapo.evaluation.figures.nearest import nearest_labels
 from orapo.evaluation.inputs import read_labels, read_predictions
 from orapo.facts import label_report
@@ -274,6 +274,35 @@ def _write_reports(
 # ---------------------------------------------------------------- comparing
 
 
+def baselines(
+    recipe: Mapping[str, Any],
+    train: Sequence[Study],
+    test: Sequence[Study],
+    target: Target,
+    uncertain: UncertainPolicy,
+) -> dict[str, ClinicalScores]:
+    """Return what no model is needed for; a baseline knows the studies that the methods have seen.
+
+    Args:
+        recipe: Of the methods.
+        train: All studies of the training split.
+        test: The studies that the methods are compared on.
+        target: Which sections the methods write.
+        uncertain: What -1 counts as.
+    """
+    shown = drawn(train, recipe.get("train_studies") or 0, recipe.get("studies_seed") or 0)
+    return trivial_scores(
+        [study_labels(study, target) for study in test],
+        [study_labels(study, target) for study in shown],
+        [target_text(study, target) for study in shown],
+        uncertain=uncertain,
+        nearest=nearest_labels(
+            [(study.images[0], target_text(study, target)) for study in shown],
+            [study.images[0] for study in test],
+        ),
+    )
+
+
 def _compare(
     plan: AblationPlan, options: Options, written: Sequence[_Done], failures: Mapping[str, str]
 ) -> Ablation:
@@ -306,16 +335,7 @@ def _compare(
         for count in sorted({run.studies for run in runs if run.method == name}):
             found = [run for run in runs if run.method == name and run.studies == count]
             curve.setdefault(name, {})[count] = comparison.row(found)
-    trivial = trivial_scores(
-        comparison.truth,
-        [study_labels(study, target) for study in train],
-        [target_text(study, target) for study in train],
-        uncertain=uncertain,
-        nearest=nearest_labels(
-            [(study.images[0], target_text(study, target)) for study in train],
-            [study.images[0] for study in test],
-        ),
-    )
+    trivial = baselines(plan.recipe, train, test, target, uncertain)
     settings = {
         "recipe": dict(plan.recipe),
         "methods": list(plan.methods),

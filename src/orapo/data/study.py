@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -98,3 +99,19 @@ def schema_fault(error: ValidationError) -> str:
     expected = "a valid value" if fault["type"] == "value_error" else fault["msg"]
     expected = expected.removeprefix("Input should be ")
     return f"{name}: expected {expected[:1].lower()}{expected[1:]}"
+
+
+def drawn(studies: Sequence[Study], count: int, seed: int) -> list[Study]:
+    """Return some of a split's studies, in their order; a smaller draw is part of a larger one.
+
+    Args:
+        studies: All of them.
+        count: How many; 0 for all.
+        seed: Of the draw.
+    """
+    if not count:
+        return list(studies)
+    import numpy as np  # commands that draw nothing start sooner
+
+    order = np.random.default_rng(seed).permutation(len(studies))
+    return [studies[place] for place in sorted(order[:count])]

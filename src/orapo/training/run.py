@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
-import numpy as np
 import transformers
 from transformers import PrinterCallback, ProgressCallback, TrainerCallback
 from transformers.integrations import (
@@ -18,7 +17,7 @@ from transformers.integrations import (
 
 from orapo.data.conversation import check_views, shown_films
 from orapo.data.manifest import read_manifest
-from orapo.data.study import Study
+from orapo.data.study import Study, drawn
 from orapo.data.target import check_target, study_labels, target_text
 from orapo.errors import OrapoError, RunFailedError
 from orapo.models.hub import find_model
@@ -273,8 +272,7 @@ def training_studies(run: RunConfig) -> list[Study]:
             f"{run.data}: train_studies is {run.train_studies}, split {run.train_split!r} has "
             f"{len(studies)}"
         )
-    order = np.random.default_rng(run.studies_seed).permutation(len(studies))
-    return [studies[place] for place in sorted(order[: run.train_studies])]
+    return drawn(studies, run.train_studies, run.studies_seed)
 
 
 def probe_studies(run: RunConfig) -> list[Study] | None:
