@@ -204,7 +204,7 @@ class SentenceReader(PhraseRow):
         if scope.denies and ends_denied(self, item):
             self._deny_back(index)
             return
-        if scope.denies and is_unseen(self, self.drafts, index):
+        if scope.denies and self.drafts and is_unseen(self, self.drafts, index):
             self._deny_back(index)
             self._verb(index, item)
             return
