@@ -41,11 +41,12 @@ HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 """Where the next word of a name in one word begins."""
 NAMING: Final = _members(
     r"(?:name|label|finding|observation|condition|item|structure|key|patholog(?:y|ies)|question|title|disease"
-    r"|diagnosis|abnormality|abnormalities|feature|class|class name|entity|concept|meaning|sign)(?:s|es)?(?: ?#?\d{1,2})?"
+    r"|diagnosis|abnormality|abnormalities|feature|class|entity|concept|meaning|sign|category)(?:s|es)?(?: (?:name|label|title|term))?(?: ?#?\d{1,2})?"
 )
 """Members of an object, an element or a field that say what the others are about."""
 ANSWERING: Final = _members(
-    r"(?:is |currently )?present|status|value|answer|presence|polarity|state|result|exists?|detected"
+    r"(?:(?:is|currently|finding|diagnosis|condition|disease|abnormality|label) )?(?:present|visible)|(?:finding|diagnosis|condition|disease|label) (?:status|presence|value)"
+    r"|preds?|outcome|verdict|decision|status|value|answer|presence|polarity|state|result|exists?|detected"
     r"|assertion|prediction|predicted|certainty|found|positive|response"
     r"|value ?(?:boolean|string|code|integer)?"
 )

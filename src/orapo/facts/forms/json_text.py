@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-from orapo.facts.forms.items import ANSWERING, DENYING, HUMP, NAMING, turned
+from orapo.facts.forms.items import ANSWERING, BESIDE, DENYING, HUMP, NAMING, turned
 from orapo.facts.forms.rewriting import Rewriter
 
 JSON: Final = re.compile(r"[{\[]\s*(?=[\"'{\[}]|$)")
@@ -187,6 +187,13 @@ def _columns(tokens: list[Token], start: int) -> _Columns | None:
     return _Columns(list(zip(named, answers, strict=True)), index + 1)
 
 
+_POLAR: Final = re.compile(
+    r"(?:not |un)?(?:present|detected|seen|identified|visible|found|observed)|absent|positive|negative",
+    re.IGNORECASE,
+)
+"""A value that says so itself whether something is there, whatever its key."""
+
+
 def _all_answer(tokens: list[Token]) -> bool:
     return all(_ANSWER.fullmatch(_plain(token)) for token in tokens)
 
@@ -198,6 +205,7 @@ def _about(tokens: list[Token], start: int) -> tuple[Token, Token, bool] | None:
     denial: Token | None = None
     coded: Token | None = None
     scored: Token | None = None
+    spare: Token | None = None  # answers, under a key that is not known
     depth = 0
     for index in range(start, min(start + 4 * DEEPEST, len(tokens) - 2)):
         token = tokens[index]
@@ -218,7 +226,10 @@ def _about(tokens: list[Token], start: int) -> tuple[Token, Token, bool] | None:
         word = " ".join(HUMP.sub(" ", _plain(token)).split())
         if NAMING.match(word) and _GENERIC.match(_plain(value)):
             continue  # {"text": "edema", "label": "FINDING"}
-        if name is None and NAMING.match(word) and value.lastgroup != "word":
+        told = _POLAR.fullmatch(_plain(value)) is not None
+        if told and answer is None and NAMING.match(word):
+            answer = value  # {"finding": "edema", "label": "present"}
+        elif name is None and NAMING.match(word) and value.lastgroup != "word":
             name = value
         elif (
             name is not None
@@ -237,12 +248,14 @@ def _about(tokens: list[Token], start: int) -> tuple[Token, Token, bool] | None:
             coded = coded or value
         elif _SCORED.match(word):
             scored = scored or value
+        elif told and not BESIDE.match(word):
+            spare = spare or value
     name = name or coded
     if name is None:
         return None
     if answer is None and denial is not None:
         return name, denial, True
-    answer = answer or scored
+    answer = answer or spare or scored
     return None if answer is None else (name, answer, False)
 
 

@@ -274,6 +274,9 @@ class Layout:
         name = text[slice(*item.field)].strip()
         if ANSWERING.match(name):
             return item._replace(field=parent.place, start=min(item.start, item.end))
+        said = None if item.answer is None else self._words.pure(text[slice(*item.answer)])
+        if NAMING.match(name) and said in _POLAR:
+            return item._replace(field=parent.place)  # {"edema": {"label": "present"}}
         if SIDE.match(name) or SIZE.match(name):
             return item.of(parent.place)
         if NAMING.match(name) and self._is_polar(text, parent):
