@@ -41,7 +41,6 @@ from orapo.facts.language.reach import (
     ends_denied,
     is_device_behind_disease,
     is_of_the_other_side,
-    is_part_meant,
     is_presupposed,
     is_sided_anew,
     list_before,
@@ -64,7 +63,7 @@ from orapo.facts.language.unseen import (
     is_active,
     is_of_another_film,
     is_unseen,
-    speaks_of_another,
+    reached_back,
 )
 from orapo.facts.language.vocabulary import Entry, Item, Vocabulary
 
@@ -204,7 +203,7 @@ class SentenceReader(PhraseRow):
         if scope.denies and ends_denied(self, item):
             self._deny_back(index)
             return
-        if scope.denies and self.drafts and is_unseen(self, self.drafts, index):
+        if scope.denies and is_unseen(self, self.drafts, index):
             self._deny_back(index)
             self._verb(index, item)
             return
@@ -216,9 +215,12 @@ class SentenceReader(PhraseRow):
         if word == "neither" and not _MOVED.isdisjoint(self.tokens):
             self.unchanged = self.neither = True  # "neither effusion has changed"
             return
+        self._begin(scope, item)
+
+    def _begin(self, scope: Scope, opener: Item) -> None:
         self._place_qualifiers()
         self._open(scope)
-        self.opener = item
+        self.opener = opener
         self.after_verb = False
 
     def _ends_scope(self, index: int, new: Scope) -> bool:
@@ -252,35 +254,26 @@ class SentenceReader(PhraseRow):
 
     def _cue_back(self, index: int, item: Item) -> None:
         if item.kind is Kind.DENY_PREVIOUS and is_active(self, item):
-            self._place_qualifiers()
-            self._open(DENIED)
-            self.opener = item
-            self.after_verb = False
+            self._begin(DENIED, item)
             return
         if item.kind in (Kind.DENY_PREVIOUS, Kind.DENY_EITHER):
             self._deny_back(index)
-        elif not speaks_of_another(self, self.drafts, index):
-            for draft in list_before(self, self.drafts, item):
+        else:
+            for draft in reached_back(self, self.drafts, index):
                 if item.kind is Kind.NOT_STATED_PREVIOUS:
-                    if not is_only_planned(self, self.vocabulary, item, draft):
-                        continue
-                    draft.dropped = self.some_dropped = True
-                elif draft.polarity is _PRESENT and not is_part_meant(self, draft):
+                    if is_only_planned(self, self.vocabulary, item, draft):
+                        draft.dropped = self.some_dropped = True
+                elif draft.polarity is _PRESENT:
                     draft.polarity = _UNCERTAIN
         self._verb(index, item)
 
     def _deny_back(self, index: int) -> None:
-        last = self.items[index].last
-        if speaks_of_another(self, self.drafts, index) or is_of_another_film(self, last):
+        if self.neither or is_of_another_film(self, self.items[index].last):
             return
         # in what a prior film showed, too: "... an effusion, which has resolved"
         apart = self.scope is None or self.link is not None
-        for draft in list_before(self, self.drafts, self.items[index]):
-            if not (
-                self.neither
-                or is_of_the_other_side(draft, self.qualifiers)
-                or is_part_meant(self, draft)
-            ):
+        for draft in reached_back(self, self.drafts, index):
+            if not is_of_the_other_side(draft, self.qualifiers):
                 draft.polarity = _ABSENT
                 draft.dropped = draft.dropped and not apart
 

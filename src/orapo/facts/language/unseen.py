@@ -20,7 +20,7 @@ from orapo.facts.language.phrases import (
     WITH,
     PhraseRow,
 )
-from orapo.facts.language.reach import PARTS, WINDOW
+from orapo.facts.language.reach import PARTS, WINDOW, is_part_meant, list_before
 from orapo.facts.language.schema import Kind
 from orapo.facts.language.states import Draft
 from orapo.facts.language.vocabulary import Item
@@ -76,7 +76,7 @@ def is_unseen(row: PhraseRow, drafts: Sequence[Draft], index: int) -> bool:
         drafts: What was read of it.
         index: Of the denial.
     """
-    if not drafts or drafts[-1].item >= index:
+    if not drafts:
         return False
     tokens, item = row.tokens, row.items[index]
     denial = tokens[item.last]
@@ -84,7 +84,7 @@ def is_unseen(row: PhraseRow, drafts: Sequence[Draft], index: int) -> bool:
         return False  # "no appreciable growth"
     if tokens[item.first - 1] in _WHO or tokens[item.first] in _WHO:
         return False
-    has = item.last > 0 and tokens[item.last] == "not" and tokens[item.last - 1] in _HAS
+    has = denial == "not" and tokens[item.last - 1] in _HAS
     for at in range(item.last + 1, min(item.last + 2 + _MOST_BETWEEN, len(tokens))):
         token = tokens[at]
         if token in row.grammar.perceived:
@@ -148,37 +148,47 @@ def _has_object(row: PhraseRow, index: int, at: int) -> bool:
     return False
 
 
-def speaks_of_another(row: PhraseRow, drafts: Sequence[Draft], index: int) -> bool:
-    """Whether a denial has a subject of its own: "there is an effusion, and the diaphragm is not seen".
+def reached_back(row: PhraseRow, drafts: Sequence[Draft], index: int) -> list[Draft]:
+    """Return the findings that a denial or a doubt behind them is about, the last first.
 
     Args:
         row: The sentence.
-        drafts: What was read of it; the last one is what the denial would deny.
-        index: Of the denial.
+        drafts: What was read of it.
+        index: Of the denial or the doubt.
     """
-    if not drafts or drafts[-1].item >= index:
+    if _speaks_of_another(row, drafts, index):
+        return []
+    found = list_before(row, drafts, row.items[index])
+    return [draft for draft in found if not is_part_meant(row, draft)]
+
+
+def _speaks_of_another(row: PhraseRow, drafts: Sequence[Draft], index: int) -> bool:
+    """Whether a denial has a subject of its own: "there is an effusion, and the diaphragm is not seen"."""
+    if not drafts:
         return False
     tokens, item, last = row.tokens, row.items[index], drafts[-1]
-    connected, over, only_commas, another, commas, before = -1, -1, True, False, 0, 0
+    connects: list[Item] = []
+    subject: Item | None = None
+    over = -1
     for at in range(max(last.item + 1, index - 2 * LONGEST_LIST), index):
         other = row.items[at]
         if other.kind is VERB and tokens[other.last] in row.grammar.prepositions:
             over = other.last  # "overlying the heart"
         elif other.kind in _CONNECTS and other.kind is not WITH:
-            connected = other.last
-            only_commas = only_commas and other.kind is COMMA
-            commas += other.kind is COMMA
-            another = another and tokens[other.first] != ")"  # what stood in brackets is an aside
+            connects.append(other)
+            if tokens[other.first] == ")":
+                subject = None  # what stood in brackets is an aside
         elif other.kind is STRUCTURE:
-            named = connected >= 0 or not _DETERMINERS.isdisjoint(
+            named = connects or not _DETERMINERS.isdisjoint(
                 tokens[max(last.last + 1, other.first - NEAR) : other.first]
             )
             here = row.is_place(at, other, True) or (over >= 0 and other.first - over - 1 <= NEAR)
-            another = another or (named and not here)
-            before = commas
-    if another:
+            if named and not here:
+                subject = other
+    if subject is not None:
         # "opacity, left base, is no longer seen" has its place between commas
-        return not (only_commas and commas > before > 0)
+        between = connects and connects[0].first < subject.first < connects[-1].first
+        return not (between and all(other.kind is COMMA for other in connects))
     return _has_subject(row, max(last.last + 1, item.first - 2 * WINDOW), index)
 
 
