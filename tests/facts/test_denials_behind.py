@@ -43,6 +43,7 @@ WHERE = [
     ),
     *(" as the cause of the pain", " within the limits of the technique", " in both lungs"),
     *(", left or right,", " and its complications", " (not seen on the prior film)"),
+    *(" seen on CT (not seen on prior chest x-ray)", " with the usual features"),
 ]
 ANOTHER = [
     *(
@@ -147,6 +148,8 @@ def test_what_is_there_stays_there_where_something_about_it_is_in_doubt(finding,
         ("Nothing points to pneumonia.", "Pneumonia", 0),
         ("Atelectasis is seen. Pneumothorax is not.", "Pneumothorax", 0),
         ("Left effusion is larger, the right is not.", "Pleural Effusion", 1),
+        ("There is edema, and the left heart border and the right are not seen.", "Edema", 1),
+        ("Edema with the fissure not seen.", "Edema", 1),
     ],
 )
 def test_other_ways_to_deny_and_to_doubt(text, label, value):

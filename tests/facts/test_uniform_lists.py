@@ -94,10 +94,13 @@ def test_entries_are_told_apart_whatever_stands_between_them(joint):
     assert not [form for form in forms if misread(joint=joint, mark=form[0], bullet=form[1])]
 
 
-def test_a_list_in_brackets_is_read_to_its_end():
-    for left, right in ("()", "[]", "{}"):
-        text = f"{left}{written(TRUE)}{right}"
-        assert label_report(text).labels["Pneumothorax"] == 0, text
+@pytest.mark.parametrize("mark", ["{}: {}", "{} - {}", "{}, {}", "{}\t{}", "{} {{{}}}"])
+def test_a_list_in_brackets_is_read_from_its_beginning_to_its_end(mark):
+    lists = ({"Edema": True, "Fracture": False}, {"Edema": False, "Fracture": True}, TRUE)
+    for facts, (left, right) in itertools.product(lists, ("()", "[]", "{}")):
+        text = left + written(facts, mark=mark) + right
+        labels = label_report(text).labels
+        assert {label: labels[label] == 1 for label in facts} == facts, text
 
 
 def test_an_answer_below_its_name_is_read_behind_an_unknown_mark():
@@ -122,6 +125,7 @@ def test_facts_point_into_the_text_as_it_was_given():
         ("Edema (yes/no): yes\nEffusion (yes/no): no", 1, 0),
         ("Edema Yes [x] No [ ]\nEffusion Yes [ ] No [x]", 1, 0),
         ('{"Edema": 1, "Effusion": 0}', 1, 0),
+        ('{"positive_findings": ["Edema"], "negative_findings": ["Fracture", "Effusion"]}', 1, 0),
         ("EDEMA: No new edema. EFFUSION: No effusion. FRACTURE: No fracture.", 0, 0),
     ],
 )

@@ -105,7 +105,7 @@ def uniform(text: str, words: AnswerWords, is_name: IsName) -> Rewritten | None:
         is_name: Tells the names of findings.
     """
     if '":' in text:
-        return None  # JSON
+        return None  # JSON, whose members are read as such
     return _Lists(text, words, is_name).written()
 
 

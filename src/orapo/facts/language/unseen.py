@@ -11,10 +11,8 @@ from typing import Final
 from orapo.facts.language.phrases import (
     AND,
     COMMA,
-    FINDING,
     LONGEST_LIST,
     NEAR,
-    QUALIFIERS,
     STRUCTURE,
     VERB,
     WITH,
@@ -53,7 +51,6 @@ _DENIES: Final = frozenset(("not", "never", "longer", "neither", "nowhere"))
 _HAS: Final = frozenset(("has", "have", "had"))
 _WHO: Final = frozenset(("we", "i", "you", "one", "they", "radiologist", "reader"))
 _CONNECTS: Final = frozenset((COMMA, AND, WITH, VERB, Kind.NEW_STATEMENT, Kind.HEDGE_NEXT))
-_SIDES: Final = frozenset(("left", "right", "other", "side", "one", "finding", "latter", "former"))
 _OPENING: Final = frozenset(
     ("so", "that", "such", "because", "where", "therefore", "hence", "thus", "obscuring", "silhouetting", "effacing", "hiding",
      "masking", "covering", "blunting", "displacing", "compressing")
@@ -90,7 +87,7 @@ def is_unseen(row: PhraseRow, drafts: Sequence[Draft], index: int) -> bool:
         if token in row.grammar.perceived:
             if has and token not in _OF_ITSELF and "been" not in tokens[item.last + 1 : at]:
                 return False  # "we have not seen an effusion"
-            return not is_of_another_film(row, at) and not _has_object(row, index, at)
+            return not is_of_another_film(row, at)
         if token in _NOT_WHOLLY or (token not in _PASSIVE and not token.endswith("ly")):
             return False
     return False
@@ -131,20 +128,6 @@ def is_of_another_film(row: PhraseRow, at: int) -> bool:
             return False
         if token in _ELSEWHERE:
             return True
-    return False
-
-
-def _has_object(row: PhraseRow, index: int, at: int) -> bool:
-    """Whether a finding stands at once behind "seen": "the film has not shown an effusion"."""
-    end = at
-    for item in row.items[index + 1 : index + 1 + LONGEST_LIST]:
-        if item.last <= at:
-            continue
-        if item.first - end - 1 > NEAR or item.kind not in QUALIFIERS | {FINDING}:
-            return False
-        if item.kind is FINDING:
-            return True
-        end = item.last
     return False
 
 
@@ -212,11 +195,10 @@ def _has_subject(row: PhraseRow, start: int, index: int) -> bool:
             end += 1
         if end == at + 1:
             continue
-        if tokens[end - 1] in _SIDES:
-            return False
         if tokens[at] in _OWNING and tokens[end - 1] not in PARTS:
             return False  # "edema and its complications are not seen"
         if opening.get(at - 1) is WITH:  # "with the fissure not seen", and "... that is not seen"
-            return end == stop or not _RELATIVE.isdisjoint(tokens[end:stop])
+            bare = end == stop and tokens[stop] not in _AUXILIARY
+            return bare or not _RELATIVE.isdisjoint(tokens[end:stop])
         return True
     return False
