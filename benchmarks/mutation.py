@@ -28,12 +28,15 @@ GROUPS = {
         ["tests/facts/test_reward.py", "tests/facts/test_label_sets.py"],
     ),
     "reading": (
-        [f"facts/{name}.py" for name in ("contradictions", "fields", "language/english")]
-        + [
-            f"facts/forms/{name}.py"
-            for name in ("answers", "json_text", "layout", "markup", "pairs", "rewriting")
-        ]
-        + ["facts/forms/sections.py", "facts/forms/typography.py"],
+        [
+            f"facts/{name}.py"
+            for name in (
+                *("contradictions", "fields", "language/english"),
+                *("forms/answers", "forms/layout", "forms/pairs", "forms/sections"),
+                *("clean_text/json_text", "clean_text/markup", "clean_text/rewriting"),
+                "clean_text/typography",
+            )
+        ],
         [
             f"tests/facts/test_{name}.py"
             for name in ("layout", "typography", "said_and_denied", "second_reading", "extraction")

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orapo.facts import FactSReward, RulesEngine, label_report
-from orapo.facts.forms.rewriting import Rewriter
-from orapo.facts.forms.typography import clean
+from orapo.facts.clean_text.rewriting import Rewriter
+from orapo.facts.clean_text.typography import clean
 from orapo.facts.graded import GradedFactSReward
 
 KNOWN = RulesEngine()._vocabulary.words

@@ -7,13 +7,13 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from orapo.facts.clean_text.plain import is_plain, words_of
+from orapo.facts.clean_text.source import Source
 from orapo.facts.fact import Details, Fact, FieldAnswer, Polarity, ReportFacts, Sentence
 from orapo.facts.fields import FieldReader
 from orapo.facts.forms.items import Place
 from orapo.facts.forms.layout import Layout
-from orapo.facts.forms.plain import is_plain, words_of
 from orapo.facts.forms.sentences import Span, split_sentences
-from orapo.facts.forms.source import Source
 from orapo.facts.labelling import merge_labels, stronger
 from orapo.facts.language.compiler import load_vocabulary
 from orapo.facts.language.english import is_english

@@ -1,1 +1,1 @@
-"""How a report is written: one clean text, its sections, fields and answers; no word of medicine stands here."""
+"""How a clean text is laid out: its sections, sentences, fields and answers; no word of medicine stands here."""

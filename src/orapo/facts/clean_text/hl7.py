@@ -6,8 +6,8 @@ import itertools
 import re
 from typing import Final
 
+from orapo.facts.clean_text.rewriting import Rewriter, Rewritten
 from orapo.facts.forms.items import Place
-from orapo.facts.forms.rewriting import Rewriter, Rewritten
 
 MESSAGE: Final = re.compile(r"(?<![^\r\n])[ \t]*OBX\|")
 """A text in which this finds nothing is no such message."""

@@ -5,18 +5,18 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from orapo.facts.clean_text.documents import ESCAPED, EXPORTED, WRITTEN, exported, shown, unescaped
+from orapo.facts.clean_text.elements import ESCAPED_TWICE, unescaped_twice
+from orapo.facts.clean_text.hl7 import MESSAGE, message
+from orapo.facts.clean_text.lines import unfolded
+from orapo.facts.clean_text.markup import MARKED, flatten
+from orapo.facts.clean_text.plain import ZERO
+from orapo.facts.clean_text.rewriting import Rewritten, substituted
+from orapo.facts.clean_text.shorthand import spelled_out
+from orapo.facts.clean_text.typography import GARBLED, PLAIN, clean, ungarbled
+from orapo.facts.clean_text.uniform import IsName, uniform
 from orapo.facts.fact import Sentence
 from orapo.facts.forms.answers import AnswerWords
-from orapo.facts.forms.documents import ESCAPED, EXPORTED, WRITTEN, exported, shown, unescaped
-from orapo.facts.forms.elements import ESCAPED_TWICE, unescaped_twice
-from orapo.facts.forms.hl7 import MESSAGE, message
-from orapo.facts.forms.lines import unfolded
-from orapo.facts.forms.markup import MARKED, flatten
-from orapo.facts.forms.plain import ZERO
-from orapo.facts.forms.rewriting import Rewritten, substituted
-from orapo.facts.forms.shorthand import spelled_out
-from orapo.facts.forms.typography import GARBLED, PLAIN, clean, ungarbled
-from orapo.facts.forms.uniform import IsName, uniform
 
 _SNAKE: Final = re.compile(r"(?<=[A-Za-z])_(?=[A-Za-z])")
 _TOKENS: Final = re.compile(r"\s*[a-z]+(?:_[a-z]+)*(?:[,;\s]+[a-z]+(?:_[a-z]+)*)+[.\s]*")

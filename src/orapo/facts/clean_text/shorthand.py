@@ -10,9 +10,9 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from orapo.facts.clean_text.rewriting import Rewritten, substituted
+from orapo.facts.clean_text.signs import SIGNED, empty_minus, same_sign, signed
 from orapo.facts.forms.items import HUMP, turned
-from orapo.facts.forms.rewriting import Rewritten, substituted
-from orapo.facts.forms.signs import SIGNED, empty_minus, same_sign, signed
 
 _BEGINS: Final = r"(?:(?<![^\n])|(?<=[,;] )|(?<=: )(?=[+-] ))[ \t]*"
 """A line, or an entry of a list within one."""

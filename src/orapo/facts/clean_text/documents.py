@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from orapo.facts.forms.rewriting import Rewriter, Rewritten, substituted
+from orapo.facts.clean_text.rewriting import Rewriter, Rewritten, substituted
 
 _MACRO: Final = r"n(?:ewline|ewpage|ew|ewcommand|e|eq|ot|u|abla|oindent|ormalsize|ormalfont)\b"
 """What begins as a line end does, and is a word of LaTeX."""

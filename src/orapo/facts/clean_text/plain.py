@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from orapo.facts.forms.lines import DICTATED
+from orapo.facts.clean_text.lines import DICTATED
 from orapo.facts.forms.sections import BARE_HEADING
 
 ZERO: Final = re.compile(r"[A-Za-z]0(?![0-9.])")

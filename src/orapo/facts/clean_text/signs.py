@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from orapo.facts.forms.rewriting import Rewriter, Rewritten, substituted
+from orapo.facts.clean_text.rewriting import Rewriter, Rewritten, substituted
 
 SIGNED: Final = re.compile(
     r"(?<![^\s(/,;:|])[+-][A-Za-z]|\([+-]\)|[+-]\s?ve\b|\b(?:pos|neg)\b|\b(?:positive|negative) (?!for)",

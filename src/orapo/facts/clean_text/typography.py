@@ -14,8 +14,8 @@ import unicodedata
 from collections.abc import Container
 from typing import Final
 
-from orapo.facts.forms.elements import THOUGHT, write_tag
-from orapo.facts.forms.rewriting import Rewriter, Rewritten, substituted
+from orapo.facts.clean_text.elements import THOUGHT, write_tag
+from orapo.facts.clean_text.rewriting import Rewriter, Rewritten, substituted
 
 PLAIN: Final = re.compile(r"[^\x20-\x25\x27-\x3b\x3d-\x7e\n]|-[ \t]*\n|\[THINK\]")
 """A text in which this finds nothing is clean as it stands."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
+from orapo.facts.clean_text.rewriting import Rewriter
 from orapo.facts.forms.items import ANSWERING, BESIDE, DENYING, HUMP, NAMING, turned
-from orapo.facts.forms.rewriting import Rewriter
 
 JSON: Final = re.compile(r"[{\[]\s*(?=[\"'{\[}]|$)")
 """Where JSON may begin."""

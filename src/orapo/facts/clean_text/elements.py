@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from orapo.facts.clean_text.rewriting import Rewriter, Rewritten, substituted
 from orapo.facts.forms.items import ANSWERING, DENYING, HUMP, NAMING, turned
-from orapo.facts.forms.rewriting import Rewriter, Rewritten, substituted
 
 THOUGHT: Final = r"think|thinking|thought|thoughts|reasoning|scratchpad|reflection"
 """Elements that hold what a model thought, and no report."""

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, islice
 from typing import Final, NamedTuple
 
+from orapo.facts.clean_text.rewriting import Rewriter, Rewritten
 from orapo.facts.forms.answers import AnswerWords
 from orapo.facts.forms.blocks import line_places
 from orapo.facts.forms.items import HUMP, Place
-from orapo.facts.forms.rewriting import Rewriter, Rewritten
 
 IsName = Callable[[str], bool]
 """Whether a text is the bare name of a finding, and no word more."""

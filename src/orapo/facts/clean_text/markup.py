@@ -7,10 +7,10 @@ import operator
 import re
 from typing import Final
 
+from orapo.facts.clean_text.json_text import JSON, json_tokens, write_json
+from orapo.facts.clean_text.rewriting import Rewriter, Rewritten
 from orapo.facts.forms.answers import Answer, AnswerWords
 from orapo.facts.forms.items import ANSWERING, SIDE, Place
-from orapo.facts.forms.json_text import JSON, json_tokens, write_json
-from orapo.facts.forms.rewriting import Rewriter, Rewritten
 
 MARKED: Final = re.compile(
     r"[{}\[|*`~#\\>]|\"[,;\t]\"|(?<!\w)_{1,2}(?=[A-Za-z])|---|===|___\n"

@@ -9,10 +9,10 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from orapo.facts.clean_text.rewriting import Rewriter, Rewritten, substituted
 from orapo.facts.forms.answers import AnswerWords
 from orapo.facts.forms.items import HUMP
 from orapo.facts.forms.names import GROUP
-from orapo.facts.forms.rewriting import Rewriter, Rewritten, substituted
 
 _ASKED: Final = re.compile(r"(?<!\S)(?:Q|Question)[ ]?\d{0,2}[ ]?[:.)][ \t]*[^\n?]{3,200}\?")
 _TURN: Final = re.compile(
