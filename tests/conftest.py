@@ -50,6 +50,7 @@ SLOW = (
     "tests/test_recipes.py",
     "tests/training/method/test_cut_step.py::test_a_cut_changes_no_gradient[2-",
     "tests/training/method/test_cut_step.py::test_all_processes",
+    "tests/training/method/test_vllm_server.py",
     "tests/training/surviving/test_interruption.py::test_two_processes",
     "tests/training/surviving/test_killed.py",
 )

@@ -1,7 +1,8 @@
 """Steps of gpu_check about vLLM: what it is sent, what it samples, and the base that it must not change.
 
 One GPU cannot hold a run with a vLLM server: weights go from one GPU to another. So vLLM is asked
-directly, for what `orapo train` would take from it.
+directly, for what `orapo train` would take from it; that a run beside a server is probed and ends is tested
+with a stand-in for it (tests/training/method/test_vllm_server.py).
 """
 
 import json
@@ -23,6 +24,7 @@ from orapo.data.conversation import user_message
 from orapo.generation import load_checkpoint
 from orapo.models.clean_base import clean_after
 from orapo.training import trl_contract
+from orapo.training.preparing.policy import limit_pixels
 
 SYNCS = 5
 
@@ -114,26 +116,46 @@ def bias(scale, folder):
 
 
 def vllm(scale, folder):
-    """No suppressed token is sampled; both models agree; a film of 1,024 pixels has as many tokens."""
+    """No suppressed token is sampled; both models agree; films of all sizes have as many tokens in both."""
     if scale.device == "cpu":
         raise Skipped("on a GPU alone")
     from vllm import LLM, SamplingParams
 
     found = Findings()
     checkpoint = write_model(scale, train_studies(phantom(scale, folder)), folder / "model")
-    model, processor = load_checkpoint(checkpoint, device="cuda")
-    film = Image.linear_gradient("L").resize((1024, 1024)).convert("RGB")
+    model, processor = load_checkpoint(checkpoint, device=scale.device)
+    # between these limits, which vLLM reads from the checkpoint, a film keeps its own size
+    limit_pixels(processor, 56**2, 1280**2)
+    processor.save_pretrained(checkpoint)
     text = processor.apply_chat_template(
         user_message("What do you see?", 1), add_generation_prompt=True
     )
-    inputs = processor(images=[[film]], text=[text], return_tensors="pt").to("cuda")
     engine = LLM(
         model=str(checkpoint),
-        max_model_len=2048,
+        max_model_len=4096,
         enforce_eager=True,
         gpu_memory_utilization=0.4,
         limit_mm_per_prompt={"image": 1},
     )
+    image, counts = processor.image_token_id, {}
+    for size in ((1024, 1024), (700, 512), (2048, 1500)):  # the last is above the limit
+        film = Image.linear_gradient("L").resize(size).convert("RGB")
+        asked = [{"prompt": text, "multi_modal_data": {"image": [film]}}]
+        parameters = SamplingParams(max_tokens=1)
+        (output,) = engine.generate(asked, sampling_params=parameters, use_tqdm=False)
+        own = processor(images=[[film]], text=[text], return_tensors="pt")["input_ids"][0]
+        both = [ids.count(image) for ids in (list(output.prompt_token_ids), own.tolist())]
+        counts[f"{size[0]} x {size[1]}"] = both
+        found.demand(both[0] == both[1], f"{size}: {both[0]} image tokens in vLLM, {both[1]} here")
+    found.figures["image tokens of vLLM and of the processor"] = [
+        f"{name}: {one} and {other}" for name, (one, other) in counts.items()
+    ]
+    found.demand(
+        len({own for _, own in counts.values()}) == len(counts),
+        "films of other sizes have as many tokens: their sizes were not asked for",
+    )
+    film = Image.linear_gradient("L").resize((1024, 1024)).convert("RGB")
+    inputs = processor(images=[[film]], text=[text], return_tensors="pt").to(scale.device)
 
     def sample(forbidden):
         parameters = SamplingParams(
@@ -149,22 +171,16 @@ def vllm(scale, folder):
         return output
 
     free = sample(set())
-    image = processor.image_token_id
-    counts = [
-        ids.count(image) for ids in (list(free.prompt_token_ids), inputs["input_ids"][0].tolist())
-    ]
-    found.figures["image tokens of vLLM and of the processor"] = counts
-    found.demand(counts[0] == counts[1], f"image tokens: {counts[0]} in vLLM, {counts[1]} here")
     ratios = []
     for rollout in free.outputs:
-        ids = torch.tensor([list(rollout.token_ids)], device="cuda")
+        ids = torch.tensor([list(rollout.token_ids)], device=scale.device)
         with torch.no_grad():
             own = answer_logps(model, dict(inputs), ids)[0]
         theirs = [
             step[token].logprob
             for step, token in zip(rollout.logprobs, rollout.token_ids, strict=True)
         ]
-        ratios.append(float((own - torch.tensor(theirs, device="cuda")).mean().exp()))
+        ratios.append(float((own - torch.tensor(theirs, device=scale.device)).mean().exp()))
     found.figures["importance ratio a token at step 0"] = ratios
     found.demand(all(0.9 <= ratio <= 1.1 for ratio in ratios), f"importance ratios {ratios}")
     # what came by itself is forbidden, at the same seed: the random model says the real ones too seldom
