@@ -191,7 +191,8 @@ def main() -> None:
     processor = AutoProcessor.from_pretrained(folder)
     tokenizer, ends = processor.tokenizer, policy.generation_config.eos_token_id
     ends = [ends] if isinstance(ends, int) else ends
-    never = sorted({*tokenizer.all_special_ids} - {*ends})  # no words: images, roles, padding
+    marked = {one for one, token in tokenizer.added_tokens_decoder.items() if token.special}
+    never = sorted(marked - {*ends})  # no words: images, roles, padding
     question = processor.apply_chat_template(user_message(images=1), add_generation_prompt=True)
     facts, memory = FactSReward(facts_beta=FACTS_BETA), {}  # zt_i by study
     optimizer = torch.optim.AdamW(policy.parameters(), lr=LEARNING_RATE, weight_decay=0.0)

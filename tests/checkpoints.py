@@ -74,6 +74,10 @@ CORPUS = [
 SIDE = 16
 """Pixels of a film's side; a patch has 4, four patches become one token: 4 tokens a film."""
 FILM_TOKENS = 4
+SPARE = 5
+"""Rows of a head that no token has: Qwen2.5-VL has 271 of them, Gemma 3 has 63."""
+UNNAMED = ("<start_of_turn>", "<end_of_turn>", "<global-img>", "<row_1_col_1>", "<row_2_col_2>")
+"""Tokens that are special and that no file names: as published, of Gemma 3, SmolVLM and Idefics3."""
 END = "<|im_end|>"
 QWEN_TOKENS = (
     *("<|endoftext|>", "<|im_start|>", END, "<|vision_start|>", "<|vision_end|>"),
@@ -81,7 +85,7 @@ QWEN_TOKENS = (
 )
 SMOL_TOKENS = (
     *("<|im_start|>", "<end_of_utterance>", "<image>", "<fake_token_around_image>"),
-    *("<global-img>", "<video>", "<|endoftext|>"),
+    *("<global-img>", "<video>", "<|endoftext|>", "<row_1_col_1>", "<row_2_col_2>"),
 )
 TEMPLATES = Path(trl.__file__).parent / "chat_templates"
 """TRL ships the templates of many models, word for word; the others below say what theirs say."""
@@ -559,7 +563,9 @@ def _tokenizer(
         pad_token=pad,
         eos_token=end,
         bos_token=bos,
-        additional_special_tokens=[token for token in special if token not in (pad, end, bos)],
+        additional_special_tokens=[
+            token for token in special if token not in (pad, end, bos, *UNNAMED)
+        ],
         padding_side="left",
         clean_up_tokenization_spaces=False,
         **names,
@@ -573,7 +579,7 @@ def _qwen_images():
 def _ids(processor) -> dict:
     tokenizer = processor.tokenizer
     return {
-        "vocab_size": len(tokenizer),
+        "vocab_size": len(tokenizer) + SPARE,
         "bos_token_id": None,
         "pad_token_id": tokenizer.pad_token_id,
         "eos_token_id": tokenizer.eos_token_id,

@@ -13,6 +13,7 @@ from trl import GRPOTrainer
 
 from orapo import OraPOConfig, OraPOTrainer
 from orapo.losses import zero_reward_rate
+from orapo.models.placeholders import no_words
 
 FILE = Path(__file__).parents[1] / "examples" / "orapo_loop.py"
 # One study for each case of the method; all dyadic, since TRL holds rewards in float32.
@@ -151,7 +152,7 @@ def test_its_loss_and_gradients_are_the_trainers(
     loss, _ = loop.orapo_loss(
         policy,
         reference,
-        sorted({*tokenizer.all_special_ids} - {tokenizer.eos_token_id}),
+        sorted(no_words(tokenizer) - {tokenizer.eos_token_id}),
         batch["prompt_ids"][:: loop.ROLLOUTS],
         {name: batch[name][:: loop.ROLLOUTS] for name in names if name in batch},
         (batch["completion_ids"], batch["completion_mask"]),

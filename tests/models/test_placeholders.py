@@ -1,9 +1,13 @@
 """What is no word has no probability, and that leaves no trace in a checkpoint."""
 
+import pytest
 import torch
+from PIL import Image
 from torch import nn
 
-from orapo.models.placeholders import take_out
+from checkpoints import SPARE
+from orapo.generation import Decoding, load_checkpoint, sample_reports
+from orapo.models.placeholders import no_words, rows_of, take_out
 
 
 def special_of(processor):
@@ -52,3 +56,34 @@ def test_a_head_with_a_bias_of_its_own_is_left_alone(tiny_model):
     head.bias = nn.Parameter(torch.zeros(head.out_features))
     assert not take_out(tiny_model, [0])
     assert not head.bias.any()
+
+
+@pytest.mark.parametrize(
+    ("kind", "unnamed"),
+    [("gemma3", "<start_of_turn>"), ("smolvlm", "<row_1_col_1>"), ("idefics3", "<global-img>")],
+)
+def test_no_word_is_what_a_tokenizer_marks_and_what_it_has_no_token_for(kind, unnamed, checkpoints):
+    """`all_special_ids` knows the named ones alone; published heads have more rows than there are tokens."""
+    model, processor = load_checkpoint(checkpoints(kind), device="cpu")
+    tokenizer = processor.tokenizer
+    found = no_words(tokenizer, rows_of(model))
+    assert tokenizer.convert_tokens_to_ids(unnamed) in found - set(tokenizer.all_special_ids)
+    assert set(range(len(tokenizer), len(tokenizer) + SPARE)) <= found
+    assert all(not tokenizer.decode([one], skip_special_tokens=True) for one in found)
+    words = tokenizer("The lungs are clear.", add_special_tokens=False)["input_ids"]
+    assert not found & set(words)
+
+
+@pytest.mark.parametrize("kind", ["gemma3", "smolvlm"])
+def test_none_of_them_is_written_by_a_model_that_wants_nothing_else(kind, checkpoints):
+    model, processor = load_checkpoint(checkpoints(kind), device="cpu")
+    ends = model.generation_config.eos_token_id
+    wanted = no_words(processor.tokenizer, rows_of(model)) - set(ends)
+    bias = torch.zeros(rows_of(model))
+    bias[sorted(wanted)] = 100.0
+    model.lm_head.register_forward_hook(lambda module, args, logits: logits + bias)
+    film = Image.new("RGB", (20, 18))
+    ((sample,),) = sample_reports(
+        *(model, processor, [[film]], ["Report."], ["s"]), Decoding(max_new_tokens=4)
+    )
+    assert sample.text

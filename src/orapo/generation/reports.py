@@ -119,6 +119,8 @@ def sample_reports(
     """
     import torch
 
+    from orapo.models.placeholders import rows_of
+
     if not films:
         return []
     tokenizer, ends = processor.tokenizer, model.generation_config.eos_token_id
@@ -158,7 +160,7 @@ def sample_reports(
             output = model.generate(
                 **inputs,
                 max_new_tokens=decoding.max_new_tokens,
-                suppress_tokens=placeholder_tokens(ends, tokenizer),
+                suppress_tokens=placeholder_tokens(ends, tokenizer, rows_of(model)),
                 **settings,
             )
     finally:
@@ -183,11 +185,16 @@ def end_tokens(ends: int | Sequence[int] | None) -> set[int]:
     return {ends} if isinstance(ends, int) else set(ends or ())
 
 
-def placeholder_tokens(ends: int | Sequence[int] | None, tokenizer: Any) -> list[int]:
-    """Return special tokens that have no place in a report: all but those that end it.
+def placeholder_tokens(
+    ends: int | Sequence[int] | None, tokenizer: Any, rows: int = 0
+) -> list[int]:
+    """Return tokens that have no place in a report: all that are no words but those that end it.
 
     Args:
         ends: A generation config's ``eos_token_id``.
-        tokenizer: Names the special tokens.
+        tokenizer: Knows which tokens there are.
+        rows: Of the model's head, `orapo.models.placeholders.rows_of`.
     """
-    return sorted(set(tokenizer.all_special_ids) - end_tokens(ends) - {tokenizer.eos_token_id})
+    from orapo.models.placeholders import no_words
+
+    return sorted(no_words(tokenizer, rows) - end_tokens(ends) - {tokenizer.eos_token_id})

@@ -1,4 +1,4 @@
-"""Tokens that are no words: placeholders of images, marks of roles, padding.
+"""Tokens that are no words: placeholders of images, marks of roles, padding, rows of a head that no token has.
 
 They must not be sampled, and what is not sampled must not be scored either. A loss that pushes a
 rollout's tokens down pushes others up; tokens that are suppressed in sampling alone take that in
@@ -17,6 +17,28 @@ from transformers.integrations import is_deepspeed_zero3_enabled
 
 NEVER: Final = -1e4
 """Added to the logit; every dtype holds it, and its exponential is 0."""
+
+
+def no_words(tokenizer: Any, rows: int = 0) -> set[int]:
+    """Return the ids that stand for no text, those that end it among them.
+
+    A tokenizer's ``all_special_ids`` are those of its named tokens alone. Gemma 3's marks of turns and SmolVLM's
+    places of tiles have no names; decoding leaves them out all the same.
+
+    Args:
+        tokenizer: The model's.
+        rows: Of its head. Published models have some hundreds more than there are tokens; those decode to nothing.
+    """
+    found = set(tokenizer.all_special_ids)
+    found |= {number for number, one in tokenizer.added_tokens_decoder.items() if one.special}
+    if rows > len(tokenizer):
+        found |= set(range(rows)) - set(tokenizer.get_vocab().values())
+    return found
+
+
+def rows_of(model: Any) -> int:
+    """Return how many tokens a model's head has rows for."""
+    return int(model.config.get_text_config().vocab_size)
 
 
 def take_out(model: Any, tokens: Collection[int]) -> bool:

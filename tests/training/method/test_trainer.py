@@ -167,7 +167,8 @@ def token_logps(model, processor, row, answer_ids, prompt_width, temperature=1.0
     )
     # what is no word can't be said, so it has no part in the distribution
     tokenizer = processor.tokenizer
-    special = [one for one in tokenizer.all_special_ids if one != tokenizer.eos_token_id]
+    marked = {number for number, one in tokenizer.added_tokens_decoder.items() if one.special}
+    special = sorted(marked - {tokenizer.eos_token_id})
     logits = out.logits[0, prompt - 1 : -1].index_fill(-1, torch.tensor(special), -math.inf)
     logps = (logits / temperature).log_softmax(-1)
     return logps.gather(-1, torch.tensor(answer_ids)[:, None])[:, 0]
@@ -874,7 +875,8 @@ def test_evaluation_within_training_leaves_the_oracle_alone(
 
 def test_the_loss_in_evaluation_is_that_of_trl(tiny_model, tiny_processor, tiny_dataset, tmp_path):
     tokenizer = tiny_processor.tokenizer
-    silent = {*range(12, 330), *tokenizer.all_special_ids} - {tokenizer.eos_token_id}
+    marked = {number for number, one in tokenizer.added_tokens_decoder.items() if one.special}
+    silent = {*range(12, 330), *marked} - {tokenizer.eos_token_id}
     settings = {
         "beta": 0.0,
         "per_device_eval_batch_size": K,
@@ -932,7 +934,8 @@ def test_placeholders_cannot_be_sampled_under_vllm(
         vllm_mode="server",
     )
     tokenizer = tiny_processor.tokenizer
-    special = set(tokenizer.all_special_ids) - {tokenizer.eos_token_id}
+    marked = {number for number, one in tokenizer.added_tokens_decoder.items() if one.special}
+    special = marked - {tokenizer.eos_token_id}
     assert tiny_processor.tokenizer.convert_tokens_to_ids("<image>") in special
     passed = trainer.vllm_generation.generation_kwargs
     assert passed == {"seed": 7, "logit_bias": {9: 1.5, **dict.fromkeys(special, -100.0)}}

@@ -17,6 +17,7 @@ from transformers import ProcessorMixin
 from trl import apply_chat_template, is_conversational, prepare_multimodal_messages
 
 from orapo.errors import OrapoError
+from orapo.models.placeholders import no_words
 from orapo.training import trl_contract
 
 
@@ -146,7 +147,7 @@ def check_end(tokenizer: Any, ids: Sequence[int], ends: Collection[int]) -> None
         OrapoError: It ends by a token that ends no rollout, and that none may have; or it does not end.
     """
     end = next((place for place, token in enumerate(ids) if token in ends), None)
-    between = set(tokenizer.all_special_ids) & set(ids[:end])
+    between = no_words(tokenizer) & set(ids[:end])
     if between:
         names = ", ".join(tokenizer.convert_ids_to_tokens(sorted(between)))
         raise OrapoError(

@@ -19,7 +19,7 @@ from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
 from orapo.errors import OrapoError
 from orapo.generation.reports import end_tokens, placeholder_tokens
-from orapo.models.placeholders import take_out
+from orapo.models.placeholders import rows_of, take_out
 from orapo.models.shared_films import encode_films_once
 from orapo.training.config import OraPOConfig
 from orapo.training.method.answers import check_answer, check_end
@@ -93,7 +93,7 @@ class OfflineTrainer(OwnPace, WholeCheckpoints, _LearnsAnswers, DPOTrainer):
             answer = batch["input_ids"][side][batch["completion_mask"][side] == 1]
             self._check(answer.tolist(), row[name][0]["content"])
         ends = self.model.generation_config.eos_token_id
-        unwanted = placeholder_tokens(ends, self.processing_class.tokenizer)
+        unwanted = placeholder_tokens(ends, self.processing_class.tokenizer, rows_of(self.model))
         for each in (self.model, self.ref_model):
             if each is not None:
                 take_out(self.accelerator.unwrap_model(each), unwanted)

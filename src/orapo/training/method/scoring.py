@@ -20,7 +20,7 @@ from transformers.integrations import is_deepspeed_zero3_enabled
 
 from orapo.models.chat_templates import prepare_processor
 from orapo.models.clean_base import clean_after
-from orapo.models.placeholders import take_out
+from orapo.models.placeholders import no_words, rows_of, take_out
 from orapo.models.plain_decoding import decode_plainly
 from orapo.models.shared_films import encode_films_once
 from orapo.training import trl_contract
@@ -49,7 +49,7 @@ class ScoringTrainer(ResumableTrainer):
         # TRL suppresses the image token alone, and not even that under vLLM; any placeholder (image,
         # video, role marks) in a rollout would break the match of image tokens and image features,
         # or end up in the text.
-        placeholders = trl_contract.image_tokens(self) | set(tokenizer.all_special_ids)
+        placeholders = trl_contract.image_tokens(self) | no_words(tokenizer, rows_of(policy))
         trl_contract.suppress_tokens(self, placeholders - end_tokens)
         for each in (self.model, self.ref_model):
             if each is not None:
