@@ -54,7 +54,7 @@ _AGAIN: Final = re.compile(
 )
 """What is gone here and still there: "opacities have cleared on the right but persist on the left"."""
 _NOT_SO: Final = re.compile(
-    r"\b(?:free of|clear of|without|no|not|spared)\b[^.;:]{0,60}?\b(?:but|while|whereas|unlike)"
+    r"\b(?:free of|clear of|without|no|not|spared)\b[^.;:]{0,60}?(?:\b(?:but|while|whereas|unlike)|;(?: and)?)"
     r"(?: that (?:on|of|in))? the (?:left|right)(?: one| lung| side| base| apex)?(?P<not> (?:is|does|has|are|do)(?: not)?)(?=\s*[.;,]|\Z)",
     re.IGNORECASE,
 )

@@ -17,7 +17,7 @@ from orapo.facts.forms.sentences import Span, split_sentences
 from orapo.facts.labelling import merge_labels, stronger
 from orapo.facts.language.compiler import load_vocabulary
 from orapo.facts.language.english import is_english
-from orapo.facts.language.extraction import ABSENT, STATED, How, Reading, read_sentence
+from orapo.facts.language.extraction import ABSENT, STATED, STILL, How, Reading, read_sentence
 from orapo.facts.language.vocabulary import Vocabulary
 from orapo.facts.language.wording import Wording
 from orapo.facts.passages import Passage
@@ -113,6 +113,9 @@ class RulesEngine:
             if reading.denies_previous and readings:  # "This has cleared."
                 said = passages[len(readings) - 1].written(source.text)
                 readings[-1] = self._reading(said, ABSENT)
+            elif reading.affirms_previous and readings and readings[-1].silent:
+                said = passages[len(readings) - 1].written(source.text)
+                readings[-1] = self._reading(said, STILL)
             elif reading.denies_all or passage.denies_all:
                 readings = [
                     self._reading(
@@ -142,6 +145,8 @@ class RulesEngine:
             reading = known.get(sentence) or self._keep(sentence, sentence, STATED)
             if reading.denies_previous and readings:
                 readings[-1] = self._reading(before, ABSENT)
+            elif reading.affirms_previous and readings and readings[-1].silent:
+                readings[-1] = self._reading(before, STILL)
             elif reading.denies_all:
                 readings = [
                     self._reading(text[one.start : one.end], ABSENT)

@@ -35,6 +35,14 @@ _SAYS_MORE: Final = frozenset((STATE, ASSERTIVE, Kind.SEVERITY, Kind.NEUTRAL))
 _BETWEEN: Final = frozenset((ASSERTIVE, Kind.PLACE, Kind.SEVERITY))
 QUALIFIERS: Final = frozenset((Kind.PLACE, Kind.SEVERITY, ASSERTIVE, STATE))
 
+_ORDINALS: Final = frozenset(
+    ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh", "twelfth",
+     "upper", "middle", "mid", "lower", "left", "right", "anterior", "posterior", "lateral", "medial")
+)  # fmt: skip
+"""What a connector may join within the name of one finding."""
+_ENDINGS: Final = frozenset(("st", "nd", "rd", "th"))
+"""Of an ordinal in figures, which are a word of their own."""
+
 
 class PhraseRow:
     """The phrases of a sentence, left to right.
@@ -67,11 +75,17 @@ class PhraseRow:
 
     def predicate_follows(self, index: int) -> bool:
         """Whether a verb behind this finding says more of it than that it is seen."""
-        verb = False
+        verb = joined = False
         for item in self.items[index + 1 : index + 1 + LONGEST_LIST]:
             kind = item.kind
             if kind is VERB:
+                if joined:  # "no pneumonia, heart failure with cardiomegaly is present"
+                    return True
                 verb = True
+            elif kind is WITH and not verb:
+                joined = True
+            elif kind is FINDING and joined:
+                continue
             elif kind is Kind.HEDGE_PREVIOUS:
                 return True  # "no effusion, and pneumothorax is possible"
             elif kind in _SAYS_MORE and verb:
@@ -93,10 +107,22 @@ class PhraseRow:
                 return False
             if item.kind in (FINDING, STRUCTURE):
                 return True
-            if item.kind not in QUALIFIERS:
+            if item.kind not in QUALIFIERS and not self._joins_places(item, end):
                 return False
             end = item.last
         return False
+
+    def _joins_places(self, item: Item, end: int) -> bool:
+        """Whether a connector stands within a name: "third and fourth rib", "upper and lower lobe", "a/b process"."""
+        tokens = self.tokens
+        if item.kind is COMMA and tokens[item.first] == "/":
+            return item.first > end + 1
+        if item.kind not in (AND, COMMA) or not item.first or item.last + 1 == len(tokens):
+            return False
+        before, behind = tokens[item.first - 1], tokens[item.last + 1]
+        return {before, behind} <= _ORDINALS or (
+            behind.isdecimal() and (before.isdecimal() or before in _ENDINGS)
+        )
 
     def _gap(self, last: int, first: int) -> int:
         """Count the words between two phrases, articles and "of" apart."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from orapo.facts.language.phrases import PhraseRow
+from orapo.facts.language.plans import NEARBY, is_still_so
 from orapo.facts.language.schema import Kind
 
 
@@ -18,6 +19,12 @@ def denies_previous(row: PhraseRow) -> bool:
     return row.tokens[0] in row.grammar.pronouns and any(
         item.kind in (Kind.DENY_PREVIOUS, Kind.DENY_EITHER) for item in row.items
     )
+
+
+def affirms_previous(row: PhraseRow) -> bool:
+    """Whether a sentence says of what another film showed that it is there still ("It is unchanged.")."""
+    tokens = row.tokens
+    return tokens[0] in row.grammar.pronouns and is_still_so(tokens[1 : 1 + NEARBY])
 
 
 def denies_all(row: PhraseRow) -> bool:
