@@ -49,7 +49,8 @@ _AGAIN: Final = re.compile(
     r"[^.;:]{0,60}?\b(?:but|and|yet|though)"
     r"(?=(?: still| now| since)? (?:persists?|remains?|lingers?|reappears?|(?:is|are|has|have) "
     r"(?:still|again|recurred|returned|reappeared|re-?accumulated|persisted|present|unchanged|larger|increased)"
-    r"|(?:decreased|increased|persisted|worsened|improved) (?:on|in|at|over)\b))",
+    r"|(?:decreased|increased|persisted|worsened|improved) (?:on|in|at|over)\b"
+    r"|not (?:that |the one )?(?:(?:on|in) )?the (?:left|right)\b))",
     re.IGNORECASE,
 )
 """What is gone here and still there: "opacities have cleared on the right but persist on the left"."""

@@ -54,7 +54,9 @@ _SLASH_ANSWERS: Final = re.compile(
 _SIGN_AT_END: Final = re.compile(r"(?<=[A-Za-z])()([+-])[ \t]*")
 _SIGN_AHEAD: Final = re.compile(_BEGINS + r"()\(?(\+|[-–])\)?[ \t]*(?=[A-Za-z])")
 
-_BONE: Final = r"(?:ribs?|clavicles?|humerus|humeral|scapulae?|sternum|sternal|vertebrae?|vertebral)"
+_BONE: Final = (
+    r"(?:ribs?|clavicles?|humerus|humeral|scapulae?|sternum|sternal|vertebrae?|vertebral)"
+)
 _WHICH: Final = (
     r"(?:of|the|left|right|bilateral|multiple|[lr]|lt|rt|old|new|acute|heal(?:ed|ing)|displaced|undisplaced|distal|proximal|mid|middle"
     r"|shaft|lateral|medial|posterior|anterior|surgical|neck|lower|upper|first|second|third|fourth|fifth|sixth|seventh|eighth|ninth"

@@ -209,7 +209,9 @@ def read_sentence(text: str, vocabulary: Vocabulary, how: How = How.STATED) -> R
         denies_all=parts.denies_all,
         affirms_previous=parts.affirms,
     )
-    if how is STATED and not (parts.foreign or parts.doubts or parts.denies or parts.denies_all or parts.affirms):
+    if how is STATED and not (
+        parts.foreign or parts.doubts or parts.denies or parts.denies_all or parts.affirms
+    ):
         if reading.silent:
             reading.unread = not vocabulary.harmless(parts.tokens)
         elif parts.unfinished:

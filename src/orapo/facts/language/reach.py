@@ -108,9 +108,7 @@ def _has_side(words: Iterable[Item]) -> bool:
     return any(item.place is not None and item.place.side is not None for item in words)
 
 
-def stands_alone(
-    row: PhraseRow, opener: Item | None, drafts: Sequence[Draft], index: int
-) -> bool:
+def stands_alone(row: PhraseRow, opener: Item | None, drafts: Sequence[Draft], index: int) -> bool:
     """Whether one finding was denied, and the one here has a verb of its own: "no A, B is seen"."""
     if opener is None or not drafts or drafts[-1].dropped:
         return False

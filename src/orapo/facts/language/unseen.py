@@ -149,7 +149,10 @@ def is_seen_now(row: PhraseRow, index: int) -> bool:
     said = tokens[now + 1 : now + 1 + NEAR + 1]
     if tokens[now - 1 : now] not in (["is"], ["are"], ["has"], ["have"]) or not now:
         return False
-    if any(item.kind is FINDING and item.first < begin + now for item in row.items[index + 1 : index + 1 + LONGEST_LIST]):
+    if any(
+        item.kind is FINDING and item.first < begin + now
+        for item in row.items[index + 1 : index + 1 + LONGEST_LIST]
+    ):
         return False
     return _DENIES.isdisjoint(said) and not row.grammar.perceived.isdisjoint(said)
 
