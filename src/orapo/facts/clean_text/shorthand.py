@@ -208,7 +208,7 @@ _RULES: Final[
     (  # "healing # left 5th rib", "#s R ribs 6-8", "clavicle #"
         ("#",),
         _FRACTURED,
-        lambda match: f"{match[1] or ''} fracture ",
+        lambda match: f"{match[1]} fracture" if match[1] else "fracture ",
     ),
     (  # "!Edema"
         ("!",),

@@ -40,6 +40,12 @@ _ORDINALS: Final = frozenset(
      "upper", "middle", "mid", "lower", "left", "right", "anterior", "posterior", "lateral", "medial")
 )  # fmt: skip
 """What a connector may join within the name of one finding."""
+_WHERE: Final = frozenset((Kind.PLACE, STRUCTURE))
+_COMPARED: Final = frozenset(
+    ("stable", "unchanged", "improved", "improving", "increased", "increasing", "decreased", "decreasing", "larger", "smaller",
+     "worse", "worsened", "worsening", "persistent", "again", "before", "same")
+)  # fmt: skip
+"""What is said so is there: it was, on the film before."""
 _ENDINGS: Final = frozenset(("st", "nd", "rd", "th"))
 """Of an ordinal in figures, which are a word of their own."""
 
@@ -93,6 +99,19 @@ class PhraseRow:
             elif kind not in _BETWEEN:
                 return False
         return False
+
+    def is_stated_bare(self, index: int) -> bool:
+        """Whether a clause says of a finding how it is, without a verb: "no effusion, nodule stable"."""
+        after = self.items[index + 1 : index + 2 + LONGEST_LIST]
+        while after and (
+            after[0].kind in _WHERE or self.tokens[after[0].last] in self.grammar.articles
+        ):
+            after = after[1:]
+        if not after or after[0].kind not in (STATE, ASSERTIVE, Kind.SEVERITY):
+            return False
+        if self.tokens[after[0].last] not in _COMPARED:
+            return False
+        return len(after) == 1 or after[1].kind in ENDS_NAME
 
     def nothing_follows(self, index: int) -> bool:
         """Whether the statement ends here ("pneumonia, possible")."""

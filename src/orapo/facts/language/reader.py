@@ -353,6 +353,8 @@ class SentenceReader(PhraseRow):
         if not own and item.last > item.first:
             own = self.tokens[item.last] in self.grammar.predicates
         if not own and link is COMMA:
+            own = self.is_stated_bare(index)
+        if not own and link is COMMA:
             own = self.chosen or is_device_behind_disease(self, self.vocabulary, self.drafts, index)
         sided = own or is_sided_anew(self, self.opener, self.drafts, (item, *self.qualifiers))
         return sided and not self.or_follows(index)
@@ -413,25 +415,13 @@ class SentenceReader(PhraseRow):
                     draft.polarity = _ABSENT
         if not self.subject.structures:
             self.prestates.append((item, scope))
-        elif self._is_of_a_finding():
+        elif self.subject.is_behind(self.drafts):
             return
         else:
             self.used = self.used or scope is DENIED
             self.subject.states.append((item, scope))
             self.subject.modifiers += [q for q in self.qualifiers if q.kind is not STRUCTURE]
             self.qualifiers = []
-
-    def _is_of_a_finding(self) -> bool:
-        """Whether a finding stands between a structure with its state and the state here.
-
-        "The heart is normal, the effusion is larger": not the heart.
-        """
-        subject, last = self.subject, self.drafts[-1] if self.drafts else None
-        return (
-            last is not None
-            and bool(subject.states)
-            and last.first > max(subject.structures[-1].last, subject.states[-1][0].last)
-        )
 
     def _names_behind(self, draft: Draft) -> bool:
         """Whether what is normal is another thing than a finding: "apart from edema the chest is normal"."""
