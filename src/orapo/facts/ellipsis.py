@@ -49,12 +49,13 @@ _AGAIN: Final = re.compile(
     r"[^.;:]{0,60}?\b(?:but|and|yet|though)"
     r"(?=(?: still| now| since)? (?:persists?|remains?|lingers?|reappears?|(?:is|are|has|have) "
     r"(?:still|again|recurred|returned|reappeared|re-?accumulated|persisted|present|unchanged|larger|increased)"
-    r"|(?:decreased|increased|persisted|worsened|improved) (?:on|in|at|over)\b))",
+    r"|(?:decreased|increased|persisted|worsened|improved) (?:on|in|at|over)\b"
+    r"|not (?:that |the one )?(?:(?:on|in) )?the (?:left|right)\b))",
     re.IGNORECASE,
 )
 """What is gone here and still there: "opacities have cleared on the right but persist on the left"."""
 _NOT_SO: Final = re.compile(
-    r"\b(?:free of|clear of|without|no|not|spared)\b[^.;:]{0,60}?\b(?:but|while|whereas|unlike)"
+    r"\b(?:free of|clear of|without|no|not|spared)\b[^.;:]{0,60}?(?:\b(?:but|while|whereas|unlike)|;(?: and)?)"
     r"(?: that (?:on|of|in))? the (?:left|right)(?: one| lung| side| base| apex)?(?P<not> (?:is|does|has|are|do)(?: not)?)(?=\s*[.;,]|\Z)",
     re.IGNORECASE,
 )

@@ -17,7 +17,15 @@ from orapo.facts.forms.sentences import Span, split_sentences
 from orapo.facts.labelling import merge_labels, stronger
 from orapo.facts.language.compiler import load_vocabulary
 from orapo.facts.language.english import is_english
-from orapo.facts.language.extraction import ABSENT, STATED, How, Reading, read_sentence
+from orapo.facts.language.extraction import (
+    ABSENT,
+    NOTHING,
+    STATED,
+    STILL,
+    How,
+    Reading,
+    read_sentence,
+)
 from orapo.facts.language.vocabulary import Vocabulary
 from orapo.facts.language.wording import Wording
 from orapo.facts.passages import Passage
@@ -113,6 +121,9 @@ class RulesEngine:
             if reading.denies_previous and readings:  # "This has cleared."
                 said = passages[len(readings) - 1].written(source.text)
                 readings[-1] = self._reading(said, ABSENT)
+            elif reading.affirms_previous and readings and readings[-1].silent:
+                said = passages[len(readings) - 1].written(source.text)
+                readings[-1] = self._reading(said, STILL)
             elif reading.denies_all or passage.denies_all:
                 readings = [
                     self._reading(
@@ -124,7 +135,25 @@ class RulesEngine:
             asked = asked or passage.asked
         if asked:
             readings = _without_questions(passages, readings)
+        if "\n" in source.text:
+            self._without_headings(source.text, passages, readings)
         return self._report(source, passages, readings)
+
+    def _without_headings(
+        self, text: str, passages: list[Passage], readings: list[Reading]
+    ) -> None:
+        """Leave out a bare name on a line of its own that the sentence below denies: it was its heading."""
+        for index, passage in enumerate(passages[:-1]):
+            said = readings[index]
+            if said.silent or text[passage.end : passage.end + 1] != "\n":
+                continue
+            below = readings[index + 1]
+            if not said.stated or not set(said.stated) <= set(below.denied):
+                continue
+            name = passage.written(text)
+            sided = any(mention.laterality for mention in (*said.mentions, *below.mentions))
+            if not sided and self._wording.names_a_finding(name):
+                readings[index] = self._reading(name, NOTHING)
 
     def _source(self, text: str) -> Source:
         vocabulary = self._vocabulary
@@ -142,6 +171,8 @@ class RulesEngine:
             reading = known.get(sentence) or self._keep(sentence, sentence, STATED)
             if reading.denies_previous and readings:
                 readings[-1] = self._reading(before, ABSENT)
+            elif reading.affirms_previous and readings and readings[-1].silent:
+                readings[-1] = self._reading(before, STILL)
             elif reading.denies_all:
                 readings = [
                     self._reading(text[one.start : one.end], ABSENT)

@@ -82,6 +82,10 @@ _PERHAPS: Final = tuple(
             r"(?:but|and) (?:still |now )?(?:persist|remain|linger|reappear|(?:is|are|has|have) (?:still|again|re|persist|present"
             r"|unchanged|larger|increased)|(?:decreased|increased|persisted|worsened|improved) (?:on|in|at|over)\b)",
         ),
+        (
+            ("but not ",),
+            r"(?:[Rr]esolved|[Cc]leared|gone|disappeared|drained)\b.{0,70}but not (?:that |the one )?(?:(?:on|in) )?the (?:left|right)\b",
+        ),
         (("but the ", "while the ", "whereas the "), r"(?:left|right)(?: \w+)? (?:is|does|has|are|do)(?: not)?[.,;]"),
         (_EXCEPT, r"(?:known|old|healed|chronic|previous|prior|existing|same) ones?\b|(?:those|that) \w+"),
         ((" and no", " but no"), r" (?:and|but) (?:no|not) (?:left|right)"),

@@ -54,6 +54,21 @@ _SLASH_ANSWERS: Final = re.compile(
 _SIGN_AT_END: Final = re.compile(r"(?<=[A-Za-z])()([+-])[ \t]*")
 _SIGN_AHEAD: Final = re.compile(_BEGINS + r"()\(?(\+|[-–])\)?[ \t]*(?=[A-Za-z])")
 
+_BONE: Final = (
+    r"(?:ribs?|clavicles?|humerus|humeral|scapulae?|sternum|sternal|vertebrae?|vertebral)"
+)
+_WHICH: Final = (
+    r"(?:of|the|left|right|bilateral|multiple|[lr]|lt|rt|old|new|acute|heal(?:ed|ing)|displaced|undisplaced|distal|proximal|mid|middle"
+    r"|shaft|lateral|medial|posterior|anterior|surgical|neck|lower|upper|first|second|third|fourth|fifth|sixth|seventh|eighth|ninth"
+    r"|tenth|\d{1,2}(?:st|nd|rd|th)?)"
+)
+_FRACTURED: Final = re.compile(
+    rf"\b({_BONE}(?: \d{{1,2}}(?:[,-] ?\d{{1,2}}){{0,4}})?) ?#s?(?![\w#])"
+    rf"|(?:(?<=[^\n#])#s?|#s(?= )|(?<![^\n])#(?=[a-z]|[^\n]*\.[ \t]*(?:\n|\Z)))(?!\d)[ ]?(?=(?:{_WHICH}[ ,-]+(?:and |& )?){{0,6}}{_BONE}\b)",
+    re.IGNORECASE,
+)
+"""A number sign that is read as "fracture", as it is beside a bone in hand-written notes."""
+
 _RULES: Final[
     tuple[tuple[tuple[str, ...], re.Pattern[str], Callable[[re.Match[str]], str]], ...]
 ] = (
@@ -189,6 +204,11 @@ _RULES: Final[
             re.IGNORECASE,
         ),
         lambda match: f"{_LETTERS.get(match[1].lower(), match[1])}: ",
+    ),
+    (  # "healing # left 5th rib", "#s R ribs 6-8", "clavicle #"
+        ("#",),
+        _FRACTURED,
+        lambda match: f"{match[1]} fracture" if match[1] else "fracture ",
     ),
     (  # "!Edema"
         ("!",),

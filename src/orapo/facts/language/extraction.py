@@ -10,7 +10,12 @@ from orapo.facts.fact import Polarity
 from orapo.facts.labelling import stronger
 from orapo.facts.language.english import is_english
 from orapo.facts.language.phrases import WITH
-from orapo.facts.language.pointing import denies_all, denies_previous, doubts_previous
+from orapo.facts.language.pointing import (
+    affirms_previous,
+    denies_all,
+    denies_previous,
+    doubts_previous,
+)
 from orapo.facts.language.reach import EXCEPTING
 from orapo.facts.language.reader import SentenceReader
 from orapo.facts.language.schema import TOKEN, Kind
@@ -32,6 +37,8 @@ class How(Enum):
     """What it affirms is uncertain."""
     ABSENT = "absent"
     """A list of what is not there."""
+    STILL = "still"
+    """As it stands, and what another film showed is there now."""
     NORMAL = "normal"
     """It says that all is normal, whatever its words."""
     NOTHING = "nothing"
@@ -43,6 +50,7 @@ class How(Enum):
 # Looking up a member of an enum is slow before Python 3.12.
 STATED: Final = How.STATED
 ABSENT: Final = How.ABSENT
+STILL: Final = How.STILL
 NOTHING: Final = How.NOTHING
 _NORMAL: Final = How.NORMAL
 _UNREAD: Final = How.UNREAD
@@ -87,11 +95,12 @@ class Reading:
         unread: Whether it has words that may assert something that was not read.
         doubts_previous: It takes back what the sentence before it says ("This may be artifact.").
         denies_previous: It denies that ("This has cleared.").
+        affirms_previous: It says that what another film showed is there now ("It is unchanged.").
         denies_all: It denies all that was said before it ("None of these is present.").
     """
 
     __slots__ = (
-        "_but", "_how", "_mentions", "_text", "_vocabulary", "abnormal", "denied", "denies_all", "denies_previous",
+        "_but", "_how", "_mentions", "_text", "_vocabulary", "abnormal", "affirms_previous", "denied", "denies_all", "denies_previous",
         "doubts_previous", "silent", "speaks", "stated", "unread", "weakly",
     )  # fmt: skip
 
@@ -106,12 +115,14 @@ class Reading:
         unread: bool = False,
         denies_previous: bool = False,
         denies_all: bool = False,
+        affirms_previous: bool = False,
     ) -> None:
         self._text, self._vocabulary = text, vocabulary
         self._how, self._but = how, but
         self.unread = unread
         self.denies_previous = denies_previous
         self.denies_all = denies_all
+        self.affirms_previous = affirms_previous
         self._mentions: tuple[Mention, ...] | None = None
         self.doubts_previous = doubts_previous
         self.silent = not drafts
@@ -196,10 +207,15 @@ def read_sentence(text: str, vocabulary: Vocabulary, how: How = How.STATED) -> R
         unread=unread,
         denies_previous=parts.denies,
         denies_all=parts.denies_all,
+        affirms_previous=parts.affirms,
     )
-    if how is STATED and not (parts.foreign or parts.doubts or parts.denies or parts.denies_all):
+    if how is STATED and not (
+        parts.foreign or parts.doubts or parts.denies or parts.denies_all or parts.affirms
+    ):
         if reading.silent:
             reading.unread = not vocabulary.harmless(parts.tokens)
+        elif parts.unfinished:
+            reading.unread = True
         elif parts.turns:
             reading.unread = _adds(reading, parts, vocabulary)
     return reading
@@ -236,6 +252,8 @@ class _Parts(NamedTuple):
     denies: bool
     denies_all: bool = False
     foreign: bool = False
+    affirms: bool = False
+    unfinished: bool = False  # it ends with a denial of what it did not name
     turns: bool = False  # it goes on behind "but", "with" ...
 
 
@@ -255,7 +273,7 @@ def _read(text: str, vocabulary: Vocabulary, how: How, but: frozenset[str] = fro
     reader = SentenceReader(tokens, items, vocabulary)
     reader.run()
     drafts = reader.drafts + reader.states
-    if reader.some_dropped and how is not ABSENT:
+    if reader.some_dropped and how is not ABSENT and how is not STILL:
         drafts = [draft for draft in drafts if not draft.dropped]
     if how is not STATED and how in _POLARITY:
         turned = _POLARITY[how]
@@ -274,7 +292,15 @@ def _read(text: str, vocabulary: Vocabulary, how: How, but: frozenset[str] = fro
             if not (said := effects[draft.finding, draft.polarity]) or not but.issuperset(said)
         ]
     if drafts:
-        return _Parts(tokens, items, drafts, False, False, turns=reader.turns)
+        return _Parts(
+            tokens,
+            items,
+            drafts,
+            False,
+            False,
+            unfinished=reader.unfinished,
+            turns=reader.turns,
+        )
     return _Parts(
         tokens,
         items,
@@ -282,6 +308,7 @@ def _read(text: str, vocabulary: Vocabulary, how: How, but: frozenset[str] = fro
         doubts_previous(reader),
         denies_previous(reader),
         denies_all(reader),
+        affirms=affirms_previous(reader),
     )
 
 

@@ -35,6 +35,20 @@ _SAYS_MORE: Final = frozenset((STATE, ASSERTIVE, Kind.SEVERITY, Kind.NEUTRAL))
 _BETWEEN: Final = frozenset((ASSERTIVE, Kind.PLACE, Kind.SEVERITY))
 QUALIFIERS: Final = frozenset((Kind.PLACE, Kind.SEVERITY, ASSERTIVE, STATE))
 
+_ORDINALS: Final = frozenset(
+    ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh", "twelfth",
+     "upper", "middle", "mid", "lower", "left", "right", "anterior", "posterior", "lateral", "medial")
+)  # fmt: skip
+"""What a connector may join within the name of one finding."""
+_WHERE: Final = frozenset((Kind.PLACE, STRUCTURE))
+_COMPARED: Final = frozenset(
+    ("stable", "unchanged", "improved", "improving", "increased", "increasing", "decreased", "decreasing", "larger", "smaller",
+     "worse", "worsened", "worsening", "persistent", "again", "before", "same")
+)  # fmt: skip
+"""What is said so is there: it was, on the film before."""
+_ENDINGS: Final = frozenset(("st", "nd", "rd", "th"))
+"""Of an ordinal in figures, which are a word of their own."""
+
 
 class PhraseRow:
     """The phrases of a sentence, left to right.
@@ -67,11 +81,17 @@ class PhraseRow:
 
     def predicate_follows(self, index: int) -> bool:
         """Whether a verb behind this finding says more of it than that it is seen."""
-        verb = False
+        verb = joined = False
         for item in self.items[index + 1 : index + 1 + LONGEST_LIST]:
             kind = item.kind
             if kind is VERB:
+                if joined:  # "no pneumonia, heart failure with cardiomegaly is present"
+                    return True
                 verb = True
+            elif kind is WITH and not verb:
+                joined = True
+            elif kind is FINDING and joined:
+                continue
             elif kind is Kind.HEDGE_PREVIOUS:
                 return True  # "no effusion, and pneumothorax is possible"
             elif kind in _SAYS_MORE and verb:
@@ -79,6 +99,19 @@ class PhraseRow:
             elif kind not in _BETWEEN:
                 return False
         return False
+
+    def is_stated_bare(self, index: int) -> bool:
+        """Whether a clause says of a finding how it is, without a verb: "no effusion, nodule stable"."""
+        after = self.items[index + 1 : index + 2 + LONGEST_LIST]
+        while after and (
+            after[0].kind in _WHERE or self.tokens[after[0].last] in self.grammar.articles
+        ):
+            after = after[1:]
+        if not after or after[0].kind not in (STATE, ASSERTIVE, Kind.SEVERITY):
+            return False
+        if self.tokens[after[0].last] not in _COMPARED:
+            return False
+        return len(after) == 1 or after[1].kind in ENDS_NAME
 
     def nothing_follows(self, index: int) -> bool:
         """Whether the statement ends here ("pneumonia, possible")."""
@@ -93,10 +126,22 @@ class PhraseRow:
                 return False
             if item.kind in (FINDING, STRUCTURE):
                 return True
-            if item.kind not in QUALIFIERS:
+            if item.kind not in QUALIFIERS and not self._joins_places(item, end):
                 return False
             end = item.last
         return False
+
+    def _joins_places(self, item: Item, end: int) -> bool:
+        """Whether a connector stands within a name: "third and fourth rib", "upper and lower lobe", "a/b process"."""
+        tokens = self.tokens
+        if item.kind is COMMA and tokens[item.first] == "/":
+            return item.first > end + 1
+        if item.kind not in (AND, COMMA) or not item.first or item.last + 1 == len(tokens):
+            return False
+        before, behind = tokens[item.first - 1], tokens[item.last + 1]
+        return {before, behind} <= _ORDINALS or (
+            behind.isdecimal() and (before.isdecimal() or before in _ENDINGS)
+        )
 
     def _gap(self, last: int, first: int) -> int:
         """Count the words between two phrases, articles and "of" apart."""

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from orapo.facts.language.phrases import PhraseRow
@@ -20,8 +21,11 @@ _NOW: Final = frozenset(
 )  # fmt: skip
 _LASTS: Final = frozenset(("persist", "persists", "remain", "remains", "continue", "continues"))
 _IS: Final = frozenset(("is", "are", "has", "have"))
+_OVER: Final = frozenset(
+    ("not", "no", "normal", "clear", "expanded", "reexpanded", "aerated", "resolved", "gone", "removed", "free", "absent", "out")
+)  # fmt: skip
 _CLAUSE: Final = frozenset((",", ";", ".", "and", "but", "by", "with"))
-_NEARBY: Final = 5
+NEARBY: Final = 5
 _DEFINITE: Final = frozenset(("the", "this", "these", "those"))
 _GOVERN: Final = frozenset(
     ("of", "for", "to", "in", "with", "by", "on", "a", "an", "any", "and", "or", ",")
@@ -49,6 +53,18 @@ _PLANNED: Final = _PLACED | frozenset(
 )
 _HAPPENS: Final = frozenset(("develop", "recur", "occur"))
 _SUPPOSED: Final = frozenset(("should", "if", "when", "unless", "would", "until", "were", "may"))
+
+_AT: Final = frozenset(("on", "in", "at"))
+_FILMS: Final = frozenset(
+    ("film", "study", "exam", "examination", "radiograph", "image", "imaging", "x", "xray", "cxr", "scan", "ct", "mri", "2000",
+     "january", "yesterday")
+)  # fmt: skip
+_OTHERS: Final = frozenset(
+    ("prior", "previous", "last", "earlier", "old", "older", "outside", "yesterday", "comparison", "admission", "preoperative",
+     "initial", "baseline", "2000", "january")
+)  # fmt: skip
+_THEN_VERBS: Final = frozenset(("was", "were", "had", "showed", "demonstrated", "revealed"))
+_NOW_VERBS: Final = frozenset((";", "but", "is", "are", "has", "have", "persists", "persist"))
 
 
 def is_conditional(row: PhraseRow) -> bool:
@@ -137,19 +153,58 @@ def is_only_planned(row: PhraseRow, vocabulary: Vocabulary, item: Item, draft: D
 
 
 def goes_on(row: PhraseRow, item: Item) -> bool:
-    """Whether "which" says of what a prior film showed how it is now: "..., which is unchanged".
+    """Whether a clause says of what a prior film showed how it is now: "..., which is unchanged".
 
     Args:
         row: The sentence.
-        item: The phrase that begins the clause.
+        item: The phrase that begins the clause: "which", or what stands before "it" or "this".
     """
-    behind = row.tokens[item.last + 1 : item.last + 1 + _NEARBY]
-    if row.tokens[item.first] != "which" or not behind:
+    tokens, begin = row.tokens, item.last + 1
+    if tokens[item.first] != "which":
+        if tokens[begin : begin + 1] and tokens[begin] not in row.grammar.pronouns:
+            return False
+        begin += 1
+    return is_still_so(tokens[begin : begin + NEARBY])
+
+
+def is_still_so(behind: Sequence[str]) -> bool:
+    """Whether words behind "which" or "it" say that it is there now ("is unchanged", "has increased").
+
+    Args:
+        behind: The words.
+    """
+    if not behind:
         return False
     if behind[0] in _LASTS:
         return True
     end = next((at for at, token in enumerate(behind) if token in _CLAUSE), len(behind))
-    return behind[0] in _IS and "not" not in behind and not _NOW.isdisjoint(behind[:end])
+    said = behind[:end]
+    return behind[0] in _IS and _OVER.isdisjoint(said) and not _NOW.isdisjoint(said)
+
+
+def tells_of_another_film(tokens: Sequence[str]) -> bool:
+    """Whether a sentence tells what another film showed: "on the prior film the left lung was collapsed".
+
+    In the midst of a sentence the other film may only date a finding ("a nodule, seen on the prior film").
+
+    Args:
+        tokens: The sentence.
+    """
+    if tokens[0] not in _AT:
+        return False
+    named = None
+    for at, token in enumerate(tokens[1 : 1 + WINDOW], 1):
+        if token in _FILMS:
+            named = at
+            break
+    if named is None or _OTHERS.isdisjoint(tokens[1 : named + 1]):
+        return False
+    for token in tokens[named + 1 : named + 1 + 2 * WINDOW]:
+        if token in _THEN_VERBS:
+            return True
+        if token in _NOW_VERBS:
+            return False
+    return False
 
 
 def is_date(row: PhraseRow, item: Item) -> bool:

@@ -108,11 +108,13 @@ def _has_side(words: Iterable[Item]) -> bool:
     return any(item.place is not None and item.place.side is not None for item in words)
 
 
-def stands_alone(row: PhraseRow, drafts: Sequence[Draft], index: int) -> bool:
+def stands_alone(row: PhraseRow, opener: Item | None, drafts: Sequence[Draft], index: int) -> bool:
     """Whether one finding was denied, and the one here has a verb of its own: "no A, B is seen"."""
-    if len(drafts) != 1 or drafts[0].dropped:
+    if opener is None or not drafts or drafts[-1].dropped:
         return False
-    joined = row.items[drafts[0].item + 1 : index]
+    if len(drafts) > 1 and drafts[-2].last > opener.first:
+        return False
+    joined = row.items[drafts[-1].item + 1 : index]
     if any(row.tokens[item.first] == "/" for item in joined):
         return False  # "no effusion/pneumothorax is seen"
     between = [item.kind for item in joined]
@@ -232,6 +234,7 @@ def list_before(row: PhraseRow, drafts: Sequence[Draft], said: Item | None = Non
     found: list[Draft] = []
     # "A, B, C are not seen" begins with its list
     joined = not _OF_MANY.isdisjoint(verbs) and _is_list(row, drafts)
+    joined = joined or (said is not None and row.tokens[said.first] == "or")  # "A, B, or both"
     for draft in drafts[: -LONGEST_LIST - 1 : -1]:
         if found:
             between = row.items[draft.item + 1 : found[-1].item]

@@ -34,6 +34,7 @@ from orapo.facts.language.plans import (
     is_date,
     is_only_planned,
     is_there_all_the_same,
+    tells_of_another_film,
 )
 from orapo.facts.language.reach import (
     EXCEPTING,
@@ -62,6 +63,7 @@ from orapo.facts.language.states import (
 from orapo.facts.language.unseen import (
     is_active,
     is_of_another_film,
+    is_seen_now,
     is_unseen,
     reached_back,
 )
@@ -106,12 +108,17 @@ class SentenceReader(PhraseRow):
         self.neither = False  # ... and so is what "neither ... has resolved" says
         self.chosen = False  # an "or" was read in this scope
         self.of_no_film = False
+        self.unfinished = False  # "the right lung is clear, the left is not"
+        self.then = False  # what another film showed is told
         self.turns = False  # "but", "with" ... were read
         self.opener: Item | None = None  # the cue that opened the scope
 
     def run(self) -> None:
         """Read all items."""
         steps = _STEPS
+        if tells_of_another_film(self.tokens):
+            self._open(NOT_STATED)
+            self.then = True
         for index, item in enumerate(self.items):
             step = steps.get(item.kind)
             if step is not None:
@@ -159,6 +166,9 @@ class SentenceReader(PhraseRow):
 
     def _boundary(self, index: int, item: Item) -> None:
         self._place_qualifiers()
+        if self.then and self.tokens[item.last] in ("was", "were"):
+            return  # "on the prior film there was an effusion"
+        self.then = False
         self._open(None)
         if self.drafts and self.drafts[-1].dropped and goes_on(self, item):
             self.drafts[-1].dropped = False
@@ -200,6 +210,8 @@ class SentenceReader(PhraseRow):
 
     def _cue(self, index: int, item: Item) -> None:
         scope = _SCOPES.get(item.kind, NOT_STATED)
+        if scope.denies and item.last + 1 == len(self.tokens):
+            self.unfinished = self.tokens[item.last] == "not"
         if scope.denies and ends_denied(self, item):
             self._deny_back(index)
             return
@@ -270,6 +282,8 @@ class SentenceReader(PhraseRow):
     def _deny_back(self, index: int) -> None:
         if self.neither or is_of_another_film(self, self.items[index].last):
             return
+        if is_seen_now(self, index):
+            return
         # in what a prior film showed, too: "... an effusion, which has resolved"
         apart = self.scope is None or self.link is not None
         for draft in reached_back(self, self.drafts, index):
@@ -334,10 +348,12 @@ class SentenceReader(PhraseRow):
         if link is not COMMA and link is not AND:
             return False
         own = self.predicate_follows(index) or (
-            link is COMMA and stands_alone(self, self.drafts, index)
+            link is COMMA and stands_alone(self, self.opener, self.drafts, index)
         )
         if not own and item.last > item.first:
             own = self.tokens[item.last] in self.grammar.predicates
+        if not own and link is COMMA:
+            own = self.is_stated_bare(index)
         if not own and link is COMMA:
             own = self.chosen or is_device_behind_disease(self, self.vocabulary, self.drafts, index)
         sided = own or is_sided_anew(self, self.opener, self.drafts, (item, *self.qualifiers))
@@ -394,10 +410,13 @@ class SentenceReader(PhraseRow):
         if self.after_verb and item.data == "normal" and self._says_normal(item):
             # "pulmonary vascular engorgement appears within normal limits"
             for draft in list_before(self, self.drafts):
-                if draft.item > self.boundary and not self._names_behind(draft):
+                device = self.vocabulary.is_device(self.vocabulary.findings[draft.finding])
+                if draft.item > self.boundary and not (device or self._names_behind(draft)):
                     draft.polarity = _ABSENT
         if not self.subject.structures:
             self.prestates.append((item, scope))
+        elif self.subject.is_behind(self.drafts):
+            return
         else:
             self.used = self.used or scope is DENIED
             self.subject.states.append((item, scope))

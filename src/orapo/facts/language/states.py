@@ -75,6 +75,15 @@ class Subject:
         self.modifiers: list[Item] = []  # the severity of the states
         self.given_before = False
 
+    def is_behind(self, drafts: Sequence[Draft]) -> bool:
+        """Whether a finding stands between the structures with their states and the words now read.
+
+        "The heart is normal, the effusion is larger": what comes is not said of the heart.
+        """
+        if not drafts or not self.states:
+            return False
+        return drafts[-1].first > max(self.structures[-1].last, self.states[-1][0].last)
+
 
 def measured_state(item: Item, tokens: Sequence[str]) -> str | None:
     """Return what a measurement behind a structure says of it: "cardiothoracic ratio 0.62"; None for none."""

@@ -11,6 +11,7 @@ from typing import Final
 from orapo.facts.language.phrases import (
     AND,
     COMMA,
+    FINDING,
     LONGEST_LIST,
     NEAR,
     STRUCTURE,
@@ -37,8 +38,10 @@ _NOT_WHOLLY: Final = frozenset(
 """What is not seen so may be there: "not fully seen", "not previously seen"."""
 _ELSEWHERE: Final = frozenset(
     ("prior", "previous", "earlier", "last", "comparison", "old", "older", "lateral", "frontal", "outside", "initial",
-     "baseline", "original", "january", "2000", "first")
+     "baseline", "original", "admission", "january", "2000", "first")
 )  # fmt: skip
+_HOURS: Final = frozenset(("morning", "afternoon", "night", "overnight", "yesterday", "admission"))
+"""A film from then is another one; "this morning's film" may be this one."""
 _OF_ITSELF: Final = frozenset(
     ("appeared", "developed", "occurred", "recurred", "formed", "returned")
 )
@@ -123,12 +126,35 @@ def is_of_another_film(row: PhraseRow, at: int) -> bool:
         return True
     if tokens[0] not in ("on", "in", "at") or tokens[1:2] == ["comparison"]:
         return False
-    for token in tokens:
+    for place, token in enumerate(tokens):
         if token in (",", ";", "and", "but", "compared", "than"):
             return False
-        if token in _ELSEWHERE:
+        if token in _ELSEWHERE or (token in _HOURS and "from" in tokens[:place]):
             return True
     return False
+
+
+def is_seen_now(row: PhraseRow, index: int) -> bool:
+    """Whether what was unseen is said to be there now: "was not visible on admission but is now obvious".
+
+    Args:
+        row: The sentence.
+        index: Of the denial.
+    """
+    begin = row.items[index].last + 1
+    tokens = row.tokens[begin : begin + 2 * WINDOW]
+    if "now" not in tokens:
+        return False
+    now = tokens.index("now")
+    said = tokens[now + 1 : now + 1 + NEAR + 1]
+    if tokens[now - 1 : now] not in (["is"], ["are"], ["has"], ["have"]) or not now:
+        return False
+    if any(
+        item.kind is FINDING and item.first < begin + now
+        for item in row.items[index + 1 : index + 1 + LONGEST_LIST]
+    ):
+        return False
+    return _DENIES.isdisjoint(said) and not row.grammar.perceived.isdisjoint(said)
 
 
 def reached_back(row: PhraseRow, drafts: Sequence[Draft], index: int) -> list[Draft]:

@@ -173,10 +173,14 @@ class Vocabulary:
         return seen
 
     def _nearest(self, token: str) -> str:
-        for key in (token, *deletions(token, first=1)):
-            target = self._fuzzy.get(key)
-            if target is not None and token[0] == target[0] and one_letter_wrong(token, target):
-                return target
+        singular = (token, token[:-1]) if token[-1] == "s" else (token,)
+        for word in singular:
+            if word in self._canonical:
+                return self._canonical[word]
+            for key in (word, *deletions(word, first=1)):
+                target = self._fuzzy.get(key)
+                if target is not None and word[0] == target[0] and one_letter_wrong(word, target):
+                    return target
         return token
 
     def is_device(self, finding: Finding) -> bool:
