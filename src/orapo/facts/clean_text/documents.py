@@ -22,7 +22,8 @@ _LATEX: Final = re.compile(
     | (?P<item>\\item\b[ ]?(?:\[(?P<label>[^\]]*)\])?[ ]?)
     | (?P<heading>\\(?:sub)*(?:section|paragraph|chapter)\*?\{(?P<title>[^{}]*)\})
     | (?P<styled>\\(?:text\w+|emph|underline|mbox)\{(?P<inner>[^{}]*)\})
-    | (?P<end>\\\\(?:\[[^\]]*\])?|\\newline\b[ ]?|\\par\b[ ]?)
+    | (?P<end>\\\\(?:\[[^\]]*\])?(?:[ ]*\\(?:hline|midrule|bottomrule))*[ ]*\n?|\\newline\b[ ]?|\\par\b[ ]?)
+    | \$?\\(?:(?P<tick>checkmark|cmark|CheckedBox|boxtimes|XBox)|(?P<cross>xmark|ding\{55\}|Square|square|Box))\b[ ]?\$?
     | (?P<char>\\[%&_\#${}])
     | (?P<cell>&)
     | (?P<braces>[{}])
@@ -60,6 +61,37 @@ _EXPORTS: Final = re.compile(
 )
 
 
+SCAFFOLD: Final = re.compile(
+    r"""(?<![^\n])[ \t]*(?:
+        :(?:PROPERTIES|END|LOGBOOK): | \#\+(?:begin|end|title|author|date|caption|options|tblname|results)[\w-]*:?[^\n]*
+      | \.\.[ ][a-z-]+::[^\n]* | :(?:header-rows|widths|align|stub-columns|class|width):[^\n]*
+      | [-=]+(?:\+[-=]+)+ | \(\d+[ ]rows?\) | (?:Name:[ ]\w+,[ ])?dtype:[ ]\w+
+      | INSERT[ ]INTO[ ][^\n]*?\bVALUES | (?:BEGIN|COMMIT|END);
+      | <\?xml[^\n]*?\?> | %YAML[^\n]*
+    )[ \t]*(?=\n|\Z|\()""",
+    re.VERBOSE | re.IGNORECASE,
+)
+"""Lines that hold a document together and say nothing."""
+FRAMED: Final = (
+    ":END:",
+    ":PROP",
+    "#+",
+    ".. ",
+    "-+-",
+    "rows)",
+    "dtype:",
+    "VALUES",
+    "<?xml",
+    "%YAML",
+)
+"""A text without one of these has no such line."""
+
+
+def unframed(text: str) -> Rewritten:
+    """Return a text without the lines that hold a document together."""
+    return substituted(text, SCAFFOLD, lambda match: "")
+
+
 def exported(text: str) -> Rewritten:
     """Return a dump of DICOM SR as fields with answers, a wiki's table as rows with bars."""
     wiki = "{|" in text
@@ -73,6 +105,25 @@ def exported(text: str) -> Rewritten:
         return "" if match["table"] is not None else "|"
 
     return substituted(text, _EXPORTS, written)
+
+
+QUOTED: Final = re.compile(r"\"\s*[{\[](?:\s|\\[nrt])*\\\"(?:[^\"\\]|\\.)*\"", re.DOTALL)
+"""JSON within a string of JSON, as the answer of a tool holds it."""
+_BACKSLASHED: Final = re.compile(r"\\([\"\\/nrt])")
+
+
+def unquoted(text: str) -> Rewritten:
+    """Return a text with JSON that stands in a string as JSON itself."""
+    writer = Rewriter(text)
+    for match in QUOTED.finditer(text):
+        writer.keep_to(match.start())
+        writer.drop_to(match.start() + 1)
+        for escape in _BACKSLASHED.finditer(text, match.start(), match.end() - 1):
+            writer.keep_to(escape.start())
+            writer.put("\n" if escape[1] in "nr" else escape[1].replace("t", " "), escape.end())
+        writer.keep_to(match.end() - 1)
+        writer.drop_to(match.end())
+    return writer.finish()
 
 
 def unescaped(text: str) -> Rewritten:
@@ -103,7 +154,9 @@ def _latex(text: str) -> Rewritten:
     for match in _LATEX.finditer(text):
         writer.keep_to(match.start())
         kind = match.lastgroup
-        if match["item"] is not None:
+        if match["tick"] is not None or match["cross"] is not None:
+            writer.put("[x]" if match["cross"] is None else "[ ]", match.end())
+        elif match["item"] is not None:
             writer.put("" if writer.ends_with("\n") else "\n")
             writer.put("- ", match.end() if match["label"] is None else match.start("label"))
             if match["label"] is not None:

@@ -24,10 +24,15 @@ _ESCAPED: Final = re.compile(r"\\(?:u[0-9a-fA-F]{4}|.)", re.DOTALL)
 _ESCAPES: Final = {"n": "\n", "t": " ", "r": "\n", "b": " ", "f": "\n"}
 _CODED: Final = re.compile(r"(?:text|code|display|concept|description|type)\Z", re.IGNORECASE)
 _CODED_VALUE: Final = re.compile(
-    r"value ?(?:codeable ?concept|coding|concept)?\Z|interpretation\Z|presence\Z|status\Z",
+    r"value ?(?:codeable ?concept|coding|concept)?\Z|interpretation\Z|presence\Z|(?:verification )?status\Z",
     re.IGNORECASE,
 )
 """Members that hold the answer as a concept's object."""
+_JUDGING: Final = re.compile(
+    r"assessment|conclusions?|impression|output|interpretation|determination|judge?ment|reading|opinion|findings?|classification|call",
+    re.IGNORECASE,
+)
+"""Members that hold the answer, and elsewhere name a section."""
 _SCORED: Final = re.compile(r"(?:score|probability|prob)\Z", re.IGNORECASE)
 """Members that name a finding, and that answer, where no other one does."""
 _LETTERS: Final = re.compile(r"[A-Za-z]{2}")
@@ -98,6 +103,13 @@ def write_json(writer: Rewriter, tokens: list[Token]) -> None:
                     writer.put(f": {_plain(answer)}")
                 index = columns.end
                 continue
+            pair = None if opens else _pair(tokens, index)
+            if pair is not None:  # ["edema", "yes"], one of several
+                _new_line(writer, len(about) - 1, item=True)
+                _put_value(writer, pair[0], key=True)
+                writer.put(f": {_plain(pair[1])}")
+                index += _PAIR
+                continue
             named = _about(tokens, index) if opens else None
             about.append(None if named is None else named[0])
             if named is not None:
@@ -141,13 +153,45 @@ def _member(writer: Rewriter, tokens: list[Token], index: int, about: list[Token
     if simple and DENYING.match(_plain(key)) and (said := turned(_plain(tokens[index + 2]))):
         writer.put(f"present: {said}", tokens[index + 2].end())
         return index + 3
-    _put_value(writer, key, key=True)
+    if (
+        simple
+        and len(about) > 1
+        and _JUDGING.fullmatch(_plain(key))
+        and _answers(tokens[index + 2])
+    ):
+        writer.put("answer", key.end())  # {"edema": {"conclusion": "no"}}
+    else:
+        _put_value(writer, key, key=True)
     writer.put(":")
     if not simple:
         return index + 2
     writer.put(" ")
     _put_value(writer, tokens[index + 2])
     return index + 3
+
+
+_PAIR: Final = 5
+"""Tokens of a list of two."""
+
+
+def _pair(tokens: list[Token], start: int) -> tuple[Token, Token] | None:
+    """Return the name and the answer of a list of two that stands in another list: ["edema", "yes"]."""
+    held = tokens[start + 1 : start + _PAIR]
+    kinds = [token.lastgroup for token in held]
+    if kinds[1:2] != ["comma"] or kinds[3:] != ["close"]:
+        return None
+    if start == 0 or tokens[start - 1].group() not in ("[", ","):
+        return None
+    for name, answer in ((held[0], held[2]), (held[2], held[0])):
+        named = name.lastgroup in ("text", "single") and not _ANSWER.fullmatch(_plain(name))
+        if named and answer.lastgroup in _CONTENT and _answers(answer):
+            return name, answer
+    return None
+
+
+def _answers(token: Token) -> bool:
+    said = _plain(token)
+    return bool(_ANSWER.fullmatch(said) or _POLAR.fullmatch(said))
 
 
 def _kind(tokens: list[Token], index: int) -> str | None:
@@ -260,10 +304,11 @@ def _about(tokens: list[Token], start: int) -> tuple[Token, Token, bool] | None:
 
 
 def _coded(tokens: list[Token], start: int) -> Token | None:
-    """Return the text of a concept's object."""
+    """Return the text of a concept's object, its code where it has none."""
+    code: Token | None = None
     for index in range(start, min(start + 4 * DEEPEST, len(tokens) - 2)):
         if tokens[index].lastgroup == "close":
-            return None
+            break
         named = (
             tokens[index].lastgroup in ("text", "single") and tokens[index + 1].lastgroup == "colon"
         )
@@ -273,8 +318,10 @@ def _coded(tokens: list[Token], start: int) -> Token | None:
             and tokens[index + 2].lastgroup in ("text", "single")
             and _LETTERS.search(_plain(tokens[index + 2]))
         ):
-            return tokens[index + 2]
-    return None
+            if _plain(tokens[index]).lower() != "code":
+                return tokens[index + 2]
+            code = code or tokens[index + 2]
+    return code
 
 
 def _closed(tokens: list[Token], start: int) -> int:

@@ -16,6 +16,7 @@ from orapo.facts.forms.blocks import Block, Parent, line_places
 from orapo.facts.forms.items import (
     ANSWERING,
     BESIDE,
+    DEGREE,
     NAMING,
     PROBABLE,
     SIDE,
@@ -281,7 +282,9 @@ class Layout:
             return item.of(parent.place)
         if NAMING.match(name) and self._is_polar(text, parent):
             return item._replace(field=parent.place)  # {"absent": [{"name": "edema"}]}
-        if PROBABLE.match(name) and not answered:
+        if (
+            PROBABLE.match(name) or (DEGREE.match(name) and said is not Answer.BLANK)
+        ) and not answered:
             return item._replace(field=parent.place)
         if BESIDE.match(name):
             return item._replace(field=None, answer=None)
