@@ -27,9 +27,9 @@ _CELL: Final = re.compile(r"[^\s|]+(?: [^\s|]+)*")
 """What stands between tabs, or two and more spaces."""
 _WORD: Final = re.compile(r"[^\s|]+")
 _MARK: Final = re.compile(
-    r"(?<!\S)(?:[\[(][ \t]*(?P<boxed>[^\s\w]\ufe0f?|[xX])?[ \t]*[\])]|(?P<bare>[xXvV*+•●✓✔☑☒✅✗✘❌×■◉⦿☐□○◯_.\-–—]\ufe0f?))(?!\S)"
+    r"(?<!\S)(?:[\[(][ \t]{0,3}(?P<boxed>[^\s\w]\ufe0f?|[xX])?[ \t]{0,3}[\])]|(?P<bare>[xXvV*+•●✓✔☑☒✅✗✘❌×■◉⦿☐□○◯_.\-–—01]\ufe0f?))(?!\S)"
 )
-_MARKED: Final = frozenset("xXvV*+•●✓✔☑☒✅✗✘❌×■◉⦿")
+_MARKED: Final = frozenset("1xXvV*+•●✓✔☑☒✅✗✘❌×■◉⦿")
 """What marks the column that it stands in; the other marks leave it empty."""
 _RULE: Final = re.compile(r"[ \t]*[-=_]{2,}(?:[ \t]+[-=_]{2,})*[ \t]*")
 _NUMBER: Final = re.compile(r"(?:\#|no\.?|\(?\d{1,2}[.)]?)[ \t]+(?=\S)", re.IGNORECASE)
@@ -82,7 +82,7 @@ def in_columns(text: str, words: AnswerWords) -> Rewritten | None:
             header = header if marks or not apart else None
             continue
         said = _ticked(line, marks, header)
-        apart, changed = False, changed or bool(marks)
+        apart, changed = False, True
         writer.keep_to(place[0])
         writer.drop_to(place[0] + name[0])
         writer.keep_to(place[0] + name[1])
@@ -95,9 +95,15 @@ def in_columns(text: str, words: AnswerWords) -> Rewritten | None:
 
 
 LISTS: Final = re.compile(
-    r"(?<![^\n])[^\n:=]{0,40}[:=][ \t]*\[?(?P<names>[A-Za-z\"'][^\n\[\]:=]*,[^\n\[\]:=]*)\]?[;,]?[ \t]*\n[^\n:=]{0,40}[:=][ \t]*\[?(?P<said>[^\n\[\]:=]*)\]?[ \t]*(?=\n|\Z)"
+    r"(?<![^\n])[^\n:=]{0,40}[:=][ \t]*\[?(?P<names>[A-Za-z\"'][^\n\[\]:=]*)\]?[;,]?[ \t]*\n[^\n:=]{0,40}[:=][ \t]*\[?(?P<said>[^\n\[\]:=]*)\]?[ \t]*(?=\n|\Z)"
 )
 """Names in one line and as many answers in the next: "Labels: edema, fracture" above "Values: 0, 1"."""
+_TITLED: Final = re.compile(
+    r"\W*(?:\w+ )?(?:labels?|findings?|classes|conditions?)\W[^\n]*\n\W*(?:\w+ )?(?:values?|answers?|predictions?|scores?)\W",
+    re.IGNORECASE,
+)
+"""Of a single name its list has to say what it is."""
+_FEW: Final = 2
 _ENTRY: Final = re.compile(r"[^,]+")
 _QUOTES: Final = " \t\"'"
 
@@ -108,7 +114,11 @@ def in_lists(text: str, words: AnswerWords) -> Rewritten | None:
     for match in LISTS.finditer(text):
         names = list(_ENTRY.finditer(text, *match.span("names")))
         said = [one.strip(_QUOTES) for one in match["said"].split(",")]
-        if len(names) != len(said) or None in map(words.pure, said):
+        if (
+            len(names) != len(said)
+            or (len(names) < _FEW and not _TITLED.match(match[0]))
+            or None in map(words.pure, said)
+        ):
             continue
         if any(words.pure(name.group().strip(_QUOTES)) is not None for name in names):
             continue
@@ -126,7 +136,7 @@ def in_lists(text: str, words: AnswerWords) -> Rewritten | None:
 
 def _header(line: str, words: AnswerWords) -> _Header | None:
     """Return the answers of a header; None if a line is none."""
-    if not HEADER.search(line + "\n"):
+    if ":" in line or not HEADER.search(line + "\n"):
         return None
     titles = []
     for cell in _CELL.finditer(line):
@@ -179,5 +189,7 @@ def _ticked(line: str, marks: Sequence[re.Match[str]], header: _Header) -> str:
         number = line.count("\t", 0, tick.start())
         return titles[number - 1].said if 0 < number <= len(titles) else "n/a"
     middle = _column(line, tick.start()) + len(tick.group()) / 2
-    below = [title for title in titles if title.left - _SLACK < middle < title.right + _SLACK]
-    return below[0].said if len(below) == 1 else "n/a"
+    beside = [max(title.left - middle, middle - title.right, 0) for title in titles]
+    nearest = min(beside)
+    told = nearest <= _SLACK and beside.count(nearest) == 1
+    return titles[beside.index(nearest)].said if told else "n/a"

@@ -107,9 +107,31 @@ def exported(text: str) -> Rewritten:
     return substituted(text, _EXPORTS, written)
 
 
-QUOTED: Final = re.compile(r"\"\s*[{\[](?:\s|\\[nrt])*\\\"(?:[^\"\\]|\\.)*\"", re.DOTALL)
+QUOTED: Final = re.compile(
+    r"(?<!\\)\"\s*[{\[](?:[\s{\[]|\\[nrt])*\\\"(?:[^\"\\]|\\.)*\"", re.DOTALL
+)
 """JSON within a string of JSON, as the answer of a tool holds it."""
 _BACKSLASHED: Final = re.compile(r"\\([\"\\/nrt])")
+
+
+_BOXED: Final = re.compile(r"\$*\\boxed\{(?P<inner>[^\n]{0,4000}|[^\\]{0,4000})\}")
+_IN_TEXT: Final = re.compile(r"\\text\{([^{}]*)\}")
+
+
+def unboxed(text: str) -> Rewritten:
+    """Return a text without the box that TeX draws around a final answer."""
+    writer = Rewriter(text)
+    for match in _BOXED.finditer(text):
+        writer.keep_to(match.start())
+        writer.drop_to(match.start("inner"))
+        for inner in _IN_TEXT.finditer(text, *match.span("inner")):
+            writer.keep_to(inner.start())
+            writer.drop_to(inner.start(1))
+            writer.keep_to(inner.end(1))
+            writer.drop_to(inner.end())
+        writer.keep_to(match.end("inner"))
+        writer.drop_to(match.end())
+    return writer.finish()
 
 
 def unquoted(text: str) -> Rewritten:

@@ -9,7 +9,7 @@ import re
 from typing import Final, NamedTuple
 
 from orapo.facts.clean_text.rewriting import Rewriter
-from orapo.facts.forms.items import ANSWERING, BESIDE, DENYING, HUMP, NAMING, turned
+from orapo.facts.forms.items import ANSWERING, BESIDE, DEGREE, DENYING, HUMP, NAMING, turned
 
 JSON: Final = re.compile(r"[{\[]\s*(?=[\"'{\[}]|$)")
 """Where JSON may begin."""
@@ -33,6 +33,8 @@ _JUDGING: Final = re.compile(
     re.IGNORECASE,
 )
 """Members that hold the answer, and elsewhere name a section."""
+_NOTHING: Final = re.compile(r"none|no|absent|nil|not present|0", re.IGNORECASE)
+"""A degree that says that there is nothing."""
 _SCORED: Final = re.compile(r"(?:score|probability|prob)\Z", re.IGNORECASE)
 """Members that name a finding, and that answer, where no other one does."""
 _LETTERS: Final = re.compile(r"[A-Za-z]{2}")
@@ -290,7 +292,7 @@ def _about(tokens: list[Token], start: int) -> tuple[Token, Token, bool] | None:
             denial = value
         elif _CODED.match(word) and value.lastgroup != "word":
             coded = coded or value
-        elif _SCORED.match(word):
+        elif (DEGREE.match(word) and _NOTHING.fullmatch(_plain(value))) or _SCORED.match(word):
             scored = scored or value
         elif told and not BESIDE.match(word):
             spare = spare or value

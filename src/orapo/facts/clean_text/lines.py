@@ -80,6 +80,8 @@ _FOUND: Final = (
 _LEAD: Final = re.compile(
     rf"""(?:(?<![^\n])|(?<=[.!?;][ ]))[ \t]*
     (?:[^\n.:;,]{{0,60}}?\bnone\ of\ (?:these|those|the\ following|them)(?:\ [a-z]+)??\ (?P<none>(?:is|are|was|were)\ {_FOUND})\ *:
+      |(?:the\ )?following(?:\ (?:[a-z]+\ )?(?:findings?|abnormalit(?:y|ies)|conditions?|labels?|patholog(?:y|ies)|diseases?))?\ (?:is|are|was|were|have\ been)
+       \ (?P<no>not\ )?(?P<state>{_FOUND}|absent|excluded|ruled\ out|negative|positive)(?:\ (?:on|in)\ [a-z ]{{3,30}})?[ ]*:
       |(?:the\ )?(?:findings?|abnormalit(?:y|ies)|conditions?|labels?|patholog(?:y|ies))\ (?:that|which)\ (?:is|are|was|were|could\ be)
        \ (?P<not>not\ )?(?P<said>{_FOUND}|absent|excluded|ruled\ out|negative|positive)
        [ ,]*(?:includes?|are|is|comprise)[ ]?:?)
@@ -91,8 +93,9 @@ _LEAD: Final = re.compile(
 
 def _lead(match: re.Match[str]) -> str:
     """Return the name of a list."""
-    denied = match["none"] or match["not"]
-    if match["said"] is not None and not re.fullmatch(rf"{_FOUND}|positive", match["said"], re.I):
+    denied = match["none"] or match["not"] or match["no"]
+    said = match["said"] or match["state"]
+    if said is not None and not re.fullmatch(rf"{_FOUND}|positive", said, re.I):
         denied = not denied
     return "Absent: " if denied else "Present: "
 

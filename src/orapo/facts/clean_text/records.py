@@ -10,7 +10,7 @@ import re
 from typing import Final
 
 from orapo.facts.clean_text.rewriting import Rewriter, Rewritten
-from orapo.facts.forms.answers import Answer, AnswerWords
+from orapo.facts.forms.answers import AnswerWords
 from orapo.facts.forms.items import ANSWERING, DENYING, NAMING, turned
 
 _MEMBER: Final = re.compile(
@@ -64,8 +64,32 @@ def named_first(text: str, words: AnswerWords) -> Rewritten | None:
     return writer.finish()
 
 
+FLOWING: Final = re.compile(
+    r"(?<![^\n])(?P<lead>[ \t]*(?:-[ \t]+)?)(?:\{(?P<flow>[^{}\n\"':]{1,30}:[ \t][^{}\n]{1,300})\}"
+    r"|[a-z_]\w*[ ]?\{[ \t]*\n(?P<block>(?:[ \t]*\w+[ \t]*[:=][^\n{}]*\n){1,12})[ \t]*\})[ \t]*(?=\n|\Z)"
+    r"|(?<=[\s\[(,])[A-Z]\w*\((?P<call>(?:name|label|finding|condition|present|status|value)[ ]?=[^()\n]{1,300})\),?"
+)
+"""Members of a record within brackets: "{name: Edema, present: no}", "Finding(name='Edema', present=False)"."""
+_COMMA: Final = re.compile(r",[ \t]*(?=\w+[ \t]*[:=])")
+
+
+def flowed(text: str) -> Rewritten:
+    """Return a text with every member of such a record on a line of its own."""
+    writer = Rewriter(text)
+    for match in FLOWING.finditer(text):
+        group = next(name for name in ("flow", "block", "call") if match[name] is not None)
+        writer.keep_to(match.start())
+        writer.put("\n- ", match.start(group))
+        for comma in _COMMA.finditer(text, *match.span(group)):
+            writer.keep_to(comma.start())
+            writer.put("\n  ", comma.end())
+        writer.keep_to(match.end(group))
+        writer.put("\n" if group == "call" else "", match.end())
+    return writer.finish()
+
+
 def _said(key: str, value: str, words: AnswerWords) -> str | None:
     """Return what a member answers; None if it is no answer."""
     if ANSWERING.match(key):
-        return value if words.pure(value) not in (None, Answer.BLANK) else None
+        return value if words.pure(value) is not None else None
     return turned(value) or None if DENYING.match(key) else None

@@ -32,6 +32,7 @@ _SAID: Final = (
 )
 _WORDS: Final = {"0": "no", "1": "yes"}
 """Numbers in brackets would begin the entries of a list."""
+_LISP: Final = {"t": "yes", "nil": "no", "#t": "yes", "#f": "no"}
 _LETTERS: Final = {"y": "yes", "n": "no"}
 _COUNTED: Final = re.compile(
     r"(?<![^\n])([A-Za-z][A-Za-z /-]{2,40})(?: |[ ]?/[ ]?)([01])(?=[ \t]*(?:\n|\Z))"
@@ -116,8 +117,48 @@ _RULES: Final[
     ),
     (  # "no edema [SEP] effusion"
         ("[", "<|"),
-        re.compile(r"[ \t]*(?:\[(?:SEP|CLS|PAD|EOS|BOS|NL|BR)\]|<\|[a-z_]+\|>)[ \t]*"),
+        re.compile(r"[ \t]*(?:\[(?:SEP|CLS|PAD|EOS|BOS|NL|BR)\]|<\|[a-z_ ]+\|>)[ \t]*"),
         lambda match: "\n",
+    ),
+    (  # "Edema? - yes"
+        ("?",),
+        re.compile(rf"\?[ \t]*(?:[-–—=:>]+)[ \t]*(?={_CHOICE}\b)", re.IGNORECASE),
+        lambda match: "? ",
+    ),
+    (  # 'edema="absent" fracture="present"'
+        ('="',),
+        re.compile(rf"=\"({_SAID})\"(?=[ ,;\n]|\Z)[ ,;]*", re.IGNORECASE),
+        lambda match: f": {match[1]}\n",
+    ),
+    (  # Lua's '["edema"] = false'
+        ('["', "['"),
+        re.compile(r"\[([\"'])([A-Za-z][^\"'\[\]\n]{2,60})\1\][ \t]*=[ \t]*([\w\"']+)[,;]?"),
+        lambda match: f"\n{match[2]}: {match[3]}\n",
+    ),
+    (  # Lisp's '("edema" . nil)'
+        (" . ",),
+        re.compile(
+            r"\([ ]*\"?([A-Za-z][^()\n\".;:=|]{2,60}?)\"?[ ]+\.[ ]+(t|nil|\#t|\#f|[01])[ ]*\)"
+        ),
+        lambda match: f"\n{match[1]}: {_LISP.get(match[2], match[2])}\n",
+    ),
+    (  # "edema[0], fracture[1]"
+        ("[0]",),
+        re.compile(r"(?<=[a-z])\[([01])\](?=[,;\n]|\.?\Z)"),
+        lambda match: f" ({_WORDS[match[1]]})",
+    ),
+    (  # "edema_0, fracture_1"
+        ("_0",),
+        re.compile(r"(?<=[a-z])_([01])(?=[,;\s]|\.?\Z)"),
+        lambda match: f" ({_WORDS[match[1]]})",
+    ),
+    (  # "Edema: (Y) N", of which one is in a ring
+        (": (", " ("),
+        re.compile(
+            r"(?<=[:?])[ \t]*(?:\((y|n|yes|no)\)[ \t]*/?[ \t]*(?:y|n|yes|no)|(?:y|n|yes|no)[ \t]*/?[ \t]*\((y|n|yes|no)\))(?=[ \t]*(?:\n|\Z))",
+            re.IGNORECASE,
+        ),
+        lambda match: f" {match[1] or match[2]}",
     ),
     (  # "[ x ]", "[_]", "(*)"
         ("[", "("),

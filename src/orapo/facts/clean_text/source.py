@@ -14,6 +14,7 @@ from orapo.facts.clean_text.documents import (
     WRITTEN,
     exported,
     shown,
+    unboxed,
     unescaped,
     unframed,
     unquoted,
@@ -23,7 +24,7 @@ from orapo.facts.clean_text.hl7 import MESSAGE, message
 from orapo.facts.clean_text.lines import unfolded
 from orapo.facts.clean_text.markup import MARKED, flatten
 from orapo.facts.clean_text.plain import ZERO
-from orapo.facts.clean_text.records import ANSWERED, named_first
+from orapo.facts.clean_text.records import ANSWERED, FLOWING, flowed, named_first
 from orapo.facts.clean_text.rewriting import Rewritten, substituted
 from orapo.facts.clean_text.shorthand import spelled_out
 from orapo.facts.clean_text.typography import (
@@ -89,6 +90,8 @@ class Source:
             self._add(unescaped(self.text))
         if any(map(self.text.__contains__, FRAMED)):
             self._add(unframed(self.text))
+        if "\\boxed{" in self.text:
+            self._add(unboxed(self.text))
         if '\\"' in self.text and QUOTED.search(self.text):
             self._add(unquoted(self.text))
         if ("{|" in self.text or '")' in self.text) and EXPORTED.search(self.text):
@@ -117,6 +120,8 @@ class Source:
             self.text = _SNAKE.sub(" ", self.text)
         if "\n" in self.text and LISTS.search(self.text):
             self._add_if(in_lists(self.text, words))
+        if ("{" in self.text or "=" in self.text) and FLOWING.search(self.text):
+            self._add(flowed(self.text))
         if ANSWERED.search(self.text):
             self._add_if(named_first(self.text, words))
         if is_name is not None and (listed := uniform(self.text, words, is_name)) is not None:

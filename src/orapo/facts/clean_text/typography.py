@@ -61,8 +61,8 @@ _LOOK_ALIKE: Final = str.maketrans(
     "ABESIJKMHOPCTYXYQWaesijopcyxydghlqwvnrt" + "ABEZHIKMNOPTYXoaviptuxkai",
 )  # fmt: skip
 _FEW: Final = 2
-_TICKED: Final = "✓✔☑☒✅🗹🗸👍"
-_CROSSED: Final = "✗✘❌❎✕✖☐□▢👎🚫⛔"
+_TICKED: Final = "⬛✓✔☑☒✅🗹🗸👍"
+_CROSSED: Final = "⬜✗✘❌❎✕✖☐□▢👎🚫⛔"
 _RADIO: Final = re.compile(
     r"[●◉◯○⦿⚪⚫🔘][ \t]*(?=(?:yes|no|present|absent|positive|negative|true|false|normal|abnormal|unknown)\b)",
     re.IGNORECASE,
@@ -183,7 +183,7 @@ def uncoloured(text: str) -> Rewritten:
 
 
 DECIMAL_COMMA: Final = re.compile(
-    r"(?<=[:=(\t ])(\d{1,3}),(\d{1,4})(?=[ \t]?%?[ \t]*(?:[;)\n|,]|\Z))"
+    r"(?<=[:=(\t \"])(\d{1,3}),(\d{1,4})(?=[ \t]?%?[ \t]*(?:[;)\n|,\"]|\Z))"
 )
 
 

@@ -57,7 +57,7 @@ DENYING: Final = _members(
 """Members that hold the answer turned round: ``"negated": true``."""
 PROBABLE: Final = _members("prob(?:ability)?|likelihood")
 """Members that answer where none other does."""
-DEGREE: Final = _members("severity|degree|extent")
+DEGREE: Final = _members("severity|degree|extent|grade")
 """The same, in words: "severity: none"."""
 BESIDE: Final = _members(
     r"side|laterality|location|position|severity|size|degree|confidence|probability|score|code|id"
