@@ -134,6 +134,42 @@ def in_lists(text: str, words: AnswerWords) -> Rewritten | None:
     return writer.finish() if changed else None
 
 
+_NUMBERED: Final = re.compile(
+    r"(?<![^\n])[ \t]*(?:Q|A)?(?P<number>\d{1,2})[.):][ \t]+(?P<body>[^\n]*\S)", re.IGNORECASE
+)
+_APART: Final = re.compile(r"\s*(?:[^\n]{0,30}:?\s*\n)?\s*", re.IGNORECASE)
+NUMBERED_TWICE: Final = re.compile(r"\n[ \t]*(?:A)?1[.):][ \t]+[^\n]{0,30}\n[ \t]*A?2[.):]")
+"""A text in which this finds nothing has no numbered answers below a list of questions."""
+
+
+def in_turn(text: str, words: AnswerWords) -> Rewritten | None:
+    """Return a text in which a numbered list and the numbered answers to it are fields; None if there are none.
+
+    "1. Edema?" and "2. Fracture?", and below them "1. No" and "2. Yes".
+    """
+    lists: list[list[re.Match[str]]] = []
+    for entry in _NUMBERED.finditer(text):
+        if entry["number"] == "1":
+            lists.append([])
+        if not lists or int(entry["number"]) != len(lists[-1]) + 1:
+            return None
+        lists[-1].append(entry)
+    if len(lists) != _FEW or len(lists[0]) != len(lists[1]) or len(lists[0]) < _FEW:
+        return None
+    said = [words.pure(entry["body"]) for entry in lists[1]]
+    if None in said or any(words.pure(entry["body"]) for entry in lists[0]):
+        return None
+    if not _APART.fullmatch(text, lists[0][-1].end(), lists[1][0].start()):
+        return None
+    writer = Rewriter(text)
+    for asked, answer in zip(*lists, strict=True):
+        name = asked["body"].rstrip(" ?:.")
+        writer.keep_to(asked.start("body") + len(name))
+        writer.put(f": {answer['body']}", asked.end())
+    writer.drop_to(lists[1][-1].end())
+    return writer.finish()
+
+
 def _header(line: str, words: AnswerWords) -> _Header | None:
     """Return the answers of a header; None if a line is none."""
     if ":" in line or not HEADER.search(line + "\n"):

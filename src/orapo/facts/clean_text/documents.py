@@ -10,7 +10,7 @@ from orapo.facts.clean_text.rewriting import Rewriter, Rewritten, substituted
 _MACRO: Final = r"n(?:ewline|ewpage|ew|ewcommand|e|eq|ot|u|abla|oindent|ormalsize|ormalfont)\b"
 """What begins as a line end does, and is a word of LaTeX."""
 WRITTEN: Final = re.compile(
-    rf"\\(?:r?\\n|(?!{_MACRO})n|begin\{{|item\b|(?:sub)*section\b|rtf\d|\\)"
+    rf"\\(?:r?\\n|(?!{_MACRO})n|begin\{{|item\b|(?:sub)*section\b|text(?:bf|it|rm|sf|tt)\{{|rtf\d|\\)"
 )
 """A text in which this finds nothing is no such document."""
 
@@ -20,7 +20,7 @@ _LATEX: Final = re.compile(
         | \\(?:label|ref|cite|vspace|hspace|usepackage|documentclass)(?:\[[^\]]*\])?\{[^{}]*\}
         | \\(?:hline|toprule|midrule|bottomrule|centering|noindent|maketitle|small|large|bigskip|medskip)\b[ ]?)
     | (?P<item>\\item\b[ ]?(?:\[(?P<label>[^\]]*)\])?[ ]?)
-    | (?P<heading>\\(?:sub)*(?:section|paragraph|chapter)\*?\{(?P<title>[^{}]*)\})
+    | (?P<heading>\\(?:sub)*(?:section|paragraph|chapter|caption)\*?\{(?P<title>[^{}]*)\})
     | (?P<styled>\\(?:text\w+|emph|underline|mbox)\{(?P<inner>[^{}]*)\})
     | (?P<end>\\\\(?:\[[^\]]*\])?(?:[ ]*\\(?:hline|midrule|bottomrule))*[ ]*\n?|\\newline\b[ ]?|\\par\b[ ]?)
     | \$?\\(?:(?P<tick>checkmark|cmark|CheckedBox|boxtimes|XBox)|(?P<cross>xmark|ding\{55\}|Square|square|Box))\b[ ]?\$?
@@ -166,7 +166,7 @@ def shown(text: str) -> Rewritten:
     """
     if text.lstrip().startswith("{\\rtf"):
         return _rtf(text)
-    if "\\begin{" in text or "\\item" in text or "section" in text:
+    if "\\begin{" in text or "\\item" in text or "section" in text or "\\text" in text:
         return _latex(text)
     return substituted(text, _ESCAPED, lambda match: "\n")
 

@@ -63,7 +63,7 @@ def unescaped_twice(text: str) -> Rewritten:
 _SAID: Final = re.compile(
     r"<(?:yes|no|present|absent|positive|negative|true|false|none|normal|unknown)>", re.IGNORECASE
 )
-_ASKS: Final = re.compile(r"[:=?-][ \t]*\Z")
+_ASKS: Final = re.compile(r"[:=?-][ \t]*<?\Z")
 _LONGEST_TAG: Final = 12
 """Characters that are looked back for an element's end, or for what a field's name ends with."""
 RECORD: Final = re.compile(

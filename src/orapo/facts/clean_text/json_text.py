@@ -252,15 +252,21 @@ def _about(tokens: list[Token], start: int) -> tuple[Token, Token, bool] | None:
     coded: Token | None = None
     scored: Token | None = None
     spare: Token | None = None  # answers, under a key that is not known
-    depth = 0
+    nested: Token | None = None
+    detailed, depth = False, 0
     for index in range(start, min(start + 4 * DEEPEST, len(tokens) - 2)):
         token = tokens[index]
         depth += (token.lastgroup == "open") - (token.lastgroup == "close")
         if depth <= 0:
             break
-        if depth > 1 or tokens[index + 1].lastgroup != "colon":
+        if tokens[index + 1].lastgroup != "colon":
             continue
         value = tokens[index + 2]
+        if depth > 1:
+            if depth == _WITHIN and detailed and nested is None and _is_answer(token, value):
+                nested = value  # {"finding": "edema", "details": {"present": "no"}}
+            continue
+        detailed = value.lastgroup == "open" and _DETAILS.fullmatch(_plain(token)) is not None
         if value.lastgroup == "open":
             called = HUMP.sub(" ", _plain(token))
             if _CODED.match(called):
@@ -301,8 +307,25 @@ def _about(tokens: list[Token], start: int) -> tuple[Token, Token, bool] | None:
         return None
     if answer is None and denial is not None:
         return name, denial, True
-    answer = answer or spare or scored
+    answer = answer or spare or nested or scored
     return None if answer is None else (name, answer, False)
+
+
+_WITHIN: Final = 2
+_DETAILS: Final = re.compile(
+    r"details?|assessment|results?|analysis|evaluation|status|attributes|properties|output|prediction|classification",
+    re.IGNORECASE,
+)
+"""Members that hold an object with the answer."""
+
+
+def _is_answer(key: Token, value: Token) -> bool:
+    said = _plain(key)
+    return (
+        value.lastgroup in _CONTENT
+        and _answers(value)
+        and (ANSWERING.match(said) or _JUDGING.fullmatch(said)) is not None
+    )
 
 
 def _coded(tokens: list[Token], start: int) -> Token | None:

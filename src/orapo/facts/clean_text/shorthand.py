@@ -120,6 +120,16 @@ _RULES: Final[
         re.compile(r"[ \t]*(?:\[(?:SEP|CLS|PAD|EOS|BOS|NL|BR)\]|<\|[a-z_ ]+\|>)[ \t]*"),
         lambda match: "\n",
     ),
+    (  # "Edema ..... [x] yes [ ] no"
+        ("...",),
+        re.compile(r"[ \t]*\.{3,}[ \t]*(?=[\[(][ xX]?[\])])"),
+        lambda match: ": ",
+    ),
+    (  # "Edema: <<absent>>"
+        ("<",),
+        re.compile(rf"(?<=[:=])[ \t]*<({_SAID})>(?=[ \t]*[.,;]?[ \t]*(?:\n|\Z))", re.IGNORECASE),
+        lambda match: f" {match[1]}",
+    ),
     (  # "Edema? - yes"
         ("?",),
         re.compile(rf"\?[ \t]*(?:[-–—=:>]+)[ \t]*(?={_CHOICE}\b)", re.IGNORECASE),

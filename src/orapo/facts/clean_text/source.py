@@ -5,7 +5,14 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from orapo.facts.clean_text.columns import HEADER, LISTS, in_columns, in_lists
+from orapo.facts.clean_text.columns import (
+    HEADER,
+    LISTS,
+    NUMBERED_TWICE,
+    in_columns,
+    in_lists,
+    in_turn,
+)
 from orapo.facts.clean_text.documents import (
     ESCAPED,
     EXPORTED,
@@ -118,6 +125,8 @@ class Source:
             self._add(substituted(self.text, _BETWEEN, lambda match: "\n"))
         if "_" in self.text:  # names of fields in JSON and YAML
             self.text = _SNAKE.sub(" ", self.text)
+        if "\n" in self.text and NUMBERED_TWICE.search(self.text):
+            self._add_if(in_turn(self.text, words))
         if "\n" in self.text and LISTS.search(self.text):
             self._add_if(in_lists(self.text, words))
         if ("{" in self.text or "=" in self.text) and FLOWING.search(self.text):

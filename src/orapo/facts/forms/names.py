@@ -20,7 +20,7 @@ LISTED: Final = re.compile(
 )
 """Names of what was looked for, whether it was found or not: "Options", "Labels considered"."""
 ASSERTED: Final = re.compile(
-    r"\b(?:predict|assign|final|positive|detected|identified|output|present|selected)|\Alabels?\s*\Z",
+    r"\b(?:predict|assign|final|positive|negative|absent|detected|identified|output|present|selected)|\Alabels?\s*\Z",
     re.IGNORECASE,
 )
 LOOKED_FOR: Final = re.compile(
