@@ -19,11 +19,11 @@ _LATEX: Final = re.compile(
       (?P<nothing>\\(?:begin|end)\{[^{}]*\}(?:\[[^\]]*\])?(?:\{[^{}]*\})?
         | \\(?:label|ref|cite|vspace|hspace|usepackage|documentclass)(?:\[[^\]]*\])?\{[^{}]*\}
         | \\(?:hline|toprule|midrule|bottomrule|centering|noindent|maketitle|small|large|bigskip|medskip)\b[ ]?)
+    | (?P<box>\\item[ ]?\[)?\$?\\(?:(?P<tick>checkmark|cmark|CheckedBox|boxtimes|XBox)|(?P<cross>xmark|ding\{55\}|Square|square|Box))\b[ ]?\$?(?(box)\])
     | (?P<item>\\item\b[ ]?(?:\[(?P<label>[^\]]*)\])?[ ]?)
     | (?P<heading>\\(?:sub)*(?:section|paragraph|chapter|caption)\*?\{(?P<title>[^{}]*)\})
     | (?P<styled>\\(?:text\w+|emph|underline|mbox)\{(?P<inner>[^{}]*)\})
     | (?P<end>\\\\(?:\[[^\]]*\])?(?:[ ]*\\(?:hline|midrule|bottomrule))*[ ]*\n?|\\newline\b[ ]?|\\par\b[ ]?)
-    | \$?\\(?:(?P<tick>checkmark|cmark|CheckedBox|boxtimes|XBox)|(?P<cross>xmark|ding\{55\}|Square|square|Box))\b[ ]?\$?
     | (?P<char>\\[%&_\#${}])
     | (?P<cell>&)
     | (?P<braces>[{}])
@@ -177,7 +177,8 @@ def _latex(text: str) -> Rewritten:
         writer.keep_to(match.start())
         kind = match.lastgroup
         if match["tick"] is not None or match["cross"] is not None:
-            writer.put("[x]" if match["cross"] is None else "[ ]", match.end())
+            line = "" if match["box"] is None else "\n"
+            writer.put(line + ("[x]" if match["cross"] is None else "[ ]"), match.end())
         elif match["item"] is not None:
             writer.put("" if writer.ends_with("\n") else "\n")
             writer.put("- ", match.end() if match["label"] is None else match.start("label"))

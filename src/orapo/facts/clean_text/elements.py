@@ -63,6 +63,7 @@ def unescaped_twice(text: str) -> Rewritten:
 _SAID: Final = re.compile(
     r"<(?:yes|no|present|absent|positive|negative|true|false|none|normal|unknown)>", re.IGNORECASE
 )
+_RECORDED: Final = re.compile(ANSWERING.pattern, re.IGNORECASE)
 _ASKS: Final = re.compile(r"[:=?-][ \t]*<?\Z")
 _LONGEST_TAG: Final = 12
 """Characters that are looked back for an element's end, or for what a field's name ends with."""
@@ -119,7 +120,7 @@ def write_tag(
         if name in groups[-1:]:
             groups.pop()
         writer.put("\n", end)
-    elif groups and (NAMING.match(name) or _TYPED.match(name)) and not match["attributes"].strip():
+    elif groups and not match["attributes"].strip() and not _RECORDED.match(name):
         writer.put("\n  - ", end)
     else:
         if not match.group().endswith("/>") and (

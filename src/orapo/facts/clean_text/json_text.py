@@ -262,6 +262,8 @@ def _about(tokens: list[Token], start: int) -> tuple[Token, Token, bool] | None:
         if tokens[index + 1].lastgroup != "colon":
             continue
         value = tokens[index + 2]
+        if value.group() == "[" and _kind(tokens, index + 4) == "close":
+            value = tokens[index + 3]  # {"finding": "edema", "values": ["no"]}
         if depth > 1:
             if depth == _WITHIN and detailed and nested is None and _is_answer(token, value):
                 nested = value  # {"finding": "edema", "details": {"present": "no"}}

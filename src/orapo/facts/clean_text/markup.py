@@ -110,7 +110,7 @@ class _Lines:
             stop = end if stop < 0 else stop
             line = text[start:stop]
             following = text[stop + 1 : (text.find("\n", stop + 1) + 1 or len(text) + 1) - 1]
-            if _RULE.fullmatch(line) and "|" in line:
+            if _RULE.fullmatch(line) and ("|" in line or header):
                 writer.drop_to(min(stop + 1, end))
                 continue
             cells = self._cells(start, line, following, header)

@@ -130,6 +130,20 @@ _RULES: Final[
         re.compile(rf"(?<=[:=])[ \t]*<({_SAID})>(?=[ \t]*[.,;]?[ \t]*(?:\n|\Z))", re.IGNORECASE),
         lambda match: f" {match[1]}",
     ),
+    (  # an em dash without spaces
+        ("—", "–"),
+        re.compile(rf"(?<=[A-Za-z])[—–](?={_SAID}\b)", re.IGNORECASE),
+        lambda match: " - ",
+    ),
+    (  # "Assessment: absent" below a name
+        ("ssessment", "onclusion", "utput", "nterpretation", "etermination", "udg"),
+        re.compile(
+            r"(?<![^\n])((?:[ \t]*[-*+]|[ \t])[ \t]+(?:\*\*)?)(?:assessment|conclusion|output|interpretation|determination|judge?ment)"
+            rf"(?=(?:\*\*)?:(?:\*\*)?[ \t]*(?:\*\*)?{_SAID}(?:\*\*)?[ \t.]*(?:\n|\Z))",
+            re.IGNORECASE,
+        ),
+        lambda match: f"{match[1]}Status",
+    ),
     (  # "Edema? - yes"
         ("?",),
         re.compile(rf"\?[ \t]*(?:[-–—=:>]+)[ \t]*(?={_CHOICE}\b)", re.IGNORECASE),

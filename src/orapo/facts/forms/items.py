@@ -48,7 +48,7 @@ ANSWERING: Final = _members(
     r"(?:(?:is|currently|finding|diagnosis|condition|disease|abnormality|label) )?(?:present|visible)|(?:finding|diagnosis|condition|disease|label) (?:status|presence|value)"
     r"|preds?|outcome|verdict|decision|status|value|answer|presence|polarity|state|result|exists?|detected"
     r"|assertion|prediction|predicted|certainty|found|positive|response"
-    r"|value ?(?:boolean|string|code|integer)?"
+    r"|values|value ?(?:boolean|string|code|integer)?"
 )
 """Members that hold the answer."""
 DENYING: Final = _members(

@@ -411,6 +411,13 @@ class Layout:
         if before.field is None and item.field is not None:
             # "Edema", and below it "status: absent"
             named = text[before.start : before.end].rstrip()
+            if (
+                len(named.split()) <= _WORDS_IN_LABEL
+                and not _SAYS.search(named)
+                and ANSWERING.match(text[slice(*item.field)].strip())
+                and self._words.pure(text[slice(*item.answer)]) in _POLAR
+            ):
+                return True  # "Edema. Verdict: no."
             return bool(
                 ANSWERING.match(text[slice(*item.field)].strip())
                 and "\n" in text[before.end : item.start + 1]
