@@ -237,9 +237,9 @@ class RulesEngine:
         passages: list[Passage] = []
         before: tuple[int, int] | None = None
         items = self._layout.items(text)
-        scored = self._fields.are_scored(text, items)
+        scale = self._fields.scale(text, items)
         for item in items:
-            passages += self._fields.passages(text, item, before, scored=scored)
+            passages += self._fields.passages(text, item, before, scale=scale)
             before = item.start, item.end
         return passages
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from enum import Enum
 from typing import Final
 
 from orapo.facts.ellipsis import completed_sentence
@@ -78,6 +79,34 @@ def _shifted(place: Place, by: int) -> Place:
     return place[0] + by, place[1] + by
 
 
+class Scale(Enum):
+    """What grades mean: 0 that there is nothing, or of five steps the middle one that it is not known."""
+
+    FROM_ZERO = "from zero"
+    OF_FIVE = "of five"
+
+
+_SEVERAL: Final = 2
+_MIDDLE: Final = 3
+_FROM_MIDDLE: Final = (Answer.DOUBTED, Answer.AFFIRMED)
+_LEAST: Final = re.compile(
+    r"(?<!\d)1\s*(?:[=:-]+|means|is)\s*(?:[a-z]+ ){0,2}?(?:absent|unlikely|not|no|none|negative|disagree)\b",
+    re.IGNORECASE,
+)
+_MOST: Final = re.compile(
+    r"(?<!\d)5\s*(?:[=:-]+|means|is)\s*(?:[a-z]+ ){0,2}?(?:present|likely|certain|yes|positive|agree)\b",
+    re.IGNORECASE,
+)
+
+
+def is_of_five(text: str, grades: set[int]) -> bool:
+    """Whether grades are steps from 1, certainly absent, to 5: the text says so, or has both and no 0."""
+    if 0 in grades or max(grades) > _MIDDLE + _SEVERAL:
+        return False
+    told = _LEAST.search(text) is not None and _MOST.search(text) is not None
+    return told or (min(grades) < _MIDDLE < max(grades))
+
+
 class FieldReader:
     """Finds out what fields and their answers say.
 
@@ -90,24 +119,26 @@ class FieldReader:
         self._vocabulary, self._read = vocabulary, read
         self._words, self._wording = vocabulary.answers, Wording(vocabulary)
 
-    def are_scored(self, text: str, items: Sequence[Item]) -> bool:
-        """Whether numbers answer a text's fields: more than one finding has a probability or a grade.
+    def scale(self, text: str, items: Sequence[Item]) -> Scale | None:
+        """Return how numbers answer a text's fields, if more than one finding has a probability or a grade.
 
         A lone number may be a size ("Pneumothorax: 20%") or a count.
         """
-        scores = 0
+        scores, grades = 0, set[int | None]()
         for item in items:
             if item.field is None or item.answer is None:
                 continue
             said = text[slice(*item.answer)]
-            if self._score(said) is None:
+            if self._score(said, Scale.FROM_ZERO) is None:
                 continue
             scores += not self._read(text[slice(*item.field)]).silent
-            if scores > 1:
-                return True
-        return False
+            grades.add(self._words.grade(said))
+        if scores < _SEVERAL:
+            return None
+        graded = {grade for grade in grades if grade is not None}
+        return Scale.OF_FIVE if graded and is_of_five(text, graded) else Scale.FROM_ZERO
 
-    def _score(self, said: str) -> Answer | None:
+    def _score(self, said: str, scale: Scale) -> Answer | None:
         """Return what a number says among other such numbers: half or more, or a grade, is a yes."""
         probability = self._words.probability(said)
         if probability is not None:
@@ -115,10 +146,12 @@ class FieldReader:
         grade = self._words.grade(said)
         if grade is None:
             return None
+        if scale is Scale.OF_FIVE:
+            return Answer.DENIED if grade < _MIDDLE else _FROM_MIDDLE[grade > _MIDDLE]
         return Answer.AFFIRMED if grade else Answer.DENIED
 
     def passages(
-        self, text: str, item: Item, before: Place | None, *, scored: bool = False
+        self, text: str, item: Item, before: Place | None, *, scale: Scale | None = None
     ) -> Iterator[Passage]:
         """Yield what is read of an item of a clean text.
 
@@ -126,7 +159,7 @@ class FieldReader:
             text: The text.
             item: The item.
             before: The item before it, which a pronoun may mean.
-            scored: Whether numbers answer the text's fields.
+            scale: How numbers answer the text's fields.
         """
         if ALL_DENIED.match(text, item.start, item.end):
             whole = ((item.start, item.end),)
@@ -161,7 +194,7 @@ class FieldReader:
         if item.answer is None:
             yield self._unanswered(text, item)
             return
-        if scored and (score := self._score(text[slice(*item.answer)])) is not None:
+        if scale and (score := self._score(text[slice(*item.answer)], scale)) is not None:
             asked = self._read(text[slice(*item.field)])
             if not asked.silent:
                 yield self._decided(item, item.field, item.answer, score, asked)

@@ -10,7 +10,7 @@ from orapo.facts.clean_text.rewriting import Rewriter, Rewritten, substituted
 _MACRO: Final = r"n(?:ewline|ewpage|ew|ewcommand|e|eq|ot|u|abla|oindent|ormalsize|ormalfont)\b"
 """What begins as a line end does, and is a word of LaTeX."""
 WRITTEN: Final = re.compile(
-    rf"\\(?:r?\\n|(?!{_MACRO})n|begin\{{|item\b|(?:sub)*section\b|rtf\d|\\)"
+    rf"\\(?:r?\\n|(?!{_MACRO})n|begin\{{|item\b|(?:sub)*section\b|text(?:bf|it|rm|sf|tt)\{{|rtf\d|\\)"
 )
 """A text in which this finds nothing is no such document."""
 
@@ -19,10 +19,11 @@ _LATEX: Final = re.compile(
       (?P<nothing>\\(?:begin|end)\{[^{}]*\}(?:\[[^\]]*\])?(?:\{[^{}]*\})?
         | \\(?:label|ref|cite|vspace|hspace|usepackage|documentclass)(?:\[[^\]]*\])?\{[^{}]*\}
         | \\(?:hline|toprule|midrule|bottomrule|centering|noindent|maketitle|small|large|bigskip|medskip)\b[ ]?)
+    | (?P<box>\\item[ ]?\[)?\$?\\(?:(?P<tick>checkmark|cmark|CheckedBox|boxtimes|XBox)|(?P<cross>xmark|ding\{55\}|Square|square|Box))\b[ ]?\$?(?(box)\])
     | (?P<item>\\item\b[ ]?(?:\[(?P<label>[^\]]*)\])?[ ]?)
-    | (?P<heading>\\(?:sub)*(?:section|paragraph|chapter)\*?\{(?P<title>[^{}]*)\})
+    | (?P<heading>\\(?:sub)*(?:section|paragraph|chapter|caption)\*?\{(?P<title>[^{}]*)\})
     | (?P<styled>\\(?:text\w+|emph|underline|mbox)\{(?P<inner>[^{}]*)\})
-    | (?P<end>\\\\(?:\[[^\]]*\])?|\\newline\b[ ]?|\\par\b[ ]?)
+    | (?P<end>\\\\(?:\[[^\]]*\])?(?:[ ]*\\(?:hline|midrule|bottomrule))*[ ]*\n?|\\newline\b[ ]?|\\par\b[ ]?)
     | (?P<char>\\[%&_\#${}])
     | (?P<cell>&)
     | (?P<braces>[{}])
@@ -60,6 +61,37 @@ _EXPORTS: Final = re.compile(
 )
 
 
+SCAFFOLD: Final = re.compile(
+    r"""(?<![^\n])[ \t]*(?:
+        :(?:PROPERTIES|END|LOGBOOK): | \#\+(?:begin|end|title|author|date|caption|options|tblname|results)[\w-]*:?[^\n]*
+      | \.\.[ ][a-z-]+::[^\n]* | :(?:header-rows|widths|align|stub-columns|class|width):[^\n]*
+      | [-=]+(?:\+[-=]+)+ | \(\d+[ ]rows?\) | (?:Name:[ ]\w+,[ ])?dtype:[ ]\w+
+      | INSERT[ ]INTO[ ][^\n]*?\bVALUES | (?:BEGIN|COMMIT|END);
+      | <\?xml[^\n]*?\?> | %YAML[^\n]*
+    )[ \t]*(?=\n|\Z|\()""",
+    re.VERBOSE | re.IGNORECASE,
+)
+"""Lines that hold a document together and say nothing."""
+FRAMED: Final = (
+    ":END:",
+    ":PROP",
+    "#+",
+    ".. ",
+    "-+-",
+    "rows)",
+    "dtype:",
+    "VALUES",
+    "<?xml",
+    "%YAML",
+)
+"""A text without one of these has no such line."""
+
+
+def unframed(text: str) -> Rewritten:
+    """Return a text without the lines that hold a document together."""
+    return substituted(text, SCAFFOLD, lambda match: "")
+
+
 def exported(text: str) -> Rewritten:
     """Return a dump of DICOM SR as fields with answers, a wiki's table as rows with bars."""
     wiki = "{|" in text
@@ -73,6 +105,47 @@ def exported(text: str) -> Rewritten:
         return "" if match["table"] is not None else "|"
 
     return substituted(text, _EXPORTS, written)
+
+
+QUOTED: Final = re.compile(
+    r"(?<!\\)\"\s*[{\[](?:[\s{\[]|\\[nrt])*\\\"(?:[^\"\\]|\\.)*\"", re.DOTALL
+)
+"""JSON within a string of JSON, as the answer of a tool holds it."""
+_BACKSLASHED: Final = re.compile(r"\\([\"\\/nrt])")
+
+
+_BOXED: Final = re.compile(r"\$*\\boxed\{(?P<inner>[^\n]{0,4000}|[^\\]{0,4000})\}")
+_IN_TEXT: Final = re.compile(r"\\text\{([^{}]*)\}")
+
+
+def unboxed(text: str) -> Rewritten:
+    """Return a text without the box that TeX draws around a final answer."""
+    writer = Rewriter(text)
+    for match in _BOXED.finditer(text):
+        writer.keep_to(match.start())
+        writer.drop_to(match.start("inner"))
+        for inner in _IN_TEXT.finditer(text, *match.span("inner")):
+            writer.keep_to(inner.start())
+            writer.drop_to(inner.start(1))
+            writer.keep_to(inner.end(1))
+            writer.drop_to(inner.end())
+        writer.keep_to(match.end("inner"))
+        writer.drop_to(match.end())
+    return writer.finish()
+
+
+def unquoted(text: str) -> Rewritten:
+    """Return a text with JSON that stands in a string as JSON itself."""
+    writer = Rewriter(text)
+    for match in QUOTED.finditer(text):
+        writer.keep_to(match.start())
+        writer.drop_to(match.start() + 1)
+        for escape in _BACKSLASHED.finditer(text, match.start(), match.end() - 1):
+            writer.keep_to(escape.start())
+            writer.put("\n" if escape[1] in "nr" else escape[1].replace("t", " "), escape.end())
+        writer.keep_to(match.end() - 1)
+        writer.drop_to(match.end())
+    return writer.finish()
 
 
 def unescaped(text: str) -> Rewritten:
@@ -93,7 +166,7 @@ def shown(text: str) -> Rewritten:
     """
     if text.lstrip().startswith("{\\rtf"):
         return _rtf(text)
-    if "\\begin{" in text or "\\item" in text or "section" in text:
+    if "\\begin{" in text or "\\item" in text or "section" in text or "\\text" in text:
         return _latex(text)
     return substituted(text, _ESCAPED, lambda match: "\n")
 
@@ -103,7 +176,10 @@ def _latex(text: str) -> Rewritten:
     for match in _LATEX.finditer(text):
         writer.keep_to(match.start())
         kind = match.lastgroup
-        if match["item"] is not None:
+        if match["tick"] is not None or match["cross"] is not None:
+            line = "" if match["box"] is None else "\n"
+            writer.put(line + ("[x]" if match["cross"] is None else "[ ]"), match.end())
+        elif match["item"] is not None:
             writer.put("" if writer.ends_with("\n") else "\n")
             writer.put("- ", match.end() if match["label"] is None else match.start("label"))
             if match["label"] is not None:

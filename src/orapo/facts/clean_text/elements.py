@@ -60,20 +60,48 @@ def unescaped_twice(text: str) -> Rewritten:
     )
 
 
-def write_tag(writer: Rewriter, match: re.Match[str], groups: list[str]) -> None:
+_SAID: Final = re.compile(
+    r"<(?:yes|no|present|absent|positive|negative|true|false|none|normal|unknown)>", re.IGNORECASE
+)
+_RECORDED: Final = re.compile(ANSWERING.pattern, re.IGNORECASE)
+_ASKS: Final = re.compile(r"[:=?-][ \t]*<?\Z")
+_LONGEST_TAG: Final = 12
+"""Characters that are looked back for an element's end, or for what a field's name ends with."""
+RECORD: Final = re.compile(
+    r"<(?:status|present|presence|value|result|polarity|state|assertion|prediction)>", re.IGNORECASE
+)
+"""A text with such an element is XML, in which a label is a name and no word of a page."""
+
+
+def write_tag(
+    writer: Rewriter, match: re.Match[str], groups: list[str], *, recorded: bool = False
+) -> None:
     """Write what a tag means: nothing, a new line, a cell's end, or the name of a field.
 
     Args:
         writer: Where it goes.
         match: The tag.
         groups: The open elements that answer for those within them; changed here.
+        recorded: Whether the text holds records of XML.
     """
     name, closing = match["element"].lower(), match.group().startswith("</")
     end = match.end()
-    if name in ("q", "a") and not closing and not match["attributes"].strip():
-        writer.put("" if writer.ends_with("\n") else "\n", end)  # a question, an answer
-    elif name in _INLINE and not _answers(match["attributes"]) and not _names(match):
+    if _SAID.fullmatch(match.group()) and _ASKS.search(
+        writer.source, max(0, match.start() - _LONGEST_TAG), match.start()
+    ):
+        writer.drop_to(match.start() + 1)  # "Edema: <yes>"
+        writer.keep_to(end - 1)
         writer.drop_to(end)
+    elif name in ("q", "a") and not closing and not match["attributes"].strip():
+        writer.put("" if writer.ends_with("\n") else "\n", end)  # a question, an answer
+    elif (
+        name in _INLINE
+        and not (recorded and name == "label")
+        and not _answers(match["attributes"])
+        and not _names(match)
+    ):
+        # "<span>Edema</span><span>absent</span>", which a page's style parts
+        writer.put(" " if not closing and _glued(writer.source, match) else "", end)
     elif name == "br" and _in_row(writer.source, match.start()):
         writer.put(" " if writer.source[match.start() - 1] in ".;:," else ", ", end)
     elif name in _CELLS:
@@ -92,7 +120,7 @@ def write_tag(writer: Rewriter, match: re.Match[str], groups: list[str]) -> None
         if name in groups[-1:]:
             groups.pop()
         writer.put("\n", end)
-    elif groups and (NAMING.match(name) or _TYPED.match(name)) and not match["attributes"].strip():
+    elif groups and not match["attributes"].strip() and not _RECORDED.match(name):
         writer.put("\n  - ", end)
     else:
         if not match.group().endswith("/>") and (
@@ -100,6 +128,15 @@ def write_tag(writer: Rewriter, match: re.Match[str], groups: list[str]) -> None
         ):
             groups.append(name)
         _field(writer, match)
+
+
+def _glued(text: str, match: re.Match[str]) -> bool:
+    """Whether an element begins where another one ends, with a class or style that may part them."""
+    closed = _CLOSES.search(text, max(0, match.start() - _LONGEST_TAG), match.start())
+    return closed is not None and "=" in match["attributes"]
+
+
+_CLOSES: Final = re.compile(r"[\w.)]</[a-z0-9]+>\Z")
 
 
 def _names(match: re.Match[str]) -> bool:

@@ -9,7 +9,7 @@ import re
 from typing import Final, NamedTuple
 
 from orapo.facts.clean_text.rewriting import Rewriter
-from orapo.facts.forms.items import ANSWERING, BESIDE, DENYING, HUMP, NAMING, turned
+from orapo.facts.forms.items import ANSWERING, BESIDE, DEGREE, DENYING, HUMP, NAMING, turned
 
 JSON: Final = re.compile(r"[{\[]\s*(?=[\"'{\[}]|$)")
 """Where JSON may begin."""
@@ -24,10 +24,17 @@ _ESCAPED: Final = re.compile(r"\\(?:u[0-9a-fA-F]{4}|.)", re.DOTALL)
 _ESCAPES: Final = {"n": "\n", "t": " ", "r": "\n", "b": " ", "f": "\n"}
 _CODED: Final = re.compile(r"(?:text|code|display|concept|description|type)\Z", re.IGNORECASE)
 _CODED_VALUE: Final = re.compile(
-    r"value ?(?:codeable ?concept|coding|concept)?\Z|interpretation\Z|presence\Z|status\Z",
+    r"value ?(?:codeable ?concept|coding|concept)?\Z|interpretation\Z|presence\Z|(?:verification )?status\Z",
     re.IGNORECASE,
 )
 """Members that hold the answer as a concept's object."""
+_JUDGING: Final = re.compile(
+    r"assessment|conclusions?|impression|output|interpretation|determination|judge?ment|reading|opinion|findings?|classification|call",
+    re.IGNORECASE,
+)
+"""Members that hold the answer, and elsewhere name a section."""
+_NOTHING: Final = re.compile(r"none|no|absent|nil|not present|0", re.IGNORECASE)
+"""A degree that says that there is nothing."""
 _SCORED: Final = re.compile(r"(?:score|probability|prob)\Z", re.IGNORECASE)
 """Members that name a finding, and that answer, where no other one does."""
 _LETTERS: Final = re.compile(r"[A-Za-z]{2}")
@@ -98,6 +105,13 @@ def write_json(writer: Rewriter, tokens: list[Token]) -> None:
                     writer.put(f": {_plain(answer)}")
                 index = columns.end
                 continue
+            pair = None if opens else _pair(tokens, index)
+            if pair is not None:  # ["edema", "yes"], one of several
+                _new_line(writer, len(about) - 1, item=True)
+                _put_value(writer, pair[0], key=True)
+                writer.put(f": {_plain(pair[1])}")
+                index += _PAIR
+                continue
             named = _about(tokens, index) if opens else None
             about.append(None if named is None else named[0])
             if named is not None:
@@ -141,13 +155,45 @@ def _member(writer: Rewriter, tokens: list[Token], index: int, about: list[Token
     if simple and DENYING.match(_plain(key)) and (said := turned(_plain(tokens[index + 2]))):
         writer.put(f"present: {said}", tokens[index + 2].end())
         return index + 3
-    _put_value(writer, key, key=True)
+    if (
+        simple
+        and len(about) > 1
+        and _JUDGING.fullmatch(_plain(key))
+        and _answers(tokens[index + 2])
+    ):
+        writer.put("answer", key.end())  # {"edema": {"conclusion": "no"}}
+    else:
+        _put_value(writer, key, key=True)
     writer.put(":")
     if not simple:
         return index + 2
     writer.put(" ")
     _put_value(writer, tokens[index + 2])
     return index + 3
+
+
+_PAIR: Final = 5
+"""Tokens of a list of two."""
+
+
+def _pair(tokens: list[Token], start: int) -> tuple[Token, Token] | None:
+    """Return the name and the answer of a list of two that stands in another list: ["edema", "yes"]."""
+    held = tokens[start + 1 : start + _PAIR]
+    kinds = [token.lastgroup for token in held]
+    if kinds[1:2] != ["comma"] or kinds[3:] != ["close"]:
+        return None
+    if start == 0 or tokens[start - 1].group() not in ("[", ","):
+        return None
+    for name, answer in ((held[0], held[2]), (held[2], held[0])):
+        named = name.lastgroup in ("text", "single") and not _ANSWER.fullmatch(_plain(name))
+        if named and answer.lastgroup in _CONTENT and _answers(answer):
+            return name, answer
+    return None
+
+
+def _answers(token: Token) -> bool:
+    said = _plain(token)
+    return bool(_ANSWER.fullmatch(said) or _POLAR.fullmatch(said))
 
 
 def _kind(tokens: list[Token], index: int) -> str | None:
@@ -206,15 +252,23 @@ def _about(tokens: list[Token], start: int) -> tuple[Token, Token, bool] | None:
     coded: Token | None = None
     scored: Token | None = None
     spare: Token | None = None  # answers, under a key that is not known
-    depth = 0
+    nested: Token | None = None
+    detailed, depth = False, 0
     for index in range(start, min(start + 4 * DEEPEST, len(tokens) - 2)):
         token = tokens[index]
         depth += (token.lastgroup == "open") - (token.lastgroup == "close")
         if depth <= 0:
             break
-        if depth > 1 or tokens[index + 1].lastgroup != "colon":
+        if tokens[index + 1].lastgroup != "colon":
             continue
         value = tokens[index + 2]
+        if value.group() == "[" and _kind(tokens, index + 4) == "close":
+            value = tokens[index + 3]  # {"finding": "edema", "values": ["no"]}
+        if depth > 1:
+            if depth == _WITHIN and detailed and nested is None and _is_answer(token, value):
+                nested = value  # {"finding": "edema", "details": {"present": "no"}}
+            continue
+        detailed = value.lastgroup == "open" and _DETAILS.fullmatch(_plain(token)) is not None
         if value.lastgroup == "open":
             called = HUMP.sub(" ", _plain(token))
             if _CODED.match(called):
@@ -246,7 +300,7 @@ def _about(tokens: list[Token], start: int) -> tuple[Token, Token, bool] | None:
             denial = value
         elif _CODED.match(word) and value.lastgroup != "word":
             coded = coded or value
-        elif _SCORED.match(word):
+        elif (DEGREE.match(word) and _NOTHING.fullmatch(_plain(value))) or _SCORED.match(word):
             scored = scored or value
         elif told and not BESIDE.match(word):
             spare = spare or value
@@ -255,15 +309,33 @@ def _about(tokens: list[Token], start: int) -> tuple[Token, Token, bool] | None:
         return None
     if answer is None and denial is not None:
         return name, denial, True
-    answer = answer or spare or scored
+    answer = answer or spare or nested or scored
     return None if answer is None else (name, answer, False)
 
 
+_WITHIN: Final = 2
+_DETAILS: Final = re.compile(
+    r"details?|assessment|results?|analysis|evaluation|status|attributes|properties|output|prediction|classification",
+    re.IGNORECASE,
+)
+"""Members that hold an object with the answer."""
+
+
+def _is_answer(key: Token, value: Token) -> bool:
+    said = _plain(key)
+    return (
+        value.lastgroup in _CONTENT
+        and _answers(value)
+        and (ANSWERING.match(said) or _JUDGING.fullmatch(said)) is not None
+    )
+
+
 def _coded(tokens: list[Token], start: int) -> Token | None:
-    """Return the text of a concept's object."""
+    """Return the text of a concept's object, its code where it has none."""
+    code: Token | None = None
     for index in range(start, min(start + 4 * DEEPEST, len(tokens) - 2)):
         if tokens[index].lastgroup == "close":
-            return None
+            break
         named = (
             tokens[index].lastgroup in ("text", "single") and tokens[index + 1].lastgroup == "colon"
         )
@@ -273,8 +345,10 @@ def _coded(tokens: list[Token], start: int) -> Token | None:
             and tokens[index + 2].lastgroup in ("text", "single")
             and _LETTERS.search(_plain(tokens[index + 2]))
         ):
-            return tokens[index + 2]
-    return None
+            if _plain(tokens[index]).lower() != "code":
+                return tokens[index + 2]
+            code = code or tokens[index + 2]
+    return code
 
 
 def _closed(tokens: list[Token], start: int) -> int:

@@ -80,6 +80,8 @@ _FOUND: Final = (
 _LEAD: Final = re.compile(
     rf"""(?:(?<![^\n])|(?<=[.!?;][ ]))[ \t]*
     (?:[^\n.:;,]{{0,60}}?\bnone\ of\ (?:these|those|the\ following|them)(?:\ [a-z]+)??\ (?P<none>(?:is|are|was|were)\ {_FOUND})\ *:
+      |(?:the\ )?following(?:\ (?:[a-z]+\ )?(?:findings?|abnormalit(?:y|ies)|conditions?|labels?|patholog(?:y|ies)|diseases?))?\ (?:is|are|was|were|have\ been)
+       \ (?P<no>not\ )?(?P<state>{_FOUND}|absent|excluded|ruled\ out|negative|positive)(?:\ (?:on|in)\ [a-z ]{{3,30}})?[ ]*:
       |(?:the\ )?(?:findings?|abnormalit(?:y|ies)|conditions?|labels?|patholog(?:y|ies))\ (?:that|which)\ (?:is|are|was|were|could\ be)
        \ (?P<not>not\ )?(?P<said>{_FOUND}|absent|excluded|ruled\ out|negative|positive)
        [ ,]*(?:includes?|are|is|comprise)[ ]?:?)
@@ -91,8 +93,9 @@ _LEAD: Final = re.compile(
 
 def _lead(match: re.Match[str]) -> str:
     """Return the name of a list."""
-    denied = match["none"] or match["not"]
-    if match["said"] is not None and not re.fullmatch(rf"{_FOUND}|positive", match["said"], re.I):
+    denied = match["none"] or match["not"] or match["no"]
+    said = match["said"] or match["state"]
+    if said is not None and not re.fullmatch(rf"{_FOUND}|positive", said, re.I):
         denied = not denied
     return "Absent: " if denied else "Present: "
 
@@ -146,6 +149,23 @@ _HEADING: Final = re.compile(
 )
 
 
+_KIT: Final = r"(?:devices|hardware|lines|tubes|catheters|drains|wires|implants)"
+_DEVICES: Final = re.compile(
+    rf"(?<![^\n])(?P<indent>[ \t]*)(?P<mark>(?:[-*+•]|\#{{1,6}}|\d{{1,2}}[.)])[ \t]+)?(?:\*\*|__)?"
+    rf"(?P<name>(?:(?:support|medical|indwelling|monitoring|life support)[ ])?{_KIT}(?:(?:,| and| &|,? and| ?/)[ ]?(?:support |medical |other )?{_KIT}){{0,3}})"
+    r"(?P<end>(?:\*\*|__)?)(?=[ \t]*\n\s*?(?P<below>(?<=\n)[ \t]*)(?P<entry>(?:[-*+•]|\d{1,2}[.)])[ \t]+)?(?:\[[ xX]\]|[A-Za-z*_\"'][^\n:=]{2,60}[:=]))",
+    re.IGNORECASE,
+)
+"""A line that heads fields about devices, and claims none."""
+
+
+def _of_devices(match: re.Match[str]) -> str:
+    """Return a heading with its colon."""
+    deeper = len(match["below"]) > len(match["indent"]) or (match["entry"] and not match["mark"])
+    label = match["name"].lower() == "support devices"
+    return match[0] + (":" if deeper or not label else "")
+
+
 def unfolded(text: str, words: AnswerWords) -> Iterator[Rewritten]:
     """Yield a text in its steps, to every turn and entry on a line of its own.
 
@@ -167,6 +187,9 @@ def unfolded(text: str, words: AnswerWords) -> Iterator[Rewritten]:
         text = step.text
     if "[" in text and _ICON.search(text):
         yield (step := substituted(text, _ICON, _without_icon))
+        text = step.text
+    if "\n" in text and _DEVICES.search(text):
+        yield (step := substituted(text, _DEVICES, _of_devices))
         text = step.text
     if _LEAD.search(text):
         yield (step := substituted(text, _LEAD, _lead))

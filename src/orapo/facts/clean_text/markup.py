@@ -39,6 +39,8 @@ _STARRED: Final = re.compile(r"[ \t]*[*+] [^*\n]+ [*+] (?=\S)")
 _STAR: Final = re.compile(r" [*+] (?=\S)")
 _NUMBER: Final = re.compile(r"\d{0,3}[.)]?")
 _DELIMITED: Final = re.compile(r"[^,;\t\n]*(?:[,;\t][^,;\t\n]*)+")
+_BOX: Final = re.compile(r"[ ]*\[[ x]\][ ]*")
+"""A tick in the name of a column, which adorns it."""
 _ROW_NAME: Final = re.compile(
     r"(?:\W*\w*\d[\w./-]*\W*|status|answer|value|result|presence|prediction|predicted|label|present\??|patient(?: \w+)?|[\w/.-]+\.(?:png|jpe?g|dcm))\Z",
     re.IGNORECASE,
@@ -108,7 +110,7 @@ class _Lines:
             stop = end if stop < 0 else stop
             line = text[start:stop]
             following = text[stop + 1 : (text.find("\n", stop + 1) + 1 or len(text) + 1) - 1]
-            if _RULE.fullmatch(line) and "|" in line:
+            if _RULE.fullmatch(line) and ("|" in line or header):
                 writer.drop_to(min(stop + 1, end))
                 continue
             cells = self._cells(start, line, following, header)
@@ -190,11 +192,15 @@ class _Lines:
 
     def _heads(self, cells: list[Place], line: str, following: str) -> bool:
         """Whether a row names the columns of those below it."""
-        if _QUOTED.fullmatch(line) and self._words.pure(self._writer.source[slice(*cells[-1])]):
+        first = self._writer.source[slice(*cells[0])]
+        if (
+            _QUOTED.fullmatch(line)
+            and self._words.pure(self._writer.source[slice(*cells[-1])])
+            and not (len(cells) > 2 and _HEADER_CELL.match(first))
+        ):
             return False
         if "|" not in line or ("|" in following and _RULE.fullmatch(following)):
             return True
-        first = self._writer.source[slice(*cells[0])]
         return len(cells) > 1 and _HEADER_CELL.match(first) is not None
 
     def _row(self, line: str, cells: list[Place], header: list[Place] | None) -> None:
@@ -218,7 +224,9 @@ class _Lines:
             self._fields(header, cells)
         elif header or (line.strip().startswith("|") and len(cells) <= 3):
             self._answers(cells, header or [])
-        elif len(cells) == 2 and (said[1] or text[cells[0][0] - 1 : cells[0][0]] == '"'):
+        elif len(cells) == 2 and (
+            said[1] or self._answers_first(cells, []) or text[cells[0][0] - 1 : cells[0][0]] == '"'
+        ):
             self._answers(cells, [])
         else:  # sentences side by side
             for number, cell in enumerate(cells):
@@ -246,7 +254,7 @@ class _Lines:
             writer.put(f": {said}")
             return
         self._keep(cells[0])
-        names = [text[slice(*cell)] for cell in header[1:]]
+        names = [_BOX.sub("", text[slice(*cell)]) for cell in header[1:]]
         answers = [cell for cell in cells[1:] if cell[1] > cell[0]]
         if sum(words.pure(name) is not None for name in names) > 1:
             ticked = [

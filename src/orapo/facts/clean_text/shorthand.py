@@ -32,13 +32,24 @@ _SAID: Final = (
 )
 _WORDS: Final = {"0": "no", "1": "yes"}
 """Numbers in brackets would begin the entries of a list."""
+_LISP: Final = {"t": "yes", "nil": "no", "#t": "yes", "#f": "no"}
 _LETTERS: Final = {"y": "yes", "n": "no"}
-_COUNTED: Final = re.compile(r"(?<![^\n])([A-Za-z][A-Za-z /-]{2,40}) ([01])(?=[ \t]*(?:\n|\Z))")
+_COUNTED: Final = re.compile(
+    r"(?<![^\n])([A-Za-z][A-Za-z /-]{2,40})(?: |[ ]?/[ ]?)([01])(?=[ \t]*(?:\n|\Z))"
+)
+_COUNTED_AHEAD: Final = re.compile(
+    r"(?<![^\n])[ \t]*(?:[-*][ \t]+)?(\d)[ \t]+(?=[A-Za-z]{3,}(?:[ /-][A-Za-z]+){0,5}[ \t]*(?:\n|\Z))"
+)
+"""A list may begin with 1, but none with 0."""
+_BLANK: Final = re.compile(
+    r"(?<![^\n])[ \t]*_+([xX*]?)_+[ \t]+(?=[A-Z][A-Za-z/]*(?: [A-Za-z/]+){0,4}[ \t]*(?:\n|\Z))"
+)
+"""A line to be marked by hand, before a name: "_X_ Edema" above "___ Fracture"."""
 _SIGN_BEHIND: Final = re.compile(
-    r"(?<=[A-Za-z)])([ \t]*[:=]?[ \t]*)(\+{1,3}|[-–—])(?=[ \t]*(?:[,;.|\n]|\Z))"
+    r"(?<=[A-Za-z)])([ \t]*[:=]?[ \t]*)(\+{1,3}|-{1,3}|[–—])(?=[ \t]*(?:[,;.|/\n]|\Z))"
 )
 _GLUED: Final = re.compile(
-    r"(?<![^\n])(?:[A-Za-z][A-Za-z /]{1,60}[+-][,;][ \t]*)+[A-Za-z][A-Za-z /]{1,60}[+-][ \t]*\.?(?=\n|\Z)"
+    r"(?<![^\n])(?:[A-Za-z][A-Za-z /]{1,60}[+-][ \t]?[,;/][ \t]*)+[A-Za-z][A-Za-z /]{1,60}[+-][ \t]*\.?(?=\n|\Z)"
 )
 """A line of names with a sign at each one's end: "Edema-, fracture-"."""
 _SIGNED_RUN: Final = re.compile(
@@ -72,6 +83,18 @@ _FRACTURED: Final = re.compile(
 _RULES: Final[
     tuple[tuple[tuple[str, ...], re.Pattern[str], Callable[[re.Match[str]], str]], ...]
 ] = (
+    (  # Ruby's "{:edema => false, :fracture => true}"
+        ("=>",),
+        re.compile(r"\{(?=\s*:?[\"']?[A-Za-z])([^{}]{0,2000}=>[^{}]{0,2000})\}"),
+        lambda match: match[1],
+    ),
+    (  # "+: edema, fracture" above "-: effusion"
+        ("+:", "-:", "+ :", "- :"),
+        re.compile(
+            r"(?<![^\n])[ \t]*(?:[*-][ \t]+)?(?:\*\*)?([+-])[ \t]*(?:\*\*)?:(?:\*\*)?(?=[ \t\n])"
+        ),
+        lambda match: "Present:" if match[1] == "+" else "Absent:",
+    ),
     (  # "LungOpacity: yes"
         (":", "=", "|", "->"),
         re.compile(
@@ -109,8 +132,72 @@ _RULES: Final[
     ),
     (  # "no edema [SEP] effusion"
         ("[", "<|"),
-        re.compile(r"[ \t]*(?:\[(?:SEP|CLS|PAD|EOS|BOS|NL|BR)\]|<\|[a-z_]+\|>)[ \t]*"),
+        re.compile(r"[ \t]*(?:\[(?:SEP|CLS|PAD|EOS|BOS|NL|BR)\]|<\|[a-z_ ]+\|>)[ \t]*"),
         lambda match: "\n",
+    ),
+    (  # "Edema ..... [x] yes [ ] no"
+        ("...",),
+        re.compile(r"[ \t]*\.{3,}[ \t]*(?=[\[(][ xX]?[\])])"),
+        lambda match: ": ",
+    ),
+    (  # "Edema: <<absent>>"
+        ("<",),
+        re.compile(rf"(?<=[:=])[ \t]*<({_SAID})>(?=[ \t]*[.,;]?[ \t]*(?:\n|\Z))", re.IGNORECASE),
+        lambda match: f" {match[1]}",
+    ),
+    (  # an em dash without spaces
+        ("—", "–"),
+        re.compile(rf"(?<=[A-Za-z])[—–](?={_SAID}\b)", re.IGNORECASE),
+        lambda match: " - ",
+    ),
+    (  # "Assessment: absent" below a name
+        ("ssessment", "onclusion", "utput", "nterpretation", "etermination", "udg"),
+        re.compile(
+            r"(?<![^\n])((?:[ \t]*[-*+]|[ \t])[ \t]+(?:\*\*)?)(?:assessment|conclusion|output|interpretation|determination|judge?ment)"
+            rf"(?=(?:\*\*)?:(?:\*\*)?[ \t]*(?:\*\*)?{_SAID}(?:\*\*)?[ \t.]*(?:\n|\Z))",
+            re.IGNORECASE,
+        ),
+        lambda match: f"{match[1]}Status",
+    ),
+    (  # "Edema? - yes"
+        ("?",),
+        re.compile(rf"\?[ \t]*(?:[-–—=:>]+)[ \t]*(?={_CHOICE}\b)", re.IGNORECASE),
+        lambda match: "? ",
+    ),
+    (  # 'edema="absent" fracture="present"'
+        ('="',),
+        re.compile(rf"=\"({_SAID})\"(?=[ ,;\n]|\Z)[ ,;]*", re.IGNORECASE),
+        lambda match: f": {match[1]}\n",
+    ),
+    (  # Lua's '["edema"] = false'
+        ('["', "['"),
+        re.compile(r"\[([\"'])([A-Za-z][^\"'\[\]\n]{2,60})\1\][ \t]*=[ \t]*([\w\"']+)[,;]?"),
+        lambda match: f"\n{match[2]}: {match[3]}\n",
+    ),
+    (  # Lisp's '("edema" . nil)'
+        (" . ",),
+        re.compile(
+            r"\([ ]*\"?([A-Za-z][^()\n\".;:=|]{2,60}?)\"?[ ]+\.[ ]+(t|nil|\#t|\#f|[01])[ ]*\)"
+        ),
+        lambda match: f"\n{match[1]}: {_LISP.get(match[2], match[2])}\n",
+    ),
+    (  # "edema[0], fracture[1]"
+        ("[0]",),
+        re.compile(r"(?<=[a-z])\[([01])\](?=[,;\n]|\.?\Z)"),
+        lambda match: f" ({_WORDS[match[1]]})",
+    ),
+    (  # "edema_0, fracture_1"
+        ("_0",),
+        re.compile(r"(?<=[a-z])_([01])(?=[,;\s]|\.?\Z)"),
+        lambda match: f" ({_WORDS[match[1]]})",
+    ),
+    (  # "Edema: (Y) N", of which one is in a ring
+        (": (", " ("),
+        re.compile(
+            r"(?<=[:?])[ \t]*(?:\((y|n|yes|no)\)[ \t]*/?[ \t]*(?:y|n|yes|no)|(?:y|n|yes|no)[ \t]*/?[ \t]*\((y|n|yes|no)\))(?=[ \t]*(?:\n|\Z))",
+            re.IGNORECASE,
+        ),
+        lambda match: f" {match[1] or match[2]}",
     ),
     (  # "[ x ]", "[_]", "(*)"
         ("[", "("),
@@ -241,6 +328,10 @@ _RULES: Final[
 )
 
 
+def _ticked_blank(match: re.Match[str]) -> str:
+    return "[x] " if match[1] else "[ ] "
+
+
 def spelled_out(text: str) -> Iterator[Rewritten]:
     """Yield a text in its steps, from shorthand to fields with answers; nothing where there is none.
 
@@ -265,6 +356,13 @@ def spelled_out(text: str) -> Iterator[Rewritten]:
             text = step.text
     if len(_COUNTED.findall(text)) > 1:  # one such line may be prose ("Compared with film 1")
         yield (step := substituted(text, _COUNTED, lambda match: f"{match[1]}: {match[2]}"))
+        text = step.text
+    ahead = _COUNTED_AHEAD.findall(text)
+    if len(ahead) > 1 and "0" in ahead and set(ahead) <= {"0", "1"}:
+        yield (step := substituted(text, _COUNTED_AHEAD, lambda match: f"{_WORDS[match[1]]}: "))
+        text = step.text
+    if len(_BLANK.findall(text)) > 1:
+        yield (step := substituted(text, _BLANK, _ticked_blank))
         text = step.text
     if "+" in text and _SIGNED_RUN.search(text):
         yield (

@@ -42,14 +42,14 @@ _REST: Final = re.compile(
 """What a sign behind it is not said of a finding."""
 _DENIES: Final = re.compile(r"(?:no|not|without|none)\b", re.IGNORECASE)
 _UNMET: Final = re.compile(
-    r"(?<![^\n])[ \t]*(?:[-*][ \t]+)?[A-Za-z][^:\n]{1,60}:[ \t]*(-)[ \t]*(?=\n|\Z)"
+    r"(?<![^\n])[ \t]*(?:[-*][ \t]+)?[A-Za-z][^:\n]{1,60}:[ \t]*(--?)[ \t]*(?=\n|\Z)"
 )
 _SAME_SIGN: Final = re.compile(
     r"(?!.*\b(?:normal|clear|unremarkable|intact|no|not|without)\b)\s*(?:[A-Za-z][A-Za-z /]{1,60}[ \t](?P<sign>[+-])[ \t]*\n\s*)(?:[A-Za-z][A-Za-z /]{1,60}[ \t](?P=sign)[ \t]*(?:\n\s*|\Z))+",
     re.IGNORECASE | re.DOTALL,
 )
 _LAST_SIGN: Final = re.compile(r"[ \t]+([+-])(?=[ \t]*(?:\n|\Z))")
-_MET: Final = re.compile(r":[ \t]*[^\s-]|:[ \t]*-[ \t]*[^\s]")
+_MET: Final = re.compile(r":[ \t]*[^\s-]|:[ \t]*--?[ \t]*[^\s-]|:[ \t]*---")
 
 
 def signed(text: str) -> Rewritten | None:

@@ -5,15 +5,45 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from orapo.facts.clean_text.documents import ESCAPED, EXPORTED, WRITTEN, exported, shown, unescaped
+from orapo.facts.clean_text.columns import (
+    HEADER,
+    LISTS,
+    NUMBERED_TWICE,
+    in_columns,
+    in_lists,
+    in_turn,
+)
+from orapo.facts.clean_text.documents import (
+    ESCAPED,
+    EXPORTED,
+    FRAMED,
+    QUOTED,
+    WRITTEN,
+    exported,
+    shown,
+    unboxed,
+    unescaped,
+    unframed,
+    unquoted,
+)
 from orapo.facts.clean_text.elements import ESCAPED_TWICE, unescaped_twice
 from orapo.facts.clean_text.hl7 import MESSAGE, message
 from orapo.facts.clean_text.lines import unfolded
 from orapo.facts.clean_text.markup import MARKED, flatten
 from orapo.facts.clean_text.plain import ZERO
+from orapo.facts.clean_text.records import ANSWERED, FLOWING, flowed, named_first
 from orapo.facts.clean_text.rewriting import Rewritten, substituted
 from orapo.facts.clean_text.shorthand import spelled_out
-from orapo.facts.clean_text.typography import GARBLED, PLAIN, clean, ungarbled
+from orapo.facts.clean_text.typography import (
+    COLOURED,
+    DECIMAL_COMMA,
+    GARBLED,
+    PLAIN,
+    clean,
+    uncoloured,
+    ungarbled,
+    with_points,
+)
 from orapo.facts.clean_text.uniform import IsName, uniform
 from orapo.facts.fact import Sentence
 from orapo.facts.forms.answers import AnswerWords
@@ -56,10 +86,21 @@ class Source:
         self._layers: list[Rewritten] = []
         if known is None or words is None:
             return
-        if not report.isascii() and GARBLED.search(report):
-            self._add(ungarbled(report))
+        if not report.isascii():
+            if GARBLED.search(report):
+                self._add(ungarbled(report))
+            if COLOURED.search(self.text):
+                self._add(uncoloured(self.text))
+        if "\n" in report and HEADER.search(self.text):
+            self._add_if(in_columns(self.text, words))
         if "\\u" in self.text and ESCAPED.search(self.text):
             self._add(unescaped(self.text))
+        if any(map(self.text.__contains__, FRAMED)):
+            self._add(unframed(self.text))
+        if "\\boxed{" in self.text:
+            self._add(unboxed(self.text))
+        if '\\"' in self.text and QUOTED.search(self.text):
+            self._add(unquoted(self.text))
         if ("{|" in self.text or '")' in self.text) and EXPORTED.search(self.text):
             self._add(exported(self.text))
         if "&" in self.text and ESCAPED_TWICE.search(self.text):
@@ -71,6 +112,8 @@ class Source:
             self._add(typed)
         if "\\" in self.text and WRITTEN.search(self.text):
             self._add(shown(self.text))
+        if "," in self.text and DECIMAL_COMMA.search(self.text):
+            self._add_if(with_points(self.text))
         if "0" in self.text and ZERO.search(self.text):
             read = _WITH_ZERO.sub(lambda word: _without_zero(word.group(), known), self.text)
             self.disguised = self.disguised or read != self.text
@@ -82,6 +125,14 @@ class Source:
             self._add(substituted(self.text, _BETWEEN, lambda match: "\n"))
         if "_" in self.text:  # names of fields in JSON and YAML
             self.text = _SNAKE.sub(" ", self.text)
+        if "\n" in self.text and NUMBERED_TWICE.search(self.text):
+            self._add_if(in_turn(self.text, words))
+        if "\n" in self.text and LISTS.search(self.text):
+            self._add_if(in_lists(self.text, words))
+        if ("{" in self.text or "=" in self.text) and FLOWING.search(self.text):
+            self._add(flowed(self.text))
+        if ANSWERED.search(self.text):
+            self._add_if(named_first(self.text, words))
         if is_name is not None and (listed := uniform(self.text, words, is_name)) is not None:
             self._add(listed)
         for step in unfolded(self.text, words):
@@ -90,6 +141,10 @@ class Source:
             self._add(step)
         if MARKED.search(self.text):
             self._add(flatten(self.text, words))
+
+    def _add_if(self, layer: Rewritten | None) -> None:
+        if layer is not None:
+            self._add(layer)
 
     def _add(self, layer: Rewritten) -> None:
         self._layers.append(layer)

@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Container
 from typing import Final
 
-from orapo.facts.clean_text.elements import THOUGHT, write_tag
+from orapo.facts.clean_text.elements import RECORD, THOUGHT, write_tag
 from orapo.facts.clean_text.rewriting import Rewriter, Rewritten, substituted
 
 PLAIN: Final = re.compile(r"[^\x20-\x25\x27-\x3b\x3d-\x7e\n]|-[ \t]*\n|\[THINK\]")
@@ -60,8 +60,9 @@ _LOOK_ALIKE: Final = str.maketrans(
     "АВЕЅІЈКМНОРСТУХҮԚԜаеѕіјорсухүԁɡһӏԛԝѵпгт" + "ΑΒΕΖΗΙΚΜΝΟΡΤΥΧοανιρτυχκɑı",
     "ABESIJKMHOPCTYXYQWaesijopcyxydghlqwvnrt" + "ABEZHIKMNOPTYXoaviptuxkai",
 )  # fmt: skip
-_TICKED: Final = "✓✔☑☒✅🗹🗸👍"
-_CROSSED: Final = "✗✘❌❎✕✖☐□▢👎🚫⛔"
+_FEW: Final = 2
+_TICKED: Final = "⬛✓✔☑☒✅🗹🗸👍"
+_CROSSED: Final = "⬜✗✘❌❎✕✖☐□▢👎🚫⛔"
 _RADIO: Final = re.compile(
     r"[●◉◯○⦿⚪⚫🔘][ \t]*(?=(?:yes|no|present|absent|positive|negative|true|false|normal|abnormal|unknown)\b)",
     re.IGNORECASE,
@@ -131,6 +132,7 @@ def clean(text: str, known: Container[str]) -> tuple[Rewritten, bool]:
         writer.drop_to(opening.end())
     disguised = False
     groups: list[str] = []
+    recorded = "<" in text and RECORD.search(text) is not None
     for match in _ODD.finditer(text, writer.done):
         if match.start() < writer.done:
             continue
@@ -143,7 +145,7 @@ def clean(text: str, known: Container[str]) -> tuple[Rewritten, bool]:
         elif kind == "broken":
             _joined(writer, match, known)
         elif kind == "tag":
-            write_tag(writer, match, groups)
+            write_tag(writer, match, groups, recorded=recorded)
         elif kind == "entity":
             said = html.unescape(match.group())
             writer.put("".join(_SAID.get(char, _compatible(char)) for char in said), match.end())
@@ -163,6 +165,33 @@ def _is_all(rest: str) -> bool:
 def ungarbled(text: str) -> Rewritten:
     """Return a text with the characters that a wrong code page made of others."""
     return substituted(text, GARBLED, lambda match: _MEANT[match[1]] if match[1] else "")
+
+
+COLOURED: Final = re.compile(
+    r"(?<![^\n])(?P<ahead>[ \t]*(?:[-*][ \t]+)?[🔴🟢🟡🟠🟥🟩🟨🟧][ \t]*)"
+    r"(?=(?![^\n]*\b(?:[Nn]o|[Nn]ot|[Nn]ormal|[Cc]lear|[Ww]ithout|[Aa]bsent|[Pp]resent)\b)[A-Za-z*][A-Za-z /*]{2,40}[ \t]*(?:\n|\Z))"
+    r"|(?<=[:=|])[ \t]*(?:\*\*)?[ \t]*[🔴🟢🟡🟠🟥🟩🟨🟧][ \t]*(?=\||\n|\Z)"
+)
+"""A light that alone says what holds of a name: which colour means what is not said."""
+
+
+def uncoloured(text: str) -> Rewritten:
+    """Return a text in which what only a colour answers is unknown."""
+    return substituted(
+        text, COLOURED, lambda match: " unknown" if match["ahead"] is None else "(unknown) "
+    )
+
+
+DECIMAL_COMMA: Final = re.compile(
+    r"(?<=[:=(\t \"])(\d{1,3}),(\d{1,4})(?=[ \t]?%?[ \t]*(?:[;)\n|,\"]|\Z))"
+)
+
+
+def with_points(text: str) -> Rewritten | None:
+    """Return a text with points in its decimal numbers; None if fewer than two have a comma ("0,93")."""
+    if len(DECIMAL_COMMA.findall(text)) < _FEW:
+        return None
+    return substituted(text, DECIMAL_COMMA, lambda match: f"{match[1]}.{match[2]}")
 
 
 def _compatible(char: str) -> str:

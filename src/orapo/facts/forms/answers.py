@@ -33,9 +33,23 @@ _LETTERS: Final = {
 }
 """Present and absent, true and false, INI's on and off, a tube that is in or out: alone they answer, in a sentence they are words."""
 _SCORE: Final = r"(?:(?:probability|prob\.?|likelihood|score|p)\s*[:=]?\s*)?"
-_NUMBER: Final = re.compile(_SCORE + r"(?:0?\.\d+|1\.0+|\d+(?:\.\d+)?\s?%)\Z")
+_CHANCE: Final = r"(?:\s+(?:probability|likelihood|chance|prob\.?))?\Z"
+_NUMBER: Final = re.compile(
+    _SCORE + r"(?:[<>~≈≤≥]=?\s?)?(?:0?\.\d+|1\.0+|\d+(?:\.\d+)?\s?%)" + _CHANCE
+)
 """A probability alone states nothing: it may be a size as well."""
-_PROBABILITY: Final = re.compile(_SCORE + r"(?P<number>\d*\.\d+|\d+(?=\s?%))\s?(?P<percent>%)?\Z")
+_PROBABILITY: Final = re.compile(
+    _SCORE
+    + r"(?P<bound>[<>~≈≤≥]=?\s?)?(?P<number>\d*\.\d+|\d+(?=\s?%))\s?(?P<percent>%)?"
+    + _CHANCE
+)
+_LESS: Final = 0.001
+"""How much less than a bound counts as: "< 50 %" is no half."""
+_SURE: Final = re.compile(
+    r"(?P<said>[a-z][a-z ]{0,30}?)\s*[,;]?\s*[(\[]?\s*(?:(?:confidence|certainty|score|probability|p)\s*[:=]?\s*)?"
+    r"(?:0?\.\d+|1\.0+|\d{1,3}(?:\.\d+)?\s?%)(?:\s*(?:confidence|certainty|confident|certain|sure))?[)\]]?\Z"
+)
+"""An answer, and how sure it is."""
 _GRADED: Final = re.compile(
     r"(?:\d(?:\s?/\s?\d)?\s*[-–—:=]\s*|\d(?:\s?/\s?\d)?\s*(?=\()|(?=\[))[(\[]?(?P<word>[A-Za-z][A-Za-z ]{1,40})[)\]]?\Z"
 )
@@ -61,7 +75,7 @@ _TICKED: Final = re.compile(r"\[[ xX]?\]|\([ xX]\)")
 _LONGEST_CHOICE: Final = 60
 _MOST_PADDED: Final = 6
 _PADDING: Final = frozenset(
-    ("i", "think", "believe", "abnormalities", "labels", "conditions", "diagnoses", "pathologies", "known", "the", "this", "that", "it", "finding", "findings", "abnormality", "definitely", "certainly", "appears", "appear", "seems", "to", "be", "clearly", "currently", "now", "is", "are", "was", "were", "been", "has", "have", "all", "both", "each", "also", "again", "today", "still", "here", "clinically", "radiographically")
+    ("i", "think", "believe", "abnormalities", "labels", "conditions", "diagnoses", "pathologies", "known", "the", "this", "that", "it", "finding", "findings", "abnormality", "definitely", "certainly", "almost", "appears", "appear", "seems", "to", "be", "clearly", "currently", "now", "is", "are", "was", "were", "been", "has", "have", "all", "both", "each", "also", "again", "today", "still", "here", "clinically", "radiographically")
 )  # fmt: skip
 """Words that an answer says no more with."""
 
@@ -100,6 +114,9 @@ class AnswerWords:
             return self.pure(member["value"] or member["digit"])
         if _CONDITIONAL.match(stripped):
             return Answer.BLANK
+        sure = _SURE.match(stripped)
+        if sure is not None:  # "yes (90%)"
+            return self._kinds.get(" ".join(sure["said"].split()))
         return self._choice(text) or self._graded(text) or self._padded(stripped)
 
     def _graded(self, text: str) -> Answer | None:
@@ -145,6 +162,8 @@ class AnswerWords:
         if match is None:
             return None
         number = float(match["number"]) / (100 if match["percent"] else 1)
+        if (match["bound"] or "")[:1] == "<":
+            number = max(0.0, number - _LESS)
         return number if number <= 1 else None
 
     def grade(self, text: str) -> int | None:

@@ -48,7 +48,7 @@ ANSWERING: Final = _members(
     r"(?:(?:is|currently|finding|diagnosis|condition|disease|abnormality|label) )?(?:present|visible)|(?:finding|diagnosis|condition|disease|label) (?:status|presence|value)"
     r"|preds?|outcome|verdict|decision|status|value|answer|presence|polarity|state|result|exists?|detected"
     r"|assertion|prediction|predicted|certainty|found|positive|response"
-    r"|value ?(?:boolean|string|code|integer)?"
+    r"|values|value ?(?:boolean|string|code|integer)?"
 )
 """Members that hold the answer."""
 DENYING: Final = _members(
@@ -57,6 +57,8 @@ DENYING: Final = _members(
 """Members that hold the answer turned round: ``"negated": true``."""
 PROBABLE: Final = _members("prob(?:ability)?|likelihood")
 """Members that answer where none other does."""
+DEGREE: Final = _members("severity|degree|extent|grade")
+"""The same, in words: "severity: none"."""
 BESIDE: Final = _members(
     r"side|laterality|location|position|severity|size|degree|confidence|probability|score|code|id"
     r"|grade|count|measurement|zone|lobe|date|time|views?|age|sex|gender|evidence|uncertainty"

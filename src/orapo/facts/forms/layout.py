@@ -16,6 +16,7 @@ from orapo.facts.forms.blocks import Block, Parent, line_places
 from orapo.facts.forms.items import (
     ANSWERING,
     BESIDE,
+    DEGREE,
     NAMING,
     PROBABLE,
     SIDE,
@@ -281,7 +282,9 @@ class Layout:
             return item.of(parent.place)
         if NAMING.match(name) and self._is_polar(text, parent):
             return item._replace(field=parent.place)  # {"absent": [{"name": "edema"}]}
-        if PROBABLE.match(name) and not answered:
+        if (
+            PROBABLE.match(name) or (DEGREE.match(name) and said is not Answer.BLANK)
+        ) and not answered:
             return item._replace(field=parent.place)
         if BESIDE.match(name):
             return item._replace(field=None, answer=None)
@@ -408,6 +411,13 @@ class Layout:
         if before.field is None and item.field is not None:
             # "Edema", and below it "status: absent"
             named = text[before.start : before.end].rstrip()
+            if (
+                len(named.split()) <= _WORDS_IN_LABEL
+                and not _SAYS.search(named)
+                and ANSWERING.match(text[slice(*item.field)].strip())
+                and self._words.pure(text[slice(*item.answer)]) in _POLAR
+            ):
+                return True  # "Edema. Verdict: no."
             return bool(
                 ANSWERING.match(text[slice(*item.field)].strip())
                 and "\n" in text[before.end : item.start + 1]

@@ -12,7 +12,7 @@ LISTED: Final = re.compile(
     r"(?:please |kindly )?(?:label|classify|grade|rate|mark|tick|select|choose|annotate|decide|predict|(?:report on|describe|state|answer)(?= (?:\w+ ){0,3}(?:following|given)\b))(?: whether| if| for| on| each of| any of| one of| the presence of| from)*(?: the| these| this)?"
     r"(?: following(?! is| are)| (?:following |given )?(?:findings?|labels?|conditions?|patholog(?:y|ies)|abnormalit(?:y|ies)|diseases?|options?|items?|classes|categories))(?: below)?[\s:]*\Z"
     r"|(?:please )?(?:evaluate|assess|check|screen|look|search|rule out|r/o)(?: for)?[\s:]*\Z"
-    r"|(?:the |all )?(?:[\w-]+ ){0,3}?(?:candidates|options|choices|classes|labels|categories|tasks|legend|prompt|vocabulary|schema"
+    r"|(?:the |all )?(?:[\w-]+ ){0,3}?(?:candidates|options|choices|classes|labels|categories|tasks|legend|prompt|vocabulary|enum|schema"
     r"|ontology|codebook|key)(?: names?| list| set)?(?: considered| include| are| were| used| available| to choose from| of interest)*[\s:]*\Z"
     r"|(?:the following |these )?(?!diagnos)(?:[\w-]+ )?(?:were |are |was )?(?:considered|assessed|evaluated|checked|screened|looked for"
     r"|searched for|scored|rated|reviewed)(?: for| labels?| findings?)?[\s:]*\Z",
@@ -20,7 +20,7 @@ LISTED: Final = re.compile(
 )
 """Names of what was looked for, whether it was found or not: "Options", "Labels considered"."""
 ASSERTED: Final = re.compile(
-    r"\b(?:predict|assign|final|positive|detected|identified|output|present|selected)|\Alabels?\s*\Z",
+    r"\b(?:predict|assign|final|positive|negative|absent|detected|identified|output|present|selected)|\Alabels?\s*\Z",
     re.IGNORECASE,
 )
 LOOKED_FOR: Final = re.compile(
