@@ -116,7 +116,9 @@ def test_more_processes_share_the_studies(tmp_path):
 
 
 def test_too_few_studies_for_a_generation_are_said(tmp_path):
-    with pytest.raises(OrapoError, match="one generation takes 2 studies, more than the 1"):
+    with pytest.raises(
+        OrapoError, match="1 studies to train on, fewer than the 2 of one generation"
+    ):
         schedule(settings(tmp_path), 1, processes=1)
 
 
