@@ -4,6 +4,7 @@ One batch of OraPO with each of the tiny checkpoints of `checkpoints.py`: studie
 """
 
 import json
+import logging
 import re
 import shutil
 from functools import partial
@@ -385,3 +386,16 @@ def test_arguments_of_the_template_that_no_other_command_knows_are_refused(
     options = {"chat_template_kwargs": {"add_vision_id": True}}
     file = recipe(checkpoints("qwen2.5-vl"), manifest, tmp_path, **options)
     assert "orapo generate would ask otherwise" in refusal(file)
+
+
+def test_nothing_is_said_of_tokens_that_transformers_brings_into_line(
+    checkpoints, manifest, tmp_path, monkeypatch
+):
+    """Of LLaVA, PaliGemma and LFM2-VL it says at each training that there are new PAD/BOS/EOS tokens."""
+    heard = []
+    log = logging.getLogger("transformers.trainer_utils")
+    monkeypatch.setattr(log, "handle", lambda record: log.filter(record) and heard.append(record))
+    monkeypatch.setattr(log, "level", logging.WARNING)
+    log.warning("something else")
+    call("train", "--config", recipe(checkpoints("llava"), manifest, tmp_path, max_steps=1))
+    assert [record.msg for record in heard] == ["something else"]
