@@ -126,7 +126,9 @@ def train(
     shown = shown_rows(studies, target, run.repeat_rare, run.studies_seed)
     check_generation(len(shown), together)
     rows = training_dataset(studies, target=target, prompt_fields=run.prompt_fields, views=views)
-    check_vllm(run, config, (film for study in studies for film in shown_films(study, views)))
+    sharded = engine_asked_for(config) == "FSDP" or is_deepspeed_zero3_enabled()
+    films = (film for study in studies for film in shown_films(study, views))
+    check_vllm(run, config, films, sharded)
     model, processor, adapter = load_policy(run, config)
     if first and (lost := lost_steps(run, config, model.dtype, engine_asked_for(config))):
         logger.warning("%s", lost)

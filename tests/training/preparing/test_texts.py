@@ -76,13 +76,22 @@ def test_reports_about_more_films_than_the_template_shows_say_what_was_wrong(
     ("fields", "told"),
     [
         ({**LORA, "lora_target_modules": ["q_proj", "embed_tokens"]}, "share their weights"),
+        ({**LORA, "lora_target_modules": ["q_prog"]}, "the model has no layer that q_prog names"),
+        (
+            {
+                **LORA,
+                "lora_target_modules": ".*language_model.*q_proj",
+                "vision_learning_rate": 1e-6,
+            },
+            "no weight of the vision tower is trained",
+        ),
         ({"oracle_reward": "fact"}, "oracle_reward 'fact' is none of the reward functions facts"),
         ({"engine": "llm"}, "engine llm needs judge_model"),
         ({"method": "rlhf", "max_f1_loss": 0, "reward_model": "none"}, "no reward model here"),
         ({"report_to": "none_such"}, "report_to 'none_such' can't be used"),
         ({"gradient_accumulation_steps": 8}, "4 studies to train on, fewer than the 16 of one"),
     ],
-    ids=["tied", "oracle", "judge", "reward-model", "reporter", "generation"],
+    ids=["tied", "layers", "tower", "oracle", "judge", "reward-model", "reporter", "generation"],
 )
 def test_what_a_run_is_refused_for_its_dry_run_is_refused_for(
     fields, told, checkpoints, manifest, tmp_path

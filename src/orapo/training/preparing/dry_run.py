@@ -21,6 +21,7 @@ from orapo.facts.forms.sentences import split_sentences
 from orapo.labels import CHEXPERT
 from orapo.models.hub import find_model
 from orapo.training.config import OraPOConfig
+from orapo.training.method.pace import trained_tower
 from orapo.training.method.set_up import oracle_column
 from orapo.training.preparing.balance import check_generation, shown_rows
 from orapo.training.preparing.dataset import training_dataset
@@ -30,6 +31,7 @@ from orapo.training.preparing.estimate import (
     Engine,
     Load,
     Part,
+    adapted,
     host_memory,
     memory_parts,
     model_shape,
@@ -251,7 +253,8 @@ def dry_run(
     )
     shown = shown_rows(readable, target, run.repeat_rare, run.studies_seed)
     plan = schedule(config, len(shown), machine.processes)
-    check_vllm(run, config, (path for study in readable for path in shown_films(study, views)))
+    films = (path for study in readable for path in shown_films(study, views))
+    check_vllm(run, config, films, machine.engine == "fsdp" or machine.sharded == "weights")
     model_config = load_config(run)
     processor = load_processor(run)
     model, adapter = empty_policy(run, model_config, processor)
@@ -259,7 +262,10 @@ def dry_run(
     prompt, images, patches = _longest_prompt(processor, model_config, dataset)
     reports = [target_text(study, target) for study in readable]
     lengths = _report_lengths(processor, reports)
-    shape = model_shape(model_config, adapter)
+    policy = adapted(model, adapter)
+    if config.vision_learning_rate is not None:
+        trained_tower(policy, config.vision_learning_rate)
+    shape = model_shape(model_config, model=policy)
     engine = _engine(run, config, model_config, machine)
     rows = config.per_device_train_batch_size
     generated = rows * config.steps_per_generation

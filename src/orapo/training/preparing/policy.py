@@ -60,7 +60,7 @@ def load_policy(run: RunConfig, config: OraPOConfig) -> tuple[Any, Any, Any]:
     )
     limit_pixels(processor, run.min_pixels, run.max_pixels)
     adapter = lora_config(run)
-    _refuse_tied(model, adapter)
+    _check_adapter(model, adapter)
     return model, processor, adapter
 
 
@@ -86,7 +86,7 @@ def empty_policy(run: RunConfig, config: Any, processor: Any) -> tuple[Any, Any]
         model.generation_config = GenerationConfig.from_pretrained(run.model, **revision)
     decode_plainly(model, processor.tokenizer)
     adapter = lora_config(run)
-    _refuse_tied(model, adapter)
+    _check_adapter(model, adapter)
     return model, adapter
 
 
@@ -104,17 +104,25 @@ def _refuse_adapter(folder: Path) -> None:
         )
 
 
-def _refuse_tied(model: Any, adapter: Any) -> None:
-    """Refuse LoRA on embeddings whose weights are the head's too: merging would put it into both.
+def _check_adapter(model: Any, adapter: Any) -> None:
+    """Refuse LoRA on no layer, and on embeddings whose weights are the head's too: merging would put it into both.
 
     Raises:
         OrapoError: It is asked for.
     """
-    words, head = model.get_input_embeddings(), model.get_output_embeddings()
-    if adapter is None or head is None or words.weight is not head.weight:
+    if adapter is None:
         return
     from peft.tuners.tuners_utils import check_target_module_exists
 
+    wanted = adapter.target_modules
+    if wanted and wanted != "all-linear" and not adapter.target_parameters:
+        names = (name for name, _ in model.named_modules())
+        if not any(check_target_module_exists(adapter, name) for name in names):
+            said = wanted if isinstance(wanted, str) else ", ".join(sorted(wanted))
+            raise OrapoError(f"lora_target_modules: the model has no layer that {said} names")
+    words, head = model.get_input_embeddings(), model.get_output_embeddings()
+    if head is None or words.weight is not head.weight:
+        return
     (name,) = [name for name, module in model.named_modules() if module is words]
     if check_target_module_exists(adapter, name):
         raise OrapoError(
