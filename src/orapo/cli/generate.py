@@ -375,7 +375,7 @@ def _write(
         if counts[name]:
             console.print(f"orapo: {counts[name]} of {len(studies)} reports {sentence}")
     for reason, number in refused.most_common():
-        said = f"orapo: {number} of {len(studies)} studies have no report: {reason}; see {out}"
+        said = f"orapo: {number} of {len(studies)} studies without a report: {reason}; see {out}"
         console.print(said, markup=False, highlight=False, soft_wrap=True)
     if unread := counts["errors"] - refused.total():
         console.print(f"orapo: {unread} of {len(studies)} studies could not be read; see {out}")

@@ -66,9 +66,9 @@ def test_reports_about_more_films_than_the_template_shows_say_what_was_wrong(
     rows = {row["study_id"]: row["error"] for row in map(json.loads, out.open())}
     assert [name for name, error in rows.items() if error] == ["s1", "s3", "t3"]
     last = result.stderr.splitlines()[-1]
-    assert last.startswith("orapo: 1 of 5 studies have no report:")
+    assert last.startswith("orapo: 1 of 5 studies without a report:")
     assert "puts 1 of the 2 films of a study into the prompt; show one" in last
-    assert "2 of 5 studies have no report" in result.stderr
+    assert "2 of 5 studies without a report" in result.stderr
     assert "could not be read" not in result.stderr
 
 
