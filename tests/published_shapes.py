@@ -9,6 +9,7 @@ from pathlib import Path
 from transformers import (
     Gemma3ImageProcessor,
     Gemma3Processor,
+    GenerationConfig,
     Qwen2VLImageProcessor,
     SmolVLMImageProcessor,
 )
@@ -155,5 +156,8 @@ def write_published(recipe: str, folder: Path) -> Path:
         side = 16 if recipe == "qwen3-vl" else 14
         processor.image_processor = Qwen2VLImageProcessor(patch_size=side)
     published_config(recipe, token_ids(model.config)).save_pretrained(folder)
+    if recipe == "medgemma":  # its generation_config.json names the end of a turn, too
+        ends = processor.tokenizer.convert_tokens_to_ids(["<eos>", "<end_of_turn>"])
+        GenerationConfig(eos_token_id=ends).save_pretrained(folder)
     processor.save_pretrained(folder)
     return folder

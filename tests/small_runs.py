@@ -2,12 +2,15 @@
 
 import importlib
 import json
+import shutil
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from checkpoints import CORPUS
 from commands import invoke
+from orapo import OrapoError
 from orapo.data.manifest import read_manifest
 from orapo.training import OraPOTrainer
 from orapo.training.method.baselines import OfflineTrainer, SupervisedTrainer
@@ -116,3 +119,24 @@ mixed.__name__ = "facts"
 def call(*arguments):
     module = importlib.import_module(f"orapo.cli.{arguments[0]}")
     return invoke([module], arguments).output
+
+
+def refusal(file):
+    """What a run and its --dry-run are refused with: one sentence, the same."""
+    said = []
+    for more in ([], ["--dry-run"]):
+        with pytest.raises(OrapoError) as refused:
+            call("train", "--config", file, *more)
+        said.append(str(refused.value))
+    assert said[0] == said[1]
+    return said[0]
+
+
+def with_template(checkpoint, folder, old, new):
+    """Copy a checkpoint and change its chat template."""
+    shutil.copytree(checkpoint, folder)
+    file = folder / "chat_template.jinja"
+    template = file.read_text()
+    assert old in template
+    file.write_text(template.replace(old, new))
+    return folder

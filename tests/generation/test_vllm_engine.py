@@ -8,6 +8,7 @@ from PIL import Image
 
 pytest.importorskip("torch")
 
+from orapo import OrapoError
 from orapo.generation import Decoding
 from orapo.generation.vllm_engine import VllmWriter
 
@@ -113,3 +114,14 @@ def test_the_command_writes_the_same_table_with_vllm(vllm, checkpoint, tmp_path)
     assert tuple(row) == COLUMNS
     assert row["decoding"]["engine"] == "vllm 0.30.0"
     assert row["report"].startswith("Report ")
+
+
+def test_films_that_the_template_leaves_out_are_refused(vllm, checkpoint):
+    write = VllmWriter(str(checkpoint), Decoding(), most_films=2)
+    template = write._processor.chat_template
+    shown = "part['type'] == 'image'"
+    assert shown in template
+    write._processor.chat_template = template.replace(shown, f"{shown} and loop.first")
+    with pytest.raises(OrapoError, match="puts 1 of the 2 films of a study into the prompt"):
+        write(films(1, 2), ["Report.", "Report."], ["a", "b"])
+    assert len(write(films(1), ["Report."], ["a"])) == 1

@@ -1,13 +1,20 @@
 """A checkpoint has a chat template, and its prompts begin once."""
 
+import re
+
 import pytest
 from PIL import Image
 
-from checkpoints import shipped
+from checkpoints import BUILDERS, CORPUS, shipped
 from orapo import OrapoError
 from orapo.data.conversation import user_message
 from orapo.generation import load_checkpoint
-from orapo.models.chat_templates import begins_twice, prepare_processor
+from orapo.models.chat_templates import (
+    FilmsLeftOutError,
+    begins_twice,
+    check_films,
+    prepare_processor,
+)
 
 
 @pytest.mark.parametrize("kind", ["gemma3", "idefics3", "lfm2-vl", "llava", "smolvlm"])
@@ -55,3 +62,17 @@ def test_a_template_that_leaves_out_the_question_is_refused(checkpoints):
     processor.chat_template = shipped("qwen3")
     with pytest.raises(OrapoError, match="leaves out a question"):
         prepare_processor(processor, "a model")
+
+
+@pytest.mark.parametrize("kind", list(BUILDERS))
+def test_the_templates_of_all_classes_show_every_film(kind):
+    """By the special tokens that a film adds, which each class names and counts in its own way."""
+    _, processor = BUILDERS[kind](CORPUS)
+    for films in (1, 2, 3):
+        check_films(prepare_processor(processor, kind), kind, films)
+    first = "messages[0]['content'][:1] + messages[0]['content'][-1:]"
+    processor.chat_template = (
+        f"{{% set messages = [{{'role': 'user', 'content': {first}}}] %}}{processor.chat_template}"
+    )
+    with pytest.raises(FilmsLeftOutError, match=rf"^{re.escape(kind)}: .* puts 1 of the 3 films"):
+        check_films(processor, kind, 3)

@@ -12,6 +12,7 @@ from fake_server import REPORTS, dicom_film, film
 from PIL import Image
 from starlette.testclient import TestClient
 
+from orapo.models.chat_templates import FilmsLeftOutError
 from orapo.serve.app import create_app
 from orapo.serve.limits import Limits
 
@@ -360,6 +361,13 @@ def test_a_film_that_the_processor_refuses_and_a_full_memory_are_said(client, wr
     writer.error = ValueError("height and width must be larger than factor 28")
     answer = client.post("/v1/reports", files={"images": film()})
     assert (answer.status_code, "larger than factor" in answer.text) == (422, True)
+    writer.error = FilmsLeftOutError(
+        "m: its chat template puts 1 of the 2 films of a study into it"
+    )
+    answer = client.post("/v1/reports", files={"images": film()})
+    assert answer.status_code == 422
+    assert "processor" not in answer.json()["detail"]
+    assert "puts 1 of the 2 films" in answer.json()["detail"]
     writer.error = RuntimeError("CUDA out of memory. Tried to allocate")
     answer = client.post("/v1/reports", files={"images": film()})
     assert answer.status_code == 503

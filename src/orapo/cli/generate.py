@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -340,6 +341,7 @@ def _write(
     asked = [[s.study_id, [str(path) for path in s.films], s.prompt] for s in studies]
     origin = [provenance.model, provenance.revision, provenance.decoding]
     kept = ResumableRows(out, [origin, asked])
+    refused: Counter[str] = Counter()
     console = Console(stderr=True)
     try:
         done, size = processes.from_first(kept.done), decoding.batch_size
@@ -352,7 +354,7 @@ def _write(
                     kept.add(row)
                 kept.flush()
                 progress.advance(task, len(rows))
-        counts = write_table(out, kept.rows())
+        counts = write_table(out, _noting_refused(kept.rows(), refused))
         kept.discard()
     except BaseException as error:
         kept.close()
@@ -372,7 +374,22 @@ def _write(
     ):
         if counts[name]:
             console.print(f"orapo: {counts[name]} of {len(studies)} reports {sentence}")
+    for reason, number in refused.most_common():
+        said = f"orapo: {number} of {len(studies)} studies without a report: {reason}; see {out}"
+        console.print(said, markup=False, highlight=False, soft_wrap=True)
+    if unread := counts["errors"] - refused.total():
+        console.print(f"orapo: {unread} of {len(studies)} studies could not be read; see {out}")
     if counts["errors"]:
-        number = f"{counts['errors']} of {len(studies)}"
-        console.print(f"orapo: {number} studies could not be read; see {out}")
         raise typer.Exit(1)
+
+
+def _noting_refused(
+    rows: Iterable[dict[str, Any]], refused: Counter[str]
+) -> Iterator[dict[str, Any]]:
+    """Pass rows on, and count why the model's processor refused some."""
+    from orapo.generation.rows import REFUSED
+
+    for row in rows:
+        if row["error"].startswith(REFUSED):
+            refused[row["error"]] += 1
+        yield row

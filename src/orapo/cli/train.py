@@ -68,7 +68,7 @@ def train(
     if not dry_run and (gpu_memory or accelerate_file or step_seconds or as_json):
         raise OrapoError("--gpu-memory, --accelerate-file, --step-seconds, --json need --dry-run")
     arguments = ["--config", config, *ctx.args]
-    runs.ignore_renamed()
+    runs.ignore_routine()
     if quiet or as_json:
         runs.quiet_libraries()
         arguments += ["--disable_tqdm", "true"]
@@ -83,10 +83,11 @@ def train(
         runs.quiet_libraries()
         studies = runs.training_studies(run)
         # without its held-out studies, or what its method needs of experts, a run would not start
-        runs.probe_studies(run)
+        held_out = runs.probe_studies(run) or ()
+        runs.check_reporters(settings.report_to)
         runs.check_experts(run, settings)
         machine = hardware(gpu_memory, accelerate_file)
-        found = look(run, settings, studies, machine, step_seconds)
+        found = look(run, settings, studies, machine, step_seconds, held_out)
         if found.self_check.warning:
             typer.echo(f"orapo: {found.self_check.warning}", err=True)
         if as_json:

@@ -12,7 +12,7 @@ from orapo.errors import OrapoError, RunFailedError
 from orapo.generation.inputs import Asked
 from orapo.generation.processes import Processes
 from orapo.generation.reports import Sample, Selection
-from orapo.generation.rows import Provenance, error_row, report_row
+from orapo.generation.rows import REFUSED, Provenance, error_row, report_row
 
 Writer = Callable[
     [Sequence[Sequence[Image.Image]], Sequence[str], Sequence[str]], list[list[Sample]]
@@ -107,8 +107,9 @@ def _batch_rows(
     try:
         for asked, samples in _samples(readable, write):
             if isinstance(samples, ValueError):
-                reason = f"the model's processor refuses it ({_first_line(samples)})"
-                found[asked.study_id] = error_row(asked, reason, provenance)
+                # our own sentence is one, and whole
+                said = str(samples) if isinstance(samples, OrapoError) else _first_line(samples)
+                found[asked.study_id] = error_row(asked, f"{REFUSED} ({said})", provenance)
             else:
                 found[asked.study_id] = report_row(asked, samples, selection, provenance)
     except (RuntimeError, MemoryError) as error:  # torch's OutOfMemoryError is a RuntimeError

@@ -116,13 +116,19 @@ def sample_reports(
 
     Returns:
         The samples of each study.
+
+    Raises:
+        FilmsLeftOutError: The chat template shows fewer films than a study has.
     """
     import torch
 
+    from orapo.models.chat_templates import check_films
     from orapo.models.placeholders import rows_of
 
     if not films:
         return []
+    for count in {len(study) for study in films if len(study) > 1}:
+        check_films(processor, model.config.name_or_path or "the model", count)
     tokenizer, ends = processor.tokenizer, model.generation_config.eos_token_id
     padding_side, tokenizer.padding_side = tokenizer.padding_side, "left"
     settings: dict[str, Any] = {"do_sample": False}

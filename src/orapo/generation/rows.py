@@ -28,6 +28,8 @@ COLUMNS: Final = (
     *("log_likelihood", "cut", "earlier_study", "invented_comparisons", "films", "prompt"),
     *("sample_reports", "model", "revision", "decoding"),
 )
+REFUSED: Final = "the model's processor refuses it"
+"""So begins the error of a study whose films could be read; what follows holds no path and no text of a report."""
 _NESTED: Final = ("facts", "votes", "invented_comparisons", "films", "sample_reports", "decoding")
 """Lists and objects; JSON texts in a CSV or Parquet file."""
 _TYPES: Final = {
@@ -87,7 +89,7 @@ def report_row(
 
 
 def error_row(asked: Asked, error: str, provenance: Provenance) -> dict[str, Any]:
-    """Return the row of a study that could not be read."""
+    """Return the row of a study that could not be read, or that the model's processor refuses (`REFUSED`)."""
     return {**_origin(asked, provenance), "report": "", "error": error}
 
 

@@ -17,7 +17,7 @@ from orapo.data.conversation import user_message
 from orapo.data.films.images import shown
 from orapo.errors import MissingExtraError, OrapoError
 from orapo.generation.reports import Decoding, Sample, placeholder_tokens
-from orapo.models.chat_templates import begins_twice, prepare_processor
+from orapo.models.chat_templates import begins_twice, check_films, prepare_processor
 from orapo.models.finite import not_finite_in
 from orapo.models.hub import find_model
 from orapo.models.whole import check_intact
@@ -53,6 +53,7 @@ class VllmWriter:
         self.version = str(vllm.__version__)
         self._parameters = vllm.SamplingParams
         self._decoding = decoding
+        self._name = name
         check_intact(name)
         find_model(name)
         broken = not_finite_in(Path(name))  # vLLM keeps its weights in a process of its own
@@ -81,6 +82,7 @@ class VllmWriter:
         asked: list[dict[str, Any]] = []
         parameters: list[Any] = []
         for study, prompt, name in zip(films, prompts, study_ids, strict=True):
+            check_films(self._processor, self._name, len(study))
             text = self._processor.apply_chat_template(
                 user_message(prompt, len(study)), add_generation_prompt=True, tokenize=False
             )

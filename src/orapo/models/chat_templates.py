@@ -4,6 +4,9 @@ Templates that begin with the begin token (Gemma 3, Llama 3) are meant for token
 add it; tokenizers that are not told say it twice, and a model that was never shown that writes otherwise.
 TRL's prompts would then be longer than the token types that it makes of the same text.
 
+Templates that show one film leave out the others of a study without a word, and the model is given films that no
+prompt holds.
+
 Templates of models that think before they answer leave the thoughts open at the end of a prompt (Qwen3.5): what is
 thought would be read as the report, and FactS would reward it.
 """
@@ -17,6 +20,13 @@ from orapo.errors import OrapoError
 
 _ASKED: Final = "Report."
 _THOUGHTS: Final = re.compile(r"</?think(?:ing)?>")
+
+
+class FilmsLeftOutError(OrapoError, ValueError):
+    """A study shows more films than a chat template puts into a prompt.
+
+    A ValueError too, as what processors refuse: where reports are written, it is one study's affair.
+    """
 
 
 def prepare_processor(processor: Any, name: str) -> Any:
@@ -60,6 +70,45 @@ def prepare_processor(processor: Any, name: str) -> Any:
     return processor
 
 
+def check_films(processor: Any, name: str, films: int) -> None:
+    """Check that a chat template shows all films of a study.
+
+    They are counted by the special tokens that one film adds to a prompt, whatever their names.
+
+    Args:
+        processor: Of a vision-language model.
+        name: Of the checkpoint, for the error.
+        films: Of the study.
+
+    Raises:
+        FilmsLeftOutError: It shows fewer.
+    """
+    if films < 2:
+        return
+    none, one, every = (_special_tokens(processor, count) for count in (0, 1, films))
+    if every - none < films * (one - none):
+        raise FilmsLeftOutError(
+            f"{name}: its chat template puts {(every - none) // (one - none)} of the {films} films of a study into the "
+            "prompt; show one of each study (views: frontal), or put a template that shows all into the checkpoint's "
+            "folder (chat_template.jinja)"
+        )
+
+
+def special_texts(processor: Any) -> set[str]:
+    """Return the special tokens of a tokenizer, and the placeholders of a processor, as they are written."""
+    tokenizer = processor.tokenizer
+    marks = {str(token) for token in tokenizer.all_special_tokens}
+    marks |= {str(one) for one in tokenizer.added_tokens_decoder.values() if one.special}
+    named = (getattr(processor, f"{kind}_token", None) for kind in ("image", "video"))
+    return {mark for mark in (*marks, *named) if isinstance(mark, str) and mark.strip()}
+
+
+def _special_tokens(processor: Any, films: int) -> int:
+    """Return how many special tokens stand in the prompt of so many films."""
+    prompt = _prompt(processor, films)
+    return sum(prompt.count(mark) for mark in special_texts(processor))
+
+
 def begins_twice(processor: Any) -> bool:
     """Say whether both template and tokenizer put the begin token first."""
     begin = processor.tokenizer.bos_token
@@ -68,9 +117,9 @@ def begins_twice(processor: Any) -> bool:
     return len(processor.tokenizer(begin)["input_ids"]) > 1
 
 
-def _prompt(processor: Any) -> str:
-    """Return the prompt of a film and a question."""
-    parts = [{"type": "image"}, {"type": "text", "text": _ASKED}]
+def _prompt(processor: Any, films: int = 1) -> str:
+    """Return the prompt of films and a question."""
+    parts = [*([{"type": "image"}] * films), {"type": "text", "text": _ASKED}]
     text = processor.apply_chat_template(
         [{"role": "user", "content": parts}], add_generation_prompt=True, tokenize=False
     )

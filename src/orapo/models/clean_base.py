@@ -39,6 +39,19 @@ class CleanBase:
             parameter.copy_(clean)
 
 
+def refuse_sharded() -> None:
+    """Refuse an adapter on sharded weights where vLLM samples.
+
+    Raises:
+        OrapoError: Always.
+    """
+    raise OrapoError(
+        "use_vllm with an adapter under ZeRO-3 or FSDP: merging it for vLLM would change the base's "
+        "weights a little at every step, and there is no whole copy to go back to; use DDP or ZeRO-2, or "
+        "train all weights"
+    )
+
+
 def clean_after(sync: Callable[[], Any], model: Any, sharded: bool) -> Callable[[], Any]:
     """Return a function that hands weights to vLLM and leaves the model's own as they were.
 
@@ -51,11 +64,7 @@ def clean_after(sync: Callable[[], Any], model: Any, sharded: bool) -> Callable[
         OrapoError: The weights are sharded.
     """
     if sharded:
-        raise OrapoError(
-            "use_vllm with an adapter under ZeRO-3 or FSDP: merging it for vLLM would change the base's "
-            "weights a little at every step, and there is no whole copy to go back to; use DDP or ZeRO-2, or "
-            "train all weights"
-        )
+        refuse_sharded()
     base = CleanBase(model)
 
     def clean() -> Any:

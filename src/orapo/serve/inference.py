@@ -249,6 +249,8 @@ class ModelWorker:
     ) -> list[Sample]:
         try:
             return self.model.write([films], [order.prompt], [study_id], order.decoding, watch)[0]
+        except OrapoError:  # a template that leaves films out says so in a sentence of its own
+            raise
         except ValueError as error:
             # Processors refuse films of odd shapes; their words speak of shapes alone.
             reason = (str(error).strip().splitlines() or [""])[0][:200]

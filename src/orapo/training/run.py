@@ -18,24 +18,24 @@ from transformers.integrations import (
 from orapo.data.conversation import check_views, shown_films
 from orapo.data.manifest import read_manifest
 from orapo.data.study import Study, drawn
-from orapo.data.target import check_target, study_labels, target_text
+from orapo.data.target import check_target, study_labels
 from orapo.errors import OrapoError, RunFailedError
 from orapo.models.hub import find_model
 from orapo.models.whole import marking, whole_checkpoints
 from orapo.preferences import read_preferences
 from orapo.training.config import OraPOConfig
 from orapo.training.method.baselines import OfflineTrainer, SupervisedTrainer
-from orapo.training.method.experts import ExpertPairs, check_pairs
+from orapo.training.method.experts import ExpertPairs
 from orapo.training.method.trainer import OraPOTrainer
-from orapo.training.preparing.balance import shown_rows
+from orapo.training.preparing.balance import check_generation, shown_rows
 from orapo.training.preparing.dataset import supervised_rows, training_dataset
 from orapo.training.preparing.engines import check_engine, check_vllm, engine_asked_for
 from orapo.training.preparing.pairs import offline_pairs
 from orapo.training.preparing.policy import load_policy, lost_steps
 from orapo.training.preparing.self_check import self_check
-from orapo.training.preparing.texts import check_texts
+from orapo.training.preparing.texts import check_learnable
 from orapo.training.recipe import RunConfig
-from orapo.training.rewards.learned import LearnedReward
+from orapo.training.rewards.learned import LearnedReward, read_reward_model
 from orapo.training.rewards.terms import Reward, reward_engine, rewards_of
 from orapo.training.surviving.checked import RewardError
 from orapo.training.surviving.checkpoints import kept, last_checkpoint, saving
@@ -97,7 +97,7 @@ def train(
     """
     folder = Path(config.output_dir)
     check_engine(config)
-    _check_reporters(config.report_to)
+    check_reporters(config.report_to)
     check_experts(run, config)
     checkpoint = last_checkpoint(folder) if resume else None
     if not resume and (earlier := whole_checkpoints(folder)):
@@ -106,7 +106,6 @@ def train(
             "train into another output_dir"
         )
     find_model(run.model, run.model_revision)  # last of the checks, as it may ask the hub
-    manifest = Path(run.data)
     studies, held_out = training_studies(run), probe_studies(run)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -125,16 +124,15 @@ def train(
             logger.warning("%s", checked.warning)
     together = config.generation_batch_size // config.num_generations
     shown = shown_rows(studies, target, run.repeat_rare, run.studies_seed)
-    if len(shown) < together:
-        raise OrapoError(
-            f"{manifest}: {len(shown)} studies to train on, fewer than the {together} of one "
-            "generation; lower per_device_train_batch_size or gradient_accumulation_steps"
-        )
-    check_vllm(run, config, (film for study in studies for film in shown_films(study, views)))
+    check_generation(len(shown), together)
+    rows = training_dataset(studies, target=target, prompt_fields=run.prompt_fields, views=views)
+    sharded = engine_asked_for(config) == "FSDP" or is_deepspeed_zero3_enabled()
+    films = (film for study in studies for film in shown_films(study, views))
+    check_vllm(run, config, films, sharded)
     model, processor, adapter = load_policy(run, config)
     if first and (lost := lost_steps(run, config, model.dtype, engine_asked_for(config))):
         logger.warning("%s", lost)
-    check_texts(config, processor, learned_texts(run, studies))
+    check_learnable(run, config, model, processor, studies, rows, held_out or ())
     callbacks: list[TrainerCallback] = [LogFile(folder / LOG_FILE)]
     probe = None
     if held_out is not None:
@@ -150,7 +148,6 @@ def train(
             max_unreadable_share=run.max_unreadable_share,
         )
         callbacks.append(probe)
-    rows = training_dataset(studies, target=target, prompt_fields=run.prompt_fields, views=views)
     shared = {"processing_class": processor, "callbacks": callbacks, "peft_config": adapter}
     trainer: OraPOTrainer | SupervisedTrainer | OfflineTrainer
     guard = None
@@ -172,7 +169,6 @@ def train(
                 probe.learned, probe.guard = learned, guard
         if config.method == "orapo+rlhf":
             experts = ExpertPairs(read_preferences(Path(run.preferences)))
-            check_pairs(experts, studies, run.preferences)
             experts = experts.only({study.study_id for study in studies})
         trainer = OraPOTrainer(
             *(model, rewards, config),
@@ -212,26 +208,12 @@ def train(
     return folder
 
 
-def learned_texts(run: RunConfig, studies: Sequence[Study]) -> dict[str, list[str]]:
-    """Return by study what a run learns to write, or not to: its report, and experts' pairs of reports.
-
-    Raises:
-        OrapoError: The judgements can't be read.
-    """
-    target = check_target(run.target)
-    texts = {study.study_id: [target_text(study, target)] for study in studies}
-    if run.preferences:
-        experts = ExpertPairs(read_preferences(Path(run.preferences)))
-        for study_id, own in texts.items():
-            own += [text for pair in experts.of(study_id) for text in pair]
-    return texts
-
-
 def check_experts(run: RunConfig, config: OraPOConfig) -> None:
     """Say before anything is trained what a method with experts lacks.
 
     Raises:
-        OrapoError: No reward model or no judgements, or a field that the method does not read.
+        OrapoError: No reward model or none that can be read, no judgements, or a field that the method does not
+            read.
     """
     if config.has_learned_reward and not run.reward_model:
         raise OrapoError(f"method {config.method} needs reward_model: a trained one's folder")
@@ -247,6 +229,8 @@ def check_experts(run: RunConfig, config: OraPOConfig) -> None:
         )
     if run.reward_model and not config.has_learned_reward:
         raise OrapoError(f"reward_model is for methods rlhf and orapo+rlhf, not {config.method}")
+    if run.reward_model:
+        read_reward_model(Path(run.reward_model))
 
 
 def _rewards(
@@ -286,8 +270,12 @@ def probe_studies(run: RunConfig) -> list[Study] | None:
     return studies_of(Path(run.data), run.probe_split)[: run.probe_studies]
 
 
-def _check_reporters(names: Sequence[str]) -> None:
-    """Say before anything is loaded if what a run is to be reported to is not installed."""
+def check_reporters(names: Sequence[str]) -> None:
+    """Say before anything is loaded if what a run is to be reported to is not installed.
+
+    Raises:
+        OrapoError: It isn't.
+    """
     for name in names:
         try:
             for kind in get_reporting_integration_callbacks([name]):
@@ -302,9 +290,20 @@ def quiet_libraries() -> None:
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     logging.getLogger("trl").setLevel(logging.ERROR)
-    ignore_renamed()
+    ignore_routine()
 
 
-def ignore_renamed() -> None:
-    """Say nothing of names that transformers renames and TRL still uses: it would be said at every step."""
+def ignore_routine() -> None:
+    """Say nothing of what transformers does by itself and nobody has to see to.
+
+    Names that it renames and TRL still uses would be told at every step; and a model's end and padding tokens are
+    brought into line with its tokenizer's at every training (LLaVA, PaliGemma, LFM2-VL).
+    """
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
+    trainer_log = logging.getLogger("transformers.trainer_utils")
+    if _not_aligned not in trainer_log.filters:
+        trainer_log.addFilter(_not_aligned)
+
+
+def _not_aligned(record: logging.LogRecord) -> bool:
+    return not str(record.msg).startswith("The tokenizer has new PAD/BOS/EOS tokens")

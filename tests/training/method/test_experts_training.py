@@ -1,6 +1,7 @@
 """Training with experts: pairs by study, pairs alone, and a learned reward under its guard."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,10 @@ from orapo.data.manifest import read_manifest
 from orapo.facts import FactSReward
 from orapo.preferences import Preference, write_preferences
 from orapo.training.method.experts import ExpertPairs
+from orapo.training.preparing.dry_run import GIB, Hardware, dry_run
 from orapo.training.rewards.learned import LearnedReward
 from orapo.training.rewards.reward_model import RewardModelPlan, train_reward_model
-from orapo.training.run import train
+from orapo.training.run import train, training_studies
 
 
 def lines(path):
@@ -141,6 +143,24 @@ def test_judgements_of_other_studies_are_no_pairs(run_settings, tmp_path):
     write_preferences(path, [judged("left", "elsewhere")])
     with pytest.raises(OrapoError, match="no decided judgement of a training study"):
         train(*recipe(run_settings, method="dpo", preferences=str(path)))
+
+
+@pytest.mark.parametrize("text", ["Clear.", "Clear. <image>"])
+def test_experts_pairs_are_looked_at_before_a_run_and_in_its_dry_run(
+    text, run_settings, reward_model, tmp_path
+):
+    path = tmp_path / "other.jsonl"
+    run, config = recipe(
+        run_settings, method="orapo+rlhf", reward_model=reward_model, preferences=str(path)
+    )
+    studies = training_studies(run)
+    study = studies[0].study_id if "<" in text else "elsewhere"
+    write_preferences(path, [replace(judged("left", study), left=text)])
+    told = "1 reports hold special tokens" if "<" in text else "no decided judgement of a training"
+    with pytest.raises(OrapoError, match=told):
+        train(run, config)
+    with pytest.raises(OrapoError, match=told):
+        dry_run(run, config, studies, Hardware(22 * GIB, "a card"))
 
 
 def test_a_kl_budget_needs_a_kl_weight(run_settings):

@@ -15,6 +15,7 @@ from checkpoints import BUILDERS, CORPUS, qwen_3b
 from orapo import OrapoError
 from orapo.data.conversation import REPORT_PROMPT
 from orapo.data.phantom import PhantomConfig, write_phantom
+from orapo.errors import RunFailedError
 from orapo.facts import FactSReward
 from orapo.generation import load_checkpoint
 from orapo.training import OraPOConfig
@@ -116,7 +117,9 @@ def test_more_processes_share_the_studies(tmp_path):
 
 
 def test_too_few_studies_for_a_generation_are_said(tmp_path):
-    with pytest.raises(OrapoError, match="one generation takes 2 studies, more than the 1"):
+    with pytest.raises(
+        OrapoError, match="1 studies to train on, fewer than the 2 of one generation"
+    ):
         schedule(settings(tmp_path), 1, processes=1)
 
 
@@ -386,3 +389,22 @@ def test_a_broken_accelerate_file_is_named(tmp_path):
     file.write_text("- a list")
     with pytest.raises(OrapoError, match=r"accelerate\.yaml: can't be read"):
         hardware(24, file)
+
+
+def test_an_adapter_on_sharded_weights_is_refused_with_vllm(checkpoints, phantom, tmp_path):
+    """As the trainer refuses it, whose process is started by the same accelerate file."""
+    config = settings(tmp_path, use_vllm=True, vllm_mode="server")
+    run = RunConfig(str(checkpoints("qwen2.5-vl")), str(phantom), use_peft=True)
+    machine = Hardware(24 * GIB, "a card", 1, "weights", "fsdp")
+    with pytest.raises(OrapoError, match="use_vllm with an adapter under ZeRO-3 or FSDP"):
+        dry_run(run, config, studies_of(phantom, "train"), machine)
+
+
+def test_held_out_films_that_a_probe_could_not_read_are_told(checkpoints, phantom, tmp_path):
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"no picture")
+    held_out = [one.model_copy(update={"images": (broken,)}) for one in studies_of(phantom, "test")]
+    run = RunConfig(str(checkpoints("idefics3")), str(phantom))
+    studies, machine = studies_of(phantom, "train"), Hardware(24 * GIB, "a card")
+    with pytest.raises(RunFailedError):
+        dry_run(run, settings(tmp_path), studies, machine, held_out=held_out)

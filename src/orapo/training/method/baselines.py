@@ -9,13 +9,15 @@ over K.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Final
 
 from datasets import Dataset
-from transformers import PreTrainedModel, Trainer, TrainingArguments
+from transformers import PreTrainedModel, TrainingArguments
 from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
+from trl.trainer.dpo_trainer import DataCollatorForVisionPreference
+from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
 from orapo.errors import OrapoError
 from orapo.generation.reports import end_tokens, placeholder_tokens
@@ -30,22 +32,66 @@ _IGNORED: Final = -100
 """A label that no loss is computed for."""
 
 
-class _LearnsAnswers(Trainer):
-    """Looks at what a trainer of TRL makes of an answer."""
+def check_supervised(
+    row: Mapping[str, Any], model: Any, processor: Any, collator: Any = None
+) -> None:
+    """Check that SFTTrainer can learn what a row's report says.
 
-    def _check(self, ids: Sequence[int], text: str) -> None:
-        """Check that an answer's tokens say what it says, and end.
+    Args:
+        row: Of `orapo.training.preparing.dataset.supervised_rows`.
+        model: With its configurations; its weights are not looked at.
+        processor: Its processor.
+        collator: The trainer's; None: such a one is made.
 
-        Raises:
-            OrapoError: They don't.
-        """
-        tokenizer = self.processing_class.tokenizer
-        ends = end_tokens(self.model.generation_config.eos_token_id)
-        check_answer(tokenizer, ids, text)
-        check_end(tokenizer, ids, ends | {tokenizer.eos_token_id})
+    Raises:
+        OrapoError: It can't.
+    """
+    _refuse_prefix_model(model, "sft")
+    if collator is None:
+        collator = DataCollatorForVisionLanguageModeling(
+            _padding(processor), completion_only_loss=True
+        )
+    answer = collator([dict(row)])["labels"][0]
+    _check(answer[answer != _IGNORED].tolist(), row["completion"], model, processor)
 
 
-class SupervisedTrainer(OwnPace, WholeCheckpoints, _LearnsAnswers, SFTTrainer):
+def check_pair(row: Mapping[str, Any], model: Any, processor: Any, collator: Any = None) -> None:
+    """Check that DPOTrainer can learn what both reports of a row say; arguments as of `check_supervised`.
+
+    Raises:
+        OrapoError: It can't.
+    """
+    _refuse_prefix_model(model, "dpo")
+    if collator is None:
+        collator = DataCollatorForVisionPreference(_padding(processor))
+    batch = collator([dict(row)])
+    for side, name in enumerate(("chosen", "rejected")):
+        answer = batch["input_ids"][side][batch["completion_mask"][side] == 1]
+        _check(answer.tolist(), row[name], model, processor)
+
+
+def _padding(processor: Any) -> Any:
+    """Return a processor that can pad, as TRL's trainers see to it."""
+    if processor.tokenizer.pad_token is None:
+        processor.tokenizer.pad_token = processor.tokenizer.eos_token
+    return processor
+
+
+def _check(
+    ids: Sequence[int], answer: Sequence[Mapping[str, str]], model: Any, processor: Any
+) -> None:
+    """Check that an answer's tokens say what it says, and end.
+
+    Raises:
+        OrapoError: They don't.
+    """
+    tokenizer = processor.tokenizer
+    check_answer(tokenizer, ids, answer[0]["content"])
+    ends = end_tokens(model.generation_config.eos_token_id)
+    check_end(tokenizer, ids, ends | {tokenizer.eos_token_id})
+
+
+class SupervisedTrainer(OwnPace, WholeCheckpoints, SFTTrainer):
     """SFTTrainer with checkpoints that are whole and a budget of minutes.
 
     Args:
@@ -60,14 +106,11 @@ class SupervisedTrainer(OwnPace, WholeCheckpoints, _LearnsAnswers, SFTTrainer):
     ) -> None:
         _refuse_prefix_model(model, "sft")
         super().__init__(model, supervised_config(config), train_dataset=train_dataset, **kwargs)
-        row = train_dataset[0]
-        batch = self.data_collator([dict(row)])
-        answer = batch["labels"][0]
-        self._check(answer[answer != _IGNORED].tolist(), row["completion"][0]["content"])
+        check_supervised(train_dataset[0], self.model, self.processing_class, self.data_collator)
         self.keep_pace(config)
 
 
-class OfflineTrainer(OwnPace, WholeCheckpoints, _LearnsAnswers, DPOTrainer):
+class OfflineTrainer(OwnPace, WholeCheckpoints, DPOTrainer):
     """DPOTrainer with checkpoints that are whole, a budget of minutes, and no probability for placeholders.
 
     Args:
@@ -87,11 +130,7 @@ class OfflineTrainer(OwnPace, WholeCheckpoints, _LearnsAnswers, DPOTrainer):
         super().__init__(
             model, reference, offline_config(config), train_dataset=train_dataset, **kwargs
         )
-        row = train_dataset[0]
-        batch = self.data_collator([dict(row)])
-        for side, name in enumerate(("chosen", "rejected")):
-            answer = batch["input_ids"][side][batch["completion_mask"][side] == 1]
-            self._check(answer.tolist(), row[name][0]["content"])
+        check_pair(train_dataset[0], self.model, self.processing_class, self.data_collator)
         ends = self.model.generation_config.eos_token_id
         unwanted = placeholder_tokens(ends, self.processing_class.tokenizer, rows_of(self.model))
         for each in (self.model, self.ref_model):

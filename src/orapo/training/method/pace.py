@@ -57,6 +57,27 @@ def vision_parameters(model: nn.Module) -> list[nn.Parameter]:
     ]
 
 
+def trained_tower(model: nn.Module, rate: float) -> list[nn.Parameter]:
+    """Return the weights of the vision tower, for which a rate of their own is asked.
+
+    Args:
+        model: With its adapter; its weights are not looked at.
+        rate: 0 freezes the tower.
+
+    Raises:
+        OrapoError: The model has no tower that is known, or none of its weights is trained.
+    """
+    tower = vision_parameters(model)
+    if not tower:
+        raise OrapoError("vision_learning_rate: the model has no vision tower that is known")
+    if rate and not any(parameter.requires_grad for parameter in tower):
+        raise OrapoError(
+            f"vision_learning_rate {rate:g}: no weight of the vision tower is trained, since the adapter is elsewhere; "
+            "leave it out, or let lora_target_modules name layers of the tower"
+        )
+    return tower
+
+
 @contextmanager
 def tower_at_its_own_pace(trainer: Any, rate: float | None) -> Iterator[None]:
     """Inside, let a trainer make its optimiser; the vision tower then has its own learning rate.
@@ -71,17 +92,10 @@ def tower_at_its_own_pace(trainer: Any, rate: float | None) -> Iterator[None]:
     if rate is None:
         yield
         return
-    tower = vision_parameters(trainer.model)
-    if not tower:
-        raise OrapoError("vision_learning_rate: the model has no vision tower that is known")
+    tower = trained_tower(trainer.model, rate)
     if rate == 0:
         for parameter in tower:
             parameter.requires_grad_(False)
-    elif not any(parameter.requires_grad for parameter in tower):
-        raise OrapoError(
-            f"vision_learning_rate {rate:g}: no weight of the vision tower is trained, since the adapter is elsewhere; "
-            "leave it out, or let lora_target_modules name layers of the tower"
-        )
     yield
     if rate:
         own_learning_rate(trainer.optimizer, tower, rate)

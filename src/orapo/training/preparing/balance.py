@@ -8,6 +8,7 @@ import numpy as np
 
 from orapo.data.study import Study
 from orapo.data.target import Target, study_labels
+from orapo.errors import OrapoError
 from orapo.labels import CHEXPERT, POSITIVE, UNCERTAIN, LabelValue
 
 
@@ -31,6 +32,19 @@ def shown_rows(studies: Sequence[Study], target: Target, threshold: float, seed:
         np.arange(len(factors)), np.floor(factors + drawn).astype(int)
     ).tolist()
     return rows
+
+
+def check_generation(shown: int, together: int) -> None:
+    """Check that the studies of an epoch fill one generation.
+
+    Raises:
+        OrapoError: They don't.
+    """
+    if shown < together:
+        raise OrapoError(
+            f"{shown} studies to train on, fewer than the {together} of one generation; lower "
+            "per_device_train_batch_size or gradient_accumulation_steps"
+        )
 
 
 def repeat_factors(labels: Sequence[Mapping[str, LabelValue]], threshold: float) -> np.ndarray:

@@ -21,7 +21,9 @@ from orapo.facts.forms.sentences import split_sentences
 from orapo.labels import CHEXPERT
 from orapo.models.hub import find_model
 from orapo.training.config import OraPOConfig
-from orapo.training.preparing.balance import shown_rows
+from orapo.training.method.pace import trained_tower
+from orapo.training.method.set_up import oracle_column
+from orapo.training.preparing.balance import check_generation, shown_rows
 from orapo.training.preparing.dataset import training_dataset
 from orapo.training.preparing.engines import check_vllm
 from orapo.training.preparing.estimate import (
@@ -29,22 +31,25 @@ from orapo.training.preparing.estimate import (
     Engine,
     Load,
     Part,
+    adapted,
     host_memory,
     memory_parts,
     model_shape,
     peak,
 )
 from orapo.training.preparing.policy import (
+    empty_policy,
     load_config,
     load_processor,
-    lora_config,
     lost_steps,
 )
 from orapo.training.preparing.self_check import SelfCheck, self_check
-from orapo.training.preparing.texts import check_texts
+from orapo.training.preparing.texts import check_learnable
 from orapo.training.recipe import RunConfig
-from orapo.training.rewards.terms import rewards_of
+from orapo.training.rewards.learned import LearnedReward
+from orapo.training.rewards.terms import judge_settings, rewards_of
 from orapo.training.surviving.films import SetAside, readable_studies
+from orapo.training.trl_contract import callable_name
 
 A10: Final = 22.0
 """GiB that a card sold with 24 GB leaves."""
@@ -139,12 +144,9 @@ def schedule(config: OraPOConfig, studies: int, processes: int) -> Schedule:
             f"no multiple of num_generations {group}"
         )
     in_generation = per_process * processes // group
+    check_generation(studies, in_generation)
     reuse = config.steps_per_generation * config.num_iterations
     micro_steps = studies // in_generation * reuse
-    if micro_steps == 0:
-        raise OrapoError(
-            f"one generation takes {in_generation} studies, more than the {studies} there are"
-        )
     per_epoch = -(-micro_steps // config.gradient_accumulation_steps)
     whole = config.max_steps <= 0
     steps = -int(-config.num_train_epochs * per_epoch // 1) if whole else config.max_steps
@@ -214,6 +216,7 @@ def dry_run(
     studies: Sequence[Study],
     machine: Hardware,
     step_seconds: float | None = None,
+    held_out: Sequence[Study] = (),
 ) -> DryRun:
     """Work out what a recipe would do.
 
@@ -223,9 +226,10 @@ def dry_run(
         studies: `orapo.training.run.training_studies`.
         machine: On which hardware.
         step_seconds: Of a step, as measured; without them no hours are told.
+        held_out: `orapo.training.run.probe_studies`.
 
     Raises:
-        OrapoError: Data, model or batch can't be used.
+        OrapoError: Data, model or batch can't be used, or a training would not learn from them what they say.
         RunFailedError: Too many studies can't be read.
     """
     find_model(run.model, run.model_revision)
@@ -234,21 +238,34 @@ def dry_run(
     readable = readable_studies(studies, views, set_aside, quiet=config.disable_tqdm)
     target = check_target(run.target)
     some = [study_labels(study, target) for study in readable[:_SAMPLED]]
-    rewards_of(run, config, some, None)  # a term that there is none of is told here, not in the run
+    if run.engine == "llm":
+        judge_settings(run)
+    # a term that there is none of is told here, not in the run
+    rewards, _ = rewards_of(run, config, some, None)
+    names = [callable_name(reward) for reward in rewards]
+    if config.method not in ("sft", "dpo"):
+        learned = [LearnedReward.__name__] if config.has_learned_reward else []
+        oracle_column([*names, *learned], config.oracle_reward)
+    probed = SetAside(len(held_out), run.max_unreadable_share)
+    held_out = readable_studies(held_out, views, probed, quiet=True)
     dataset = training_dataset(
         readable, target=target, prompt_fields=run.prompt_fields, views=views
     )
     shown = shown_rows(readable, target, run.repeat_rare, run.studies_seed)
     plan = schedule(config, len(shown), machine.processes)
-    check_vllm(run, config, (path for study in readable for path in shown_films(study, views)))
+    films = (path for study in readable for path in shown_films(study, views))
+    check_vllm(run, config, films, machine.engine == "fsdp" or machine.sharded == "weights")
     model_config = load_config(run)
     processor = load_processor(run)
+    model, adapter = empty_policy(run, model_config, processor)
+    check_learnable(run, config, model, processor, readable, dataset, held_out)
     prompt, images, patches = _longest_prompt(processor, model_config, dataset)
     reports = [target_text(study, target) for study in readable]
-    ids = [study.study_id for study in readable]
-    check_texts(config, processor, {one: [text] for one, text in zip(ids, reports, strict=True)})
     lengths = _report_lengths(processor, reports)
-    shape = model_shape(model_config, lora_config(run))
+    policy = adapted(model, adapter)
+    if config.vision_learning_rate is not None:
+        trained_tower(policy, config.vision_learning_rate)
+    shape = model_shape(model_config, model=policy)
     engine = _engine(run, config, model_config, machine)
     rows = config.per_device_train_batch_size
     generated = rows * config.steps_per_generation

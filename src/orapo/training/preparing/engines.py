@@ -19,6 +19,7 @@ from transformers.utils import strtobool
 
 from orapo.data.films.images import read_image
 from orapo.errors import OrapoError
+from orapo.models.clean_base import refuse_sharded
 from orapo.training.config import OraPOConfig
 from orapo.training.preparing.policy import load_processor
 from orapo.training.recipe import RunConfig
@@ -71,21 +72,26 @@ def _said(engine: str, where: str) -> str:
     )
 
 
-def check_vllm(run: RunConfig, config: OraPOConfig, films: Iterable[Path]) -> None:
+def check_vllm(
+    run: RunConfig, config: OraPOConfig, films: Iterable[Path], sharded: bool = False
+) -> None:
     """Refuse a recipe whose rollouts vLLM would write about something else than the films.
 
     Args:
         run: The model, and the recipe's film size.
         config: Whether and how vLLM samples.
         films: All that are shown.
+        sharded: Whether a process holds a part of each weight alone (FSDP, ZeRO-3).
 
     Raises:
-        OrapoError: The mode, the model's processor or a film's size can't be used with vLLM.
+        OrapoError: The mode, the engine, the model's processor or a film's size can't be used with vLLM.
     """
     if not config.use_vllm:
         return
     if config.vllm_mode == "colocate":
         refuse_colocate()
+    if sharded and run.use_peft:
+        refuse_sharded()
     images = load_processor(run).image_processor
     tiles = any(hasattr(images, name) for name in _TILES)
     if tiles or getattr(images, "do_pan_and_scan", False):  # Gemma 3, where it is told to

@@ -90,24 +90,34 @@ def meta_model(config: Any, adapter: Any = None) -> Any:
     """
     from transformers import AutoModelForImageTextToText
 
+    # of fields that transformers renames while both names work
     with torch.device("meta"), warnings.catch_warnings():
-        # of fields that transformers renames while both names work
         warnings.simplefilter("ignore", FutureWarning)
-        model = AutoModelForImageTextToText.from_config(config)
-        if adapter is None:
-            return model
-        from peft import get_peft_model
+        return adapted(AutoModelForImageTextToText.from_config(config), adapter)
 
+
+def adapted(model: Any, adapter: Any) -> Any:
+    """Return a model without weights with its adapter, a PEFT configuration; None leaves it as it is."""
+    if adapter is None:
+        return model
+    from peft import get_peft_model
+
+    with torch.device("meta"):
         return get_peft_model(model, adapter)
 
 
-def model_shape(config: Any, adapter: Any = None) -> ModelShape:
+def model_shape(config: Any, adapter: Any = None, model: Any = None) -> ModelShape:
     """Count parameters and widths of a model.
+
+    Args:
+        config: Of a vision-language model (transformers).
+        adapter: A PEFT configuration.
+        model: That of both, where there is one already.
 
     Raises:
         OrapoError: Its config names its widths otherwise than the supported classes do.
     """
-    model = meta_model(config, adapter)
+    model = meta_model(config, adapter) if model is None else model
     head = model.get_output_embeddings()
     linear = [
         module.weight.numel()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,7 +15,9 @@ from orapo.errors import MissingExtraError, OrapoError
 from orapo.generation import load_checkpoint
 from orapo.generation.model import is_adapter
 from orapo.models.chat_templates import prepare_processor
+from orapo.models.plain_decoding import decode_plainly
 from orapo.training.config import OraPOConfig
+from orapo.training.preparing.estimate import meta_model
 from orapo.training.recipe import RunConfig
 
 
@@ -34,12 +37,7 @@ def load_policy(run: RunConfig, config: OraPOConfig) -> tuple[Any, Any, Any]:
             saved of it.
     """
     folder = Path(run.model)
-    if is_adapter(folder):
-        # Merged, it would be trained as if it were its base, and the new adapter would name that.
-        raise OrapoError(
-            f"{folder}: holds an adapter, training begins from a whole model; "
-            "--resume goes on with the run that made it"
-        )
+    _refuse_adapter(folder)
     options: dict[str, Any] = {}
     if run.attn_implementation:
         options["attn_implementation"] = run.attn_implementation
@@ -62,21 +60,69 @@ def load_policy(run: RunConfig, config: OraPOConfig) -> tuple[Any, Any, Any]:
     )
     limit_pixels(processor, run.min_pixels, run.max_pixels)
     adapter = lora_config(run)
-    _refuse_tied(model, adapter)
+    _check_adapter(model, adapter)
     return model, processor, adapter
 
 
-def _refuse_tied(model: Any, adapter: Any) -> None:
-    """Refuse LoRA on embeddings whose weights are the head's too: merging would put it into both.
+def empty_policy(run: RunConfig, config: Any, processor: Any) -> tuple[Any, Any]:
+    """Return what `load_policy` does, of a model whose weights take no memory and have no values.
+
+    Args:
+        run: The model's name.
+        config: Of `load_config`.
+        processor: Of `load_processor`.
+
+    Returns:
+        Model, and the adapter's configuration.
+
+    Raises:
+        OrapoError: The recipe's model would not be what is saved of it.
+    """
+    from transformers import GenerationConfig
+
+    model = meta_model(config)
+    revision = {} if Path(run.model).is_dir() else {"revision": run.model_revision}
+    with suppress(OSError):  # without such a file what the model's config says counts
+        model.generation_config = GenerationConfig.from_pretrained(run.model, **revision)
+    decode_plainly(model, processor.tokenizer)
+    adapter = lora_config(run)
+    _check_adapter(model, adapter)
+    return model, adapter
+
+
+def _refuse_adapter(folder: Path) -> None:
+    """Refuse to train an adapter further.
+
+    Raises:
+        OrapoError: The folder holds one.
+    """
+    if is_adapter(folder):
+        # Merged, it would be trained as if it were its base, and the new adapter would name that.
+        raise OrapoError(
+            f"{folder}: holds an adapter, training begins from a whole model; "
+            "--resume goes on with the run that made it"
+        )
+
+
+def _check_adapter(model: Any, adapter: Any) -> None:
+    """Refuse LoRA on no layer, and on embeddings whose weights are the head's too: merging would put it into both.
 
     Raises:
         OrapoError: It is asked for.
     """
-    words, head = model.get_input_embeddings(), model.get_output_embeddings()
-    if adapter is None or head is None or words.weight is not head.weight:
+    if adapter is None:
         return
     from peft.tuners.tuners_utils import check_target_module_exists
 
+    wanted = adapter.target_modules
+    if wanted and wanted != "all-linear" and not adapter.target_parameters:
+        names = (name for name, _ in model.named_modules())
+        if not any(check_target_module_exists(adapter, name) for name in names):
+            said = wanted if isinstance(wanted, str) else ", ".join(sorted(wanted))
+            raise OrapoError(f"lora_target_modules: the model has no layer that {said} names")
+    words, head = model.get_input_embeddings(), model.get_output_embeddings()
+    if head is None or words.weight is not head.weight:
+        return
     (name,) = [name for name, module in model.named_modules() if module is words]
     if check_target_module_exists(adapter, name):
         raise OrapoError(
@@ -113,10 +159,11 @@ def load_config(run: RunConfig) -> Any:
     """Load the model's config alone.
 
     Raises:
-        OrapoError: There is none.
+        OrapoError: There is none, or it is an adapter's.
     """
     from transformers import AutoConfig
 
+    _refuse_adapter(Path(run.model))
     return _read(AutoConfig, run)
 
 

@@ -77,6 +77,23 @@ def load_reward_model(folder: Path, device: str | None = None) -> LoadedRewardMo
     Raises:
         OrapoError: There is none, or it can't be read.
     """
+    kind, mean, spread, facts = read_reward_model(folder)
+    model = facts if facts is not None else VisionRewardModel.load(folder, device)
+    return LoadedRewardModel(kind, model, mean, spread)
+
+
+def read_reward_model(folder: Path) -> tuple[str, float, float, FactsRewardModel | None]:
+    """Read what a reward model's folder says of it; nothing large is loaded.
+
+    Args:
+        folder: Of `load_reward_model`.
+
+    Returns:
+        Kind, mean, spread; and the model itself, of kind ``facts``.
+
+    Raises:
+        OrapoError: There is none, or it can't be read.
+    """
     file = folder / MODEL_FILE
     try:
         text = file.read_text(encoding="utf-8")
@@ -84,13 +101,12 @@ def load_reward_model(folder: Path, device: str | None = None) -> LoadedRewardMo
         kind, mean, spread = found["kind"], float(found["mean"]), float(found["spread"])
         if not spread > 0:
             raise ValueError
-        if kind == "facts":
-            return LoadedRewardModel(kind, FactsRewardModel.from_dict(found), mean, spread)
+        facts = FactsRewardModel.from_dict(found) if kind == "facts" else None
     except FileNotFoundError:
         raise OrapoError(f"{file}: no reward model here") from None
     except (ValueError, KeyError, TypeError, OSError):
         raise OrapoError(f"{file}: can't be read as a reward model") from None
-    return LoadedRewardModel(kind, VisionRewardModel.load(folder, device), mean, spread)
+    return kind, mean, spread, facts
 
 
 def _refuse(name: str) -> float:

@@ -12,7 +12,7 @@ import importlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from orapo.errors import MissingExtraError, OrapoError
 from orapo.facts import FactsEngine, FactSReward, RepetitionPenalty, RulesEngine
@@ -24,6 +24,9 @@ from orapo.labels import CHEXPERT, LABELS, POSITIVE, UNCERTAIN, LabelValue, Unce
 from orapo.training.config import OraPOConfig
 from orapo.training.recipe import RunConfig
 from orapo.training.rewards.radeval import PREFIX, RadEvalReward
+
+if TYPE_CHECKING:
+    from orapo.facts.llm import JudgeSettings
 
 Reward = Callable[..., Sequence[float | None]]
 
@@ -285,27 +288,9 @@ def reward_engine(run: RunConfig) -> FactsEngine | None:
         OrapoError: There is no such engine, or what it needs is missing.
     """
     if run.engine == "llm":
-        from orapo.facts.llm import JudgeSettings, LlmEngine, Prices, VerdictCache
+        from orapo.facts.llm import LlmEngine
 
-        if not run.judge_model:
-            raise OrapoError("engine llm needs judge_model, the model's name on the server")
-        if run.lexicon:
-            raise OrapoError("lexicon is for engine rules; a judge does not read it")
-        if len(run.judge_prices) not in (0, 2):
-            raise OrapoError("judge_prices are two: of a million tokens in, and of a million out")
-        settings = JudgeSettings(
-            run.judge_model,
-            run.judge_url,
-            allow_remote=run.judge_allow_remote,
-            concurrency=run.judge_concurrency,
-            timeout=run.judge_timeout,
-            retries=run.judge_retries,
-            prices=Prices(*run.judge_prices) if run.judge_prices else None,
-            max_cost=run.judge_max_cost or None,
-            structured=run.judge_structured,
-            cache=VerdictCache.default_path(),
-        )
-        return LlmEngine(settings)
+        return LlmEngine(judge_settings(run))
     if run.engine != "rules":
         raise OrapoError(f"engine must be rules or llm, not {run.engine!r}")
     if not run.lexicon:
@@ -314,6 +299,34 @@ def reward_engine(run: RunConfig) -> FactsEngine | None:
     if engine.label_set != CHEXPERT:
         raise OrapoError(f"{run.lexicon}: brings another label set; training scores CheXpert's")
     return engine
+
+
+def judge_settings(run: RunConfig) -> JudgeSettings:
+    """Return how a judge is asked.
+
+    Raises:
+        OrapoError: The recipe does not say it, or says what a judge does not read.
+    """
+    from orapo.facts.llm import JudgeSettings, Prices, VerdictCache
+
+    if not run.judge_model:
+        raise OrapoError("engine llm needs judge_model, the model's name on the server")
+    if run.lexicon:
+        raise OrapoError("lexicon is for engine rules; a judge does not read it")
+    if len(run.judge_prices) not in (0, 2):
+        raise OrapoError("judge_prices are two: of a million tokens in, and of a million out")
+    return JudgeSettings(
+        run.judge_model,
+        run.judge_url,
+        allow_remote=run.judge_allow_remote,
+        concurrency=run.judge_concurrency,
+        timeout=run.judge_timeout,
+        retries=run.judge_retries,
+        prices=Prices(*run.judge_prices) if run.judge_prices else None,
+        max_cost=run.judge_max_cost or None,
+        structured=run.judge_structured,
+        cache=VerdictCache.default_path(),
+    )
 
 
 def reward_terms(
