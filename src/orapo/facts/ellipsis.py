@@ -16,7 +16,7 @@ from orapo.facts.language.schema import TOKEN, Kind
 from orapo.facts.language.vocabulary import Vocabulary
 
 _ONE: Final = re.compile(
-    r" one(?<!\bno one)(?<!\bany one)(?<!\bat one)(?=\s+(?:on|in|at|is|remains|persists|has)\b|\s*(?:[.,;]|\Z))",
+    r" one(?<!\bno one)(?<!\bany one)(?<!\bat one)(?<!\bthis one)(?=\s+(?:on|in|at|is|remains|persists|has)\b|\s*(?:[.,;]|\Z))",
     re.IGNORECASE,
 )
 """A pronoun for the last finding: "There is one on the right."""
