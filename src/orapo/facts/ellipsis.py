@@ -55,8 +55,8 @@ _AGAIN: Final = re.compile(
 )
 """What is gone here and still there: "opacities have cleared on the right but persist on the left"."""
 _NOT_SO: Final = re.compile(
-    r"\b(?:free of|clear of|without|no|not|spared)\b[^.;:]{0,60}?(?:\b(?:but|while|whereas|unlike)|;(?: and)?)"
-    r"(?: that (?:on|of|in))? the (?:left|right)(?: one| lung| side| base| apex)?(?P<not> (?:is|does|has|are|do)(?: not)?)(?=\s*[.;,]|\Z)",
+    r"\b(?:free of|clear of|without|no|not|spared)\b[^.;:]{0,60}?(?:\b(?:but|while|whereas|unlike)|;(?: and)?|,(?: and)?(?=[^,.;:]{0,40} not\s*(?:[.;,]|\Z)))"
+    r"(?: that (?:on|of|in))? the (?:left|right)(?: one| lung| side| base| apex)?(?P<verb> (?:is|does|has|are|do))(?: not)?(?=\s*[.;,]|\Z)",
     re.IGNORECASE,
 )
 """A denial taken back for the other side: "the left lung is free of edema but the right is not"."""
@@ -120,7 +120,9 @@ def completed_sentence(
     if otherwise is not None:
         named = named_in(start, otherwise.end(), last=True)
         if named is not None:
-            return (start, otherwise.start("not")), named, (otherwise.end(), end)
+            listed = "," in otherwise.group()  # the verb parts it from what is denied
+            edge = otherwise.end("verb") if listed else otherwise.start("verb")
+            return (start, edge), named, (otherwise.end(), end)
     side = _SIDE.search(text, start, end)
     if side is not None:
         named = named_in(start, side.start(), last=True)

@@ -72,6 +72,18 @@ SCAFFOLD: Final = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 """Lines that hold a document together and say nothing."""
+QUERY: Final = re.compile(
+    r"""\b(?:
+        SELECT\s{1,9}[\w.,\s()*]{1,200}?\s{1,9}FROM\s{1,9}\w[^;\n]*
+      | select\s{1,9}\*\s{1,9}from\s{1,9}\w[^;\n]*
+      | (?i:DELETE\s{1,9}FROM\s{1,9}\w+\s{1,9}WHERE|UPDATE\s{1,9}\w+\s{1,9}SET\s{1,9}\w+\s{0,9}=)[^;\n]*
+      | (?i:WHERE|HAVING)\s{1,9}\w[\w.]{0,80}\s{0,9}(?:(?:=|!=|<>)\s{0,9}['"]|(?i:IN)\s{0,9}\(\s{0,9}['"]|(?i:LIKE)\s{1,9}['"])[^;\n]*
+    );?""",
+    re.VERBOSE,
+)
+"""What asks a data base for reports, and is none."""
+QUERYING: Final = ("SELECT", "select", "WHERE", "where", "DELETE", "UPDATE", "HAVING")
+"""A text without one of these asks nothing."""
 FRAMED: Final = (
     ":END:",
     ":PROP",
@@ -90,6 +102,11 @@ FRAMED: Final = (
 def unframed(text: str) -> Rewritten:
     """Return a text without the lines that hold a document together."""
     return substituted(text, SCAFFOLD, lambda match: "")
+
+
+def unqueried(text: str) -> Rewritten:
+    """Return a text without what asks a data base."""
+    return substituted(text, QUERY, lambda match: "\n")
 
 
 def exported(text: str) -> Rewritten:

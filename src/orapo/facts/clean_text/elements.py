@@ -60,6 +60,35 @@ def unescaped_twice(text: str) -> Rewritten:
     )
 
 
+SELECTED: Final = re.compile(
+    r"<select\b[^<>]*>(?P<options>.{0,4000}?)</select\s*>", re.IGNORECASE | re.DOTALL
+)
+"""A list to choose from."""
+_TAGS: Final = re.compile(r"<(?!td|th|dd)/?[a-z][^<>]*>", re.IGNORECASE)
+_NAME_BEFORE: Final = 100
+"""Characters before a list to choose from in which its name ends."""
+_OPTION: Final = re.compile(
+    r"<option\b(?P<attributes>[^<>]*)>(?P<said>[^<>]*)", re.IGNORECASE
+)
+_IS_SELECTED: Final = re.compile(
+    r"(?<![\w-])selected\b(?!\s*=\s*[\"']?(?:false|no|0)\b)", re.IGNORECASE
+)
+
+
+def chosen(text: str) -> Rewritten:
+    """Return a text with the selected option of every list to choose from in the list's place."""
+    writer = Rewriter(text)
+    for match in SELECTED.finditer(text):
+        options = _OPTION.finditer(match["options"])
+        said = [one["said"].strip() for one in options if _IS_SELECTED.search(one["attributes"])]
+        writer.keep_to(match.start())
+        before = text[max(0, match.start() - _NAME_BEFORE) : match.start()]
+        named = _TAGS.sub("", before).rstrip()[-1:]
+        writer.put(": " if named.isalnum() or named == ")" else "")
+        writer.put(", ".join(filter(None, said)) or "n/a", match.end())
+    return writer.finish()
+
+
 _SAID: Final = re.compile(
     r"<(?:yes|no|present|absent|positive|negative|true|false|none|normal|unknown)>", re.IGNORECASE
 )

@@ -22,13 +22,14 @@ _MOST_LEADS: Final = 8
 _ORDERS: Final = frozenset(
     ("look", "classify", "determine", "decide", "describe", "examine", "inspect", "analyze", "analyse", "identify", "detect",
      "write", "interpret", "generate", "annotate", "predict", "beware", "localize", "explain", "specify", "mention", "choose",
-     "select", "miss", "overlook", "confuse", "ignore", "recognize", "distinguish", "differentiate", "pay", "learn", "consult")
+     "select", "miss", "overlook", "confuse", "ignore", "recognize", "distinguish", "differentiate", "pay", "learn", "consult",
+     "act", "confirm", "translate", "spell", "treat")
 )  # fmt: skip
 """What a sentence of a report does not begin with."""
 _ORDERS_OR_NAMES: Final = frozenset(
     ("report", "grade", "label", "mark", "list", "state", "comment", "answer", "score", "rate", "name", "scan", "screen",
      "search", "check", "call", "return", "output", "read", "count", "watch", "segment", "review", "test", "measure", "judge",
-     "highlight", "record", "document", "tell", "tick", "evaluate", "assess", "study", "exclude", "include", "summarize")
+     "highlight", "record", "document", "tell", "tick", "evaluate", "assess", "study", "exclude", "include", "summarize", "use", "drain", "compare", "show", "draw")
 )  # fmt: skip
 """Orders before an object, and else names: "report the presence of edema", "grade 2 edema"."""
 _OBJECTS: Final = frozenset(
@@ -38,13 +39,19 @@ _OBJECTS: Final = frozenset(
 _SEEKING: Final = frozenset(
     ("check", "search", "screen", "scan", "watch", "test", "comment", "review", "read")
 )
+_NAMED: Final = frozenset(("of", ":", "is", "was"))
+"""Behind these words it is a name: "scan of the chest for edema"."""
 _FOR: Final = frozenset(("for", "on"))
-_MEANT: Final = frozenset(("sure", "certain", "aware", "alert", "careful"))
+_SOUGHT: Final = _SEEKING | frozenset(("evaluate", "assess"))
+"""What has what is sought behind "for": "assess the lungs for edema"."""
+_POLITE: Final = frozenset(("please", "kindly", "should", "must", "always", "never", "remember"))
 _ADVICE: Final = frozenset(
     ("give", "insert", "start", "obtain", "consider", "notify", "drain", "treat", "order", "perform", "contact", "seek", "get",
      "repeat", "recommend", "inform", "alert", "refer", "admit", "do", "write", "say", "add", "call", "report", "please")
 )  # fmt: skip
 """What is to be done if something is found: "when edema is present, give diuretics"."""
+_GIVEN: Final = frozenset(("given", "using", "as", "for", "based", "from"))
+_CLAUSES: Final = _GIVEN | frozenset(("when", "whenever", "once", "in"))
 _GENERAL: Final = frozenset(("any", "every", "all"))
 _OUGHT: Final = frozenset(("should", "must"))
 _DONE: Final = frozenset(
@@ -73,7 +80,7 @@ _TODAY: Final = frozenset(("this", "today", "here", "current", "seen", "new"))
 """It is this film that is spoken of: "a finding of note", "a sign on this film"."""
 _MEANS: Final = frozenset(
     ("means", "mean", "denotes", "denote", "describes", "describe", "refers", "refer", "signifies", "signify", "designates",
-     "connotes")
+     "connotes", "rhymes")
 )  # fmt: skip
 _HAPPENS: Final = frozenset(
     (
@@ -144,11 +151,15 @@ def _is_order(tokens: Sequence[str]) -> bool:
         at += 1
     word = tokens[at]
     if word in _ORDERS:
+        return tokens[at + 1 : at + 2] != [":"]
+    if word not in _ORDERS_OR_NAMES:
+        return False
+    behind = tokens[at + 1 : at + 1 + WINDOW]
+    if not _POLITE.isdisjoint(tokens[:at]) or (behind and behind[0] in _OBJECTS):
         return True
-    behind = tokens[at + 1] if at + 1 < len(tokens) else ""
-    if word in _ORDERS_OR_NAMES:
-        return behind in _OBJECTS or (behind in _FOR and word in _SEEKING)
-    return at > 1 and word == "mention"
+    if not behind or behind[0] in _NAMED:
+        return False
+    return (behind[0] in _FOR and word in _SEEKING) or (word in _SOUGHT and "for" in behind)
 
 
 def _is_advice(tokens: Sequence[str]) -> bool:
@@ -158,12 +169,14 @@ def _is_advice(tokens: Sequence[str]) -> bool:
         return True
     if first in _GENERAL:
         return not _OUGHT.isdisjoint(tokens[: 2 * WINDOW])
-    if first not in ("when", "whenever", "once", "in") or "," not in tokens:
-        return False
-    if first == "in" and tokens[1:2] != ["case"]:
+    if first not in _CLAUSES or "," not in tokens:
         return False
     behind = tokens[tokens.index(",") + 1 :][:1]
-    return bool(behind) and (behind[0] in _ADVICE or behind[0] in _ORDERS)
+    if not behind or first in _GIVEN:
+        return bool(behind) and behind[0] in _ORDERS
+    if first == "in" and tokens[1] != "case" and tokens[2:3] != ["presence"]:
+        return False
+    return behind[0] in _ADVICE or behind[0] in _ORDERS
 
 
 def _defines(row: PhraseRow) -> bool:
@@ -195,6 +208,8 @@ def _is_general(behind: Sequence[str]) -> bool:
     verb, said = behind[0], behind[1:]
     if verb in _MEANS:
         return True
+    if verb in ("occurs", "occur"):
+        return said[:1] != [] and said[0] in _RELATES | {"during", "when"} - {"at", "on"}
     if verb == "can":
         return said[:1] != [] and (
             said[0] in _HAPPENS or (said[0] == "be" and not _MAY_BE.isdisjoint(said[1:3]))
@@ -212,7 +227,7 @@ def _is_general(behind: Sequence[str]) -> bool:
             return True
         if word in _KINDS:
             related = said[at + 1 : at + 2] != [] and said[at + 1] in _RELATES
-            return related and _AT_HAND.isdisjoint(said[: at + 3])
+            return related and _AT_HAND.isdisjoint(said[: at + 5])
         if word in _RELATES:
             return False
     return False
