@@ -122,7 +122,10 @@ def completed_sentence(
         if named is not None:
             listed = "," in otherwise.group()  # the verb parts it from what is denied
             edge = otherwise.end("verb") if listed else otherwise.start("verb")
-            return (start, edge), named, (otherwise.end(), end)
+            # "free of fluid", of a pleural space: what the fluid is depends on where
+            space = _finding(vocabulary, text, start, named[0], last=True, kind=Kind.STRUCTURE)
+            pieces = ((start, edge), named) if space is None else ((start, edge), space, named)
+            return *pieces, (otherwise.end(), end)
     side = _SIDE.search(text, start, end)
     if side is not None:
         named = named_in(start, side.start(), last=True)
@@ -135,13 +138,19 @@ def completed_sentence(
 
 
 def _finding(
-    vocabulary: Vocabulary, text: str, start: int, end: int, *, last: bool
+    vocabulary: Vocabulary,
+    text: str,
+    start: int,
+    end: int,
+    *,
+    last: bool,
+    kind: Kind = Kind.FINDING,
 ) -> Place | None:
-    """Return the place of the last or the first finding that a stretch of text names."""
+    """Return the place of the last or the first finding (or structure) that a stretch of text names."""
     lowered = lower(text[start:end])
     matches = list(TOKEN.finditer(lowered))
     tokens = vocabulary.canonical_forms([match.group() for match in matches])
-    named = [item for item in vocabulary.find(tokens) if item.kind is Kind.FINDING]
+    named = [item for item in vocabulary.find(tokens) if item.kind is kind]
     if not named:
         return None
     item = named[-1 if last else 0]

@@ -32,9 +32,7 @@ _DOTS: Final = re.compile(
 )
 _SPACED_DOTS: Final = re.compile(r"[ \t]*(?:\.[ \t]){3,}\.?[ \t]*(?=[A-Za-z])")
 _HASHTAG: Final = re.compile(r"(?:(?<=\s)|(?<![\s\S]))#([A-Za-z][A-Za-z]+(?: [a-z]+)*)")
-_DASHED: Final = re.compile(
-    r"(?<![^\n])[ \t]*-[A-Z][^\n-]*[a-z.)]-[A-Z][a-z][^\n]*"
-)
+_DASHED: Final = re.compile(r"(?<![^\n])[ \t]*-[A-Z][^\n-]*[a-z.)]-[A-Z][a-z][^\n]*")
 _DASH: Final = re.compile(r"(?<=[a-z.)])(?<!\bnon)(?<!\bpost)(?<!\bpre)(?<!\banti)-(?=[A-Z][a-z])")
 """Dashes before the entries of a list in one line: "-No effusion-Patchy opacity"."""
 _LOOK_BACK: Final = 40

@@ -96,7 +96,6 @@ NUMBERED: Final = re.compile(
 
 def unnumbered(text: str) -> Rewritten:
     """Return a text without the numbers of records, each member on a line of its own."""
-
     writer = Rewriter(text)
     for match in NUMBERED.finditer(text):
         key = match["key"].strip()
