@@ -81,9 +81,11 @@ def chosen(text: str) -> Rewritten:
         said = [one["said"].strip() for one in options if _IS_SELECTED.search(one["attributes"])]
         writer.keep_to(match.start())
         before = text[max(0, match.start() - _NAME_BEFORE) : match.start()]
-        named = _TAGS.sub("", before).rstrip()[-1:]
-        writer.put(": " if named.isalnum() or named == ")" else "")
+        before = _TAGS.sub("", before).rstrip()[-1:]
+        named = before.isalnum() or before == ")"
+        writer.put(": " if named else "")
         writer.put(", ".join(filter(None, said)) or "n/a", match.end())
+        writer.put("\n" if named else "")
     return writer.finish()
 
 
@@ -135,7 +137,8 @@ def write_tag(
     elif name == "br" and _in_row(writer.source, match.start()):
         writer.put(" " if writer.source[match.start() - 1] in ".;:," else ", ", end)
     elif name in _CELLS:
-        writer.put(" | ", end)
+        said = None if closing else _row_says(writer.source, match)
+        writer.put(" | " if said is None else f"\n{said}: ", end)
     elif name in _ITEMS:
         writer.put("\n" if closing else "\n- ", end)
     elif name == "input" and _BOX_TYPE.search(match["attributes"]):
@@ -204,13 +207,38 @@ def _marked(text: str, match: re.Match[str]) -> str | None:
         text, max(0, match.start() - _LONGEST_TAG), match.start()
     ):
         return None
-    for one in _ATTRIBUTE.finditer(match["attributes"]):
+    return _mark_of(match["attributes"])
+
+
+def _mark_of(attributes: str) -> str | None:
+    """Return what a class or the like says."""
+    for one in _ATTRIBUTE.finditer(attributes):
         if not _MARKING.fullmatch(one[1]):
             continue
         marks = filter(None, map(_MARK.fullmatch, (one[2] or one[3] or one[4] or "").split()))
         for mark in marks:
             return "Present" if mark["absent"] is None else "Absent"
     return None
+
+
+_LONGEST_ROW: Final = 400
+_CELL: Final = re.compile(r"<t[dh]\b[^<>]*>\s*([^<]*?)\s*(?=<)", re.IGNORECASE)
+
+
+def _row_says(text: str, match: re.Match[str]) -> str | None:
+    """Return what a class says of the first cell of a row in which no cell answers."""
+    before = text[max(0, match.start() - _LONGEST_ROW) : match.start()]
+    opened = before.lower().rfind("<tr")
+    row = "" if opened < 0 else before[opened:]
+    if _CELL.search(row + "<"):
+        return None
+    mark = _mark_of(match["attributes"]) or _mark_of(row)
+    if mark is None:
+        return None
+    cells = _CELL.findall(
+        text[match.start() : match.end() + _LONGEST_ROW].partition("</tr")[0] + "<"
+    )
+    return None if any(map(_ANSWER.fullmatch, cells)) else mark
 
 
 _BESIDE: Final = re.compile(

@@ -89,7 +89,7 @@ def flowed(text: str) -> Rewritten:
 
 
 NUMBERED: Final = re.compile(
-    r"(?:(?<![^\n])|(?<=[/|;]))[ \t]*(?P<number>[A-Za-z]{0,8}[ -]?\d{0,4})[ \t]*:[ \t]*(?P<key>[A-Z][A-Za-z ]{1,24}?)[ \t]*=[ \t]*(?P<value>[^\n/|;=]+)"
+    r"(?:(?<![^\n])|(?<=[/|;]))[ \t]*(?P<number>[A-Za-z]{0,8}[ -]?\d{0,4})[ \t]*:[ \t]*(?P<key>[A-Z][A-Za-z ]{1,24}?)[ \t]*:?=[ \t]*(?P<value>[^\n/|;=]+)"
 )
 """A member behind its record's number: "12: Finding = Edema", and below it "12: Presence = No"."""
 

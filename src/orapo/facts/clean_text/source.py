@@ -14,6 +14,7 @@ from orapo.facts.clean_text.columns import (
     in_turn,
 )
 from orapo.facts.clean_text.documents import (
+    BRACKETED,
     ESCAPED,
     EXPORTED,
     FRAMED,
@@ -24,6 +25,7 @@ from orapo.facts.clean_text.documents import (
     exported,
     shown,
     unboxed,
+    unbracketed,
     unescaped,
     unframed,
     unqueried,
@@ -117,7 +119,9 @@ class Source:
             self._add(exported(self.text))
         if "&" in self.text and ESCAPED_TWICE.search(self.text):
             self._add(unescaped_twice(self.text))
-        if SELECTED.search(self.text):
+        if "[/" in self.text and BRACKETED.search(self.text):
+            self._add(unbracketed(self.text))
+        if "<" in self.text and SELECTED.search(self.text):
             self._add(chosen(self.text))
         if "OBX|" in self.text and MESSAGE.search(self.text):
             self._add(message(self.text))
