@@ -36,6 +36,7 @@ DEFINITIONS = [
     "Causes of edema include heart failure and renal failure.",
     "Pneumothorax can be life-threatening.",
     "In heart failure, effusions are bilateral.",
+    "Pneumothorax and pneumonia are important diagnoses.",
     "Trauma can cause pneumothorax and rib fractures.",
     "Edema occurs in heart failure.",
     "The hallmark of edema is perihilar opacity.",
@@ -140,6 +141,10 @@ def test_a_strong_doubt_denies_and_no_doubt_affirms(text, value):
 SAID = [
     ("Grade 2 edema with effusion.", {ED: 1, EF: 1}),
     ("Any pneumothorax is small.", {PT: 1}),
+    ("Should be noted that there is edema.", {ED: 1}),
+    ("He said that he fell; rib fracture on the left.", {FX: 1}),
+    ("The most common abnormality is the large effusion.", {EF: 1}),
+    ("The fracture is very unlikely to be new.", {FX: 1}),
     ("When compared to prior, the effusion is larger.", {EF: 1}),
     ("Once again, the effusion is larger.", {EF: 1}),
     ("Report of chest film: small left effusion.", {EF: 1}),

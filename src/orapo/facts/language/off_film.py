@@ -52,7 +52,7 @@ _ADVICE: Final = frozenset(
 """What is to be done if something is found: "when edema is present, give diuretics"."""
 _GIVEN: Final = frozenset(("given", "using", "as", "for", "based", "from"))
 _CLAUSES: Final = _GIVEN | frozenset(("when", "whenever", "once", "in"))
-_GENERAL: Final = frozenset(("any", "every", "all"))
+_GENERAL: Final = frozenset(("any", "every"))
 _OUGHT: Final = frozenset(("should", "must"))
 _DONE: Final = frozenset(
     ("reported", "treated", "managed", "communicated", "called", "phoned", "mentioned", "described", "documented", "recorded",
@@ -62,7 +62,7 @@ _DONE: Final = frozenset(
 _IS: Final = frozenset(("is", "are"))
 _DEFINED: Final = frozenset(
     ("label", "term", "word", "disease", "condition", "disorder", "infection", "inflammation", "collection", "accumulation",
-     "category", "class", "concept", "emergency", "illness", "syndrome", "pathology", "synonym", "diagnosis", "diagnoses")
+     "category", "class", "concept", "emergency", "illness", "syndrome", "pathology", "synonym", "diagnosis", "diagnose")
 )  # fmt: skip
 _KINDS: Final = frozenset(
     ("finding", "sign", "feature", "complication", "consequence", "cause", "problem", "symptom", "manifestation", "abnormality",
@@ -82,40 +82,18 @@ _MEANS: Final = frozenset(
     ("means", "mean", "denotes", "denote", "describes", "describe", "refers", "refer", "signifies", "signify", "designates",
      "connotes", "rhymes")
 )  # fmt: skip
+_OCCASIONS: Final = frozenset(("in", "after", "with", "following", "during", "when", "from"))
+"""Where it occurs in general; "at three levels" it does on a film."""
 _HAPPENS: Final = frozenset(
-    (
-        "result",
-        "cause",
-        "lead",
-        "mimic",
-        "occur",
-        "arise",
-        "kill",
-        "follow",
-        "accompany",
-        "complicate",
-        "indicate",
-        "develop",
-    )
-)
+    ("result", "cause", "lead", "mimic", "occur", "arise", "kill", "follow", "accompany", "complicate", "indicate", "develop")
+)  # fmt: skip
 _MAY_BE: Final = frozenset(
     ("life", "fatal", "caused", "due", "associated", "dangerous", "deadly", "asymptomatic", "confused", "classified", "divided",
      "graded", "diagnosed", "treated", "serious")
 )  # fmt: skip
 _WORDS_OF: Final = frozenset(
-    (
-        "term",
-        "word",
-        "phrase",
-        "sentence",
-        "string",
-        "expression",
-        "concept",
-        "notion",
-        "definition",
-        "figure",
-    )
-)
+    ("term", "word", "phrase", "sentence", "string", "expression", "concept", "notion", "definition", "figure")
+)  # fmt: skip
 _CAUSES: Final = frozenset(
     ("cause", "sign", "symptom", "treatment", "feature", "type", "example", "management")
 )
@@ -166,9 +144,9 @@ def _is_advice(tokens: Sequence[str]) -> bool:
     """Whether a sentence says what to do if something is found."""
     first = tokens[0]
     if first == "should":
-        return True
+        return tokens[1:2] != ["be"]  # "should be noted that ..."
     if first in _GENERAL:
-        return not _OUGHT.isdisjoint(tokens[: 2 * WINDOW])
+        return not _OUGHT.isdisjoint(tokens[:WINDOW])
     if first not in _CLAUSES or "," not in tokens:
         return False
     behind = tokens[tokens.index(",") + 1 :][:1]
@@ -209,7 +187,7 @@ def _is_general(behind: Sequence[str]) -> bool:
     if verb in _MEANS:
         return True
     if verb in ("occurs", "occur"):
-        return said[:1] != [] and said[0] in _RELATES | {"during", "when"} - {"at", "on"}
+        return said[:1] != [] and said[0] in _OCCASIONS
     if verb == "can":
         return said[:1] != [] and (
             said[0] in _HAPPENS or (said[0] == "be" and not _MAY_BE.isdisjoint(said[1:3]))
