@@ -7,7 +7,8 @@ import operator
 import re
 from typing import Final
 
-from orapo.facts.clean_text.json_text import JSON, json_tokens, write_json
+from orapo.facts.clean_text.json_text import write_json
+from orapo.facts.clean_text.json_tokens import JSON, json_tokens
 from orapo.facts.clean_text.rewriting import Rewriter, Rewritten
 from orapo.facts.forms.answers import Answer, AnswerWords
 from orapo.facts.forms.items import ANSWERING, SIDE, Place
