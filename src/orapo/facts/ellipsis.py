@@ -16,7 +16,7 @@ from orapo.facts.language.schema import TOKEN, Kind
 from orapo.facts.language.vocabulary import Vocabulary
 
 _ONE: Final = re.compile(
-    r" one(?<!\bno one)(?<!\bany one)(?<!\bat one)(?=\s+(?:on|in|at|is|remains|persists|has)\b|\s*(?:[.,;]|\Z))",
+    r" one(?<!\bno one)(?<!\bany one)(?<!\bat one)(?<!\bthis one)(?=\s+(?:on|in|at|is|remains|persists|has)\b|\s*(?:[.,;]|\Z))",
     re.IGNORECASE,
 )
 """A pronoun for the last finding: "There is one on the right."""
@@ -55,8 +55,8 @@ _AGAIN: Final = re.compile(
 )
 """What is gone here and still there: "opacities have cleared on the right but persist on the left"."""
 _NOT_SO: Final = re.compile(
-    r"\b(?:free of|clear of|without|no|not|spared)\b[^.;:]{0,60}?(?:\b(?:but|while|whereas|unlike)|;(?: and)?)"
-    r"(?: that (?:on|of|in))? the (?:left|right)(?: one| lung| side| base| apex)?(?P<not> (?:is|does|has|are|do)(?: not)?)(?=\s*[.;,]|\Z)",
+    r"\b(?:free of|clear of|without|no|not|spared)\b[^.;:]{0,60}?(?:\b(?:but|while|whereas|unlike)|;(?: and)?|,(?: and)?(?=[^,.;:]{0,40} not\s*(?:[.;,]|\Z)))"
+    r"(?: that (?:on|of|in))? the (?:left|right)(?: one| lung| side| base| apex)?(?P<verb> (?:is|does|has|are|do))(?: not)?(?=\s*[.;,]|\Z)",
     re.IGNORECASE,
 )
 """A denial taken back for the other side: "the left lung is free of edema but the right is not"."""
@@ -120,7 +120,12 @@ def completed_sentence(
     if otherwise is not None:
         named = named_in(start, otherwise.end(), last=True)
         if named is not None:
-            return (start, otherwise.start("not")), named, (otherwise.end(), end)
+            listed = "," in otherwise.group()  # the verb parts it from what is denied
+            edge = otherwise.end("verb") if listed else otherwise.start("verb")
+            # "free of fluid", of a pleural space: what the fluid is depends on where
+            space = _finding(vocabulary, text, start, named[0], last=True, kind=Kind.STRUCTURE)
+            pieces = ((start, edge), named) if space is None else ((start, edge), space, named)
+            return *pieces, (otherwise.end(), end)
     side = _SIDE.search(text, start, end)
     if side is not None:
         named = named_in(start, side.start(), last=True)
@@ -133,13 +138,19 @@ def completed_sentence(
 
 
 def _finding(
-    vocabulary: Vocabulary, text: str, start: int, end: int, *, last: bool
+    vocabulary: Vocabulary,
+    text: str,
+    start: int,
+    end: int,
+    *,
+    last: bool,
+    kind: Kind = Kind.FINDING,
 ) -> Place | None:
-    """Return the place of the last or the first finding that a stretch of text names."""
+    """Return the place of the last or the first finding (or structure) that a stretch of text names."""
     lowered = lower(text[start:end])
     matches = list(TOKEN.finditer(lowered))
     tokens = vocabulary.canonical_forms([match.group() for match in matches])
-    named = [item for item in vocabulary.find(tokens) if item.kind is Kind.FINDING]
+    named = [item for item in vocabulary.find(tokens) if item.kind is kind]
     if not named:
         return None
     item = named[-1 if last else 0]

@@ -17,6 +17,7 @@ from orapo.facts.forms.names import (
     ALL_DENIED,
     ASSERTED,
     CODES,
+    DEFINED,
     DIFFERENTIAL,
     EARLIER,
     GROUP,
@@ -235,6 +236,9 @@ class FieldReader:
         grouped = GROUP.match(name) and pure is not Answer.DENIED
         if grouped or (asked.silent and NAMING.isdisjoint(kinds)):
             yield self._list(text, item, field, answer, kinds)
+            return
+        if not asked.silent and DEFINED.match(said):
+            yield Passage(start, end, (answer,), How.NOTHING)
             return
         sides = None if asked.silent else self._wording.sides(said)
         if sides is not None:

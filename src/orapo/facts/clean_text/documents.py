@@ -47,12 +47,33 @@ ESCAPED: Final = re.compile(r"\\u(?=00[89A-Fa-f]|0[1-9A-Fa-f]|[1-9A-Fa-f])([0-9A
 """A character outside ASCII as JSON and Python write it."""
 
 
+BRACKETED: Final = re.compile(
+    r"\[(?P<end>/?)(?P<name>b|i|u|s|strike|list|ul|ol|li|\*|table|tr|td|th|quote|center|code|size|colou?r|font|url|h[1-6])(?:=[^\[\]\n]{0,60})?\]",
+    re.IGNORECASE,
+)
+_HTML: Final = {"*": "li", "list": "ul", "quote": "div", "center": "div", "strike": "s"}
+"""What HTML calls an element of BBCode; one that only changes how letters look is a span."""
+_OF_LETTERS: Final = frozenset(("size", "color", "colour", "font", "url", "code"))
+
+
+def unbracketed(text: str) -> Rewritten:
+    """Return a text with the tags of BBCode as those of HTML, which are read then."""
+
+    def written(match: re.Match[str]) -> str:
+        name = match["name"].lower()
+        name = "span" if name in _OF_LETTERS else _HTML.get(name, name)
+        return f"<{match['end']}{name}>"
+
+    return substituted(text, BRACKETED, written)
+
+
 EXPORTED: Final = re.compile(r"[A-Z]{3,}[ ]?:\s*\([^()\n]*\"\)\s*=|\{\|(?=[^\n]*\n)")
 """A text in which this finds nothing is no dump of DICOM SR and no table of a wiki."""
 _EXPORTS: Final = re.compile(
     r"""
       <(?:[a-z][a-z ]*[ ])?(?:CODE|TEXT|NUM|CONTAINER|PNAME|DATE|UIDREF)[ ]?:\s*
         \([^()"\n]*"(?P<name>[^"\n]*)"\)\s*=\s*(?:\([^()"\n]*"(?P<code>[^"\n]*)"\)|"(?P<text>[^"]*)"|\w*)[^<>\n]*>
+    | (?<![^\n])[ \t]*(?:CODE|TEXT|NUM)[ ]?:\s{0,9}\([^()"\n]*"(?P<field>[^"\n]*)"\)\s{0,9}=\s{0,9}"?(?P<said>[^"\n]*)"?
     | (?P<table>\{\|[^\n]*|(?<=\n)\|\}[^\n]*|(?<=\n)\|-[^\n]*)
     | (?P<row>(?<=\n)[|!](?![}+-]))
     | (?P<cell>\|\||!!)
@@ -72,6 +93,18 @@ SCAFFOLD: Final = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 """Lines that hold a document together and say nothing."""
+QUERY: Final = re.compile(
+    r"""\b(?:
+        SELECT\s{1,9}[\w.,\s()*]{1,200}?\s{1,9}FROM\s{1,9}\w[^;\n]*
+      | select\s{1,9}\*\s{1,9}from\s{1,9}\w[^;\n]*
+      | (?i:DELETE\s{1,9}FROM\s{1,9}\w+\s{1,9}WHERE|UPDATE\s{1,9}\w+\s{1,9}SET\s{1,9}\w+\s{0,9}=)[^;\n]*
+      | (?i:WHERE|HAVING)\s{1,9}\w[\w.]{0,80}\s{0,9}(?:(?:=|!=|<>)\s{0,9}['"]|(?i:IN)\s{0,9}\(\s{0,9}['"]|(?i:LIKE)\s{1,9}['"])[^;\n]*
+    );?""",
+    re.VERBOSE,
+)
+"""What asks a data base for reports, and is none."""
+QUERYING: Final = ("SELECT", "select", "WHERE", "where", "DELETE", "UPDATE", "HAVING")
+"""A text without one of these asks nothing."""
 FRAMED: Final = (
     ":END:",
     ":PROP",
@@ -92,6 +125,11 @@ def unframed(text: str) -> Rewritten:
     return substituted(text, SCAFFOLD, lambda match: "")
 
 
+def unqueried(text: str) -> Rewritten:
+    """Return a text without what asks a data base."""
+    return substituted(text, QUERY, lambda match: "\n")
+
+
 def exported(text: str) -> Rewritten:
     """Return a dump of DICOM SR as fields with answers, a wiki's table as rows with bars."""
     wiki = "{|" in text
@@ -100,6 +138,8 @@ def exported(text: str) -> Rewritten:
         if match["name"] is not None:
             said = match["text"] if match["code"] is None else match["code"]
             return f"{match['name']}: {said or ''}"
+        if match["field"] is not None:
+            return f"{match['field']}: {match['said']}"
         if not wiki:
             return match.group()
         return "" if match["table"] is not None else "|"

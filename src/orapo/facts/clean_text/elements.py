@@ -60,6 +60,35 @@ def unescaped_twice(text: str) -> Rewritten:
     )
 
 
+SELECTED: Final = re.compile(
+    r"<select\b[^<>]*>(?P<options>.{0,4000}?)</select\s*>", re.IGNORECASE | re.DOTALL
+)
+"""A list to choose from."""
+_TAGS: Final = re.compile(r"<(?!td|th|dd)/?[a-z][^<>]*>", re.IGNORECASE)
+_NAME_BEFORE: Final = 100
+"""Characters before a list to choose from in which its name ends."""
+_OPTION: Final = re.compile(r"<option\b(?P<attributes>[^<>]*)>(?P<said>[^<>]*)", re.IGNORECASE)
+_IS_SELECTED: Final = re.compile(
+    r"(?<![\w-])selected\b(?!\s*=\s*[\"']?(?:false|no|0)\b)", re.IGNORECASE
+)
+
+
+def chosen(text: str) -> Rewritten:
+    """Return a text with the selected option of every list to choose from in the list's place."""
+    writer = Rewriter(text)
+    for match in SELECTED.finditer(text):
+        options = _OPTION.finditer(match["options"])
+        said = [one["said"].strip() for one in options if _IS_SELECTED.search(one["attributes"])]
+        writer.keep_to(match.start())
+        before = text[max(0, match.start() - _NAME_BEFORE) : match.start()]
+        before = _TAGS.sub("", before).rstrip()[-1:]
+        named = before.isalnum() or before == ")"
+        writer.put(": " if named else "")
+        writer.put(", ".join(filter(None, said)) or "n/a", match.end())
+        writer.put("\n" if named else "")
+    return writer.finish()
+
+
 _SAID: Final = re.compile(
     r"<(?:yes|no|present|absent|positive|negative|true|false|none|normal|unknown)>", re.IGNORECASE
 )
@@ -74,19 +103,22 @@ RECORD: Final = re.compile(
 
 
 def write_tag(
-    writer: Rewriter, match: re.Match[str], groups: list[str], *, recorded: bool = False
+    writer: Rewriter, match: re.Match[str], groups: list[tuple[str, str]], *, recorded: bool = False
 ) -> None:
     """Write what a tag means: nothing, a new line, a cell's end, or the name of a field.
 
     Args:
         writer: Where it goes.
         match: The tag.
-        groups: The open elements that answer for those within them; changed here.
+        groups: The open elements that answer for those within them, and with what; changed here.
         recorded: Whether the text holds records of XML.
     """
     name, closing = match["element"].lower(), match.group().startswith("</")
     end = match.end()
-    if _SAID.fullmatch(match.group()) and _ASKS.search(
+    if "=" in match["attributes"] and (marked := _marked(writer.source, match)) is not None:
+        writer.put("" if writer.ends_with("\n") else "\n")
+        writer.put(("- " if name in _ITEMS else "") + marked + ": ", end)
+    elif _SAID.fullmatch(match.group()) and _ASKS.search(
         writer.source, max(0, match.start() - _LONGEST_TAG), match.start()
     ):
         writer.drop_to(match.start() + 1)  # "Edema: <yes>"
@@ -105,7 +137,8 @@ def write_tag(
     elif name == "br" and _in_row(writer.source, match.start()):
         writer.put(" " if writer.source[match.start() - 1] in ".;:," else ", ", end)
     elif name in _CELLS:
-        writer.put(" | ", end)
+        said = None if closing else _row_says(writer.source, match)
+        writer.put(" | " if said is None else f"\n{said}: ", end)
     elif name in _ITEMS:
         writer.put("\n" if closing else "\n- ", end)
     elif name == "input" and _BOX_TYPE.search(match["attributes"]):
@@ -117,17 +150,137 @@ def write_tag(
     elif name in _BLOCK or (name == "text" and not groups and not match["attributes"].strip()):
         writer.put("" if writer.ends_with("\n") else "\n", end)
     elif closing:
-        if name in groups[-1:]:
+        if groups and name == groups[-1][0]:
             groups.pop()
         writer.put("\n", end)
     elif groups and not match["attributes"].strip() and not _RECORDED.match(name):
-        writer.put("\n  - ", end)
+        writer.put(f"\n{groups[-1][1]}: " if groups[-1][1] else "\n  - ", end)
+    elif (
+        groups
+        and not _answers(match["attributes"], named=False)
+        and _entry(writer, match, groups[-1][1])
+    ):
+        return
     else:
         if not match.group().endswith("/>") and (
             _POLAR.match(name) or _answers(match["attributes"], named=False)
         ):
-            groups.append(name)
-        _field(writer, match)
+            groups.append((name, ""))
+        head = _field(writer, match)
+        if head and groups and groups[-1][0] == name:
+            groups[-1] = name, head
+
+
+_MARKING: Final = re.compile(
+    r"class|data-(?:[\w-]+-)?(?:status|presen(?:t|ce)|value|polarity|state|assertion)",
+    re.IGNORECASE,
+)
+"""Attributes of a page's elements that may say whether what they hold is there."""
+_MARK: Final = re.compile(
+    r"(?:(?:is|finding|result|item|status|label)[-_]{1,2})?(?:(?P<absent>negative|neg|absent|denied|excluded|negated|ruled[-_]?out|not[-_]?present)"
+    r"|(?:positive|pos|present|affirmed))",
+    re.IGNORECASE,
+)
+_HELD: Final = re.compile(r"\s*(?P<said>[^<]*?)\s*(?=<|\Z)")
+_ANSWER: Final = re.compile(
+    r"\W*(?:yes|no|true|false|none|nil|present|absent|positive|negative|pos|neg|normal|abnormal|clear|seen|not seen|n/?a|unknown|[01])\W*",
+    re.IGNORECASE,
+)
+_LISTS: Final = frozenset(("ul", "ol", "dl"))
+_PARTED: Final = re.compile(r"(?:\A|[\n>,;])[ \t]*\Z")
+
+
+def _marked(text: str, match: re.Match[str]) -> str | None:
+    """Return what a class or the like says of an element's content: ``<li class="negative">Edema</li>``."""
+    name = match["element"].lower()
+    if (
+        match.group().startswith("</")
+        or name in _CELLS
+        or name not in _INLINE | _BLOCK | _ITEMS | {"li"}
+    ):
+        return None
+    held = _HELD.match(text, match.end())
+    said = "" if held is None else held["said"]
+    if ":" in said or _ANSWER.fullmatch(said) or (not said and name not in _LISTS):
+        return None
+    if name in _INLINE and not _PARTED.search(
+        text, max(0, match.start() - _LONGEST_TAG), match.start()
+    ):
+        return None
+    return _mark_of(match["attributes"])
+
+
+def _mark_of(attributes: str) -> str | None:
+    """Return what a class or the like says."""
+    for one in _ATTRIBUTE.finditer(attributes):
+        if not _MARKING.fullmatch(one[1]):
+            continue
+        marks = filter(None, map(_MARK.fullmatch, (one[2] or one[3] or one[4] or "").split()))
+        for mark in marks:
+            return "Present" if mark["absent"] is None else "Absent"
+    return None
+
+
+_LONGEST_ROW: Final = 400
+_CELL: Final = re.compile(r"<t[dh]\b[^<>]*>\s*([^<]*?)\s*(?=<)", re.IGNORECASE)
+
+
+def _row_says(text: str, match: re.Match[str]) -> str | None:
+    """Return what a class says of the first cell of a row in which no cell answers."""
+    before = text[max(0, match.start() - _LONGEST_ROW) : match.start()]
+    opened = before.lower().rfind("<tr")
+    row = "" if opened < 0 else before[opened:]
+    if _CELL.search(row + "<"):
+        return None
+    mark = _mark_of(match["attributes"]) or _mark_of(row)
+    if mark is None:
+        return None
+    cells = _CELL.findall(
+        text[match.start() : match.end() + _LONGEST_ROW].partition("</tr")[0] + "<"
+    )
+    return None if any(map(_ANSWER.fullmatch, cells)) else mark
+
+
+_BESIDE: Final = re.compile(
+    r".*(?:interpretation|status|method|time|template).*\Z|id\Z", re.IGNORECASE
+)
+
+
+def _entry(writer: Rewriter, match: re.Match[str], head: str) -> bool:
+    """Write what an element names within one that answers, as a CDA observation with "negationInd" does.
+
+    Args:
+        writer: Where it goes.
+        match: The element's tag.
+        head: What the one around it answers; nothing if that stands above a list.
+
+    Returns:
+        Whether it is such an element.
+    """
+    held = _HELD.match(writer.source, match.end())
+    said = "" if held is None or match.group().endswith("/>") else held["said"]
+    if _BESIDE.match(match["element"]):
+        writer.drop_to(match.end() if match.group().endswith("/>") else match.start())
+        return match.group().endswith("/>")
+    if _ANSWER.fullmatch(said):
+        return False
+    shown = next(
+        (one for one in _ATTRIBUTE.finditer(match["attributes"]) if _DISPLAYED.match(one[1])), None
+    )
+    if shown is None and not said:
+        if match.group().endswith("/>"):
+            writer.drop_to(match.end())  # <code code="ASSERTION"/>
+            return True
+        return False
+    writer.put(f"\n{head}: " if head else "\n  - ")
+    if not said and shown is not None:
+        group = next(number for number in (2, 3, 4) if shown[number] is not None)
+        offset = match.start("attributes")
+        writer.drop_to(offset + shown.start(group))
+        writer.keep_to(offset + shown.end(group))
+        writer.put("\n")
+    writer.drop_to(match.end())
+    return True
 
 
 def _glued(text: str, match: re.Match[str]) -> bool:
@@ -167,8 +320,12 @@ def _answers(attributes: str, *, named: bool = True) -> bool:
     return answered and any(NAMING.match(one) for one in said) is named
 
 
-def _field(writer: Rewriter, match: re.Match[str]) -> None:
-    """Write an element of XML as ``name: ``, or what its attributes ask and answer."""
+def _field(writer: Rewriter, match: re.Match[str]) -> str:
+    """Write an element of XML as ``name: ``, or what its attributes ask and answer.
+
+    Returns:
+        What it answers for those within it.
+    """
     start = match.start()
     said = list(_ATTRIBUTE.finditer(match["attributes"]))
     asked = next((one for one in said if NAMING.match(one[1])), None)
@@ -197,11 +354,12 @@ def _field(writer: Rewriter, match: re.Match[str]) -> None:
         writer.drop_to(offset + shown.start(group))
         writer.keep_to(offset + shown.end(group))
         writer.put("\n", match.end())
-        return
+        return ""
     if asked is None and answered and not match.group().endswith("/>"):
         # <finding status="negative">Edema</finding>: the answer heads what it is said of
-        writer.put(_HEADED.get(answered.lower(), answered) + ": ", match.end())
-        return
+        head = _HEADED.get(answered.lower(), answered)
+        writer.put(f"{head}: ", match.end())
+        return head
     if asked is None:
         writer.drop_to(start + 1)
         writer.put(match["element"].replace("_", " ").replace("-", " "), match.end("element"))
@@ -217,3 +375,4 @@ def _field(writer: Rewriter, match: re.Match[str]) -> None:
     writer.drop_to(match.end())
     if match.group().endswith("/>"):
         writer.put("\n")
+    return ""

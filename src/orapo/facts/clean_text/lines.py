@@ -32,6 +32,9 @@ _DOTS: Final = re.compile(
 )
 _SPACED_DOTS: Final = re.compile(r"[ \t]*(?:\.[ \t]){3,}\.?[ \t]*(?=[A-Za-z])")
 _HASHTAG: Final = re.compile(r"(?:(?<=\s)|(?<![\s\S]))#([A-Za-z][A-Za-z]+(?: [a-z]+)*)")
+_DASHED: Final = re.compile(r"(?<![^\n])[ \t]*-[A-Z][^\n-]*[a-z.)]-[A-Z][a-z][^\n]*")
+_DASH: Final = re.compile(r"(?<=[a-z.)])(?<!\bnon)(?<!\bpost)(?<!\bpre)(?<!\banti)-(?=[A-Z][a-z])")
+"""Dashes before the entries of a list in one line: "-No effusion-Patchy opacity"."""
 _LOOK_BACK: Final = 40
 _TITLES: Final = "findings|impression|conclusion|indication|history|technique|comparison|lungs|heart|pleura|bones|mediastinum|lines"
 DICTATED: Final = re.compile(
@@ -173,6 +176,9 @@ def unfolded(text: str, words: AnswerWords) -> Iterator[Rewritten]:
         text: With typography resolved.
         words: What answers are made of.
     """
+    if "-" in text and _DASHED.search(text):
+        yield (step := _listed(text))
+        text = step.text
     if "?" in text and _ASKED.search(text) and len(_TURN.findall(text)) > 1:
         yield (step := substituted(text, _TURN, lambda match: f"\n{match['who']}:"))
         text = step.text
@@ -208,6 +214,16 @@ def unfolded(text: str, words: AnswerWords) -> Iterator[Rewritten]:
         text = step.text
     if "\n" in text and _HEADING.search(text):
         yield _headed(text)
+
+
+def _listed(text: str) -> Rewritten:
+    """Return a text with every entry of a list of dashes on a line of its own."""
+    writer = Rewriter(text)
+    for line in _DASHED.finditer(text):
+        for dash in _DASH.finditer(text, *line.span()):
+            writer.keep_to(dash.start())
+            writer.put("\n")
+    return writer.finish()
 
 
 def _sentences(text: str, words: AnswerWords) -> Rewritten:

@@ -7,7 +7,8 @@ import operator
 import re
 from typing import Final
 
-from orapo.facts.clean_text.json_text import JSON, json_tokens, write_json
+from orapo.facts.clean_text.json_text import write_json
+from orapo.facts.clean_text.json_tokens import JSON, json_tokens
 from orapo.facts.clean_text.rewriting import Rewriter, Rewritten
 from orapo.facts.forms.answers import Answer, AnswerWords
 from orapo.facts.forms.items import ANSWERING, SIDE, Place
@@ -34,6 +35,8 @@ _QUOTE: Final = re.compile(r"[ \t]*(?:>[ \t]?)+")
 _MARKS: Final = re.compile(
     r"\*{1,3}(?=\S)|(?<=\S)\*{1,3}|__(?=[A-Za-z])|(?<=[A-Za-z.:)])__(?!_)|(?<![\w])_(?=[A-Za-z][^_\n]*[A-Za-z.]_(?!\w))|(?<=[A-Za-z.])_(?![\w])|~~[^~\n]*~~|`+|\\(?=[^\w\s])"
 )
+_GLUED: Final = re.compile(r"[a-z.)]\*{1,3}(?=[A-Z])")
+"""A star that ends one entry, or begins the next, without a space: "*Edema*No effusion"."""
 _BULLET: Final = re.compile(r"[ \t]*\*[ \t]")
 _STARRED: Final = re.compile(r"[ \t]*[*+] [^*\n]+ [*+] (?=\S)")
 _STAR: Final = re.compile(r" [*+] (?=\S)")
@@ -349,5 +352,6 @@ class _Lines:
             writer.keep_to(bullet.end())
         for mark in _MARKS.finditer(writer.source, writer.done, stop):
             writer.keep_to(mark.start())
-            writer.drop_to(mark.end())
+            glued = mark.group()[0] == "*" and _GLUED.match(writer.source, mark.start() - 1)
+            writer.put("\n" if glued else "", mark.end())
         writer.keep_to(stop)

@@ -87,6 +87,8 @@ _PERHAPS: Final = tuple(
             r"(?:[Rr]esolved|[Cc]leared|gone|disappeared|drained)\b.{0,70}but not (?:that |the one )?(?:(?:on|in) )?the (?:left|right)\b",
         ),
         (("but the ", "while the ", "whereas the "), r"(?:left|right)(?: \w+)? (?:is|does|has|are|do)(?: not)?[.,;]"),
+        ((", the ", ", and the "), r"(?:left|right)(?: \w+)? (?:is|does|has|are|do) not(?:[.,;]|\Z)"),
+        (("select ",), r"SELECT .{1,200} FROM "),
         (_EXCEPT, r"(?:known|old|healed|chronic|previous|prior|existing|same) ones?\b|(?:those|that) \w+"),
         ((" and no", " but no"), r" (?:and|but) (?:no|not) (?:left|right)"),
         ((", no left", ", no right"), r"(?:left|right)(?:[- ]sided)?, no (?:left|right)"),

@@ -88,6 +88,28 @@ def flowed(text: str) -> Rewritten:
     return writer.finish()
 
 
+NUMBERED: Final = re.compile(
+    r"(?:(?<![^\n])|(?<=[/|;]))[ \t]*(?P<number>[A-Za-z]{0,8}[ -]?\d{0,4})[ \t]*:[ \t]*(?P<key>[A-Z][A-Za-z ]{1,24}?)[ \t]*:?=[ \t]*(?P<value>[^\n/|;=]+)"
+)
+"""A member behind its record's number: "12: Finding = Edema", and below it "12: Presence = No"."""
+
+
+def unnumbered(text: str) -> Rewritten:
+    """Return a text without the numbers of records, each member on a line of its own."""
+    writer = Rewriter(text)
+    for match in NUMBERED.finditer(text):
+        key = match["key"].strip()
+        if not (NAMING.match(key) or ANSWERING.match(key) or DENYING.match(key)):
+            continue
+        writer.keep_to(match.start())
+        writer.put("" if text[match.start() - 1 : match.start()] in ("", "\n") else "\n")
+        writer.drop_to(match.start("key"))
+        writer.keep_to(match.end("key"))
+        writer.put(": ", match.start("value"))
+        writer.keep_to(match.end())
+    return writer.finish()
+
+
 def _said(key: str, value: str, words: AnswerWords) -> str | None:
     """Return what a member answers; None if it is no answer."""
     if ANSWERING.match(key):

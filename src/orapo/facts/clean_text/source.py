@@ -14,24 +14,36 @@ from orapo.facts.clean_text.columns import (
     in_turn,
 )
 from orapo.facts.clean_text.documents import (
+    BRACKETED,
     ESCAPED,
     EXPORTED,
     FRAMED,
+    QUERY,
+    QUERYING,
     QUOTED,
     WRITTEN,
     exported,
     shown,
     unboxed,
+    unbracketed,
     unescaped,
     unframed,
+    unqueried,
     unquoted,
 )
-from orapo.facts.clean_text.elements import ESCAPED_TWICE, unescaped_twice
+from orapo.facts.clean_text.elements import ESCAPED_TWICE, SELECTED, chosen, unescaped_twice
 from orapo.facts.clean_text.hl7 import MESSAGE, message
 from orapo.facts.clean_text.lines import unfolded
 from orapo.facts.clean_text.markup import MARKED, flatten
 from orapo.facts.clean_text.plain import ZERO
-from orapo.facts.clean_text.records import ANSWERED, FLOWING, flowed, named_first
+from orapo.facts.clean_text.records import (
+    ANSWERED,
+    FLOWING,
+    NUMBERED,
+    flowed,
+    named_first,
+    unnumbered,
+)
 from orapo.facts.clean_text.rewriting import Rewritten, substituted
 from orapo.facts.clean_text.shorthand import spelled_out
 from orapo.facts.clean_text.typography import (
@@ -97,6 +109,8 @@ class Source:
             self._add(unescaped(self.text))
         if any(map(self.text.__contains__, FRAMED)):
             self._add(unframed(self.text))
+        if any(map(self.text.__contains__, QUERYING)) and QUERY.search(self.text):
+            self._add(unqueried(self.text))
         if "\\boxed{" in self.text:
             self._add(unboxed(self.text))
         if '\\"' in self.text and QUOTED.search(self.text):
@@ -105,6 +119,10 @@ class Source:
             self._add(exported(self.text))
         if "&" in self.text and ESCAPED_TWICE.search(self.text):
             self._add(unescaped_twice(self.text))
+        if "[/" in self.text and BRACKETED.search(self.text):
+            self._add(unbracketed(self.text))
+        if "<" in self.text and SELECTED.search(self.text):
+            self._add(chosen(self.text))
         if "OBX|" in self.text and MESSAGE.search(self.text):
             self._add(message(self.text))
         if PLAIN.search(self.text):
@@ -131,6 +149,8 @@ class Source:
             self._add_if(in_lists(self.text, words))
         if ("{" in self.text or "=" in self.text) and FLOWING.search(self.text):
             self._add(flowed(self.text))
+        if "=" in self.text and NUMBERED.search(self.text):
+            self._add(unnumbered(self.text))
         if ANSWERED.search(self.text):
             self._add_if(named_first(self.text, words))
         if is_name is not None and (listed := uniform(self.text, words, is_name)) is not None:

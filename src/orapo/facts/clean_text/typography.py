@@ -131,7 +131,7 @@ def clean(text: str, known: Container[str]) -> tuple[Rewritten, bool]:
     elif (opening := _SEQUENCE.match(text)) and _is_all(text[opening.end() :]):
         writer.drop_to(opening.end())
     disguised = False
-    groups: list[str] = []
+    groups: list[tuple[str, str]] = []
     recorded = "<" in text and RECORD.search(text) is not None
     for match in _ODD.finditer(text, writer.done):
         if match.start() < writer.done:

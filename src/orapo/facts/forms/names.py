@@ -12,6 +12,8 @@ LISTED: Final = re.compile(
     r"(?:please |kindly )?(?:label|classify|grade|rate|mark|tick|select|choose|annotate|decide|predict|(?:report on|describe|state|answer)(?= (?:\w+ ){0,3}(?:following|given)\b))(?: whether| if| for| on| each of| any of| one of| the presence of| from)*(?: the| these| this)?"
     r"(?: following(?! is| are)| (?:following |given )?(?:findings?|labels?|conditions?|patholog(?:y|ies)|abnormalit(?:y|ies)|diseases?|options?|items?|classes|categories))(?: below)?[\s:]*\Z"
     r"|(?:please )?(?:evaluate|assess|check|screen|look|search|rule out|r/o)(?: for)?[\s:]*\Z"
+    r"|(?:the )?(?:(?:things|findings|conditions|points|items|diagnos[ei]s|what|signs|abnormalities|diseases|pathologies) to (?:look for|report|check|exclude|rule out|consider|look out for|watch for|mention|assess|describe|remember|search for|find|detect|classify|label)"
+    r"|check-?list(?: items)?|key ?words?|topics?|review areas?|(?:common )?pitfalls|mnemonic|glossary|definitions?|syllabus|learning (?:points|objectives)|search terms?|synonyms?|quer(?:y|ies)|causes|risk factors|complications|(?:label|class|category|finding|disease|pathology|column|field) names)[\s:]*\Z"
     r"|(?:the |all )?(?:[\w-]+ ){0,3}?(?:candidates|options|choices|classes|labels|categories|tasks|legend|prompt|vocabulary|enum|schema"
     r"|ontology|codebook|key)(?: names?| list| set)?(?: considered| include| are| were| used| available| to choose from| of interest)*[\s:]*\Z"
     r"|(?:the following |these )?(?!diagnos)(?:[\w-]+ )?(?:were |are |was )?(?:considered|assessed|evaluated|checked|screened|looked for"
@@ -26,7 +28,8 @@ ASSERTED: Final = re.compile(
 LOOKED_FOR: Final = re.compile(
     r"(?:(?:the )?(?:assessment|evaluation|detection|presence|status|result|answer|search|screen(?:ing)?|test(?:ing)?|review|label|finding)s? (?:of|for|regarding)"
     r"|(?:now |i am |let me |let's )?(?:check|look|search|screen|test|evaluat|assess)(?:e|ing|ed|s)?(?: the (?:film|image|x-?ray|lungs?))?(?: for| whether there is)"
-    r"|(?:check|evaluat|assess)(?:e|ing|ed|s)?(?=\s)(?!\s+for)|with (?:regard|respect) to|regarding|as (?:for|to)|concerning)"
+    r"|(?:check|evaluat|assess)(?:e|ing|ed|s)?(?=\s)(?!\s+for)|(?:identify|detect|determine|describe|decide|confirm)(?: the (?:presence|severity|degree)(?: or absence)? of| (?:whether|if)(?: there (?:is|are))?)?"
+    r"|with (?:regard|respect) to|regarding|as (?:for|to)|concerning)"
     r"\s+(?!(?:the )?following|(?:the )?findings?\b|these\b|this\b)(?:(?:any|the|an?|possible|signs of|evidence of)\s+)*",
     re.IGNORECASE,
 )
@@ -37,6 +40,13 @@ LEGEND: Final = re.compile(
     re.IGNORECASE,
 )
 """The key of a template's answers: "1 = present, 0 = absent"."""
+DEFINED: Final = re.compile(
+    r"(?:an?|the|one of(?: the)?|any) (?:[a-z]+ ){0,3}?(?:(?:finding|sign|feature|complication|consequence|abnormality|problem|manifestation)s? (?:in|on|that|which|seen)\b(?! (?:on |in )?(?:the|this|today|current|note)\b)"
+    r"|(?:label|term|word|disease|condition|disorder|infection|inflammation|syndrome|emergency)s?\b(?! (?:is|was|seen)\b))"
+    r"|(?:the )?(?:medical |radiological )?term for\b|(?:when|where|occurs|happens) ",
+    re.IGNORECASE,
+)
+"""An answer that says what its finding is in general: "Edema: a finding that may be seen in heart failure"."""
 GROUP: Final = re.compile(
     r"(?:[a-z]+ )?(?:(?:positive|negative|present|absent|excluded|detected|identified) (?:findings?|abnormalities|labels?)"
     r"|(?:findings?|abnormalities) (?:not )?(?:present|absent|seen|identified|detected|excluded|ruled out)|positives|negatives)\Z",

@@ -31,7 +31,7 @@ _WORDS_IN_NAME: Final = 9
 _LAST_NAME: Final = re.compile(r"\s([A-Z][A-Za-z/]*(?: [a-z]+){0,3})\s*\Z")
 """A name with a capital before a colon: "Edema: mild Fracture: no"."""
 _PAIRS: Final = re.compile(
-    r"([A-Za-z][A-Za-z /]*?)\s+(yes|no|none|absent|present|positive|negative)\b[ ,;./|]*",
+    r"([A-Za-z](?:[A-Za-z /]*?[A-Za-z/])?)\s+(yes|no|none|absent|present|positive|negative)\b[ ,;./|]*",
     re.IGNORECASE,
 )
 _AHEAD: Final = re.compile(r"([A-Za-z]+(?: [a-z]+)?)[ \t]+[-–—]+[ \t]+(?=\S)")
@@ -354,9 +354,7 @@ class Pairs:
                     yield Item(field[0], answer[1], field, answer)
                 return
         at, found = start, []
-        for match in _PAIRS.finditer(text, start, end):
-            if match.start() != at:
-                return
+        while (match := _PAIRS.match(text, at, end)) is not None:
             found.append(Item(match.start(1), match.end(2), match.span(1), match.span(2)))
             at = match.end()
         if (

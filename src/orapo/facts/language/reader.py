@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Final
 
 from orapo.facts.fact import Polarity
+from orapo.facts.language.off_film import is_of_no_film
 from orapo.facts.language.phrases import (
     AND,
     ASSERTIVE,
@@ -119,6 +120,7 @@ class SentenceReader(PhraseRow):
         if tells_of_another_film(self.tokens):
             self._open(NOT_STATED)
             self.then = True
+        self.of_no_film = is_of_no_film(self)
         for index, item in enumerate(self.items):
             step = steps.get(item.kind)
             if step is not None:
