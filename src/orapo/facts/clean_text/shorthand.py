@@ -42,7 +42,7 @@ _COUNTED_AHEAD: Final = re.compile(
 )
 """A list may begin with 1, but none with 0."""
 _BLANK: Final = re.compile(
-    r"(?<![^\n])[ \t]*_+([xX*]?)_+[ \t]+(?=[A-Z][A-Za-z/]*(?: [A-Za-z/]+){0,4}[ \t]*(?:\n|\Z))"
+    r"(?<![^\n])[ \t]*_{1,40}([xX*]?)_{1,40}[ \t]+(?=[A-Z][A-Za-z/]*(?: [A-Za-z/]+){0,4}[ \t]*(?:\n|\Z))"
 )
 """A line to be marked by hand, before a name: "_X_ Edema" above "___ Fracture"."""
 _SIGN_BEHIND: Final = re.compile(
@@ -137,7 +137,7 @@ _RULES: Final[
     ),
     (  # "Edema ..... [x] yes [ ] no"
         ("...",),
-        re.compile(r"[ \t]*\.{3,}[ \t]*(?=[\[(][ xX]?[\])])"),
+        re.compile(r"[ \t]{0,40}(?<!\.)\.{3,}[ \t]{0,40}(?=[\[(][ xX]?[\])])"),
         lambda match: ": ",
     ),
     (  # "Edema: <<absent>>"
