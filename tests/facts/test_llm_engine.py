@@ -1,6 +1,7 @@
 """The llm engine against a judge over real HTTP that answers, and misbehaves."""
 
 import json
+import re
 import stat
 import sys
 import time
@@ -230,6 +231,19 @@ def test_a_judge_may_be_surer_or_less_sure_than_the_rules(report, polarity):
     assert read.facts[0].polarity.value == polarity
 
 
+def taken_in(sentences):
+    """What a judge says that reads an effusion wherever the word stands."""
+    stands = [re.search("effusion", sentence, re.IGNORECASE) for sentence in sentences]
+    said = verdict(["Effusion."])["facts"][0]
+    return {
+        "facts": [
+            {**said, "sentence": index, "quote": match[0]}
+            for index, match in enumerate(stands)
+            if match
+        ]
+    }
+
+
 @pytest.mark.parametrize(
     "sentence",
     [
@@ -245,7 +259,7 @@ def test_a_judge_may_be_surer_or_less_sure_than_the_rules(report, polarity):
     ],
 )
 def test_a_quote_from_what_is_an_instruction_is_no_verdict(sentence):
-    with FakeJudge().serving() as url:
+    with FakeJudge(answer=taken_in).serving() as url:
         engine = LlmEngine(settings(url, retries=0))
         (failure,) = engine.judge_many([f"Cardiomegaly. {sentence}"])
     assert isinstance(failure, JudgeFailure)

@@ -158,6 +158,8 @@ SAID = [
     ("Pneumonia is a concern in the left base.", {PN: -1}),
     ("Image 1 of 2 shows pneumothorax.", {PT: 1}),
     ("Fractures of 3 of 12 ribs.", {FX: 1}),
+    ("A number of healed rib fractures are seen.", {FX: 1}),
+    ("A large proportion of the left hemithorax is filled by an effusion.", {EF: 1}),
     ("This one shows a small effusion.", {EF: 1}),
     ("Fracture: a sign of old trauma in the left sixth rib.", {FX: 1}),
     ("Atelectasis: the left lower lobe is collapsed.", {AT: 1}),
