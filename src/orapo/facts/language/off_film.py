@@ -99,6 +99,13 @@ _CAUSES: Final = frozenset(
 )
 _INCLUDES: Final = frozenset(("include", "includes", "including"))
 
+_REPORTS: Final = frozenset(
+    ("no", "there", "lungs", "left", "right", "bilateral", "small", "mild", "moderate", "normal", "stable", "bony", "osseous",
+     "visualized", "degenerative", "both", "otherwise")
+)  # fmt: skip
+"""Many a sentence of a report begins so and none of those looked for, which is not asked of them, for speed. ("Heart
+failure is a condition ..." is one of those.)"""
+
 _CASES: Final = frozenset(
     ("case", "patient", "study", "radiograph", "people", "adult", "child", "children", "infant", "person", "subject",
      "examination", "exam", "survivor", "film", "image", "report", "women", "men")
@@ -114,12 +121,9 @@ def is_of_no_film(row: PhraseRow) -> bool:
         row: The sentence.
     """
     tokens = row.tokens
-    return (
-        _is_order(tokens)
-        or _is_advice(tokens)
-        or _defines(row)
-        or ("of" in tokens and _counts(tokens))
-    )
+    if tokens[0] not in _REPORTS and (_is_order(tokens) or _is_advice(tokens) or _defines(row)):
+        return True
+    return "of" in tokens and _counts(tokens)
 
 
 def _is_order(tokens: Sequence[str]) -> bool:
