@@ -67,6 +67,9 @@ RECORDS = [
     ("Questions:\n1. Edema?\n2. Fracture?\nAnswers:\n1. No\n2. Yes", {ED: 0, FX: 1}),
 ]  # fmt: skip
 ANSWERS = [
+    # two lists, each below its answer, are no columns beside names
+    ("Present      Absent\nEdema        Pneumothorax\nFracture     Effusion", {ED: 1, FX: 1}),
+    ("Edema: almost gone\nFracture: almost certainly absent", {ED: 1, FX: 0}),
     ("Edema: 0,03\nFracture: 0,97", {ED: 0, FX: 1}),
     ("Edema : 3,5 %\nFracture : 97,5 %", {ED: 0, FX: 1}),
     ("Edema: <5%\nFracture: >95%", {ED: 0, FX: 1}),

@@ -69,7 +69,6 @@ NOT_OF_THIS_FILM = [
     ("Admitted last month with pneumonia.", {PN: None}),
     ("The patient was counselled regarding pneumothorax.", {PT: None}),
     ("Aspiration pneumonia commonly involves the dependent segments.", {PN: None}),
-    ("Status post ORIF of femoral fracture. Lungs are clear.", {FX: None}),
     ("Pleural effusions are common after cardiac surgery.", {EF: None}),
     ("Smoker, worried about lung cancer.", {LL: None}),
     ("A nasogastric tube will be passed after this film.", {SD: None}),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
 
 from orapo.facts.clean_text.columns import (
     HEADER,
@@ -68,6 +69,53 @@ _WITH_ZERO: Final = re.compile(r"\b(?:[A-Za-z]+0)+[A-Za-z]*\b")
 _SPACED: Final = re.compile(r"\b([Nn])[ -]o (?=[A-Za-z])")
 
 
+class _Step(NamedTuple):
+    """A rewriting, and what a text holds that it is for.
+
+    Attributes:
+        marks: Of which the text has one; none: any text.
+        pattern: That is found in it; None: nothing is looked for.
+        rewrite: From the text, and what answers are made of; None where nothing changes.
+    """
+
+    marks: tuple[str, ...]
+    pattern: re.Pattern[str] | None
+    rewrite: Callable[[str, AnswerWords], Rewritten | None]
+
+
+def _alone(rewrite: Callable[[str], Rewritten | None]) -> Callable[..., Rewritten | None]:
+    return lambda text, words: rewrite(text)
+
+
+_DOCUMENTS: Final = (
+    _Step(("\n",), HEADER, in_columns),
+    _Step(("\\u",), ESCAPED, _alone(unescaped)),
+    _Step(FRAMED, None, _alone(unframed)),
+    _Step(QUERYING, QUERY, _alone(unqueried)),
+    _Step(("\\boxed{",), None, _alone(unboxed)),
+    _Step(('\\"',), QUOTED, _alone(unquoted)),
+    _Step(("{|", '")'), EXPORTED, _alone(exported)),
+    _Step(("&",), ESCAPED_TWICE, _alone(unescaped_twice)),
+    _Step(("[/",), BRACKETED, _alone(unbracketed)),
+    _Step(("<",), SELECTED, _alone(chosen)),
+    _Step(("OBX|",), MESSAGE, _alone(message)),
+)
+"""What a report was wrapped into, in this order: marks by their place first, before anything moves."""
+_TYPED: Final = (
+    _Step(("\\",), WRITTEN, _alone(shown)),
+    _Step((",",), DECIMAL_COMMA, _alone(with_points)),
+)
+"""What needs characters that are clean."""
+_RECORDS: Final = (
+    _Step(("\n",), NUMBERED_TWICE, in_turn),
+    _Step(("\n",), LISTS, in_lists),
+    _Step(("{", "="), FLOWING, _alone(flowed)),
+    _Step(("=",), NUMBERED, _alone(unnumbered)),
+    _Step((), ANSWERED, named_first),
+)
+"""Names and answers that stand apart, once words are words."""
+
+
 def _without_zero(word: str, known: frozenset[str]) -> str:
     """Return a word with letters in place of zeros, if it is a word then."""
     written = word.replace("0", "O" if word.isupper() and len(word) > 2 else "o")
@@ -103,35 +151,11 @@ class Source:
                 self._add(ungarbled(report))
             if COLOURED.search(self.text):
                 self._add(uncoloured(self.text))
-        if "\n" in report and HEADER.search(self.text):
-            self._add_if(in_columns(self.text, words))
-        if "\\u" in self.text and ESCAPED.search(self.text):
-            self._add(unescaped(self.text))
-        if any(map(self.text.__contains__, FRAMED)):
-            self._add(unframed(self.text))
-        if any(map(self.text.__contains__, QUERYING)) and QUERY.search(self.text):
-            self._add(unqueried(self.text))
-        if "\\boxed{" in self.text:
-            self._add(unboxed(self.text))
-        if '\\"' in self.text and QUOTED.search(self.text):
-            self._add(unquoted(self.text))
-        if ("{|" in self.text or '")' in self.text) and EXPORTED.search(self.text):
-            self._add(exported(self.text))
-        if "&" in self.text and ESCAPED_TWICE.search(self.text):
-            self._add(unescaped_twice(self.text))
-        if "[/" in self.text and BRACKETED.search(self.text):
-            self._add(unbracketed(self.text))
-        if "<" in self.text and SELECTED.search(self.text):
-            self._add(chosen(self.text))
-        if "OBX|" in self.text and MESSAGE.search(self.text):
-            self._add(message(self.text))
+        self._take(_DOCUMENTS, words)
         if PLAIN.search(self.text):
             typed, self.disguised = clean(self.text, known)
             self._add(typed)
-        if "\\" in self.text and WRITTEN.search(self.text):
-            self._add(shown(self.text))
-        if "," in self.text and DECIMAL_COMMA.search(self.text):
-            self._add_if(with_points(self.text))
+        self._take(_TYPED, words)
         if "0" in self.text and ZERO.search(self.text):
             read = _WITH_ZERO.sub(lambda word: _without_zero(word.group(), known), self.text)
             self.disguised = self.disguised or read != self.text
@@ -143,16 +167,7 @@ class Source:
             self._add(substituted(self.text, _BETWEEN, lambda match: "\n"))
         if "_" in self.text:  # names of fields in JSON and YAML
             self.text = _SNAKE.sub(" ", self.text)
-        if "\n" in self.text and NUMBERED_TWICE.search(self.text):
-            self._add_if(in_turn(self.text, words))
-        if "\n" in self.text and LISTS.search(self.text):
-            self._add_if(in_lists(self.text, words))
-        if ("{" in self.text or "=" in self.text) and FLOWING.search(self.text):
-            self._add(flowed(self.text))
-        if "=" in self.text and NUMBERED.search(self.text):
-            self._add(unnumbered(self.text))
-        if ANSWERED.search(self.text):
-            self._add_if(named_first(self.text, words))
+        self._take(_RECORDS, words)
         if is_name is not None and (listed := uniform(self.text, words, is_name)) is not None:
             self._add(listed)
         for step in unfolded(self.text, words):
@@ -162,9 +177,15 @@ class Source:
         if MARKED.search(self.text):
             self._add(flatten(self.text, words))
 
-    def _add_if(self, layer: Rewritten | None) -> None:
-        if layer is not None:
-            self._add(layer)
+    def _take(self, steps: Sequence[_Step], words: AnswerWords) -> None:
+        """Rewrite the text by those of some steps that it has something for."""
+        for step in steps:
+            if step.marks and not any(mark in self.text for mark in step.marks):
+                continue
+            if step.pattern is None or step.pattern.search(self.text):
+                layer = step.rewrite(self.text, words)
+                if layer is not None:
+                    self._add(layer)
 
     def _add(self, layer: Rewritten) -> None:
         self._layers.append(layer)

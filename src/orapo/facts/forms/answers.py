@@ -75,7 +75,7 @@ _TICKED: Final = re.compile(r"\[[ xX]?\]|\([ xX]\)")
 _LONGEST_CHOICE: Final = 60
 _MOST_PADDED: Final = 6
 _PADDING: Final = frozenset(
-    ("i", "think", "believe", "abnormalities", "labels", "conditions", "diagnoses", "pathologies", "known", "the", "this", "that", "it", "finding", "findings", "abnormality", "definitely", "certainly", "almost", "appears", "appear", "seems", "to", "be", "clearly", "currently", "now", "is", "are", "was", "were", "been", "has", "have", "all", "both", "each", "also", "again", "today", "still", "here", "clinically", "radiographically")
+    ("i", "think", "believe", "abnormalities", "labels", "conditions", "diagnoses", "pathologies", "known", "the", "this", "that", "it", "finding", "findings", "abnormality", "definitely", "certainly", "appears", "appear", "seems", "to", "be", "clearly", "currently", "now", "is", "are", "was", "were", "been", "has", "have", "all", "both", "each", "also", "again", "today", "still", "here", "clinically", "radiographically")
 )  # fmt: skip
 """Words that an answer says no more with."""
 
@@ -148,7 +148,7 @@ class AnswerWords:
 
     def _padded(self, text: str) -> Answer | None:
         """Return what an answer says among words that add nothing ("known present", "all negative")."""
-        words = text.split()
+        words = text.replace("almost certainly", "certainly").split()  # "almost gone" is there
         if not 1 < len(words) <= _MOST_PADDED:
             return None
         rest = [word for word in words if word not in _PADDING]
