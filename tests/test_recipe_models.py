@@ -7,7 +7,7 @@ import pytest
 
 from orapo.data.phantom import PhantomConfig, write_phantom
 from orapo.training.preparing.dry_run import Hardware, dry_run
-from orapo.training.preparing.estimate import GIB, model_shape
+from orapo.training.preparing.estimate import GIB, meta_model, model_shape
 from orapo.training.recipe import read_recipe
 from orapo.training.run import studies_of
 from published_shapes import PUBLISHED, published_config, write_published
@@ -33,7 +33,7 @@ def phantom(tmp_path_factory):
 
 @by_recipe
 def test_the_model_of_a_recipe_has_its_published_number_of_parameters(name):
-    assert model_shape(published_config(name)).parameters == PARAMETERS[name]
+    assert model_shape(meta_model(published_config(name))).parameters == PARAMETERS[name]
 
 
 @by_recipe

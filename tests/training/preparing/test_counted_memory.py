@@ -115,7 +115,7 @@ def test_a_step_of_the_papers_model_takes_what_the_formula_says(answer, gib, mon
         monkeypatch.setattr(chunked_logprob, name, lambda *args, **kwargs: None)
     counted = counted_step(answer)
     assert counted / GIB == pytest.approx(gib, rel=0.05)
-    shape = model_shape(qwen_3b(), LoraConfig(**ADAPTER))
+    shape = model_shape(meta_model(qwen_3b(), LoraConfig(**ADAPTER)))
     load = Load(
         rows=ROWS // 2,
         generated=ROWS // 2,

@@ -27,6 +27,7 @@ from orapo.training.preparing.estimate import (
     Load,
     host_memory,
     memory_parts,
+    meta_model,
     model_shape,
     peak,
 )
@@ -137,7 +138,7 @@ def test_parameters_are_counted_without_weights_as_with_them(kind, lora, checkpo
 
     folder = checkpoints(kind)
     adapter = LoraConfig(r=2, target_modules="all-linear") if lora else None
-    shape = model_shape(AutoConfig.from_pretrained(folder), adapter)
+    shape = model_shape(meta_model(AutoConfig.from_pretrained(folder), adapter))
     model, _ = load_checkpoint(folder, device="cpu")
     total = sum(p.numel() for p in model.parameters())
     if lora:
@@ -148,7 +149,7 @@ def test_parameters_are_counted_without_weights_as_with_them(kind, lora, checkpo
 
 
 def test_the_papers_model_has_its_published_number_of_parameters():
-    shape = model_shape(qwen_3b())
+    shape = model_shape(meta_model(qwen_3b()))
     assert shape.parameters == 3_754_622_976  # as its checkpoint's index says
 
 
@@ -191,7 +192,7 @@ def test_the_activations_of_text_are_about_what_autograd_keeps(kind):
     measured = kept_bytes(
         lambda: inner(inputs_embeds=states, attention_mask=mask, use_cache=False).last_hidden_state
     )
-    shape = model_shape(config)
+    shape = model_shape(meta_model(config))
     load = replace(LOAD, rows=rows, reports=0, prompt=length - 50, answer=50)
     engine = Engine(weight_size=4, compute_size=4, checkpointing=False)
     estimate = by_name(memory_parts(shape, load, engine))["activations of text"]
@@ -201,7 +202,7 @@ def test_the_activations_of_text_are_about_what_autograd_keeps(kind):
 def shape_3b(lora):
     target = r".*(language_model|text_model).*\.(q|k|v|o|gate|up|down)_proj"
     adapter = LoraConfig(r=16, target_modules=target) if lora else None
-    return model_shape(qwen_3b(), adapter)
+    return model_shape(meta_model(qwen_3b(), adapter))
 
 
 def test_an_adapter_costs_less_than_all_weights_and_four_bits_less_than_sixteen():

@@ -265,7 +265,7 @@ def dry_run(
     policy = adapted(model, adapter)
     if config.vision_learning_rate is not None:
         trained_tower(policy, config.vision_learning_rate)
-    shape = model_shape(model_config, model=policy)
+    shape = model_shape(policy)
     engine = _engine(run, config, model_config, machine)
     rows = config.per_device_train_batch_size
     generated = rows * config.steps_per_generation

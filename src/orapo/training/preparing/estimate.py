@@ -106,19 +106,16 @@ def adapted(model: Any, adapter: Any) -> Any:
         return get_peft_model(model, adapter)
 
 
-def model_shape(config: Any, adapter: Any = None, model: Any = None) -> ModelShape:
+def model_shape(model: Any) -> ModelShape:
     """Count parameters and widths of a model.
 
     Args:
-        config: Of a vision-language model (transformers).
-        adapter: A PEFT configuration.
-        model: That of both, where there is one already.
+        model: A vision-language model, of `meta_model`, with its adapter.
 
     Raises:
         OrapoError: Its config names its widths otherwise than the supported classes do.
     """
-    model = meta_model(config, adapter) if model is None else model
-    head = model.get_output_embeddings()
+    config, head = model.config, model.get_output_embeddings()
     linear = [
         module.weight.numel()
         for name, module in model.named_modules()
