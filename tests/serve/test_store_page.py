@@ -40,7 +40,8 @@ def arrive(browser, address):
         page.set_default_timeout(20_000)
         page.goto(address)
         page.fill("#reader", name)
-        page.keyboard.press("Enter")
+        with page.expect_response("**/v1/worklist/others"):  # asked once the worklist is shown
+            page.keyboard.press("Enter")
         expect(page.locator("#reader-shown")).to_have_text(f"Reader: {name}")
         expect(page.locator("#formats button").first).to_be_visible()
         return page
