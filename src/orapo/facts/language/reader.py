@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Final
 
 from orapo.facts.fact import Polarity
+from orapo.facts.language.at_hand import Stretch, general_part, is_presumed, spoken_of
 from orapo.facts.language.off_film import is_of_no_film
 from orapo.facts.language.phrases import (
     AND,
@@ -108,7 +109,7 @@ class SentenceReader(PhraseRow):
         self.unchanged = False  # "no change in A or B" says both
         self.neither = False  # ... and so is what "neither ... has resolved" says
         self.chosen = False  # an "or" was read in this scope
-        self.of_no_film = False
+        self.general: list[Stretch] = []  # what speaks of no film at hand
         self.unfinished = False  # "the right lung is clear, the left is not"
         self.then = False  # what another film showed is told
         self.turns = False  # "but", "with" ... were read
@@ -120,7 +121,8 @@ class SentenceReader(PhraseRow):
         if tells_of_another_film(self.tokens):
             self._open(NOT_STATED)
             self.then = True
-        self.of_no_film = is_of_no_film(self)
+        if is_of_no_film(self):
+            self.general.append(general_part(self))
         for index, item in enumerate(self.items):
             step = steps.get(item.kind)
             if step is not None:
@@ -129,10 +131,11 @@ class SentenceReader(PhraseRow):
         if not self.drafts and not self.subject.structures and not self.states:
             self._normal_alone()
         self._finish_subject()
-        if self.of_no_film:
+        for start, end in self.general:
             self.some_dropped = True
             for draft in (*self.drafts, *self.states):
-                draft.dropped = True
+                if start <= draft.first < end and not is_presumed(self, draft):
+                    draft.dropped = True
 
     def _normal_alone(self) -> None:
         """Read "Normal." and "There is no abnormality." as of all that is on the film."""
@@ -156,7 +159,9 @@ class SentenceReader(PhraseRow):
             self.turns = True
 
     def _whole_sentence(self, index: int, item: Item) -> None:
-        self.of_no_film = True
+        silenced = spoken_of(self, item)
+        if silenced is not None:
+            self.general.append(silenced)
 
     def _neutral(self, index: int, item: Item) -> None:
         self.unchanged = self.unchanged or self.tokens[item.first] in ("no", "without", "not")

@@ -1,0 +1,95 @@
+"""What is on the film at hand in a sentence that speaks of how things are in general, or orders something.
+
+"Watch the small left pneumothorax" is an order, and there is a pneumothorax; "Opacities are common in asthma; here
+there is a consolidation" turns to the film behind the semicolon.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from orapo.facts.language.phrases import FINDING, QUALIFIERS, STATE, STRUCTURE, VERB, PhraseRow
+from orapo.facts.language.reach import WINDOW
+from orapo.facts.language.states import Draft
+from orapo.facts.language.vocabulary import Item
+
+Stretch = tuple[int, int]
+"""The tokens of a sentence from one on and before another."""
+
+_DEFINITE: Final = frozenset(("the", "this", "these", "those", "her", "his"))
+_DESCRIBES: Final = QUALIFIERS | {STRUCTURE, STATE}
+_HERE: Final = frozenset(("here", "today", "unchanged"))
+"""Nothing is here, today or unchanged in general."""
+_OWN: Final = frozenset(("this", "her", "his", "their", "our"))
+"""Behind the words: "a hallmark of her disease"."""
+_IS: Final = frozenset(("is", "are", "was", "were"))
+_RELATIVE: Final = frozenset(("which", "that"))
+
+
+def general_part(row: PhraseRow, start: int = 0) -> Stretch:
+    """Return the clauses of a sentence that speak of no film if its first one does.
+
+    Args:
+        row: The sentence.
+        start: Where what speaks of none begins.
+    """
+    tokens = row.tokens
+    if ";" not in tokens[start:]:
+        return start, len(tokens)
+    end = tokens.index(";", start)
+    told = any(item.first > end and item.kind is VERB for item in row.items)
+    return start, end if told else len(tokens)
+
+
+def spoken_of(row: PhraseRow, item: Item) -> Stretch | None:
+    """Return what words like "is common after" silence; None if it is the film that they speak of.
+
+    Args:
+        row: The sentence.
+        item: The words.
+    """
+    tokens, begin = row.tokens, 0
+    for at in range(item.first - 1, -1, -1):
+        if tokens[at] == ";":
+            begin = at + 1
+            break
+    end = general_part(row, item.last + 1)[1]
+    behind = tokens[item.last + 1 : item.last + 2]
+    if not _HERE.isdisjoint(tokens[begin:end]) or (behind and behind[0] in _OWN):
+        return None
+    if item.first and tokens[item.first - 1] in _RELATIVE:
+        return item.first, end  # "atelectasis, which is common after surgery"
+    if tokens[item.first] in _IS and _is_definite(row, begin):
+        return None
+    return begin, end
+
+
+def _is_definite(row: PhraseRow, begin: int) -> bool:
+    """Whether a clause is about "the nodules", which are some known ones."""
+    if row.tokens[begin] not in _DEFINITE:
+        return False
+    for item in row.items:
+        if item.first > begin and item.kind not in _DESCRIBES:
+            return item.kind is FINDING
+    return False
+
+
+def is_presumed(row: PhraseRow, draft: Draft) -> bool:
+    """Whether a name has an article and says which one is meant: "the small left pneumothorax".
+
+    Args:
+        row: The sentence.
+        draft: The finding.
+    """
+    tokens = row.tokens
+    described = False
+    beside = row.items[max(0, draft.item - WINDOW) : max(0, draft.item)]
+    for at in range(draft.first - 1, max(-1, draft.first - 1 - WINDOW), -1):
+        if tokens[at] in _DEFINITE:
+            return described
+        if not tokens[at].isdecimal() and not any(
+            item.first <= at <= item.last and item.kind in _DESCRIBES for item in beside
+        ):
+            return False
+        described = True
+    return False
