@@ -23,6 +23,12 @@ _HERE: Final = frozenset(("here", "today", "unchanged"))
 _OWN: Final = frozenset(("this", "her", "his", "their", "our"))
 """Behind the words: "a hallmark of her disease"."""
 _IS: Final = frozenset(("is", "are", "was", "were"))
+_VERBS: Final = _IS | {"has", "have"}
+_CLAUSES: Final = frozenset(("that", "whether", "if"))
+_CHANGES: Final = frozenset(
+    ("new", "changed", "increased", "decreased", "larger", "smaller", "worse", "worsened", "improved", "grown", "acute",
+     "old", "recent", "chronic", "different")
+)  # fmt: skip
 _RELATIVE: Final = frozenset(("which", "that"))
 
 
@@ -71,6 +77,26 @@ def _is_definite(row: PhraseRow, begin: int) -> bool:
     for item in row.items:
         if item.first > begin and item.kind not in _DESCRIBES:
             return item.kind is FINDING
+    return False
+
+
+def is_asked_how(row: PhraseRow, opener: Item | None, item: Item) -> bool:
+    """Whether a doubt is about how a finding is, which is there: "doubtful that the effusion has changed".
+
+    Args:
+        row: The sentence.
+        opener: The words of the doubt.
+        item: The finding.
+    """
+    tokens = row.tokens
+    if opener is None or _CLAUSES.isdisjoint(tokens[opener.first : item.first][-WINDOW:]):
+        return False
+    behind = tokens[item.last + 1 : item.last + 1 + WINDOW]
+    if not behind or behind[0] not in _VERBS or _CHANGES.isdisjoint(behind[1:4]):
+        return False
+    for at in range(item.first - 1, max(opener.last, item.first - WINDOW) - 1, -1):
+        if tokens[at] in _DEFINITE:
+            return tokens[at - 1] in _CLAUSES
     return False
 
 

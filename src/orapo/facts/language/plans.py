@@ -27,6 +27,7 @@ _OVER: Final = frozenset(
 _CLAUSE: Final = frozenset((",", ";", ".", "and", "but", "by", "with"))
 NEARBY: Final = 5
 _DEFINITE: Final = frozenset(("the", "this", "these", "those"))
+_REMAINING: Final = frozenset(("residual", "remaining", "persistent", "known"))
 _GOVERN: Final = frozenset(
     ("of", "for", "to", "in", "with", "by", "on", "a", "an", "any", "and", "or", ",")
 )
@@ -41,6 +42,10 @@ _CAUSES: Final = tuple(
     for words in ("due to", "secondary to", "owing to", "in the presence of", "obscured by", "limited by", "given the")
 )  # fmt: skip
 """Behind these stands what is there and hinders: "cannot assess the base due to a large effusion"."""
+_OF_THE_KNOWN: Final = frozenset(
+    ("consider", "will", "counselled", "counseled", "warned", "educated", "cautioned")
+)
+"""Behind them, with an article, stands what there is: "will need a chest tube for the right pneumothorax"."""
 _MOVED: Final = frozenset(
     ("reposition", "repositioning", "advance", "advancing", "advancement", "withdrawing", "withdrawal", "withdraw", "retracting",
      "retraction", "retract", "pulling", "pull", "removing", "removal", "remove", "exchange", "exchanging", "replacing",
@@ -125,7 +130,7 @@ def is_there_all_the_same(
     device = vocabulary.is_device(finding)
     if word == "consider" and device:
         return not _MOVED.isdisjoint((*between, *behind))
-    if word not in ("consider", "will") or (device and last != "be"):
+    if word not in _OF_THE_KNOWN or (device and last != "be"):
         return False
     for token in reversed(tokens[max(opener.last, item.first - WINDOW) : item.first]):
         if token in _DEFINITE:
@@ -145,11 +150,23 @@ def is_only_planned(row: PhraseRow, vocabulary: Vocabulary, item: Item, draft: D
         draft: The finding.
     """
     words = row.tokens[item.first : item.last + 1]
+    if words[:2] == ["would", "be"] and _is_known(row, draft):
+        return False  # "the residual pneumothorax would be managed conservatively"
     if words[0] in _HAPPENS:  # "should effusion develop", not "fractures occur at three levels"
         return not _SUPPOSED.isdisjoint(row.tokens[: item.first])
     if not _PLANNED.isdisjoint(words):
         return vocabulary.is_device(vocabulary.findings[draft.finding])
     return True
+
+
+def _is_known(row: PhraseRow, draft: Draft) -> bool:
+    """Whether a finding is one that there is: "the pneumothorax", "residual pneumothorax"."""
+    for token in reversed(row.tokens[max(0, draft.first - WINDOW) : draft.last]):
+        if token in _DEFINITE or token in _REMAINING:
+            return True
+        if token in _GOVERN:
+            return False
+    return False
 
 
 def goes_on(row: PhraseRow, item: Item) -> bool:
@@ -160,11 +177,16 @@ def goes_on(row: PhraseRow, item: Item) -> bool:
         item: The phrase that begins the clause: "which", or what stands before "it" or "this".
     """
     tokens, begin = row.tokens, item.last + 1
+    now = tokens[begin : begin + 1] == ["now"]
     if tokens[item.first] != "which":
+        begin += now
         if tokens[begin : begin + 1] and tokens[begin] not in row.grammar.pronouns:
             return False
         begin += 1
-    return is_still_so(tokens[begin : begin + NEARBY])
+    behind = tokens[begin : begin + NEARBY]
+    if now and behind and behind[0] not in _IS:
+        return _OVER.isdisjoint(behind)  # "; now it fills half of the chest"
+    return is_still_so(behind)
 
 
 def is_still_so(behind: Sequence[str]) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Final
 
 from orapo.facts.fact import Polarity
-from orapo.facts.language.at_hand import Stretch, general_part, is_presumed, spoken_of
+from orapo.facts.language.at_hand import Stretch, general_part, is_asked_how, is_presumed, spoken_of
 from orapo.facts.language.off_film import is_of_no_film
 from orapo.facts.language.phrases import (
     AND,
@@ -153,6 +153,10 @@ class SentenceReader(PhraseRow):
         self._place_qualifiers()
         # ", and" is "and", ", or" is "or"
         self.link, self.linked = item.kind, item.first
+        if item.kind is COMMA and self.opener and self.tokens[self.opener.first] == "having":
+            self._open(None)  # "having previously been drained, the effusion is back"
+        if item.kind is AND and self.drafts and self.drafts[-1].dropped and goes_on(self, item):
+            self.drafts[-1].dropped = False
         if item.kind is OR:
             self.chosen = True
         elif item.kind is WITH:
@@ -301,6 +305,8 @@ class SentenceReader(PhraseRow):
     # Findings
 
     def _finding(self, index: int, item: Item) -> None:
+        if self.scope is not None and is_asked_how(self, self.opener, item):
+            self._open(None)
         if (self.used and (self.link is WITH or (self.closed and self.link is not OR))) or (
             self.scope is DENIED
             and (
