@@ -89,7 +89,9 @@ def is_asked_how(row: PhraseRow, opener: Item | None, item: Item) -> bool:
         item: The finding.
     """
     tokens = row.tokens
-    if opener is None or _CLAUSES.isdisjoint(tokens[opener.first : item.first][-WINDOW:]):
+    if opener is None or _CLAUSES.isdisjoint(
+        tokens[max(opener.first, item.first - WINDOW) : item.first]
+    ):
         return False
     behind = tokens[item.last + 1 : item.last + 1 + WINDOW]
     if not behind or behind[0] not in _VERBS or _CHANGES.isdisjoint(behind[1:4]):

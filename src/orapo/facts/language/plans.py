@@ -17,7 +17,7 @@ from orapo.facts.language.vocabulary import Item, Vocabulary
 _NOW: Final = frozenset(
     ("unchanged", "stable", "still", "again", "similar", "seen", "visible", "present", "evident", "persistent", "increased",
      "decreased", "larger", "smaller", "bigger", "improved", "improving", "worse", "worsened", "better", "healed", "progressed",
-     "enlarged", "resolving", "grown", "now")
+     "enlarged", "resolving", "grown", "now", "retracted", "advanced", "repositioned")
 )  # fmt: skip
 _LASTS: Final = frozenset(("persist", "persists", "remain", "remains", "continue", "continues"))
 _IS: Final = frozenset(("is", "are", "has", "have"))
@@ -68,6 +68,11 @@ _OTHERS: Final = frozenset(
     ("prior", "previous", "last", "earlier", "old", "older", "outside", "yesterday", "comparison", "admission", "preoperative",
      "initial", "baseline", "2000", "january")
 )  # fmt: skip
+_AT_HAND: Final = frozenset(("since", "interval", "today"))
+_THIS: Final = frozenset(("today", "this"))
+"""Of both films: "on the prior film and on this one"."""
+_COMPARED: Final = frozenset(("smaller", "larger", "bigger", "less", "milder", "worse", "better"))
+"""What was so then, compared with now, is there now."""
 _THEN_VERBS: Final = frozenset(("was", "were", "had", "showed", "demonstrated", "revealed"))
 _NOW_VERBS: Final = frozenset((";", "but", "is", "are", "has", "have", "persists", "persist"))
 
@@ -178,6 +183,8 @@ def goes_on(row: PhraseRow, item: Item) -> bool:
     """
     tokens, begin = row.tokens, item.last + 1
     now = tokens[begin : begin + 1] == ["now"]
+    if tokens[item.first] == "and" and tokens[begin : begin + 1] and tokens[begin] in _IS:
+        return is_still_so(tokens[begin : begin + NEARBY])  # "was small and is now large"
     if tokens[item.first] != "which":
         begin += now
         if tokens[begin : begin + 1] and tokens[begin] not in row.grammar.pronouns:
@@ -212,7 +219,7 @@ def tells_of_another_film(tokens: Sequence[str]) -> bool:
     Args:
         tokens: The sentence.
     """
-    if tokens[0] not in _AT:
+    if tokens[0] not in _AT or tokens[1:3] in (["comparison", "to"], ["comparison", "with"]):
         return False
     named = None
     for at, token in enumerate(tokens[1 : 1 + WINDOW], 1):
@@ -221,9 +228,13 @@ def tells_of_another_film(tokens: Sequence[str]) -> bool:
             break
     if named is None or _OTHERS.isdisjoint(tokens[1 : named + 1]):
         return False
-    for token in tokens[named + 1 : named + 1 + 2 * WINDOW]:
+    if not _AT_HAND.isdisjoint(tokens[1 : named + 1]):
+        return False
+    for at, token in enumerate(tokens[named + 1 : named + 1 + 2 * WINDOW], named + 1):
         if token in _THEN_VERBS:
-            return True
+            return _COMPARED.isdisjoint(tokens[at + 1 : at + 2])
+        if token in _THIS:
+            return False
         if token in _NOW_VERBS:
             return False
     return False

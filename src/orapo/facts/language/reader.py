@@ -110,6 +110,7 @@ class SentenceReader(PhraseRow):
         self.neither = False  # ... and so is what "neither ... has resolved" says
         self.chosen = False  # an "or" was read in this scope
         self.general: list[Stretch] = []  # what speaks of no film at hand
+        self.general_cues = 0
         self.unfinished = False  # "the right lung is clear, the left is not"
         self.then = False  # what another film showed is told
         self.turns = False  # "but", "with" ... were read
@@ -163,7 +164,12 @@ class SentenceReader(PhraseRow):
             self.turns = True
 
     def _whole_sentence(self, index: int, item: Item) -> None:
-        silenced = spoken_of(self, item)
+        if self.general and self.general[-1][0] <= item.first < self.general[-1][1]:
+            return
+        self.general_cues += 1
+        silenced: Stretch | None = (item.first, len(self.tokens))
+        if self.general_cues <= LONGEST_LIST:  # each looks at all of its clause
+            silenced = spoken_of(self, item)
         if silenced is not None:
             self.general.append(silenced)
 
