@@ -73,11 +73,18 @@ ADVICE = [
     "Call the physician immediately for pneumothorax.",
     "Edema, if present, should be reported.",
     "Check the left apex for pneumothorax; check the ribs for fracture.",
+    "Look for the small left pneumothorax.",
+    "Do not miss the small left pneumothorax.",
+    "Determine the presence of the left lower lobe consolidation.",
 ]
 OTHERS = [
     "Another patient's film showed pneumothorax. This one is clear.",
     "The next film shows pneumothorax.",
     "In another case there was edema.",
+    "In another patient, the left effusion was large.",
+    "For example, the left pneumothorax.",
+    "Edema is common in heart failure; effusions are, too.",
+    "The hallmark of this disease is edema.",
     "Some patients have edema.",
     "Figure 1 shows a large pneumothorax.",
     "The textbook figure demonstrates edema.",

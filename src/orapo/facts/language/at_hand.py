@@ -18,10 +18,17 @@ Stretch = tuple[int, int]
 
 _DEFINITE: Final = frozenset(("the", "this", "these", "those", "her", "his"))
 _DESCRIBES: Final = QUALIFIERS | {STRUCTURE, STATE}
+_SOUGHT: Final = frozenset(("for", "miss", "overlook", "presence", "whether", "if", "absence"))
+"""What is looked for need not be there: "look for the small pneumothorax"."""
 _HERE: Final = frozenset(("here", "today", "unchanged"))
 """Nothing is here, today or unchanged in general."""
-_OWN: Final = frozenset(("this", "her", "his", "their", "our"))
+_TOLD: Final = _DEFINITE | {"here", "today", "now", "there", "left", "right", "unchanged"}
+"""Words of a clause that turns to the film."""
+_OWN: Final = frozenset(("her", "his", "their", "our"))
 """Behind the words: "a hallmark of her disease"."""
+_FILM: Final = frozenset(
+    ("film", "study", "image", "exam", "examination", "radiograph", "x", "patient", "case")
+)
 _IS: Final = frozenset(("is", "are", "was", "were"))
 _VERBS: Final = _IS | {"has", "have"}
 _CLAUSES: Final = frozenset(("that", "whether", "if"))
@@ -44,6 +51,7 @@ def general_part(row: PhraseRow, start: int = 0) -> Stretch:
         return start, len(tokens)
     end = tokens.index(";", start)
     told = any(item.first > end and item.kind is VERB for item in row.items)
+    told = told and not _TOLD.isdisjoint(tokens[end + 1 :])
     return start, end if told else len(tokens)
 
 
@@ -60,8 +68,10 @@ def spoken_of(row: PhraseRow, item: Item) -> Stretch | None:
             begin = at + 1
             break
     end = general_part(row, item.last + 1)[1]
-    behind = tokens[item.last + 1 : item.last + 2]
-    if not _HERE.isdisjoint(tokens[begin:end]) or (behind and behind[0] in _OWN):
+    behind = tokens[item.last + 1 : item.last + 3]
+    if not _HERE.isdisjoint(tokens[begin:end]) or not _OWN.isdisjoint(behind[:1]):
+        return None
+    if behind[:1] == ["this"] and not _FILM.isdisjoint(behind[1:]):
         return None
     if item.first and tokens[item.first - 1] in _RELATIVE:
         return item.first, end  # "atelectasis, which is common after surgery"
@@ -114,7 +124,7 @@ def is_presumed(row: PhraseRow, draft: Draft) -> bool:
     beside = row.items[max(0, draft.item - WINDOW) : max(0, draft.item)]
     for at in range(draft.first - 1, max(-1, draft.first - 1 - WINDOW), -1):
         if tokens[at] in _DEFINITE:
-            return described
+            return described and _SOUGHT.isdisjoint(tokens[max(0, at - 2) : at])
         if not tokens[at].isdecimal() and not any(
             item.first <= at <= item.last and item.kind in _DESCRIBES for item in beside
         ):

@@ -122,7 +122,8 @@ class SentenceReader(PhraseRow):
         if tells_of_another_film(self.tokens):
             self._open(NOT_STATED)
             self.then = True
-        if is_of_no_film(self):
+        ordered = is_of_no_film(self)
+        if ordered:
             self.general.append(general_part(self))
         for index, item in enumerate(self.items):
             step = steps.get(item.kind)
@@ -135,7 +136,7 @@ class SentenceReader(PhraseRow):
         for start, end in self.general:
             self.some_dropped = True
             for draft in (*self.drafts, *self.states):
-                if start <= draft.first < end and not is_presumed(self, draft):
+                if start <= draft.first < end and not (ordered and is_presumed(self, draft)):
                     draft.dropped = True
 
     def _normal_alone(self) -> None:
