@@ -98,10 +98,10 @@ def is_asked_how(row: PhraseRow, opener: Item | None, item: Item) -> bool:
         opener: The words of the doubt.
         item: The finding.
     """
-    tokens = row.tokens
-    if opener is None or _CLAUSES.isdisjoint(
-        tokens[max(opener.first, item.first - WINDOW) : item.first]
-    ):
+    tokens, end = row.tokens, item.last + 1
+    if opener is None or end == len(tokens) or tokens[end] not in _VERBS:
+        return False  # how most sentences go on
+    if _CLAUSES.isdisjoint(tokens[max(opener.first, item.first - WINDOW) : item.first]):
         return False
     behind = tokens[item.last + 1 : item.last + 1 + WINDOW]
     if not behind or behind[0] not in _VERBS or _CHANGES.isdisjoint(behind[1:4]):
