@@ -6,7 +6,7 @@ import time
 import pytest
 
 from orapo.facts import extract_facts, label_report
-from short_labels import CM, CO, ED, EF, FX, LO, PT
+from short_labels import CM, CO, ED, EF, FX, LO, PN, PT
 
 COLUMNS = [
     ("Finding          Yes   No\nEdema            X\nFracture               X", {ED: 1, FX: 0}),
@@ -96,6 +96,21 @@ ANSWERS = [
     ("Bones\nFRACTURE: NOT PRESENT\n\nDevices\nSUPPORT DEVICES: NOT PRESENT", {"Support Devices": 0, FX: 0}),
     ("\\begin{itemize}\n\\item[$\\boxtimes$] Edema\n\\item[$\\square$] Fracture\n\\end{itemize}", {ED: 1, FX: 0}),
 ]  # fmt: skip
+NO_COLUMNS = [
+    ("Chest tube present  no pneumothorax\nSmall effusion\nCardiomegaly", {PT: 0, EF: 1, CM: 1}),
+    ("Comparison available  Yes  No\nLarge left effusion\nCardiomegaly", {EF: 1, CM: 1}),
+    ("Diagnoses: pneumonia, effusion\nUrgent: yes, no", {PN: 1, EF: 1}),
+    ("Findings: effusion, edema\nComparison: none, none", {EF: 1, ED: 1}),
+    ("1. Pneumothorax\n2. Effusion\n\nNew since prior?\n1. Yes\n2. No", {PT: 1, EF: 1}),
+    ("1. Left pneumothorax.\n2. Small effusion.\nChange:\n1. None\n2. None", {PT: 1, EF: 1}),
+    ("Status: negative\nCOVID test\nFinding: left pneumothorax", {PT: 1}),
+    ("Nodule: 4\nFracture: 2", {FX: 1}),
+    ("# Sternum is intact.", {FX: None}),
+    ("Accession # ribs series 12345. Left effusion.", {FX: None, EF: 1}),
+    (".. note:: left effusion", {EF: 1}),
+    ("___ Effusion\n___ Cardiomegaly", {EF: 1, CM: 1}),
+    ('<li class="negative">Left effusion is unchanged</li>', {EF: 1}),
+]
 NOTHING_SAID = [
     "Finding          Yes   No\nEdema\nFracture",
     "Finding          Yes   No\nEdema            X     X\nFracture         X     X",
@@ -108,7 +123,9 @@ NOTHING_SAID = [
 ]
 
 
-@pytest.mark.parametrize(("text", "expected"), COLUMNS + BEFORE_THE_NAME + RECORDS + ANSWERS)
+@pytest.mark.parametrize(
+    ("text", "expected"), COLUMNS + BEFORE_THE_NAME + RECORDS + ANSWERS + NO_COLUMNS
+)
 def test_it_is_read_as_it_was_meant(text, expected):
     labels = label_report(text).labels
     assert {name: labels[name] for name in expected} == expected

@@ -3,7 +3,7 @@
 import pytest
 
 from orapo.facts import label_report
-from short_labels import AT, CM, ED, EF, FX, LL, LO, NF, PN, PT, SD
+from short_labels import AT, CM, CO, ED, EF, FX, LL, LO, NF, PN, PT, SD
 
 ORDERS = [
     "Look carefully for pneumothorax, effusion and report each.",
@@ -36,6 +36,7 @@ DEFINITIONS = [
     "Causes of edema include heart failure and renal failure.",
     "Pneumothorax can be life-threatening.",
     "In heart failure, effusions are bilateral.",
+    "Edema is a sign of left heart failure.",
     "Pneumothorax and pneumonia are important diagnoses.",
     "Trauma can cause pneumothorax and rib fractures.",
     "Edema occurs in heart failure.",
@@ -71,11 +72,19 @@ ADVICE = [
     "Pneumonia should be treated with antibiotics.",
     "Call the physician immediately for pneumothorax.",
     "Edema, if present, should be reported.",
+    "Check the left apex for pneumothorax; check the ribs for fracture.",
+    "Look for the small left pneumothorax.",
+    "Do not miss the small left pneumothorax.",
+    "Determine the presence of the left lower lobe consolidation.",
 ]
 OTHERS = [
     "Another patient's film showed pneumothorax. This one is clear.",
     "The next film shows pneumothorax.",
     "In another case there was edema.",
+    "In another patient, the left effusion was large.",
+    "For example, the left pneumothorax.",
+    "Edema is common in heart failure; effusions are, too.",
+    "The hallmark of this disease is edema.",
     "Some patients have edema.",
     "Figure 1 shows a large pneumothorax.",
     "The textbook figure demonstrates edema.",
@@ -169,6 +178,68 @@ SAID = [
     ("Identify any edema: no", {ED: 0}),
     ("Determine whether pneumothorax is present: No", {PT: 0}),
     ("Describe the severity of edema: mild", {ED: 1}),
+    # an order about what is there
+    ("Watch the small left apical pneumothorax on follow-up films.", {PT: 1}),
+    ("Classify as moderate cardiomegaly.", {CM: 1}),
+    ("Treat as pneumonia given right lower lobe consolidation.", {CO: 1}),
+    ("Drains both sides in place; small left pneumothorax.", {SD: 1, PT: 1}),
+    ("Test for COVID negative; bilateral lower lobe opacities.", {LO: 1}),
+    ("Given the right lower lobe consolidation, treat as pneumonia.", {CO: 1}),
+    ("Any effusion must be small.", {EF: 1}),
+    ("The clinician should be aware of the small left pneumothorax.", {PT: 1}),
+    ("Patient was counselled about the nodule in the right upper lobe.", {LL: 1}),
+    ("The impression should read left pneumothorax, not right.", {PT: 1}),
+    # no definition: it says where, how, or since when
+    ("The figure shows a large left pneumothorax.", {PT: 1}),
+    ("Term infant with left pneumothorax.", {PT: 1}),
+    ("Signs of heart failure including cardiomegaly and bilateral effusions.", {CM: 1, EF: 1}),
+    ("Cardiomegaly is a known condition.", {CM: 1}),
+    ("Effusion is a loculated collection on the right.", {EF: 1}),
+    ("Fractures occur in ribs 5 to 8.", {FX: 1}),
+    ("Opacity can be due to atelectasis or pneumonia in the left base.", {LO: 1}),
+    ("Effusion should be graded as moderate.", {EF: 1}),
+    ("There is basal atelectasis, which is common after surgery.", {AT: 1}),
+    ("Basal atelectasis is common after surgery and is present here.", {AT: 1}),
+    ("Small effusion is frequent after cardiac surgery and unchanged.", {EF: 1}),
+    ("The nodules are most common in the upper lobes.", {LL: 1}),
+    ("There is a left effusion, a hallmark of her heart failure.", {EF: 1}),
+    ("Opacity is seen in some people with scarring; here there is consolidation in the left base.", {CO: 1}),
+    # no count, and no other patient's or textbook's film
+    ("One in five ribs on the left is fractured.", {FX: 1}),
+    ("Pneumothorax on the left, seen in several series.", {PT: 1}),
+    ("There is a left pneumothorax (figure 2).", {PT: 1}),
+    ("Different patient positioning accounts for the change in the left effusion.", {EF: 1}),
+    ("Bottom third of film: left effusion.", {EF: 1}),
+    # then and now
+    ("Having earlier been drained, the left effusion has recurred.", {EF: 1}),
+    ("On admission there were bilateral effusions and they persist.", {EF: 1}),
+    ("Previously there was only a small effusion; now it fills half of the hemithorax.", {EF: 1}),
+    ("On the prior film the effusion was small and is now large.", {EF: 1}),
+    ("On the last film the effusion was smaller.", {EF: 1}),
+    ("In comparison with the prior film there was interval placement of a chest tube.", {SD: 1}),
+    ("In the interval since the prior film a chest tube was placed.", {SD: 1}),
+    ("On initial imaging today a left effusion was seen.", {EF: 1}),
+    ("At the last exam the ET tube was at the carina; it has been retracted.", {SD: 1}),
+    ("Pneumothorax is not seen on the film from this morning.", {PT: 0}),
+    ("The residual pneumothorax would be managed conservatively.", {PT: 1}),
+    ("The pneumothorax is suspected by the team and is confirmed.", {PT: 1}),
+    # what is doubted or denied is a change, or how it is
+    ("It is doubtful that the left effusion has changed.", {EF: 1}),
+    ("There is little evidence of improvement in the left effusion.", {EF: 1}),
+    ("It is highly unlikely that the left effusion is new.", {EF: 1}),
+    ("The consolidation is impossible to miss.", {CO: 1}),
+    ("There is anything but a small effusion on the left: it is massive.", {EF: 1}),
+    ("The fluid has settled in the left costophrenic angle.", {EF: 1}),
+    ("The edema has abated only slightly.", {ED: 1}),
+    ("The left base is far from clear: there is consolidation.", {CO: 1}),
+    # a cavity in the lung, beside words of the body's
+    ("A 3 cm cavity in the right upper lobe with pleural thickening.", {LL: 1}),
+    ("Right upper lobe mass extending to the paratracheal region.", {LL: 1}),
+    # fields and headings with what was found
+    ("Complications: left pneumothorax after line placement.", {PT: 1}),
+    ("Findings to report: left effusion.", {EF: 1}),
+    ("Effusion\nNo new effusion.", {EF: 1}),
+    ("IMPRESSION\nPneumonia\nNo pneumonia elsewhere.", {PN: 1}),
 ]  # fmt: skip
 
 

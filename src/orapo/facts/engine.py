@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
@@ -45,6 +46,13 @@ class FactsEngine(Protocol):
 
     def read_many(self, texts: Iterable[str]) -> Iterator[ReportFacts | None]:
         """Yield what each report says, in order; None where that could not be found out."""
+
+
+_OTHERS: Final = re.compile(
+    r"\b(?:new|newly|other|another|further|additional|more|elsewhere|related|interval|increase|worsening|progressive|displaced)\b",
+    re.IGNORECASE,
+)
+"""What is denied of others, or of a change, is so because there is one."""
 
 
 class RulesEngine:
@@ -151,6 +159,8 @@ class RulesEngine:
             if not said.stated or not set(said.stated) <= set(below.denied):
                 continue
             name = passage.written(text)
+            if name.rstrip().endswith(".") or _OTHERS.search(passages[index + 1].written(text)):
+                continue  # "Effusion", and below it "No new effusion."
             sided = any(mention.laterality for mention in (*said.mentions, *below.mentions))
             if not sided and self._wording.names_a_finding(name):
                 readings[index] = self._reading(name, NOTHING)

@@ -16,6 +16,7 @@ from orapo.facts.forms.items import Item, Place
 from orapo.facts.forms.names import (
     ALL_DENIED,
     ASSERTED,
+    AT_HAND,
     CODES,
     DEFINED,
     DIFFERENTIAL,
@@ -25,6 +26,7 @@ from orapo.facts.forms.names import (
     PROMPT,
     PROSE_LIST,
     REJECTED,
+    TASKS,
 )
 from orapo.facts.language.extraction import How, Reading
 from orapo.facts.language.schema import Kind
@@ -100,12 +102,15 @@ _MOST: Final = re.compile(
 )
 
 
-def is_of_five(text: str, grades: set[int]) -> bool:
-    """Whether grades are steps from 1, certainly absent, to 5: the text says so, or has both and no 0."""
+def is_of_five(text: str, grades: set[int], scores: int) -> bool:
+    """Whether grades are steps from 1, certainly absent, to 5: the text says so, or has both and no 0.
+
+    Two numbers alone may be counts ("Nodules: 4", "Fractures: 2").
+    """
     if 0 in grades or max(grades) > _MIDDLE + _SEVERAL:
         return False
     told = _LEAST.search(text) is not None and _MOST.search(text) is not None
-    return told or (min(grades) < _MIDDLE < max(grades))
+    return told or (scores > _SEVERAL and min(grades) < _MIDDLE < max(grades))
 
 
 class FieldReader:
@@ -137,7 +142,9 @@ class FieldReader:
         if scores < _SEVERAL:
             return None
         graded = {grade for grade in grades if grade is not None}
-        return Scale.OF_FIVE if graded and is_of_five(text, graded) else Scale.FROM_ZERO
+        if graded and is_of_five(text, graded, scores):
+            return Scale.OF_FIVE
+        return Scale.FROM_ZERO
 
     def _score(self, said: str, scale: Scale) -> Answer | None:
         """Return what a number says among other such numbers: half or more, or a grade, is a yes."""
@@ -373,7 +380,11 @@ class FieldReader:
         name = text[slice(*field)]
         if REJECTED.search(name):
             return Passage(item.start, item.end, (answer,), How.ABSENT)
-        if LISTED.match(name) and not ASSERTED.search(name):
+        if (
+            LISTED.match(name)
+            and not ASSERTED.search(name)
+            and not (TASKS.match(name) and AT_HAND.search(text, *answer))
+        ):
             return Passage(item.start, item.end, (answer,), How.NOTHING)
         if not _OF_NO_FILM.isdisjoint(kinds):  # "For example, a report might read: ..."
             how = How.NOTHING

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from orapo.facts.clean_text.rewriting import Rewriter, Rewritten
 from orapo.facts.forms.answers import Answer, AnswerWords
 from orapo.facts.forms.blocks import line_places
-from orapo.facts.forms.items import Place
+from orapo.facts.forms.items import NAMING, Place
 
 _ANSWER: Final = (
     r"(?:yes|no|present|absent|positive|negative|pos|neg|true|false|y|n|normal|abnormal|seen"
@@ -31,6 +31,7 @@ _MARK: Final = re.compile(
 )
 _MARKED: Final = frozenset("1xXvV*+•●✓✔☑☒✅✗✘❌×■◉⦿")
 """What marks the column that it stands in; the other marks leave it empty."""
+_TICKS: Final = _MARKED | {"☐", "□", "○", "◯"}
 _RULE: Final = re.compile(r"[ \t]*[-=_]{2,}(?:[ \t]+[-=_]{2,})*[ \t]*")
 _NUMBER: Final = re.compile(r"(?:\#|no\.?|\(?\d{1,2}[.)]?)[ \t]+(?=\S)", re.IGNORECASE)
 _ENDS: Final = re.compile(r"[:!?]|\.(?:\s|\Z)")
@@ -69,7 +70,7 @@ def in_columns(text: str, words: AnswerWords) -> Rewritten | None:
         if not line.strip():
             apart = True
             continue
-        if (found := _header(line, words)) is not None:
+        if (found := _header(line, words)) is not None and _heads_marks(text, place, words):
             header, apart = found, False
             writer.keep_to(place[0])
             writer.drop_to(place[1])
@@ -95,7 +96,7 @@ def in_columns(text: str, words: AnswerWords) -> Rewritten | None:
 
 
 LISTS: Final = re.compile(
-    r"(?<![^\n])[^\n:=]{0,40}[:=][ \t]*\[?(?P<names>[A-Za-z\"'][^\n\[\]:=]*)\]?[;,]?[ \t]*\n[^\n:=]{0,40}[:=][ \t]*\[?(?P<said>[^\n\[\]:=]*)\]?[ \t]*(?=\n|\Z)"
+    r"(?<![^\n])[^\n:=]{0,40}[:=][ \t]*\[?(?P<names>[A-Za-z\"'][^\n\[\]:=]*)\]?[;,]?[ \t]*\n(?P<title>[^\n:=]{0,40})[:=][ \t]*\[?(?P<said>[^\n\[\]:=]*)\]?[ \t]*(?=\n|\Z)"
 )
 """Names in one line and as many answers in the next: "Labels: edema, fracture" above "Values: 0, 1"."""
 _TITLED: Final = re.compile(
@@ -103,6 +104,12 @@ _TITLED: Final = re.compile(
     re.IGNORECASE,
 )
 """Of a single name its list has to say what it is."""
+_ANSWERS: Final = re.compile(
+    r"\W*(?:(?!new|prior|previous|old)\w+[ _])?(?:labels?|values?|answers?|predictions?|scores?|results?|status(?:es)?|presence|present|positive|outputs?|truth"
+    r"|responses?|y|preds?|states?|targets?|vector|flags?|classes|probabilit(?:y|ies)|y[ _]\w+)\W*\Z|\W*\Z",
+    re.IGNORECASE,
+)
+"""What a list of answers is called; "Urgent: yes, no" answers something else."""
 _FEW: Final = 2
 _ENTRY: Final = re.compile(r"[^,]+")
 _QUOTES: Final = " \t\"'"
@@ -118,6 +125,7 @@ def in_lists(text: str, words: AnswerWords) -> Rewritten | None:
             len(names) != len(said)
             or (len(names) < _FEW and not _TITLED.match(match[0]))
             or None in map(words.pure, said)
+            or not _ANSWERS.match(match["title"].strip())
         ):
             continue
         if any(words.pure(name.group().strip(_QUOTES)) is not None for name in names):
@@ -159,7 +167,8 @@ def in_turn(text: str, words: AnswerWords) -> Rewritten | None:
     said = [words.pure(entry["body"]) for entry in lists[1]]
     if None in said or any(words.pure(entry["body"]) for entry in lists[0]):
         return None
-    if not _APART.fullmatch(text, lists[0][-1].end(), lists[1][0].start()):
+    apart = _APART.fullmatch(text, lists[0][-1].end(), lists[1][0].start())
+    if apart is None or not _ANSWERS.match(apart.group().strip()):
         return None
     writer = Rewriter(text)
     for asked, answer in zip(*lists, strict=True):
@@ -187,6 +196,21 @@ def _header(line: str, words: AnswerWords) -> _Header | None:
     if not titles[0].left and sum(len(title.said.split()) for title in titles) == len(line.split()):
         return None
     return _Header(titles, "\t" in line and "\t\t" not in line.strip())
+
+
+def _heads_marks(text: str, place: Place, words: AnswerWords) -> bool:
+    """Whether a header names its first column, or has a mark below it: prose has wide gaps, too."""
+    line = text[slice(*place)]
+    first = _CELL.search(line)
+    if first is not None and NAMING.match(first.group()):
+        return True
+    for below in line_places(text, place[1], len(text)):
+        row = text[slice(*below)]
+        if row.strip() and _header(row, words) is not None:
+            return False
+        if any((mark["boxed"] or mark["bare"] or "")[:1] in _TICKS for mark in _MARK.finditer(row)):
+            return True
+    return False
 
 
 def _title(line: str, match: re.Match[str]) -> _Title:

@@ -85,7 +85,7 @@ _EXPORTS: Final = re.compile(
 SCAFFOLD: Final = re.compile(
     r"""(?<![^\n])[ \t]*(?:
         :(?:PROPERTIES|END|LOGBOOK): | \#\+(?:begin|end|title|author|date|caption|options|tblname|results)[\w-]*:?[^\n]*
-      | \.\.[ ][a-z-]+::[^\n]* | :(?:header-rows|widths|align|stub-columns|class|width):[^\n]*
+      | \.\.[ ](?!(?:note|warning|important|attention|hint|tip|caution|danger|error|admonition)::)[a-z-]+::[^\n]* | :(?:header-rows|widths|align|stub-columns|class|width):[^\n]*
       | [-=]+(?:\+[-=]+)+ | \(\d+[ ]rows?\) | (?:Name:[ ]\w+,[ ])?dtype:[ ]\w+
       | INSERT[ ]INTO[ ][^\n]*?\bVALUES | (?:BEGIN|COMMIT|END);
       | <\?xml[^\n]*?\?> | %YAML[^\n]*

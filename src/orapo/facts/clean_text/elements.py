@@ -186,6 +186,8 @@ _ANSWER: Final = re.compile(
     r"\W*(?:yes|no|true|false|none|nil|present|absent|positive|negative|pos|neg|normal|abnormal|clear|seen|not seen|n/?a|unknown|[01])\W*",
     re.IGNORECASE,
 )
+_TELLS: Final = re.compile(r"\b(?:is|are|was|were|has|have|remains?)\b", re.IGNORECASE)
+"""A sentence says itself how it is; its class is about something else."""
 _LISTS: Final = frozenset(("ul", "ol", "dl"))
 _PARTED: Final = re.compile(r"(?:\A|[\n>,;])[ \t]*\Z")
 
@@ -201,7 +203,12 @@ def _marked(text: str, match: re.Match[str]) -> str | None:
         return None
     held = _HELD.match(text, match.end())
     said = "" if held is None else held["said"]
-    if ":" in said or _ANSWER.fullmatch(said) or (not said and name not in _LISTS):
+    if (
+        ":" in said
+        or _ANSWER.fullmatch(said)
+        or _TELLS.search(said)
+        or (not said and name not in _LISTS)
+    ):
         return None
     if name in _INLINE and not _PARTED.search(
         text, max(0, match.start() - _LONGEST_TAG), match.start()

@@ -20,6 +20,8 @@ _MEMBER: Final = re.compile(
 _PARTS: Final = " \t\n|;,"
 """What may stand between the members of a record."""
 
+_PARTING: Final = re.compile(r"[\n|;,]")
+
 ANSWERED: Final = re.compile(
     r"(?:present|status|answer|value|presence|result|positive|detected|negated|absent|prediction|assertion|state)[\"']?[ \t]*[:=]",
     re.IGNORECASE,
@@ -44,7 +46,7 @@ def named_first(text: str, words: AnswerWords) -> Rewritten | None:
                 return None  # two answers to a name, or a name above them
             answer = member, said
         elif NAMING.match(key) and words.pure(member["value"]) is None:
-            if answer is None:
+            if answer is None or not _are_members(text[answer[0].end() : member.start()]):
                 return None
             pairs.append((*answer, member))
             answer = None
@@ -108,6 +110,12 @@ def unnumbered(text: str) -> Rewritten:
         writer.put(": ", match.start("value"))
         writer.keep_to(match.end())
     return writer.finish()
+
+
+def _are_members(between: str) -> bool:
+    """Whether other members stand between an answer and its name, and no words of another thing."""
+    parts = _PARTING.split(between)
+    return all(":" in part or "=" in part for part in parts if part.strip())
 
 
 def _said(key: str, value: str, words: AnswerWords) -> str | None:

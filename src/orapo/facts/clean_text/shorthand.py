@@ -75,7 +75,7 @@ _WHICH: Final = (
 )
 _FRACTURED: Final = re.compile(
     rf"\b({_BONE}(?: \d{{1,2}}(?:[,-] ?\d{{1,2}}){{0,4}})?) ?#s?(?![\w#])"
-    rf"|(?:(?<=[^\n#])#s?|#s(?= )|(?<![^\n])#(?=[a-z]|[^\n]*\.[ \t]*(?:\n|\Z)))(?!\d)[ ]?(?=(?:{_WHICH}[ ,-]+(?:and |& )?){{0,6}}{_BONE}\b)",
+    rf"|(?:(?<=[^\n#])(?<!image[ ])(?<!series[ ])(?<!accession[ ])(?<!mrn[ ])(?<!view[ ])(?<!film[ ])(?<!case[ ])(?<!exam[ ])(?<!study[ ])#s?|#s(?= )|(?<![^\n])#(?=[a-z]|(?![^\n.,;]*\b(?:normal|intact|unremarkable|no|not|without|clear)\b)[^\n]*\.[ \t]*(?:\n|\Z)))(?!\d)[ ]?(?=(?:{_WHICH}[ ,-]+(?:and |& )?){{0,6}}{_BONE}\b)",
     re.IGNORECASE,
 )
 """A number sign that is read as "fracture", as it is beside a bone in hand-written notes."""
@@ -361,7 +361,8 @@ def spelled_out(text: str) -> Iterator[Rewritten]:
     if len(ahead) > 1 and "0" in ahead and set(ahead) <= {"0", "1"}:
         yield (step := substituted(text, _COUNTED_AHEAD, lambda match: f"{_WORDS[match[1]]}: "))
         text = step.text
-    if len(_BLANK.findall(text)) > 1:
+    blanks = _BLANK.findall(text)
+    if len(blanks) > 1 and any(blanks):
         yield (step := substituted(text, _BLANK, _ticked_blank))
         text = step.text
     if "+" in text and _SIGNED_RUN.search(text):

@@ -13,7 +13,7 @@ LISTED: Final = re.compile(
     r"(?: following(?! is| are)| (?:following |given )?(?:findings?|labels?|conditions?|patholog(?:y|ies)|abnormalit(?:y|ies)|diseases?|options?|items?|classes|categories))(?: below)?[\s:]*\Z"
     r"|(?:please )?(?:evaluate|assess|check|screen|look|search|rule out|r/o)(?: for)?[\s:]*\Z"
     r"|(?:the )?(?:(?:things|findings|conditions|points|items|diagnos[ei]s|what|signs|abnormalities|diseases|pathologies) to (?:look for|report|check|exclude|rule out|consider|look out for|watch for|mention|assess|describe|remember|search for|find|detect|classify|label)"
-    r"|check-?list(?: items)?|key ?words?|topics?|review areas?|(?:common )?pitfalls|mnemonic|glossary|definitions?|syllabus|learning (?:points|objectives)|search terms?|synonyms?|quer(?:y|ies)|causes|risk factors|complications|(?:label|class|category|finding|disease|pathology|column|field) names)[\s:]*\Z"
+    r"|check-?list(?: items)?|key ?words?|topics?|review areas?|(?:common )?pitfalls|mnemonic|glossary|definitions?|syllabus|learning (?:points|objectives)|search terms?|synonyms?|quer(?:y|ies)|causes|risk factors|(?:label|class|category|finding|disease|pathology|column|field) names)[\s:]*\Z"
     r"|(?:the |all )?(?:[\w-]+ ){0,3}?(?:candidates|options|choices|classes|labels|categories|tasks|legend|prompt|vocabulary|enum|schema"
     r"|ontology|codebook|key)(?: names?| list| set)?(?: considered| include| are| were| used| available| to choose from| of interest)*[\s:]*\Z"
     r"|(?:the following |these )?(?!diagnos)(?:[\w-]+ )?(?:were |are |was )?(?:considered|assessed|evaluated|checked|screened|looked for"
@@ -21,6 +21,15 @@ LISTED: Final = re.compile(
     re.IGNORECASE,
 )
 """Names of what was looked for, whether it was found or not: "Options", "Labels considered"."""
+TASKS: Final = re.compile(
+    r"(?:the )?(?:\w+ to \w+|review areas?|causes|check-?list(?: items)?|topics?)", re.IGNORECASE
+)
+"""Lists of what is to be done, which in a report hold what was found as well."""
+AT_HAND: Final = re.compile(
+    r"\b(?:left|right|small|large|mild|moderate|severe|is|are|seen|noted|new|unchanged|\d+(?:\.\d+)? ?[cm]m)\b",
+    re.IGNORECASE,
+)
+"""What says of a finding which one it is, or how."""
 ASSERTED: Final = re.compile(
     r"\b(?:predict|assign|final|positive|negative|absent|detected|identified|output|present|selected)|\Alabels?\s*\Z",
     re.IGNORECASE,

@@ -11,6 +11,7 @@ from typing import Final
 
 from orapo.facts.language.phrases import AND, COMMA, FINDING, OR, PhraseRow
 from orapo.facts.language.reach import WINDOW
+from orapo.facts.language.schema import Kind
 
 _LEADS: Final = frozenset(
     ("please", "kindly", "now", "then", "always", "also", "first", "next", "finally", "carefully", "closely", "systematically",
@@ -26,10 +27,12 @@ _ORDERS: Final = frozenset(
      "act", "confirm", "translate", "spell", "treat")
 )  # fmt: skip
 """What a sentence of a report does not begin with."""
+_JUDGES: Final = frozenset(("classify", "describe", "interpret", "treat"))
+"""What they say with "as" is what is there: "classify as moderate cardiomegaly"."""
 _ORDERS_OR_NAMES: Final = frozenset(
     ("report", "grade", "label", "mark", "list", "state", "comment", "answer", "score", "rate", "name", "scan", "screen",
      "search", "check", "call", "return", "output", "read", "count", "watch", "segment", "review", "test", "measure", "judge",
-     "highlight", "record", "document", "tell", "tick", "evaluate", "assess", "study", "exclude", "include", "summarize", "use", "drain", "compare", "show", "draw")
+     "highlight", "record", "document", "tell", "tick", "evaluate", "assess", "study", "exclude", "include", "summarize", "use", "compare", "show", "draw")
 )  # fmt: skip
 """Orders before an object, and else names: "report the presence of edema", "grade 2 edema"."""
 _OBJECTS: Final = frozenset(
@@ -41,6 +44,19 @@ _SEEKING: Final = frozenset(
 )
 _NAMED: Final = frozenset(("of", ":", "is", "was"))
 """Behind these words it is a name: "scan of the chest for edema"."""
+_TELLS: Final = frozenset(
+    (
+        "shows",
+        "showed",
+        "demonstrates",
+        "demonstrated",
+        "reveals",
+        "revealed",
+        "negative",
+        "positive",
+    )
+)
+"""A name has a verb: "study the same day shows ...", "test for ... negative"."""
 _FOR: Final = frozenset(("for", "on"))
 _SOUGHT: Final = _SEEKING | frozenset(("evaluate", "assess"))
 """What has what is sought behind "for": "assess the lungs for edema"."""
@@ -76,6 +92,10 @@ _AT_HAND: Final = frozenset(
     ("the", "this", "these", "today", "her", "his", "their", "our", "current", "here", "note", "concern", "uncertain", "unclear",
      "new")
 )  # fmt: skip
+_SIDES: Final = frozenset(("left", "right"))
+_HEART: Final = (["heart"], ["ventricular"], ["ventricle"], ["sided"], ["atrial"])
+_SINCE: Final = frozenset(("unchanged", "here", "today", "known", "loculated"))
+"""What in a definition would be said of no disease in general."""
 _TODAY: Final = frozenset(("this", "today", "here", "current", "seen", "new"))
 """It is this film that is spoken of: "a finding of note", "a sign on this film"."""
 _MEANS: Final = frozenset(
@@ -92,12 +112,27 @@ _MAY_BE: Final = frozenset(
      "graded", "diagnosed", "treated", "serious")
 )  # fmt: skip
 _WORDS_OF: Final = frozenset(
-    ("term", "word", "phrase", "sentence", "string", "expression", "concept", "notion", "definition", "figure")
+    ("term", "word", "phrase", "sentence", "string", "expression", "concept", "notion", "definition")
 )  # fmt: skip
+_AT_TERM: Final = frozenset(
+    (
+        "infant",
+        "infant's",
+        "neonate",
+        "newborn",
+        "baby",
+        "boy",
+        "girl",
+        "birth",
+        "pregnancy",
+        "delivery",
+    )
+)
+"""What is born at term, and no word's meaning."""
 _CAUSES: Final = frozenset(
     ("cause", "sign", "symptom", "treatment", "feature", "type", "example", "management")
 )
-_INCLUDES: Final = frozenset(("include", "includes", "including"))
+_INCLUDES: Final = frozenset(("include", "includes"))
 
 _REPORTS: Final = frozenset(
     ("no", "there", "lungs", "left", "right", "bilateral", "small", "mild", "moderate", "normal", "stable", "bony", "osseous",
@@ -121,7 +156,7 @@ def is_of_no_film(row: PhraseRow) -> bool:
         row: The sentence.
     """
     tokens = row.tokens
-    if tokens[0] not in _REPORTS and (_is_order(tokens) or _is_advice(tokens) or _defines(row)):
+    if tokens[0] not in _REPORTS and (_is_order(tokens) or _is_advice(row) or _defines(row)):
         return True
     return "of" in tokens and _counts(tokens)
 
@@ -133,10 +168,13 @@ def _is_order(tokens: Sequence[str]) -> bool:
         at += 1
     word = tokens[at]
     if word in _ORDERS:
-        return tokens[at + 1 : at + 2] != [":"]
+        behind = tokens[at + 1 : at + 2]
+        return behind != [":"] and not (word in _JUDGES and behind == ["as"])
     if word not in _ORDERS_OR_NAMES:
         return False
     behind = tokens[at + 1 : at + 1 + WINDOW]
+    if not _TELLS.isdisjoint(behind):
+        return False
     if not _POLITE.isdisjoint(tokens[:at]) or (behind and behind[0] in _OBJECTS):
         return True
     if not behind or behind[0] in _NAMED:
@@ -144,18 +182,32 @@ def _is_order(tokens: Sequence[str]) -> bool:
     return (behind[0] in _FOR and word in _SEEKING) or (word in _SOUGHT and "for" in behind)
 
 
-def _is_advice(tokens: Sequence[str]) -> bool:
+def _says_how_large(row: PhraseRow, at: int) -> bool:
+    """Whether "be small", "as moderate" or the like stands there."""
+    return row.tokens[at : at + 1] in (["be"], ["as"]) and any(
+        item.first == at + 1 and item.kind is Kind.SEVERITY for item in row.items
+    )
+
+
+def _is_advice(row: PhraseRow) -> bool:
     """Whether a sentence says what to do if something is found."""
+    tokens = row.tokens
     first = tokens[0]
     if first == "should":
         return tokens[1:2] != ["be"]  # "should be noted that ..."
     if first in _GENERAL:
-        return not _OUGHT.isdisjoint(tokens[:WINDOW])
+        ought = next((at for at, token in enumerate(tokens[:WINDOW]) if token in _OUGHT), None)
+        # "any effusion must be small" says how it is
+        return ought is not None and not _says_how_large(row, ought + 1)
     if first not in _CLAUSES or "," not in tokens:
         return False
-    behind = tokens[tokens.index(",") + 1 :][:1]
+    comma = tokens.index(",")
+    behind = tokens[comma + 1 :][:1]
     if not behind or first in _GIVEN:
-        return bool(behind) and behind[0] in _ORDERS
+        given = row.items[0].kind is FINDING or any(
+            item.kind is FINDING and item.first < comma for item in row.items[:WINDOW]
+        )  # "given the consolidation, treat as pneumonia"
+        return bool(behind) and behind[0] in _ORDERS and not given
     if first == "in" and tokens[1] != "case" and tokens[2:3] != ["presence"]:
         return False
     return behind[0] in _ADVICE or behind[0] in _ORDERS
@@ -164,10 +216,14 @@ def _is_advice(tokens: Sequence[str]) -> bool:
 def _defines(row: PhraseRow) -> bool:
     """Whether a sentence says what a finding is, or what it does, in general."""
     tokens, items = row.tokens, row.items
-    if tokens[0] in _WORDS_OF or (tokens[0] in ("the", "this") and tokens[1:2] != []):
-        return (tokens[0] if tokens[0] in _WORDS_OF else tokens[1]) in _WORDS_OF
+    at = int(tokens[0] in ("the", "this"))
+    if tokens[at : at + 1] and tokens[at] in _WORDS_OF:
+        return _AT_TERM.isdisjoint(tokens[at + 1 : at + 2]) and tokens[at + 1 : at + 3] != [
+            "of",
+            "the",
+        ]
     if tokens[0] in _CAUSES and tokens[1:2] == ["of"]:
-        return not _INCLUDES.isdisjoint(tokens)
+        return not _INCLUDES.isdisjoint(tokens) and not _is_sided(tokens)
     first = items[0]
     if first.kind is not FINDING:
         return False
@@ -180,7 +236,20 @@ def _defines(row: PhraseRow) -> bool:
         if item.kind not in (FINDING, COMMA, AND, OR) or item.first != end + 1:
             break
         end = item.last
-    return _is_general(tokens[end + 1 : end + 2 + 2 * WINDOW])
+    if _is_sided(tokens[end + 1 :]) or not _SINCE.isdisjoint(tokens):
+        return False
+    said = tokens[end + 1 : end + 2 + 2 * WINDOW]
+    if said and said[0] in _OUGHT and "as" in said:
+        as_ = end + 1 + said.index("as")
+        return _is_general(said) and not _says_how_large(row, as_)
+    return _is_general(said)
+
+
+def _is_sided(tokens: Sequence[str]) -> bool:
+    """Whether words say on which side or at which rib it is; "left heart failure" is no place."""
+    return any(
+        token in _SIDES and tokens[at + 1 : at + 2] not in _HEART for at, token in enumerate(tokens)
+    )
 
 
 def _is_general(behind: Sequence[str]) -> bool:
@@ -191,7 +260,7 @@ def _is_general(behind: Sequence[str]) -> bool:
     if verb in _MEANS:
         return True
     if verb in ("occurs", "occur"):
-        return said[:1] != [] and said[0] in _OCCASIONS
+        return said[:1] != [] and said[0] in _OCCASIONS and not any(map(str.isdecimal, said))
     if verb == "can":
         return said[:1] != [] and (
             said[0] in _HAPPENS or (said[0] == "be" and not _MAY_BE.isdisjoint(said[1:3]))

@@ -17,7 +17,7 @@ from orapo.facts.language.vocabulary import Item, Vocabulary
 _NOW: Final = frozenset(
     ("unchanged", "stable", "still", "again", "similar", "seen", "visible", "present", "evident", "persistent", "increased",
      "decreased", "larger", "smaller", "bigger", "improved", "improving", "worse", "worsened", "better", "healed", "progressed",
-     "enlarged", "resolving", "grown", "now")
+     "enlarged", "resolving", "grown", "now", "retracted", "advanced", "repositioned")
 )  # fmt: skip
 _LASTS: Final = frozenset(("persist", "persists", "remain", "remains", "continue", "continues"))
 _IS: Final = frozenset(("is", "are", "has", "have"))
@@ -27,6 +27,7 @@ _OVER: Final = frozenset(
 _CLAUSE: Final = frozenset((",", ";", ".", "and", "but", "by", "with"))
 NEARBY: Final = 5
 _DEFINITE: Final = frozenset(("the", "this", "these", "those"))
+_REMAINING: Final = frozenset(("residual", "remaining", "persistent", "known"))
 _GOVERN: Final = frozenset(
     ("of", "for", "to", "in", "with", "by", "on", "a", "an", "any", "and", "or", ",")
 )
@@ -41,6 +42,10 @@ _CAUSES: Final = tuple(
     for words in ("due to", "secondary to", "owing to", "in the presence of", "obscured by", "limited by", "given the")
 )  # fmt: skip
 """Behind these stands what is there and hinders: "cannot assess the base due to a large effusion"."""
+_OF_THE_KNOWN: Final = frozenset(
+    ("consider", "will", "counselled", "counseled", "warned", "educated", "cautioned")
+)
+"""Behind them, with an article, stands what there is: "will need a chest tube for the right pneumothorax"."""
 _MOVED: Final = frozenset(
     ("reposition", "repositioning", "advance", "advancing", "advancement", "withdrawing", "withdrawal", "withdraw", "retracting",
      "retraction", "retract", "pulling", "pull", "removing", "removal", "remove", "exchange", "exchanging", "replacing",
@@ -63,6 +68,11 @@ _OTHERS: Final = frozenset(
     ("prior", "previous", "last", "earlier", "old", "older", "outside", "yesterday", "comparison", "admission", "preoperative",
      "initial", "baseline", "2000", "january")
 )  # fmt: skip
+_AT_HAND: Final = frozenset(("since", "interval", "today"))
+_THIS: Final = frozenset(("today", "this"))
+"""Of both films: "on the prior film and on this one"."""
+_COMPARED: Final = frozenset(("smaller", "larger", "bigger", "less", "milder", "worse", "better"))
+"""What was so then, compared with now, is there now."""
 _THEN_VERBS: Final = frozenset(("was", "were", "had", "showed", "demonstrated", "revealed"))
 _NOW_VERBS: Final = frozenset((";", "but", "is", "are", "has", "have", "persists", "persist"))
 
@@ -125,7 +135,7 @@ def is_there_all_the_same(
     device = vocabulary.is_device(finding)
     if word == "consider" and device:
         return not _MOVED.isdisjoint((*between, *behind))
-    if word not in ("consider", "will") or (device and last != "be"):
+    if word not in _OF_THE_KNOWN or (device and last != "be"):
         return False
     for token in reversed(tokens[max(opener.last, item.first - WINDOW) : item.first]):
         if token in _DEFINITE:
@@ -145,11 +155,23 @@ def is_only_planned(row: PhraseRow, vocabulary: Vocabulary, item: Item, draft: D
         draft: The finding.
     """
     words = row.tokens[item.first : item.last + 1]
+    if words[:2] == ["would", "be"] and _is_known(row, draft):
+        return False  # "the residual pneumothorax would be managed conservatively"
     if words[0] in _HAPPENS:  # "should effusion develop", not "fractures occur at three levels"
         return not _SUPPOSED.isdisjoint(row.tokens[: item.first])
     if not _PLANNED.isdisjoint(words):
         return vocabulary.is_device(vocabulary.findings[draft.finding])
     return True
+
+
+def _is_known(row: PhraseRow, draft: Draft) -> bool:
+    """Whether a finding is one that there is: "the pneumothorax", "residual pneumothorax"."""
+    for token in reversed(row.tokens[max(0, draft.first - WINDOW) : draft.last]):
+        if token in _DEFINITE or token in _REMAINING:
+            return True
+        if token in _GOVERN:
+            return False
+    return False
 
 
 def goes_on(row: PhraseRow, item: Item) -> bool:
@@ -160,11 +182,18 @@ def goes_on(row: PhraseRow, item: Item) -> bool:
         item: The phrase that begins the clause: "which", or what stands before "it" or "this".
     """
     tokens, begin = row.tokens, item.last + 1
+    now = tokens[begin : begin + 1] == ["now"]
+    if tokens[item.first] == "and" and tokens[begin : begin + 1] and tokens[begin] in _IS:
+        return is_still_so(tokens[begin : begin + NEARBY])  # "was small and is now large"
     if tokens[item.first] != "which":
+        begin += now
         if tokens[begin : begin + 1] and tokens[begin] not in row.grammar.pronouns:
             return False
         begin += 1
-    return is_still_so(tokens[begin : begin + NEARBY])
+    behind = tokens[begin : begin + NEARBY]
+    if now and behind and behind[0] not in _IS:
+        return _OVER.isdisjoint(behind)  # "; now it fills half of the chest"
+    return is_still_so(behind)
 
 
 def is_still_so(behind: Sequence[str]) -> bool:
@@ -190,7 +219,7 @@ def tells_of_another_film(tokens: Sequence[str]) -> bool:
     Args:
         tokens: The sentence.
     """
-    if tokens[0] not in _AT:
+    if tokens[0] not in _AT or tokens[1:3] in (["comparison", "to"], ["comparison", "with"]):
         return False
     named = None
     for at, token in enumerate(tokens[1 : 1 + WINDOW], 1):
@@ -199,9 +228,13 @@ def tells_of_another_film(tokens: Sequence[str]) -> bool:
             break
     if named is None or _OTHERS.isdisjoint(tokens[1 : named + 1]):
         return False
-    for token in tokens[named + 1 : named + 1 + 2 * WINDOW]:
+    if not _AT_HAND.isdisjoint(tokens[1 : named + 1]):
+        return False
+    for at, token in enumerate(tokens[named + 1 : named + 1 + 2 * WINDOW], named + 1):
         if token in _THEN_VERBS:
-            return True
+            return _COMPARED.isdisjoint(tokens[at + 1 : at + 2])
+        if token in _THIS:
+            return False
         if token in _NOW_VERBS:
             return False
     return False

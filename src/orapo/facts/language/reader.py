@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Final
 
 from orapo.facts.fact import Polarity
+from orapo.facts.language.at_hand import Stretch, general_part, is_asked_how, is_presumed, spoken_of
 from orapo.facts.language.off_film import is_of_no_film
 from orapo.facts.language.phrases import (
     AND,
@@ -108,7 +109,8 @@ class SentenceReader(PhraseRow):
         self.unchanged = False  # "no change in A or B" says both
         self.neither = False  # ... and so is what "neither ... has resolved" says
         self.chosen = False  # an "or" was read in this scope
-        self.of_no_film = False
+        self.general: list[Stretch] = []  # what speaks of no film at hand
+        self.general_cues = 0
         self.unfinished = False  # "the right lung is clear, the left is not"
         self.then = False  # what another film showed is told
         self.turns = False  # "but", "with" ... were read
@@ -120,7 +122,9 @@ class SentenceReader(PhraseRow):
         if tells_of_another_film(self.tokens):
             self._open(NOT_STATED)
             self.then = True
-        self.of_no_film = is_of_no_film(self)
+        ordered = is_of_no_film(self)
+        if ordered:
+            self.general.append(general_part(self))
         for index, item in enumerate(self.items):
             step = steps.get(item.kind)
             if step is not None:
@@ -129,10 +133,11 @@ class SentenceReader(PhraseRow):
         if not self.drafts and not self.subject.structures and not self.states:
             self._normal_alone()
         self._finish_subject()
-        if self.of_no_film:
+        for start, end in self.general:
             self.some_dropped = True
             for draft in (*self.drafts, *self.states):
-                draft.dropped = True
+                if start <= draft.first < end and not (ordered and is_presumed(self, draft)):
+                    draft.dropped = True
 
     def _normal_alone(self) -> None:
         """Read "Normal." and "There is no abnormality." as of all that is on the film."""
@@ -150,13 +155,24 @@ class SentenceReader(PhraseRow):
         self._place_qualifiers()
         # ", and" is "and", ", or" is "or"
         self.link, self.linked = item.kind, item.first
+        if item.kind is COMMA and self.opener and self.tokens[self.opener.first] == "having":
+            self._open(None)  # "having previously been drained, the effusion is back"
+        if item.kind is AND and self.drafts and self.drafts[-1].dropped and goes_on(self, item):
+            self.drafts[-1].dropped = False
         if item.kind is OR:
             self.chosen = True
         elif item.kind is WITH:
             self.turns = True
 
     def _whole_sentence(self, index: int, item: Item) -> None:
-        self.of_no_film = True
+        if self.general and self.general[-1][0] <= item.first < self.general[-1][1]:
+            return
+        self.general_cues += 1
+        silenced: Stretch | None = (item.first, len(self.tokens))
+        if self.general_cues <= LONGEST_LIST:  # each looks at all of its clause
+            silenced = spoken_of(self, item)
+        if silenced is not None:
+            self.general.append(silenced)
 
     def _neutral(self, index: int, item: Item) -> None:
         self.unchanged = self.unchanged or self.tokens[item.first] in ("no", "without", "not")
@@ -296,6 +312,8 @@ class SentenceReader(PhraseRow):
     # Findings
 
     def _finding(self, index: int, item: Item) -> None:
+        if self.scope is not None and is_asked_how(self, self.opener, item):
+            self._open(None)
         if (self.used and (self.link is WITH or (self.closed and self.link is not OR))) or (
             self.scope is DENIED
             and (

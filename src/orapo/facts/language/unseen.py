@@ -126,10 +126,15 @@ def is_of_another_film(row: PhraseRow, at: int) -> bool:
         return True
     if tokens[0] not in ("on", "in", "at") or tokens[1:2] == ["comparison"]:
         return False
+    if tokens[1:2] == ["this"]:
+        return False
     for place, token in enumerate(tokens):
         if token in (",", ";", "and", "but", "compared", "than"):
             return False
-        if token in _ELSEWHERE or (token in _HOURS and "from" in tokens[:place]):
+        hour = token in _HOURS and "from" in tokens[:place]
+        if hour and tokens[place - 1] == "this" and row.tokens[at - 2] in ("is", "are"):
+            return False  # "is not seen on the film from this morning" is said of now
+        if token in _ELSEWHERE or hour:
             return True
     return False
 
