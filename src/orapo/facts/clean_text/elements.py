@@ -126,6 +126,9 @@ def write_tag(
         writer.drop_to(end)
     elif name in ("q", "a") and not closing and not match["attributes"].strip():
         writer.put("" if writer.ends_with("\n") else "\n", end)  # a question, an answer
+    elif name in _ANSWERS and not closing and _is_answer_to(writer.source, match):
+        # "<name>Edema</name><answer>no</answer>", and no report within <answer>
+        writer.put("answer: " if writer.ends_with("\n") else ": ", end)
     elif (
         name in _INLINE
         and not (recorded and name == "label")
@@ -183,13 +186,24 @@ _MARK: Final = re.compile(
 )
 _HELD: Final = re.compile(r"\s*(?P<said>[^<]*?)\s*(?=<|\Z)")
 _ANSWER: Final = re.compile(
-    r"\W*(?:yes|no|true|false|none|nil|present|absent|positive|negative|pos|neg|normal|abnormal|clear|seen|not seen|n/?a|unknown|[01])\W*",
+    r"\W*(?:yes|no|true|false|none|nil|present|absent|positive|negative|pos|neg|normal|abnormal|clear|seen|not seen|n/?a|unknown|uncertain|equivocal|indeterminate|possible|likely|unlikely|[01])\W*",
     re.IGNORECASE,
 )
 _TELLS: Final = re.compile(r"\b(?:is|are|was|were|has|have|remains?)\b", re.IGNORECASE)
 """A sentence says itself how it is; its class is about something else."""
+_ANSWERS: Final = frozenset(("answer", "response", "output", "label"))
+"""Elements that hold a whole report or the name of a box, or one answer."""
 _LISTS: Final = frozenset(("ul", "ol", "dl"))
 _PARTED: Final = re.compile(r"(?:\A|[\n>,;])[ \t]*\Z")
+
+
+def _is_answer_to(text: str, match: re.Match[str]) -> bool:
+    """Whether an element holds an answer and no more, right behind the element that it answers."""
+    held = _HELD.match(text, match.end())
+    asked = text[max(0, match.start() - _NAME_BEFORE) : match.start()].rstrip()
+    if held is None or not asked.endswith(">") or not asked[asked.rfind("<") :].startswith("</"):
+        return False
+    return _ANSWER.fullmatch(held["said"]) is not None
 
 
 def _marked(text: str, match: re.Match[str]) -> str | None:

@@ -104,7 +104,8 @@ def columns_at(tokens: list[Token], start: int) -> Columns | None:
 
 
 _POLAR: Final = re.compile(
-    r"(?:not |un)?(?:present|detected|seen|identified|visible|found|observed)|absent|positive|negative",
+    r"(?:not |un)?(?:present|detected|seen|identified|visible|found|observed)|absent|positive|negative"
+    r"|uncertain|equivocal|indeterminate|possible",
     re.IGNORECASE,
 )
 """A value that says so itself whether something is there, whatever its key."""
@@ -185,7 +186,8 @@ def named_and_answered(tokens: list[Token], start: int) -> tuple[Token, Token, b
 
 _WITHIN: Final = 2
 _DETAILS: Final = re.compile(
-    r"details?|assessment|results?|analysis|evaluation|status|attributes|properties|output|prediction|classification",
+    r"details?|assessment|results?|analysis|evaluation|status|attributes|properties|output|prediction|classification"
+    r"|probabilit(?:y|ies)|probs?|likelihoods?|scores|distribution|confidences?|logits|softmax",
     re.IGNORECASE,
 )
 """Members that hold an object with the answer."""

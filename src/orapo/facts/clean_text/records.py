@@ -1,17 +1,21 @@
-"""Records that answer before they name: "answer: yes" above "finding: Edema" becomes "Edema: yes".
+"""Records whose members say by their shape what answers what: "target: Edema" above "choice: no", again and again.
 
-YAML, XML and forms may write the members of a record in any order. In each record of such a text the answer
-stands first; where one does not, nothing is changed.
+Nobody knows all words for the members of a record. Where one member of each is the name of a finding and
+another one an answer, the two belong together, whatever they are called and whichever stands first.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Final
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Final, NamedTuple
 
+from orapo.facts.clean_text.json_records import JUDGING
 from orapo.facts.clean_text.rewriting import Rewriter, Rewritten
-from orapo.facts.forms.answers import AnswerWords
-from orapo.facts.forms.items import ANSWERING, DENYING, NAMING, turned
+from orapo.facts.forms.answers import Answer, AnswerWords
+from orapo.facts.forms.items import ANSWERING, BESIDE, DEGREE, DENYING, NAMING, PROBABLE, turned
 
 _MEMBER: Final = re.compile(
     r"(?:(?<![^\n])|(?<=[|;,]))[ \t]*(?:[-*][ \t]+|\d{1,2}[.)][ \t]+)?(?P<key>[A-Za-z][A-Za-z _]{1,24}?)[ \t]*[:=][ \t]*"
@@ -19,50 +23,159 @@ _MEMBER: Final = re.compile(
 )
 _PARTS: Final = " \t\n|;,"
 """What may stand between the members of a record."""
-
-_PARTING: Final = re.compile(r"[\n|;,]")
-
-ANSWERED: Final = re.compile(
-    r"(?:present|status|answer|value|presence|result|positive|detected|negated|absent|prediction|assertion|state)[\"']?[ \t]*[:=]",
-    re.IGNORECASE,
+_APART: Final = re.compile(
+    r"(?:[\s|;,{}()\[\]*>#-]|\d{1,3}[.):]?(?=\s)|\w[\w ]{0,24}:[ \t]*(?=\n))*"
 )
-"""A text in which this finds nothing has no such records."""
+"""What may stand between a name and its answer: marks, and the heading of an entry ("item:")."""
+_TITLE: Final = re.compile(r"(?:findings?|diagnos[ei]s)\Z")
+"""Members that may be the report's sections as well."""
+_POLAR: Final = (Answer.AFFIRMED, Answer.DENIED, Answer.DOUBTED)
+_LAST: Final = 3
+"""The rank of members that answer where none other does."""
 
 
-def named_first(text: str, words: AnswerWords) -> Rewritten | None:
-    """Return a text with every record's name before its answer; None if none answers first.
+class _Member(NamedTuple):
+    """A member of a record.
+
+    Attributes:
+        match: Where it stands.
+        key: Its name, in lower case.
+        value: What it says.
+        said: What it answers; None if it is no answer and no more.
+    """
+
+    match: re.Match[str]
+    key: str
+    value: str
+    said: Answer | None
+
+
+def paired(text: str, words: AnswerWords, is_name: Callable[[str], bool]) -> Rewritten | None:
+    """Return a text with the answer of every record behind its finding's name; None if it has no records.
 
     Args:
         text: With typography resolved.
         words: What answers are made of.
+        is_name: Tells the bare names of findings.
     """
-    pairs: list[tuple[re.Match[str], str, re.Match[str]]] = []
-    answer: tuple[re.Match[str], str] | None = None
-    for member in _MEMBER.finditer(text):
-        key = " ".join(member["key"].replace("_", " ").split())
-        said = _said(key, member["value"].strip(" \t\"'"), words)
-        if said is not None:
-            if answer is not None:
-                return None  # two answers to a name, or a name above them
-            answer = member, said
-        elif NAMING.match(key) and words.pure(member["value"]) is None:
-            if answer is None or not _are_members(text[answer[0].end() : member.start()]):
-                return None
-            pairs.append((*answer, member))
-            answer = None
-    if not pairs or answer is not None:
-        return None
+    members = _members(text, words)
+    by_key: defaultdict[str, list[int]] = defaultdict(list)
+    for place, member in enumerate(members):
+        by_key[member.key].append(place)
+    for key, names in by_key.items():
+        if not _names(key, [members[place] for place in names], is_name):
+            continue
+        answers = _answers(text, members, names, by_key, is_name)
+        if answers:
+            return _written(text, members, dict(zip(names, answers[0], strict=True)), answers)
+    return None
+
+
+def _members(text: str, words: AnswerWords) -> list[_Member]:
+    found = []
+    for match in _MEMBER.finditer(text):
+        key = " ".join(match["key"].replace("_", " ").lower().split())
+        value = match["value"].strip(" \t\"'.")
+        said = words.pure(value)
+        if DENYING.match(key):
+            value = turned(value)
+            said = words.pure(value) if value else None
+        rest = text[match.end() : match.end() + 1]
+        if rest not in ("", "\n") and not _MEMBER.match(text, match.end() + 1):
+            said = None  # "present, but resolved"
+        found.append(_Member(match, key, value, said))
+    return found
+
+
+def _names(key: str, named: Sequence[_Member], is_name: Callable[[str], bool]) -> bool:
+    """Whether members hold the names of findings."""
+    naming = NAMING.match(key) is not None
+    if (is_name(key) and not naming) or any(one.said is not None for one in named):
+        return False
+    known = [is_name(one.value.replace("_", " ").replace("-", " ")) for one in named]
+    return (all(known) and len(named) > 1) or (naming and any(known))
+
+
+def _answers(
+    text: str,
+    members: Sequence[_Member],
+    names: Sequence[int],
+    by_key: dict[str, list[int]],
+    is_name: Callable[[str], bool],
+) -> list[list[int]]:
+    """Return the places of what answers each name, of all members that do; the surest first.
+
+    None where two of them do not say the same.
+    """
+    found: list[tuple[int, list[int]]] = []
+    for key, places in by_key.items():
+        said = [members[place].said for place in places]
+        if BESIDE.match(key) and not (DEGREE.match(key) or PROBABLE.match(key)):
+            continue
+        if None in said or len(places) != len(names):
+            continue
+        if not ANSWERING.match(key) and not any(one in _POLAR for one in said):
+            continue
+        if is_name(key) or not _beside(text, members, names, places):
+            continue
+        named = members[names[0]].key
+        if len(names) == 1 and (
+            (_TITLE.match(named) and not ANSWERING.match(key))
+            or not (ANSWERING.match(key) or JUDGING.fullmatch(key) or DENYING.match(key))
+        ):
+            continue
+        found.append((_rank(key), places))
+    found.sort(key=lambda one: one[0])
+    sure = [places for rank, places in found if rank < _LAST] or [p for _, p in found[:1]]
+    told = [[members[place].said for place in places] for places in sure]
+    return [] if any(one != told[0] for one in told) else sure
+
+
+def _rank(key: str) -> int:
+    if ANSWERING.match(key):
+        return 0
+    if JUDGING.fullmatch(key) or DENYING.match(key):
+        return 1
+    return _LAST if DEGREE.match(key) or PROBABLE.match(key) else 2
+
+
+def _beside(
+    text: str, members: Sequence[_Member], names: Sequence[int], answers: Sequence[int]
+) -> bool:
+    """Whether there is one answer behind each name, before the next; or one before each name."""
+    behind = all(name < answer for name, answer in zip(names, answers, strict=True))
+    turns = zip(names, answers, strict=True) if behind else zip(answers, names, strict=True)
+    places = [place for turn in turns for place in turn]
+    if any(one >= other for one, other in pairwise(places)):
+        return False
+    return all(
+        _APART.fullmatch(text, one.match.end(), other.match.start("key"))
+        for start, end in zip(places[::2], places[1::2], strict=True)
+        for one, other in pairwise(members[start : end + 1])
+    )
+
+
+def _written(
+    text: str,
+    members: Sequence[_Member],
+    answer_of: dict[int, int],
+    answers: Sequence[Sequence[int]],
+) -> Rewritten:
+    dropped = {place for places in answers for place in places}
     writer = Rewriter(text)
-    for before, said, named in pairs:
-        writer.keep_to(before.start("key"))
-        end = before.end()
-        while text[end] in _PARTS:
-            end += 1
-        writer.drop_to(end)
-        writer.keep_to(named.start("key"))
-        writer.drop_to(named.start("value"))
-        writer.keep_to(named.start("value") + len(named["value"].rstrip()))
-        writer.put(f": {said}")
+    for place, member in enumerate(members):
+        match = member.match
+        if place in dropped:
+            writer.keep_to(match.start("key"))
+            end = match.end()
+            while end < len(text) and text[end] in _PARTS:
+                end += 1
+            writer.drop_to(end - (text[end - 1] == "\n" and place not in answer_of))
+        elif place in answer_of:
+            writer.keep_to(match.start("key"))
+            writer.drop_to(match.start("value"))
+            writer.keep_to(match.start("value") + len(match["value"].rstrip()))
+            writer.put(f": {members[answer_of[place]].value}")
     return writer.finish()
 
 
@@ -110,16 +223,3 @@ def unnumbered(text: str) -> Rewritten:
         writer.put(": ", match.start("value"))
         writer.keep_to(match.end())
     return writer.finish()
-
-
-def _are_members(between: str) -> bool:
-    """Whether other members stand between an answer and its name, and no words of another thing."""
-    parts = _PARTING.split(between)
-    return all(":" in part or "=" in part for part in parts if part.strip())
-
-
-def _said(key: str, value: str, words: AnswerWords) -> str | None:
-    """Return what a member answers; None if it is no answer."""
-    if ANSWERING.match(key):
-        return value if words.pure(value) is not None else None
-    return turned(value) or None if DENYING.match(key) else None

@@ -38,11 +38,10 @@ from orapo.facts.clean_text.lines import unfolded
 from orapo.facts.clean_text.markup import MARKED, flatten
 from orapo.facts.clean_text.plain import ZERO
 from orapo.facts.clean_text.records import (
-    ANSWERED,
     FLOWING,
     NUMBERED,
     flowed,
-    named_first,
+    paired,
     unnumbered,
 )
 from orapo.facts.clean_text.rewriting import Rewritten, substituted
@@ -58,6 +57,7 @@ from orapo.facts.clean_text.typography import (
     with_points,
 )
 from orapo.facts.clean_text.uniform import IsName, uniform
+from orapo.facts.clean_text.weighed import WEIGHED, answered
 from orapo.facts.fact import Sentence
 from orapo.facts.forms.answers import AnswerWords
 
@@ -99,6 +99,7 @@ _DOCUMENTS: Final = (
     _Step(("[/",), BRACKETED, _alone(unbracketed)),
     _Step(("<",), SELECTED, _alone(chosen)),
     _Step(("OBX|",), MESSAGE, _alone(message)),
+    _Step((), WEIGHED, _alone(answered)),
 )
 """What a report was wrapped into, in this order: marks by their place first, before anything moves."""
 _TYPED: Final = (
@@ -111,7 +112,6 @@ _RECORDS: Final = (
     _Step(("\n",), LISTS, in_lists),
     _Step(("{", "="), FLOWING, _alone(flowed)),
     _Step(("=",), NUMBERED, _alone(unnumbered)),
-    _Step((), ANSWERED, named_first),
 )
 """Names and answers that stand apart, once words are words."""
 
@@ -168,6 +168,8 @@ class Source:
         if "_" in self.text:  # names of fields in JSON and YAML
             self.text = _SNAKE.sub(" ", self.text)
         self._take(_RECORDS, words)
+        if is_name is not None and '":' not in self.text:
+            self._pair(words, is_name)
         if is_name is not None and (listed := uniform(self.text, words, is_name)) is not None:
             self._add(listed)
         for step in unfolded(self.text, words):
@@ -175,7 +177,10 @@ class Source:
         for step in spelled_out(self.text):
             self._add(step)
         if MARKED.search(self.text):
+            records = '":' in self.text
             self._add(flatten(self.text, words))
+            if records and is_name is not None:
+                self._pair(words, is_name)
 
     def _take(self, steps: Sequence[_Step], words: AnswerWords) -> None:
         """Rewrite the text by those of some steps that it has something for."""
@@ -186,6 +191,11 @@ class Source:
                 layer = step.rewrite(self.text, words)
                 if layer is not None:
                     self._add(layer)
+
+    def _pair(self, words: AnswerWords, is_name: IsName) -> None:
+        layer = paired(self.text, words, is_name)
+        if layer is not None:
+            self._add(layer)
 
     def _add(self, layer: Rewritten) -> None:
         self._layers.append(layer)

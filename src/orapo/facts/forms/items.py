@@ -55,7 +55,7 @@ DENYING: Final = _members(
     r"(?:is |was )?(?:negated|absent|excluded|ruled out|denied|refuted)|negation(?: ?ind(?:icator)?)?|absence"
 )
 """Members that hold the answer turned round: ``"negated": true``."""
-PROBABLE: Final = _members("prob(?:ability)?|likelihood")
+PROBABLE: Final = _members("prob(?:ability)?|likelihood|score")
 """Members that answer where none other does."""
 DEGREE: Final = _members("severity|degree|extent|grade")
 """The same, in words: "severity: none"."""
