@@ -126,7 +126,12 @@ def write_tag(
         writer.drop_to(end)
     elif name in ("q", "a") and not closing and not match["attributes"].strip():
         writer.put("" if writer.ends_with("\n") else "\n", end)  # a question, an answer
-    elif name in _ANSWERS and not closing and _is_answer_to(writer.source, match):
+    elif (
+        name in _ANSWERS
+        and not closing
+        and not match["attributes"].strip()
+        and _is_answer_to(writer.source, match)
+    ):
         # "<name>Edema</name><answer>no</answer>", and no report within <answer>
         writer.put("answer: " if writer.ends_with("\n") else ": ", end)
     elif (

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
+from orapo.facts.clean_text.alternating import alternating
 from orapo.facts.clean_text.columns import (
     HEADER,
     LISTS,
@@ -168,8 +169,10 @@ class Source:
         if "_" in self.text:  # names of fields in JSON and YAML
             self.text = _SNAKE.sub(" ", self.text)
         self._take(_RECORDS, words)
-        if is_name is not None and '":' not in self.text:
+        if is_name is not None and not ('":' in self.text and "{" in self.text):
             self._pair(words, is_name)
+            if (turns := alternating(self.text, words, is_name)) is not None:
+                self._add(turns)
         if is_name is not None and (listed := uniform(self.text, words, is_name)) is not None:
             self._add(listed)
         for step in unfolded(self.text, words):

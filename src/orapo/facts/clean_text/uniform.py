@@ -329,7 +329,7 @@ class _Lists:
     # Both
 
     def _names(self, text: str) -> bool:
-        return self._is_name(_called(text).strip())
+        return self._is_name(called(text).strip())
 
     def _all_answer(self, said: Sequence[str]) -> bool:
         """Whether texts are answers: each by itself, or because the same few stand in a whole list."""
@@ -345,12 +345,12 @@ class _Lists:
 
     def _write_name(self, writer: Rewriter, name: Place) -> None:
         said = self._text[slice(*name)]
-        written = _called(said)
+        written = called(said)
         if written != said:
             writer.put(written, name[1])
         writer.keep_to(name[1])
 
 
-def _called(name: str) -> str:
-    """Return a name in one word as the words that it is made of."""
+def called(name: str) -> str:
+    """Return a name in one word as the words that it is made of ("PleuralEffusion", "pleural_effusion")."""
     return HUMP.sub(" ", name).replace("_", " ").replace("-", " ")
