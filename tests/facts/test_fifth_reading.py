@@ -21,6 +21,8 @@ OTHER_FILMS = [
     ("On the prior CT there was a nodule. It is now gone.", {LL: 0}),
     ("On the prior film the tube was in the right main bronchus. It has been withdrawn and is now above the carina.", {SD: 1}),
     ("On the prior film, the effusion is seen.", {EF: 1}),
+    ("On the prior film, the effusion is smaller than it was.", {EF: 1}),
+    ("The effusion was not visible on admission but is now not seen.", {EF: 0}),
     ("On the left there was an effusion.", {EF: 1}),
     ("On the film an effusion was seen.", {EF: 1}),
     ("A nodule was seen on the prior CT and is unchanged.", {LL: 1}),
