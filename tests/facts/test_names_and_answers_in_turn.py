@@ -56,6 +56,8 @@ def test_every_name_has_the_answer_beside_it(words, shape, mark, joined):
         ("PNEUMOTHORAX: No pneumothorax identified.", {PT: 0}),
         ("Nodule: No nodules are seen.", {LL: 0}),
         ("Effusion: No pleural effusion seen.", {EF: 0}),
+        ("Edema: No edema seen. Fracture: No fracture seen.", {ED: 0, FX: 0}),
+        ("Effusion, no pneumothorax, consolidation, possible.", {EF: 1, PT: 0}),
         ("No effusion is seen. Edema is present.", {EF: 0, ED: 1}),
         ("No edema, small effusion.", {ED: 0, EF: 1}),
         ("Edema present, fracture absent, effusion seen.", {ED: 1, FX: 0, EF: 1}),

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from orapo.facts import extract_facts, label_report
-from short_labels import CO, ED, EF, FX
+from short_labels import CO, ED, EF, FX, PT
 
 SAID = [("Edema", "present"), ("Fracture", "absent"), ("Consolidation", "uncertain")]
 READ = {ED: 1, FX: 0, CO: -1}
@@ -42,12 +42,23 @@ BESIDE_OTHERS = [
     ("item:\ntarget: Edema\nchoice: no\n\nitem:\ntarget: Fracture\nchoice: yes", {ED: 0, FX: 1}),
     ("- present: false\n  status: absent\n  name: Edema\n- present: true\n  status: present\n  name: Fracture", {ED: 0, FX: 1}),
     ("Present: 0, Absent: 1, Finding: Edema\nPresent: 1, Absent: 0, Finding: Fracture", {ED: 0, FX: 1}),
+    ("target: Edema\nchoice: no, only scarring\ntarget: Fracture\nchoice: yes, acute", {ED: 0, FX: 1}),
+    ("target: Edema, choice: no, comment: none\ntarget: Fracture, choice: yes, comment: none", {ED: 0, FX: 1}),
     ("Status: absent | Result: negative | Finding: Edema\nStatus: present | Result: positive | Finding: Fracture", {ED: 0, FX: 1}),
 ]  # fmt: skip
 NO_RECORDS = [
     ("IMPRESSION: Pneumothorax\nEdema: no", {ED: 0}),
     ("Diagnosis: Edema\nImpression: abnormal", {ED: 1}),
     ("FINDINGS: Left effusion.\nIMPRESSION: Effusion.", {EF: 1}),
+    (
+        "finding: Edema\nPneumothorax: no\nfinding: Fracture\nPneumothorax: no",
+        {ED: 1, FX: 1, PT: 0},
+    ),
+    ("- finding: Edema\n  side: none\n- finding: Fracture\n  side: none", {ED: 1, FX: 1}),
+    ("- finding: Edema\n  urgent: no\n- finding: Fracture\n  urgent: no", {ED: 1, FX: 1}),
+    ("name: Edema\nurgent: no", {ED: 1}),
+    ("name: Edema\nportable: yes", {ED: 1}),
+    ("name: Edema\nportable: no", {ED: 1}),
     ("Heart: normal\nLungs: edema\nBones: fracture", {ED: 1, FX: 1}),
 ]
 
@@ -66,10 +77,10 @@ def test_one_record_records_of_more_members_and_none(text, wanted):
     assert {key: labels[key] for key in wanted} == wanted
 
 
-def test_two_answers_that_contradict_each_other_are_not_joined():
+def test_two_answers_that_contradict_each_other_say_nothing():
     text = "Present: yes\nAnswer: no\nFinding: Edema\nPresent: yes\nAnswer: yes\nFinding: Fracture"
-    facts = extract_facts(text)
-    assert not [fact for fact in facts if fact.finding == "fracture" and fact.labels[FX] == 0]
+    labels = label_report(text).labels
+    assert (labels[ED], labels[FX]) == (None, 1)
 
 
 def test_a_fact_of_a_record_points_at_its_name():

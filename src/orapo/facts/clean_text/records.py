@@ -21,6 +21,8 @@ _MEMBER: Final = re.compile(
     r"(?:(?<![^\n])|(?<=[|;,]))[ \t]*(?:[-*][ \t]+|\d{1,2}[.)][ \t]+)?(?P<key>[A-Za-z][A-Za-z _]{1,24}?)[ \t]*[:=][ \t]*"
     r"(?P<value>[^\s|;,][^\n|;,]*)"
 )
+_REST: Final = re.compile(r"(?:(?![|;,][ \t]*[A-Za-z][A-Za-z _]{1,24}?[ \t]*[:=])[^\n])*")
+"""What goes on behind an answer."""
 _PARTS: Final = " \t\n|;,"
 """What may stand between the members of a record."""
 _APART: Final = re.compile(
@@ -29,6 +31,10 @@ _APART: Final = re.compile(
 """What may stand between a name and its answer: marks, and the heading of an entry ("item:")."""
 _TITLE: Final = re.compile(r"(?:findings?|diagnos[ei]s)\Z")
 """Members that may be the report's sections as well."""
+_ASIDE: Final = re.compile(
+    r"(?:comment|note|remark|reason|explanation|rationale|recommendation|urgen(?:t|cy)|critical|new|change|follow[- ]?up|prior)s?\Z"
+)
+"""Members that answer something else: "urgent: no"."""
 _POLAR: Final = (Answer.AFFIRMED, Answer.DENIED, Answer.DOUBTED)
 _LAST: Final = 3
 """The rank of members that answer where none other does."""
@@ -40,14 +46,16 @@ class _Member(NamedTuple):
     Attributes:
         match: Where it stands.
         key: Its name, in lower case.
-        value: What it says.
-        said: What it answers; None if it is no answer and no more.
+        value: What it says, to the next member or the line's end.
+        said: What it answers; None if it is no answer.
+        end: Where its value ends.
     """
 
     match: re.Match[str]
     key: str
     value: str
     said: Answer | None
+    end: int
 
 
 def paired(text: str, words: AnswerWords, is_name: Callable[[str], bool]) -> Rewritten | None:
@@ -67,7 +75,9 @@ def paired(text: str, words: AnswerWords, is_name: Callable[[str], bool]) -> Rew
             continue
         answers = _answers(text, members, names, by_key, is_name)
         if answers:
-            return _written(text, members, dict(zip(names, answers[0], strict=True)), answers)
+            return _written(
+                text, members, dict(zip(names, zip(*answers, strict=True), strict=True))
+            )
     return None
 
 
@@ -75,15 +85,19 @@ def _members(text: str, words: AnswerWords) -> list[_Member]:
     found = []
     for match in _MEMBER.finditer(text):
         key = " ".join(match["key"].replace("_", " ").lower().split())
-        value = match["value"].strip(" \t\"'.")
+        value, end = match["value"].strip(" \t\"'."), match.end()
         said = words.pure(value)
+        if (
+            said is not None
+            and text[end : end + 1] not in ("", "\n")
+            and not _MEMBER.match(text, end + 1)
+        ):
+            end = _REST.match(text, end).end()  # type: ignore[union-attr]  # "no, only scarring"
+            value = text[match.start("value") : end].rstrip()
         if DENYING.match(key):
             value = turned(value)
             said = words.pure(value) if value else None
-        rest = text[match.end() : match.end() + 1]
-        if rest not in ("", "\n") and not _MEMBER.match(text, match.end() + 1):
-            said = None  # "present, but resolved"
-        found.append(_Member(match, key, value, said))
+        found.append(_Member(match, key, value, said, end))
     return found
 
 
@@ -103,14 +117,12 @@ def _answers(
     by_key: dict[str, list[int]],
     is_name: Callable[[str], bool],
 ) -> list[list[int]]:
-    """Return the places of what answers each name, of all members that do; the surest first.
-
-    None where two of them do not say the same.
-    """
+    """Return the places of what answers each name, of all members that do; the surest first."""
     found: list[tuple[int, list[int]]] = []
     for key, places in by_key.items():
         said = [members[place].said for place in places]
-        if BESIDE.match(key) and not (DEGREE.match(key) or PROBABLE.match(key)):
+        aside = BESIDE.match(key) and not (DEGREE.match(key) or PROBABLE.match(key))
+        if aside or _ASIDE.match(key):
             continue
         if None in said or len(places) != len(names):
             continue
@@ -126,9 +138,7 @@ def _answers(
             continue
         found.append((_rank(key), places))
     found.sort(key=lambda one: one[0])
-    sure = [places for rank, places in found if rank < _LAST] or [p for _, p in found[:1]]
-    told = [[members[place].said for place in places] for places in sure]
-    return [] if any(one != told[0] for one in told) else sure
+    return [places for rank, places in found if rank < _LAST] or [p for _, p in found[:1]]
 
 
 def _rank(key: str) -> int:
@@ -149,33 +159,33 @@ def _beside(
     if any(one >= other for one, other in pairwise(places)):
         return False
     return all(
-        _APART.fullmatch(text, one.match.end(), other.match.start("key"))
+        _APART.fullmatch(text, one.end, other.match.start("key"))
         for start, end in zip(places[::2], places[1::2], strict=True)
         for one, other in pairwise(members[start : end + 1])
     )
 
 
 def _written(
-    text: str,
-    members: Sequence[_Member],
-    answer_of: dict[int, int],
-    answers: Sequence[Sequence[int]],
+    text: str, members: Sequence[_Member], answers: dict[int, tuple[int, ...]]
 ) -> Rewritten:
-    dropped = {place for places in answers for place in places}
+    """Return the text with each name's answer behind it; "unknown" where its answers do not say the same."""
+    dropped = {place for places in answers.values() for place in places}
     writer = Rewriter(text)
     for place, member in enumerate(members):
         match = member.match
         if place in dropped:
             writer.keep_to(match.start("key"))
-            end = match.end()
+            end = member.end
             while end < len(text) and text[end] in _PARTS:
                 end += 1
-            writer.drop_to(end - (text[end - 1] == "\n" and place not in answer_of))
-        elif place in answer_of:
+            writer.drop_to(end - (text[end - 1] == "\n"))
+        elif place in answers:
+            told = [members[answer] for answer in answers[place]]
             writer.keep_to(match.start("key"))
             writer.drop_to(match.start("value"))
             writer.keep_to(match.start("value") + len(match["value"].rstrip()))
-            writer.put(f": {members[answer_of[place]].value}")
+            alike = len({one.said for one in told}) == 1
+            writer.put(f": {told[0].value if alike else 'unknown'}")
     return writer.finish()
 
 

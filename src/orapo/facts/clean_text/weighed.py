@@ -61,11 +61,6 @@ WEIGHED: Final = re.compile(
 )
 """A text in which this finds nothing has none."""
 _BETWEEN: Final = re.compile(r"[ \t]*[,;/|]?\s{0,40}(?:[-*•+][ \t]+)?\Z")
-_LEGEND: Final = re.compile(
-    r"(?:\A|[^\w])(?:keys?|legend|scale|labels?|values?|codes?|coding|where|findings?|scor(?:es?|ing)|answers?|format|note|use|with)\W*\Z",
-    re.IGNORECASE,
-)
-"""What stands before the key of a template's answers ("Labels (present=1, absent=0)")."""
 _ITEM: Final = re.compile(r"[ \t]*(?:[-*•+][ \t]+)?\Z")
 _EVEN: Final = 0.5
 
@@ -81,7 +76,7 @@ def answered(text: str) -> Rewritten | None:
         said = _said(members)
         start, end = members[0].start(), members[-1].end()
         line = text[max(text.rfind("\n", 0, start) + 1, start - _LONGEST) : start]
-        if said is None or _LEGEND.search(line):
+        if said is None:
             continue
         writer = writer or Rewriter(text)
         writer.keep_to(start)
