@@ -83,6 +83,11 @@ def test_two_answers_that_contradict_each_other_say_nothing():
     assert (labels[ED], labels[FX]) == (None, 1)
 
 
+def test_an_answer_keeps_what_it_goes_on_with():
+    facts = extract_facts("target: Effusion\nchoice: yes, left\ntarget: Fracture\nchoice: no")
+    assert [fact.laterality for fact in facts] == ["left", None]
+
+
 def test_a_fact_of_a_record_points_at_its_name():
     text = "target: Edema | choice: no\ntarget: Fracture | choice: yes"
     assert {text[fact.start : fact.end] for fact in extract_facts(text)} == {"Edema", "Fracture"}

@@ -159,7 +159,7 @@ def is_seen_now(row: PhraseRow, index: int) -> bool:
         for item in row.items[index + 1 : index + 1 + LONGEST_LIST]
     ):
         return False
-    return _DENIES.isdisjoint(said) and not row.grammar.perceived.isdisjoint(said)
+    return not row.grammar.perceived.isdisjoint(said)
 
 
 def reached_back(row: PhraseRow, drafts: Sequence[Draft], index: int) -> list[Draft]:
