@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from orapo.facts.clean_text.rewriting import Rewriter, Rewritten
@@ -38,6 +39,8 @@ _HARD: Final = frozenset(
      "evidence", "none", "✓", "✔", "✅", "✗", "✘", "❌", "☑", "☒", "☐", "[x]", "(x)", "[]", "+", "-", "(+)", "(-)", "[+]", "[-]", "0", "1")
 )  # fmt: skip
 """Answers that sentences do not put before a finding or behind it alone."""
+_STOPS: Final = ".:!?;,*_|)]}>-"
+_ENDS: Final = re.compile(r"\n|[.;](?=\s|\Z)")
 _MOST_WORDS: Final = 5
 _MOST_ALIKE: Final = 3
 """Fewer turns than these may be a sentence, if nothing but a space parts them."""
@@ -72,7 +75,7 @@ def alternating(text: str, words: AnswerWords, is_name: IsName) -> Rewritten | N
     writer: Rewriter | None = None
     for place, pieces in _runs(text, words, is_name):
         pairs = _pairs(text, pieces)
-        if not pairs:
+        if not pairs or not _stands_alone(text, place):
             continue
         writer = writer or Rewriter(text)
         writer.keep_to(place[0])
@@ -84,6 +87,15 @@ def alternating(text: str, words: AnswerWords, is_name: IsName) -> Rewritten | N
             writer.put(f": {answer.said}", max(name.place[1], answer.place[1]))
         writer.put("\n", place[1])
     return None if writer is None else writer.finish()
+
+
+def _stands_alone(text: str, place: Place) -> bool:
+    """Whether lines are no part of a sentence that was wrapped."""
+    before = text[max(0, place[0] - _LONGEST) : place[0]].rstrip(" \t")
+    line = before[:-1].rpartition("\n")[2].rstrip()
+    if line and line[-1] not in _STOPS and len(line.split()) > _MOST_WORDS:
+        return False
+    return not text[place[1] : place[1] + 2].lstrip("\r\n")[:1].islower()
 
 
 def _runs(text: str, words: AnswerWords, is_name: IsName) -> Iterator[tuple[Place, list[_Piece]]]:
@@ -154,6 +166,11 @@ _NO_NAME: Final = re.compile(
     re.IGNORECASE,
 )
 """What stands in no name, though all else of a text names a finding."""
+_OF_SENTENCES: Final = re.compile(
+    r"(?:there|it|they|i|we|does|do|did|has|have)\b|(?:not|without|never|nothing|non|no (?:evidence|signs?) of|without evidence)\Z",
+    re.IGNORECASE,
+)
+"""How answers begin that go on: no list is made of them."""
 _WORD: Final = re.compile(r"[A-Za-z](?:[\w'/-]*[A-Za-z0-9])?")
 _SPACE: Final = re.compile(r"[ \t]+")
 
@@ -172,7 +189,7 @@ def _longest(text: str, start: int, end: int, words: AnswerWords, is_name: IsNam
         said = text[start:stop]
         if _NO_NAME.search(said) is None and is_name(called(said)):
             return _Piece((start, stop), True, said)
-        if words.pure(said) is not None:
+        if _OF_SENTENCES.match(said) is None and words.pure(said) is not None:
             return _Piece((start, stop), False, said)
     return None
 
@@ -204,9 +221,9 @@ def _take_turns(text: str, pieces: list[_Piece]) -> bool:
     answers = [piece.said.lower().split() for piece in pieces if not piece.named]
     if len(names) < len(answers) or not any(_HARD.intersection(said) for said in answers):
         return False  # "Pneumothorax: no pneumothorax identified"
-    apart = [
-        text[one.place[1] : other.place[0]]
-        for one, other in zip(pieces[1::2], pieces[2::2], strict=False)
-    ]
+    gaps = [text[one.place[1] : other.place[0]] for one, other in pairwise(pieces)]
+    within, apart = gaps[::2], gaps[1::2]
+    if any(map(_ENDS.search, within)) and not all(map(_ENDS.search, apart)):
+        return False  # "Evidence of edema. No evidence of a fracture is seen."
     # "Nodule: no nodules are seen"
     return len(apart) >= _MOST_ALIKE or all(gap.strip(" \t") for gap in apart)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from orapo.facts.forms.answers import Answer, AnswerWords
@@ -72,6 +73,9 @@ _DEGREE: Final = re.compile(
 """Answers a question, for it says how much or where: "Edema? Mild."."""
 _NAMED: Final = re.compile(rf"{NAMING.pattern}|(?:text|display|code)\Z", re.IGNORECASE)
 _ANSWER_BELOW: Final = re.compile(r"[\s:]*(?:answer|result|status)?[\s:=-]*", re.IGNORECASE)
+_STOPS: Final = ".!?:;,"
+_EARLY: Final = 2
+"""Lines that end before their width, without a stop, of which a text that was wrapped has fewer."""
 _STATES: Final = 2
 """Boxes of one finding that make them a choice."""
 _NEAR: Final = 4
@@ -185,7 +189,9 @@ class Layout:
         """Yield the stretches of lines that belong together."""
         current: Block | None = None
         blank = False
-        for line_start, line_end in line_places(text, start, end):
+        places = list(line_places(text, start, end))
+        wrapped = _is_wrapped([text[slice(*place)].strip() for place in places])
+        for line_start, line_end in places:
             line = text[line_start:line_end]
             if not line.strip():
                 if current is not None:
@@ -200,7 +206,7 @@ class Layout:
             if (
                 current is not None
                 and not (marker or named or boxed)
-                and self._goes_on(text, current, body, line_end)
+                and self._goes_on(text, current, body, line_end, wrapped)
             ):
                 prose = current.prose or ". " in line
                 current = current._replace(end=line_end, prose=prose)
@@ -217,7 +223,7 @@ class Layout:
         if current is not None:
             yield current
 
-    def _goes_on(self, text: str, block: Block, start: int, end: int) -> bool:
+    def _goes_on(self, text: str, block: Block, start: int, end: int, wrapped: bool) -> bool:
         """Whether a line goes on with the sentence of the line before it."""
         before = text[text.rfind("\n", 0, block.end) + 1 : block.end]
         stripped = before.rstrip()
@@ -228,7 +234,7 @@ class Layout:
             return True
         if stripped.endswith((".", "!", "?")):
             return True  # the sentences are parted later
-        if len(stripped) >= WRAPPED_LINE or _GOES_ON.match(text, start):
+        if (wrapped and len(stripped) >= WRAPPED_LINE) or _GOES_ON.match(text, start):
             return True
         first = text[start : start + 1]
         if not first.islower():
@@ -432,6 +438,16 @@ class Layout:
             and text[before.start : before.end].rstrip()[-1:] not in ".!?"
             and self._words.pure(text[slice(*item.answer)]) is not None
         )
+
+
+def _is_wrapped(lines: Sequence[str]) -> bool:
+    """Whether lines end where the next word had no room, and not where a statement ends."""
+    width = max(map(len, lines), default=0)
+    early = 0
+    for line, following in pairwise(lines):
+        word = following.partition(" ")[0]
+        early += bool(line and word and line[-1] not in _STOPS and len(line) + len(word) < width)
+    return early < _EARLY
 
 
 def _ordinal(number: str) -> int:
