@@ -63,6 +63,8 @@ def test_every_name_has_the_answer_beside_it(words, shape, mark, joined):
         ("Edema present, fracture absent, effusion seen.", {ED: 1, FX: 0, EF: 1}),
         ("Edema. No effusion. Fracture.", {ED: 1, EF: 0, FX: 1}),
         ("1. Edema\n2. Fracture\n3. No effusion", {ED: 1, FX: 1, EF: 0}),
+        ("0) Edema\n1) Fracture", {ED: 1, FX: 1}),
+        ("(0) Edema; (1) Effusion; (2) No fracture", {ED: 1, EF: 1, FX: 0}),
         ("Present:\nEdema\nAbsent:\nFracture", {ED: 1, FX: 0}),
         ("Present\nEdema\nAbsent\nFracture\nPossible\nConsolidation", {ED: 1, FX: 0, CO: -1}),
         ("| Finding | Yes | No |\n|---|---|---|\n| Edema | x | |\n| Fracture | | x |", {ED: 1, FX: 0}),
@@ -85,3 +87,19 @@ def test_a_fact_points_at_its_name_in_the_list_as_given():
         "Pulmonary edema",
         "Rib fracture",
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("Large effusion, PTX none", {EF: 1, PT: 0}),
+        ("Effusion small, edema mild, PTX none.", {EF: 1, ED: 1, PT: 0}),
+        ("Moderate edema, PTX none, effusion none", {ED: 1, PT: 0, EF: 0}),
+        ("Effusion, PTX none", {EF: 0, PT: 0}),
+        ("Consolidation, effusion and PTX none", {CO: 0, EF: 0, PT: 0}),
+        ("Small right effusion, left none", {EF: 1}),
+    ],
+)
+def test_an_answer_behind_a_list_is_not_said_of_what_says_itself_how_it_is(text, wanted):
+    labels = label_report(text).labels
+    assert {key: labels[key] for key in wanted} == wanted

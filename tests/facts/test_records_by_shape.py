@@ -155,3 +155,38 @@ def test_the_answer_that_weighs_most_is_the_answer(most, least, keys, shape):
 def test_weights_in_words_ties_and_keys_of_answers(text, wanted):
     labels = label_report(text).labels
     assert {key: labels[key] for key in wanted} == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("Edema (absent=0, present=1): 1\nFracture (absent=0, present=1): 0", {ED: 1, FX: 0}),
+        ("Edema (1=yes, 0=no): 0\nFracture (1=yes, 0=no): 1", {ED: 0, FX: 1}),
+        ("Edema (Yes=1, No=2): 1\nFracture (Yes=1, No=2): 2", {ED: 1, FX: 0}),
+        ("Edema (0=none, 1=mild, 2=moderate): 1", {ED: 1}),
+        ("Edema (none=0, mild=1, moderate=2): 0", {ED: 0}),
+        ("Fracture (series 4, image 2): 5 mm apart. Edema.", {FX: 1, ED: 1}),
+    ],
+)
+def test_a_code_behind_its_key_is_the_answer_it_stands_for(text, wanted):
+    labels = label_report(text).labels
+    assert {key: labels[key] for key in wanted} == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("Edema: [ ] none [x] mild [ ] severe\nEffusion: [x] none [ ] small [ ] large", {ED: 1, EF: 0}),
+        ("Edema: ☐ none ☑ mild ☐ severe", {ED: 1}),
+        ("Edema\n[x] none\n[ ] mild\n[ ] severe\nEffusion\n[ ] none\n[x] small\n[ ] large", {ED: 0, EF: 1}),
+        ("Edema:\n- [ ] None\n- [x] Mild\n- [ ] Severe", {ED: 1}),
+        ("☐ Present ☑ Absent - Edema", {ED: 0}),
+        ("Edema: none ☐ mild ☑ severe ☐", {ED: 1}),
+        ("Edema  Yes ( )  No (x)\nEffusion  Yes (x)  No ( )", {ED: 0, EF: 1}),
+        ("[x] No effusion\n[ ] Small effusion\n[ ] Large effusion", {EF: 0}),
+        ("[ ] Normal [x] Abnormal\nSmall effusion", {EF: 1}),
+    ],
+)  # fmt: skip
+def test_boxes_stand_before_their_answers_or_behind_them(text, wanted):
+    labels = label_report(text).labels
+    assert {key: labels[key] for key in wanted} == wanted

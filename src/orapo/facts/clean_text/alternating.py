@@ -55,7 +55,7 @@ class _Piece(NamedTuple):
         place: Where.
         named: Whether it is a name.
         said: What it says.
-        ordinal: Whether it may be the number of an entry as well.
+        ordinal: Whether it is a number, that of an entry or one that answers.
     """
 
     place: Place
@@ -130,7 +130,7 @@ def _pieces(text: str, place: Place, words: AnswerWords, is_name: IsName) -> lis
     while match := _PIECE.search(text, at, place[1]):
         at = match.end()
         if match["number"]:
-            if match["ordinal"] in ("0", "1") and not match["of"]:
+            if (match["ordinal"] or "").isdigit() and not match["of"]:
                 found.append(_Piece(match.span(), False, match["ordinal"], True))
             continue
         if match["sign"] or match["digit"]:
@@ -206,9 +206,12 @@ def _pairs(text: str, pieces: list[_Piece]) -> list[tuple[_Piece, _Piece]]:
 def _readings(pieces: list[_Piece]) -> Iterator[list[_Piece]]:
     """Yield the pieces without the numbers of entries; and with zeros and ones as answers."""
     yield [piece for piece in pieces if not piece.ordinal]
-    if any(piece.ordinal and piece.said == "0" for piece in pieces):
-        yield pieces
-        yield pieces[1:]  # "1. Edema is 1."
+    numbers = [piece.said for piece in pieces if piece.ordinal]
+    counted = pieces[0].ordinal and numbers == [str(number) for number in range(len(numbers))]
+    if "0" in numbers and not counted:  # "0) Edema 1) Effusion"
+        answering = [piece for piece in pieces if not piece.ordinal or piece.said in ("0", "1")]
+        yield answering
+        yield answering[1:]  # "1. Edema is 1."
 
 
 def _take_turns(text: str, pieces: list[_Piece]) -> bool:

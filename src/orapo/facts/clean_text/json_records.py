@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from orapo.facts.clean_text.json_tokens import CONTENT, VALUE, Token, kind_of, plain
 from orapo.facts.forms.items import ANSWERING, BESIDE, DEGREE, DENYING, HUMP, NAMING, turned
+from orapo.facts.forms.names import EARLIER
 
 CODED: Final = re.compile(r"(?:text|code|display|concept|description|type)\Z", re.IGNORECASE)
 _CODED_VALUE: Final = re.compile(
@@ -173,7 +174,7 @@ def named_and_answered(tokens: list[Token], start: int) -> tuple[Token, Token, b
             coded = coded or value
         elif (DEGREE.match(word) and _NOTHING.fullmatch(plain(value))) or _SCORED.match(word):
             scored = scored or value
-        elif told and not BESIDE.match(word):
+        elif told and not (BESIDE.match(word) or EARLIER.match(word)):
             spare = spare or value
     name = name or coded
     if name is None:

@@ -271,15 +271,31 @@ class _Lines:
         if not answers and any(map(self._asks, names)):
             writer.put(": n/a")  # "| Edema | |" below "| Finding | Present? |"
             return
+        beside = self._beside(names, cells[1:])
         written = 0
         for name, cell in itertools.zip_longest(names, cells[1:], fillvalue=None):
-            if cell is None or cell not in answers:
+            if cell is None or cell not in answers or cell in beside:
                 continue
             writer.put(", " if written else ": ")
             if name and SIDE.match(name):
                 writer.put(f"{name} ")
             self._keep(cell)
             written += 1
+
+    def _beside(self, names: list[str], cells: list[Place]) -> list[Place]:
+        """Return the cells that answer something else, where a column for the answer is in the table.
+
+        "| Edema | yes | none |" below "| Finding | Present | Comment |".
+        """
+        said = [
+            (name.strip(" ?*"), cell)
+            for name, cell in zip(names, cells, strict=False)
+            if self._words.pure(self._writer.source[slice(*cell)]) is not None
+        ]
+        asked = [cell for name, cell in said if ANSWERING.match(name)]
+        if not asked:
+            return []
+        return [cell for name, cell in said if cell not in asked and SIDE.match(name) is None]
 
     def _answers_first(self, cells: list[Place], header: list[Place]) -> bool:
         """Whether a row's first cell answers for the second one's name: "| yes | edema |"."""

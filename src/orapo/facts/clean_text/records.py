@@ -15,7 +15,17 @@ from typing import Final, NamedTuple
 from orapo.facts.clean_text.json_records import JUDGING
 from orapo.facts.clean_text.rewriting import Rewriter, Rewritten
 from orapo.facts.forms.answers import Answer, AnswerWords
-from orapo.facts.forms.items import ANSWERING, BESIDE, DEGREE, DENYING, NAMING, PROBABLE, turned
+from orapo.facts.forms.items import (
+    ANSWERING,
+    BESIDE,
+    DEGREE,
+    DENYING,
+    NAMING,
+    PROBABLE,
+    SIDE,
+    turned,
+)
+from orapo.facts.forms.names import EARLIER
 
 _MEMBER: Final = re.compile(
     r"(?:(?<![^\n])|(?<=[|;,]))[ \t]*(?:[-*][ \t]+|\d{1,2}[.)][ \t]+)?(?P<key>[A-Za-z][A-Za-z _]{1,24}?)[ \t]*[:=][ \t]*"
@@ -36,6 +46,25 @@ _ASIDE: Final = re.compile(
 )
 """Members that answer something else: "urgent: no"."""
 _POLAR: Final = (Answer.AFFIRMED, Answer.DENIED, Answer.DOUBTED)
+_ANSWER: Final = re.compile(
+    r"(?:(?:the|final|my|model|ai|ground|gold|true|correct|expected|reference|expert|reader|radiologist|human|binary|overall|image|report|finding|label) ){0,2}"
+    r"(?:answer|ans|result|res|status|conclusion|assessment|choice|chosen|choose|selected|selection|option|truth|gt|label|value|presence|existence"
+    r"|prediction|output|verdict|decision|judge?ment|determination|opinion|evaluation|rating|reply|response|reading|interpretation|classification|class"
+    r"|call|annotation|standard|pick|y)s?\Z"
+    r"|(?:is |was )?(?:it |this )?(?:there|seen|visible|found|present|detected|identified|observed)(?: (?:in|on) (?:the )?(?:film|image|report|study|x-?ray|cxr))?\Z"
+    r"|[a-z]+ says\Z",
+    re.IGNORECASE,
+)
+"""Members that are called an answer; "acute: no", "comment: none" answer something else."""
+_EARLIER: Final = re.compile(
+    r".*\b(?:prior|previous|previously|before|earlier|last|old|baseline)\b"
+)
+"""Members that answer for another time: "prior status", "present before"."""
+_EXISTS: Final = re.compile(
+    r"(?:not )?(?:present|detected|seen|identified|visible)|absent|positive|negative|uncertain|equivocal|indeterminate",
+    re.IGNORECASE,
+)
+"""Values that say so themselves whether something is there."""
 _LAST: Final = 3
 """The rank of members that answer where none other does."""
 
@@ -128,6 +157,8 @@ def _answers(
             continue
         if not ANSWERING.match(key) and not any(one in _POLAR for one in said):
             continue
+        if not _answers_its_name(key, [members[place] for place in places]):
+            continue
         if is_name(key) or not _beside(text, members, names, places):
             continue
         named = members[names[0]].key
@@ -139,6 +170,21 @@ def _answers(
         found.append((_rank(key), places))
     found.sort(key=lambda one: one[0])
     return [places for rank, places in found if rank < _LAST] or [p for _, p in found[:1]]
+
+
+def _answers_its_name(key: str, answers: Sequence[_Member]) -> bool:
+    """Whether members answer what stands beside them, and no question of their own."""
+    if DEGREE.match(key) or PROBABLE.match(key) or DENYING.match(key) or ANSWERING.match(key):
+        return True
+    if JUDGING.fullmatch(key) or _ANSWER.match(key):
+        return True
+    return (
+        all(_EXISTS.fullmatch(one.value) for one in answers)
+        and len({one.said for one in answers}) > 1
+        and EARLIER.match(key) is None
+        and _EARLIER.match(key) is None
+        and SIDE.match(key) is None
+    )
 
 
 def _rank(key: str) -> int:

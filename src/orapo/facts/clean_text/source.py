@@ -58,7 +58,7 @@ from orapo.facts.clean_text.typography import (
     with_points,
 )
 from orapo.facts.clean_text.uniform import IsName, uniform
-from orapo.facts.clean_text.weighed import WEIGHED, answered
+from orapo.facts.clean_text.weighed import CODED, WEIGHED, answered, decoded
 from orapo.facts.fact import Sentence
 from orapo.facts.forms.answers import AnswerWords
 
@@ -100,6 +100,7 @@ _DOCUMENTS: Final = (
     _Step(("[/",), BRACKETED, _alone(unbracketed)),
     _Step(("<",), SELECTED, _alone(chosen)),
     _Step(("OBX|",), MESSAGE, _alone(message)),
+    _Step((), CODED, _alone(decoded)),
     _Step((), WEIGHED, _alone(answered)),
 )
 """What a report was wrapped into, in this order: marks by their place first, before anything moves."""

@@ -12,7 +12,7 @@ from typing import Final
 from orapo.facts.clean_text.rewriting import Rewriter, Rewritten
 
 _YES: Final = frozenset(
-    ("present", "positive", "pos", "yes", "true", "detected", "seen", "mild", "moderate", "severe", "small", "large", "abnormal")
+    ("present", "positive", "pos", "yes", "true", "detected", "seen", "mild", "moderate", "severe", "small", "large", "abnormal", "enlarged")
 )  # fmt: skip
 _NO: Final = frozenset(
     (
@@ -54,9 +54,16 @@ _AHEAD: Final = re.compile(
     re.IGNORECASE,
 )
 """The weight before its answer: "3% present, 97% absent"."""
+_BOXED: Final = re.compile(
+    rf"(?P<open>)(?P<sign>)(?P<value>\[[ xX✓]?\]|\([ xX]?\)|[☐-☒✓-✘✅❌□■])[ \t]*(?P<key>{_KEYS})(?=[ \t]*(?:[,;|/()\[\]\n☐-☒✓-✘✅❌□■]|[-–—:]\s|\Z))",
+    re.IGNORECASE,
+)
+"""A box before its answer: "[ ] none [x] mild"."""
+_BOX_BEHIND: Final = re.compile(r"[ \t]*(?:\[[ xX✓]?\]|\([ xX]?\)|[☐-☒✓-✘✅❌□■])")
 WEIGHED: Final = re.compile(
     rf"(?<![A-Za-z])(?:{_KEYS})(?:[ _](?:prob(?:ability)?|score))?\)?[\"'>]?[ \t]*[=:]?>?[ \t]*[\"']?(?:[01]?\.\d|[01](?![.\w])|\d{{1,3}}(?:\.\d+)?[ ]?%|true\b|false\b|yes\b|no\b|x\b|\[|\(|[☐-☒✓-✘✅❌□■])"
-    rf"|(?:\.\d+|\d[ ]?%)[ \t]*[-:=]?[ \t]*(?:chance |probability |likely |likelihood )?(?:of being |of )?(?:{_KEYS})(?!\w)",
+    rf"|(?:\.\d+|\d[ ]?%)[ \t]*[-:=]?[ \t]*(?:chance |probability |likely |likelihood )?(?:of being |of )?(?:{_KEYS})(?!\w)"
+    rf"|[\])☐-☒✓-✘✅❌□■][ \t]*(?:{_KEYS})(?!\w)",
     re.IGNORECASE,
 )
 """A text in which this finds nothing has none."""
@@ -72,7 +79,7 @@ def answered(text: str) -> Rewritten | None:
         text: As given, its names not yet before their answers.
     """
     writer: Rewriter | None = None
-    for members in [*_runs(_MEMBER, text)] or _runs(_AHEAD, text):
+    for members in _boxed(text) or [*_runs(_MEMBER, text)] or _runs(_AHEAD, text):
         said = _said(members)
         start, end = members[0].start(), members[-1].end()
         line = text[max(text.rfind("\n", 0, start) + 1, start - _LONGEST) : start]
@@ -87,6 +94,8 @@ def answered(text: str) -> Rewritten | None:
             written = f"{opened}answer{opened}{sign}{opened}{said}{opened}"
         elif line.rfind("<") > line.rfind(">"):
             written = f'answer="{said}"'
+        elif line.strip() and _ITEM.match(line) and _asked_above(text, start - len(line)):
+            written = said  # "Edema:" above "- [ ] None"
         elif _ITEM.match(line) or line.rstrip()[-1:] in (",", ";"):
             written = f"answer: {said}"
         elif line.rstrip()[-1:].isalnum():
@@ -97,8 +106,41 @@ def answered(text: str) -> Rewritten | None:
     return None if writer is None else writer.finish()
 
 
+_CODE: Final = r"(?:[A-Za-z][A-Za-z ]{1,20}?[ ]?[:=]?[ ]?\d|\d[ ]?[:=][ ]?[A-Za-z][A-Za-z ]{1,20})"
+CODED: Final = re.compile(
+    rf"(?<=[\w)])[ ]?[(\[,][ ]?(?P<codes>{_CODE}(?:[ ]?[,;/|][ ]?{_CODE}){{1,5}})[ ]?[)\]]?"
+    r"[ ]?(?:[:=?]|\.{2,8})[ ]?(?P<said>\d)(?![\w%]|[.,]\d|[ ]?[a-z])"
+)
+"""The answers of a field with their codes, and the code that answers it: "Edema (absent=0, present=1): 0"."""
+_ONE_CODE: Final = re.compile(
+    r"(?P<before>\d)?[ :=]*(?P<word>[A-Za-z][A-Za-z ]*[A-Za-z])[ :=]*(?P<behind>\d)?"
+)
+
+
+def decoded(text: str) -> Rewritten:
+    """Return a text with the answer that a field's code stands for, in place of code and key."""
+    writer = Rewriter(text)
+    for match in CODED.finditer(text):
+        codes = _ONE_CODE.finditer(match["codes"])
+        said = {code["before"] or code["behind"]: code["word"] for code in codes}
+        if match["said"] in said:
+            writer.keep_to(match.start())
+            writer.put(f": {said[match['said']]}", match.end())
+    return writer.finish()
+
+
 _LONGEST: Final = 200
 """Characters of a line that are looked at before an answer."""
+
+
+def _asked_above(text: str, at: int) -> bool:
+    """Whether the line above ends with a colon."""
+    return text[max(0, at - _LONGEST) : at].rstrip().endswith(":")
+
+
+def _boxed(text: str) -> list[list[re.Match[str]]]:
+    """Return the answers that have their boxes before them, where no box stands behind the last one."""
+    return [run for run in _runs(_BOXED, text) if not _BOX_BEHIND.match(text, run[-1].end())]
 
 
 def _runs(pattern: re.Pattern[str], text: str) -> Iterator[list[re.Match[str]]]:

@@ -26,6 +26,12 @@ _GOES_ON: Final = re.compile(
     re.IGNORECASE,
 )
 """A text that is no field's name: a sentence, or one that is not at its end."""
+_STATED: Final = re.compile(
+    r"\b(?:trace|tiny|small|minimal|mild|moderate|large|severe|massive|huge|enlarged|increased|decreased|worsened|worsening|improved|improving|stable|unchanged"
+    r"|left|right|bilateral|bibasilar|bibasal|basal|normal|clear)\b",
+    re.IGNORECASE,
+)
+"""What a name in a list says how it is with, so that no answer behind the list is its own."""
 _ENTRY_END: Final = re.compile(r"[ ]*(?:[,;]|\.?\s*\Z)")
 _WORDS_IN_NAME: Final = 9
 _LAST_NAME: Final = re.compile(r"\s([A-Z][A-Za-z/]*(?: [a-z]+){0,3})\s*\Z")
@@ -328,8 +334,31 @@ class Pairs:
                     if place is not None:
                         yield Item(stripped(text, a, b)[0], max(place[1][1], b - 1), *place)
                 return
-        if whole is not None and "; " not in text[start : whole[0][1]]:
+        if apart := self._apart(text, found):
+            yield from apart
+        elif whole is not None and "; " not in text[start : whole[0][1]]:
             yield Item(start, end, *whole)
+
+    def _apart(
+        self, text: str, parts: list[tuple[int, int, tuple[Place, Place] | None]]
+    ) -> list[Item]:
+        """Return sentences and fields of "Large effusion, pneumothorax none", where each says how it is."""
+        items: list[Item] = []
+        for at, (start, end, place) in enumerate(parts):
+            begin, stop = stripped(text, start, end)
+            before = parts[at - 1] if at else None
+            if place is not None:
+                alone = before is None or before[2] is not None
+                if not alone and before is not None and not _STATED.search(text, *before[:2]):
+                    return []  # "Edema, effusion none"
+                items.append(Item(begin, max(place[1][1], end - 1), *place))
+            elif items and items[-1].field is None and items[-1].answer is not None:
+                first = items[-1].start
+                items[-1] = Item(first, end, None, (first, stop))
+            else:
+                items.append(Item(begin, end, None, (begin, stop)))
+        fields = sum(item.field is not None for item in items)
+        return items if 0 < fields < len(items) else []
 
     def _answers_list(self, name: str) -> bool:
         """Whether a name answers for what stands behind it: "Absent", "Significant negatives"."""
