@@ -41,10 +41,6 @@ _APART: Final = re.compile(
 """What may stand between a name and its answer: marks, and the heading of an entry ("item:")."""
 _TITLE: Final = re.compile(r"(?:findings?|diagnos[ei]s)\Z")
 """Members that may be the report's sections as well."""
-_ASIDE: Final = re.compile(
-    r"(?:comment|note|remark|reason|explanation|rationale|recommendation|urgen(?:t|cy)|critical|new|change|follow[- ]?up|prior)s?\Z"
-)
-"""Members that answer something else: "urgent: no"."""
 _POLAR: Final = (Answer.AFFIRMED, Answer.DENIED, Answer.DOUBTED)
 _ANSWER: Final = re.compile(
     r"(?:(?:the|final|my|model|ai|ground|gold|true|correct|expected|reference|expert|reader|radiologist|human|binary|overall|image|report|finding|label) ){0,2}"
@@ -151,7 +147,7 @@ def _answers(
     for key, places in by_key.items():
         said = [members[place].said for place in places]
         aside = BESIDE.match(key) and not (DEGREE.match(key) or PROBABLE.match(key))
-        if aside or _ASIDE.match(key):
+        if aside:
             continue
         if None in said or len(places) != len(names):
             continue
