@@ -177,9 +177,9 @@ def test_a_sentence_below_a_table_is_none_of_its_rows():
 def test_a_form_that_goes_on_for_ever_takes_linear_time(piece):
     def seconds(length: int) -> float:
         text = piece * (length // len(piece))
-        start = time.perf_counter()
+        start = time.process_time()
         label_report(text)
-        return time.perf_counter() - start
+        return time.process_time() - start
 
     seconds(2_000)
     short, long = min(seconds(10_000) for _ in range(2)), min(seconds(40_000) for _ in range(2))
