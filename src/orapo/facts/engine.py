@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from orapo.facts.clean_text.plain import is_plain, words_of
-from orapo.facts.clean_text.source import Source
+from orapo.facts.clean_text.source import Known, Source
 from orapo.facts.fact import Details, Fact, FieldAnswer, Polarity, ReportFacts, Sentence
 from orapo.facts.fields import FieldReader
 from orapo.facts.forms.items import Place
@@ -167,7 +167,8 @@ class RulesEngine:
 
     def _source(self, text: str) -> Source:
         vocabulary = self._vocabulary
-        return Source(text, vocabulary.words, vocabulary.answers, self._wording.names_a_finding)
+        known = Known(vocabulary.words, vocabulary.answers, self._wording.names_a_finding)
+        return Source(text, known)
 
     def _plain(self, source: Source) -> ReportFacts:
         """Read sentences alone, as most reports are, without a step more than that takes."""

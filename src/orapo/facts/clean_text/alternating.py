@@ -2,7 +2,8 @@
 
 "(Yes) edema, (No) fracture", "1. Edema" above "Yes", "For edema, the answer is absent.": whatever marks and joins
 them, where every word is a finding's name, an answer or a word that says nothing, each name has the answer
-beside it. Whether that stands before or behind it, the list's first word says.
+beside it. Whether that stands before or behind it, the list's first word says. (Answers of more words, or in marks that are
+the same throughout, are for `orapo.facts.clean_text.uniform`.)
 """
 
 from __future__ import annotations
@@ -106,17 +107,15 @@ def _runs(text: str, words: AnswerWords, is_name: IsName) -> Iterator[tuple[Plac
         if not text[slice(*place)].strip():
             continue
         pieces = None
-        if place[1] - place[0] <= _LONGEST or not run:
+        if place[1] - place[0] <= _LONGEST:
             pieces = _pieces(text, place, words, is_name)
-        if not pieces:
-            if run and pieces is None:
-                yield (start, end), run
-                run = []
-            continue
-        if not run:
-            start = place[0]
-        run += pieces
-        end = place[1]
+        if pieces:
+            start = start if run else place[0]
+            run += pieces
+            end = place[1]
+        elif pieces is None and run:
+            yield (start, end), run
+            run = []
     if run:
         yield (start, end), run
 

@@ -192,9 +192,6 @@ def _header(line: str, words: AnswerWords) -> _Header | None:
     said = {words.pure(title.said) for title in titles}
     if not {Answer.AFFIRMED, Answer.DENIED} <= said:
         return None
-    # answers alone, from the margin on, are the heads of lists of names, not of columns beside them
-    if not titles[0].left and sum(len(title.said.split()) for title in titles) == len(line.split()):
-        return None
     return _Header(titles, "\t" in line and "\t\t" not in line.strip())
 
 

@@ -6,7 +6,16 @@ import re
 from typing import Final, NamedTuple
 
 from orapo.facts.clean_text.json_tokens import CONTENT, VALUE, Token, kind_of, plain
-from orapo.facts.forms.items import ANSWERING, BESIDE, DEGREE, DENYING, HUMP, NAMING, turned
+from orapo.facts.forms.items import (
+    ANSWERING,
+    BESIDE,
+    DEGREE,
+    DENYING,
+    HUMP,
+    JUDGING,
+    NAMING,
+    turned,
+)
 from orapo.facts.forms.names import EARLIER
 
 CODED: Final = re.compile(r"(?:text|code|display|concept|description|type)\Z", re.IGNORECASE)
@@ -15,11 +24,6 @@ _CODED_VALUE: Final = re.compile(
     re.IGNORECASE,
 )
 """Members that hold the answer as a concept's object."""
-JUDGING: Final = re.compile(
-    r"assessment|conclusions?|impression|output|interpretation|determination|judge?ment|reading|opinion|findings?|classification|call",
-    re.IGNORECASE,
-)
-"""Members that hold the answer, and elsewhere name a section."""
 _NOTHING: Final = re.compile(r"none|no|absent|nil|not present|0", re.IGNORECASE)
 """A degree that says that there is nothing."""
 _SCORED: Final = re.compile(r"(?:score|probability|prob)\Z", re.IGNORECASE)

@@ -8,7 +8,6 @@ from typing import Final
 from orapo.facts.clean_text.json_records import (
     CODED,
     DEEPEST,
-    JUDGING,
     PAIR,
     answers,
     columns_at,
@@ -17,7 +16,7 @@ from orapo.facts.clean_text.json_records import (
 )
 from orapo.facts.clean_text.json_tokens import CONTENT, VALUE, Token, content, kind_of, plain
 from orapo.facts.clean_text.rewriting import Rewriter
-from orapo.facts.forms.items import ANSWERING, DENYING, HUMP, NAMING, turned
+from orapo.facts.forms.items import ANSWERING, DENYING, HUMP, JUDGING, NAMING, turned
 
 _ESCAPED: Final = re.compile(r"\\(?:u[0-9a-fA-F]{4}|.)", re.DOTALL)
 _ESCAPES: Final = {"n": "\n", "t": " ", "r": "\n", "b": " ", "f": "\n"}

@@ -8,31 +8,31 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-from orapo.facts.clean_text.json_records import JUDGING
 from orapo.facts.clean_text.rewriting import Rewriter, Rewritten
+from orapo.facts.clean_text.uniform import IsName, called
 from orapo.facts.forms.answers import Answer, AnswerWords
 from orapo.facts.forms.items import (
     ANSWERING,
     BESIDE,
     DEGREE,
     DENYING,
+    JUDGING,
     NAMING,
     PROBABLE,
     SIDE,
     turned,
 )
-from orapo.facts.forms.names import EARLIER
 
 _MEMBER: Final = re.compile(
     r"(?:(?<![^\n])|(?<=[|;,]))[ \t]*(?:[-*][ \t]+|\d{1,2}[.)][ \t]+)?(?P<key>[A-Za-z][A-Za-z _]{1,24}?)[ \t]*[:=][ \t]*"
     r"(?P<value>[^\s|;,][^\n|;,]*)"
 )
-_REST: Final = re.compile(r"(?:(?![|;,][ \t]*[A-Za-z][A-Za-z _]{1,24}?[ \t]*[:=])[^\n])*")
-"""What goes on behind an answer."""
+_NEXT: Final = re.compile(r"[|;,][ \t]*[A-Za-z][A-Za-z _]{1,24}?[ \t]*[:=]|\n|\Z")
+"""Where what an answer goes on with ends."""
 _PARTS: Final = " \t\n|;,"
 """What may stand between the members of a record."""
 _APART: Final = re.compile(
@@ -53,7 +53,7 @@ _ANSWER: Final = re.compile(
 )
 """Members that are called an answer; "acute: no", "comment: none" answer something else."""
 _EARLIER: Final = re.compile(
-    r".*\b(?:prior|previous|previously|before|earlier|last|old|baseline)\b"
+    r".*\b(?:prior|previous|previously|before|earlier|last|old|older|baseline|yesterday|past|comparison|then)\b"
 )
 """Members that answer for another time: "prior status", "present before"."""
 _EXISTS: Final = re.compile(
@@ -83,7 +83,7 @@ class _Member(NamedTuple):
     end: int
 
 
-def paired(text: str, words: AnswerWords, is_name: Callable[[str], bool]) -> Rewritten | None:
+def paired(text: str, words: AnswerWords, is_name: IsName) -> Rewritten | None:
     """Return a text with the answer of every record behind its finding's name; None if it has no records.
 
     Args:
@@ -117,7 +117,7 @@ def _members(text: str, words: AnswerWords) -> list[_Member]:
             and text[end : end + 1] not in ("", "\n")
             and not _MEMBER.match(text, end + 1)
         ):
-            end = _REST.match(text, end).end()  # type: ignore[union-attr]  # "no, only scarring"
+            end = next(_NEXT.finditer(text, end)).start()  # "no, only scarring"
             value = text[match.start("value") : end].rstrip()
         if DENYING.match(key):
             value = turned(value)
@@ -126,12 +126,12 @@ def _members(text: str, words: AnswerWords) -> list[_Member]:
     return found
 
 
-def _names(key: str, named: Sequence[_Member], is_name: Callable[[str], bool]) -> bool:
+def _names(key: str, named: Sequence[_Member], is_name: IsName) -> bool:
     """Whether members hold the names of findings."""
     naming = NAMING.match(key) is not None
     if (is_name(key) and not naming) or any(one.said is not None for one in named):
         return False
-    known = [is_name(one.value.replace("_", " ").replace("-", " ")) for one in named]
+    known = [is_name(called(one.value)) for one in named]
     return (all(known) and len(named) > 1) or (naming and any(known))
 
 
@@ -140,7 +140,7 @@ def _answers(
     members: Sequence[_Member],
     names: Sequence[int],
     by_key: dict[str, list[int]],
-    is_name: Callable[[str], bool],
+    is_name: IsName,
 ) -> list[list[int]]:
     """Return the places of what answers each name, of all members that do; the surest first."""
     found: list[tuple[int, list[int]]] = []
@@ -177,7 +177,6 @@ def _answers_its_name(key: str, answers: Sequence[_Member]) -> bool:
     return (
         all(_EXISTS.fullmatch(one.value) for one in answers)
         and len({one.said for one in answers}) > 1
-        and EARLIER.match(key) is None
         and _EARLIER.match(key) is None
         and SIDE.match(key) is None
     )

@@ -70,26 +70,51 @@ _WITH_ZERO: Final = re.compile(r"\b(?:[A-Za-z]+0)+[A-Za-z]*\b")
 _SPACED: Final = re.compile(r"\b([Nn])[ -]o (?=[A-Za-z])")
 
 
+class Known(NamedTuple):
+    """What is known of the language that a report is written in.
+
+    Attributes:
+        words: Those of the lexicon.
+        answers: What answers are made of.
+        is_name: Tells the bare names of findings.
+    """
+
+    words: frozenset[str]
+    answers: AnswerWords
+    is_name: IsName
+
+
+_Rewrite = Callable[[str, Known], Rewritten | None]
+
+
 class _Step(NamedTuple):
     """A rewriting, and what a text holds that it is for.
 
     Attributes:
         marks: Of which the text has one; none: any text.
         pattern: That is found in it; None: nothing is looked for.
-        rewrite: From the text, and what answers are made of; None where nothing changes.
+        rewrite: From the text, and what is known; None where nothing changes.
     """
 
     marks: tuple[str, ...]
     pattern: re.Pattern[str] | None
-    rewrite: Callable[[str, AnswerWords], Rewritten | None]
+    rewrite: _Rewrite
 
 
-def _alone(rewrite: Callable[[str], Rewritten | None]) -> Callable[..., Rewritten | None]:
-    return lambda text, words: rewrite(text)
+def _alone(rewrite: Callable[[str], Rewritten | None]) -> _Rewrite:
+    return lambda text, known: rewrite(text)
+
+
+def _answering(rewrite: Callable[[str, AnswerWords], Rewritten | None]) -> _Rewrite:
+    return lambda text, known: rewrite(text, known.answers)
+
+
+def _naming(rewrite: Callable[[str, AnswerWords, IsName], Rewritten | None]) -> _Rewrite:
+    return lambda text, known: rewrite(text, known.answers, known.is_name)
 
 
 _DOCUMENTS: Final = (
-    _Step(("\n",), HEADER, in_columns),
+    _Step(("\n",), HEADER, _answering(in_columns)),
     _Step(("\\u",), ESCAPED, _alone(unescaped)),
     _Step(FRAMED, None, _alone(unframed)),
     _Step(QUERYING, QUERY, _alone(unqueried)),
@@ -110,12 +135,19 @@ _TYPED: Final = (
 )
 """What needs characters that are clean."""
 _RECORDS: Final = (
-    _Step(("\n",), NUMBERED_TWICE, in_turn),
-    _Step(("\n",), LISTS, in_lists),
+    _Step(("\n",), NUMBERED_TWICE, _answering(in_turn)),
+    _Step(("\n",), LISTS, _answering(in_lists)),
     _Step(("{", "="), FLOWING, _alone(flowed)),
     _Step(("=",), NUMBERED, _alone(unnumbered)),
 )
 """Names and answers that stand apart, once words are words."""
+_PAIRED: Final = (_Step((":", "="), None, _naming(paired)),)
+_LISTED: Final = (
+    *_PAIRED,
+    _Step((), None, _naming(alternating)),
+    _Step((), None, _naming(uniform)),
+)
+"""Records and lists that say by their shape what answers what; of JSON once it is fields."""
 
 
 def _without_zero(word: str, known: frozenset[str]) -> str:
@@ -129,37 +161,29 @@ class Source:
 
     Args:
         report: As given.
-        known: Words of the lexicon; None for a report that is known to be clean.
-        words: What answers are made of.
-        is_name: Tells the bare names of findings.
+        known: Of its language; None for a report that is clean.
     """
 
     __slots__ = ("_layers", "disguised", "report", "text")
 
-    def __init__(
-        self,
-        report: str,
-        known: frozenset[str] | None = None,
-        words: AnswerWords | None = None,
-        is_name: IsName | None = None,
-    ) -> None:
+    def __init__(self, report: str, known: Known | None = None) -> None:
         self.report = self.text = report
         self.disguised = False
         self._layers: list[Rewritten] = []
-        if known is None or words is None:
+        if known is None:
             return
         if not report.isascii():
             if GARBLED.search(report):
                 self._add(ungarbled(report))
             if COLOURED.search(self.text):
                 self._add(uncoloured(self.text))
-        self._take(_DOCUMENTS, words)
+        self._take(_DOCUMENTS, known)
         if PLAIN.search(self.text):
-            typed, self.disguised = clean(self.text, known)
+            typed, self.disguised = clean(self.text, known.words)
             self._add(typed)
-        self._take(_TYPED, words)
+        self._take(_TYPED, known)
         if "0" in self.text and ZERO.search(self.text):
-            read = _WITH_ZERO.sub(lambda word: _without_zero(word.group(), known), self.text)
+            read = _WITH_ZERO.sub(lambda word: _without_zero(word.group(), known.words), self.text)
             self.disguised = self.disguised or read != self.text
             self.text = read
         if "o " in self.text and _SPACED.search(self.text):
@@ -169,37 +193,28 @@ class Source:
             self._add(substituted(self.text, _BETWEEN, lambda match: "\n"))
         if "_" in self.text:  # names of fields in JSON and YAML
             self.text = _SNAKE.sub(" ", self.text)
-        self._take(_RECORDS, words)
-        if is_name is not None and not ('":' in self.text and "{" in self.text):
-            self._pair(words, is_name)
-            if (turns := alternating(self.text, words, is_name)) is not None:
-                self._add(turns)
-        if is_name is not None and (listed := uniform(self.text, words, is_name)) is not None:
-            self._add(listed)
-        for step in unfolded(self.text, words):
+        self._take(_RECORDS, known)
+        in_json = '":' in self.text and "{" in self.text
+        if not in_json:
+            self._take(_LISTED, known)
+        for step in unfolded(self.text, known.answers):
             self._add(step)
         for step in spelled_out(self.text):
             self._add(step)
         if MARKED.search(self.text):
-            records = '":' in self.text
-            self._add(flatten(self.text, words))
-            if records and is_name is not None:
-                self._pair(words, is_name)
+            self._add(flatten(self.text, known.answers))
+        if in_json:
+            self._take(_PAIRED, known)
 
-    def _take(self, steps: Sequence[_Step], words: AnswerWords) -> None:
+    def _take(self, steps: Sequence[_Step], known: Known) -> None:
         """Rewrite the text by those of some steps that it has something for."""
         for step in steps:
             if step.marks and not any(mark in self.text for mark in step.marks):
                 continue
             if step.pattern is None or step.pattern.search(self.text):
-                layer = step.rewrite(self.text, words)
+                layer = step.rewrite(self.text, known)
                 if layer is not None:
                     self._add(layer)
-
-    def _pair(self, words: AnswerWords, is_name: IsName) -> None:
-        layer = paired(self.text, words, is_name)
-        if layer is not None:
-            self._add(layer)
 
     def _add(self, layer: Rewritten) -> None:
         self._layers.append(layer)

@@ -15,19 +15,8 @@ _YES: Final = frozenset(
     ("present", "positive", "pos", "yes", "true", "detected", "seen", "mild", "moderate", "severe", "small", "large", "abnormal", "enlarged")
 )  # fmt: skip
 _NO: Final = frozenset(
-    (
-        "absent",
-        "negative",
-        "neg",
-        "no",
-        "none",
-        "false",
-        "not detected",
-        "not present",
-        "not seen",
-        "normal",
-    )
-)
+    ("absent", "negative", "neg", "no", "none", "false", "not detected", "not present", "not seen", "normal")
+)  # fmt: skip
 _PERHAPS: Final = frozenset(
     ("uncertain", "equivocal", "indeterminate", "possible", "maybe", "unclear", "doubtful")
 )

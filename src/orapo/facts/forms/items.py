@@ -51,6 +51,11 @@ ANSWERING: Final = _members(
     r"|values|value ?(?:boolean|string|code|integer)?"
 )
 """Members that hold the answer."""
+JUDGING: Final = re.compile(
+    r"assessment|conclusions?|impression|output|interpretation|determination|judge?ment|reading|opinion|findings?|classification|call",
+    re.IGNORECASE,
+)
+"""Members that hold the answer, and elsewhere name a section."""
 DENYING: Final = _members(
     r"(?:is |was )?(?:negated|absent|excluded|ruled out|denied|refuted)|negation(?: ?ind(?:icator)?)?|absence"
 )

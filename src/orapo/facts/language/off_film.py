@@ -45,17 +45,8 @@ _SEEKING: Final = frozenset(
 _NAMED: Final = frozenset(("of", ":", "is", "was"))
 """Behind these words it is a name: "scan of the chest for edema"."""
 _TELLS: Final = frozenset(
-    (
-        "shows",
-        "showed",
-        "demonstrates",
-        "demonstrated",
-        "reveals",
-        "revealed",
-        "negative",
-        "positive",
-    )
-)
+    ("shows", "showed", "demonstrates", "demonstrated", "reveals", "revealed", "negative", "positive")
+)  # fmt: skip
 """A name has a verb: "study the same day shows ...", "test for ... negative"."""
 _FOR: Final = frozenset(("for", "on"))
 _SOUGHT: Final = _SEEKING | frozenset(("evaluate", "assess"))
@@ -115,19 +106,8 @@ _WORDS_OF: Final = frozenset(
     ("term", "word", "phrase", "sentence", "string", "expression", "concept", "notion", "definition")
 )  # fmt: skip
 _AT_TERM: Final = frozenset(
-    (
-        "infant",
-        "infant's",
-        "neonate",
-        "newborn",
-        "baby",
-        "boy",
-        "girl",
-        "birth",
-        "pregnancy",
-        "delivery",
-    )
-)
+    ("infant", "infant's", "neonate", "newborn", "baby", "boy", "girl", "birth", "pregnancy", "delivery")
+)  # fmt: skip
 """What is born at term, and no word's meaning."""
 _CAUSES: Final = frozenset(
     ("cause", "sign", "symptom", "treatment", "feature", "type", "example", "management")
