@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from orapo.facts.clean_text.rewriting import Rewriter, Rewritten
 from orapo.facts.clean_text.uniform import IsName, called
-from orapo.facts.forms.answers import Answer, AnswerWords
+from orapo.facts.forms.answers import POLAR, Answer, AnswerWords
 from orapo.facts.forms.items import (
     ANSWERING,
     BESIDE,
@@ -41,7 +41,6 @@ _APART: Final = re.compile(
 """What may stand between a name and its answer: marks, and the heading of an entry ("item:")."""
 _TITLE: Final = re.compile(r"(?:findings?|diagnos[ei]s)\Z")
 """Members that may be the report's sections as well."""
-_POLAR: Final = (Answer.AFFIRMED, Answer.DENIED, Answer.DOUBTED)
 _ANSWER: Final = re.compile(
     r"(?:(?:the|final|my|model|ai|ground|gold|true|correct|expected|reference|expert|reader|radiologist|human|binary|overall|image|report|finding|label) ){0,2}"
     r"(?:answer|ans|result|res|status|conclusion|assessment|choice|chosen|choose|selected|selection|option|truth|gt|label|value|presence|existence"
@@ -151,7 +150,7 @@ def _answers(
             continue
         if None in said or len(places) != len(names):
             continue
-        if not ANSWERING.match(key) and not any(one in _POLAR for one in said):
+        if not ANSWERING.match(key) and not any(one in POLAR for one in said):
             continue
         if not _answers_its_name(key, [members[place] for place in places]):
             continue

@@ -18,6 +18,8 @@ class Answer(Enum):
     """Nothing: not assessed, unknown."""
 
 
+POLAR: Final = (Answer.AFFIRMED, Answer.DENIED, Answer.DOUBTED)
+"""Answers that say something."""
 _TRIM: Final = " \t\r\n.,;:!\"'*`/|"
 _BARE: Final = frozenset(("yes", "no", "none", "true", "false", "y", "n", "nil"))
 """Answers that need no separator before them at the end of a line ("effusion no")."""

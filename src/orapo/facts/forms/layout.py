@@ -7,12 +7,11 @@ What one sentence holds is found by `orapo.facts.forms.pairs`; what field and an
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
-from typing import Final, NamedTuple
+from typing import Final
 
-from orapo.facts.forms.answers import Answer, AnswerWords
+from orapo.facts.forms.answers import POLAR, Answer, AnswerWords
 from orapo.facts.forms.blocks import Block, Parent, line_places
 from orapo.facts.forms.items import (
     ANSWERING,
@@ -26,7 +25,8 @@ from orapo.facts.forms.items import (
     Place,
     stripped,
 )
-from orapo.facts.forms.names import LEGEND, LOOKED_FOR
+from orapo.facts.forms.names import LEGEND
+from orapo.facts.forms.neighbours import SAYS, WORDS_IN_LABEL, WORDS_IN_NAME, Neighbours
 from orapo.facts.forms.pairs import BOX, Pairs
 from orapo.facts.forms.sections import HeadingNames, reported_parts
 from orapo.facts.forms.sentences import WRAPPED_LINE, split_sentences
@@ -57,27 +57,9 @@ _BROAD: Final = frozenset(
 )  # fmt: skip
 """Names under which a sentence begins with "no", and ends in the next line."""
 _WORD: Final = re.compile(r"[a-z']+")
-_ANSWER_IS: Final = re.compile(r"(?:the |my )?answer(?: is)?", re.IGNORECASE)
-_WORDS_IN_NAME: Final = 6
-_WORDS_IN_LABEL: Final = 3
-_SAYS: Final = re.compile(
-    r"\b(?:no|not|without|is|are|normal|clear|seen|there|\d)\b", re.IGNORECASE
-)
-"""What a mere name does not hold."""
-_POLAR: Final = (Answer.AFFIRMED, Answer.DENIED, Answer.DOUBTED)
-_DEGREE: Final = re.compile(
-    r"\W*(?:very )?(?:trace|tiny|small|minimal|mild|moderate|large|severe|slight|borderline|bilateral|left|right)"
-    r"(?:,? (?:to|and|moderate|severe|large|small|left|right|bilateral|bibasilar|apical|basilar|stable|unchanged|sided|on|in|at|the|base|apex|lung|lobe|upper|lower|side)\b)*\W*",
-    re.IGNORECASE,
-)
-"""Answers a question, for it says how much or where: "Edema? Mild."."""
-_NAMED: Final = re.compile(rf"{NAMING.pattern}|(?:text|display|code)\Z", re.IGNORECASE)
-_ANSWER_BELOW: Final = re.compile(r"[\s:]*(?:answer|result|status)?[\s:=-]*", re.IGNORECASE)
 _STOPS: Final = ".!?:;,"
 _EARLY: Final = 2
 """Lines that end before their width, without a stop, of which a text that was wrapped has fewer."""
-_STATES: Final = 2
-"""Boxes of one finding that make them a choice."""
 _NEAR: Final = 4
 """Words on each side of a line's end in which a phrase is looked for."""
 _NOUN_SIDE: Final = re.compile(r"\b(?:the|on)\s+(?:left|right)\s*\Z", re.IGNORECASE)
@@ -105,26 +87,27 @@ class Layout:
     ) -> None:
         self._names, self._words, self._one_phrase = names, words, one_phrase
         self._pairs = Pairs(words)
+        self._neighbours = Neighbours(words, self._pairs)
 
     def items(self, text: str) -> list[Item]:
         """Return the items of a clean text that speak of the film, in order."""
         found: list[Item] = []
         for start, end in reported_parts(text, self._names):
             found += self._part(text, start, end)
-        found = self._joined(text, found)
+        found = self._neighbours.joined(text, found)
         if LEGEND.search(text):
             # beside the key of its answers a mere name has none
             found = [self._unanswered(text, item) for item in found]
         if "\n" in text and "[" in text:
-            found = self._ticked(text, found)
-        return self._answered(text, found) if "?" in text else found
+            found = self._neighbours.ticked(text, found)
+        return self._neighbours.answered(text, found) if "?" in text else found
 
     def _unanswered(self, text: str, item: Item) -> Item:
         """Return a line that is a mere name, or names, as a field without an answer."""
         if item.field is not None or item.answer is None or item.asked:
             return item
         names = [name.strip(" .") for name in text[slice(*item.answer)].split(",")]
-        if any(len(name.split()) > _WORDS_IN_LABEL or _SAYS.search(name) for name in names):
+        if any(len(name.split()) > WORDS_IN_LABEL or SAYS.search(name) for name in names):
             return item
         return item._replace(answer=None, field=item.answer)
 
@@ -154,7 +137,7 @@ class Layout:
     def _heads(self, text: str, blocks: list[Block], index: int) -> bool:
         """Whether a line is a mere name and a field below it, and deeper, says what holds of it."""
         block = blocks[index]
-        if block.named or len(text[block.start : block.end].split()) > _WORDS_IN_NAME:
+        if block.named or len(text[block.start : block.end].split()) > WORDS_IN_NAME:
             return False
         if text[block.start : block.end].rstrip()[-1:] in ".!?;,":
             return False
@@ -164,7 +147,7 @@ class Layout:
             if deeper.indent > blocks[index + 1].indent:
                 continue  # below an entry of its own
             name = self._pairs.name(text, deeper.start, deeper.end)
-            if name is not None and (ANSWERING.match(name) or self._words.pure(name) in _POLAR):
+            if name is not None and (ANSWERING.match(name) or self._words.pure(name) in POLAR):
                 return True
         return False
 
@@ -282,7 +265,7 @@ class Layout:
         if ANSWERING.match(name):
             return item._replace(field=parent.place, start=min(item.start, item.end))
         said = None if item.answer is None else self._words.pure(text[slice(*item.answer)])
-        if NAMING.match(name) and said in _POLAR:
+        if NAMING.match(name) and said in POLAR:
             return item._replace(field=parent.place)  # {"edema": {"label": "present"}}
         if SIDE.match(name) or SIZE.match(name):
             return item.of(parent.place)
@@ -298,7 +281,7 @@ class Layout:
 
     def _is_polar(self, text: str, parent: Parent) -> bool:
         """Whether a field's name answers for all that stands below it ("absent")."""
-        return self._words.pure(text[slice(*parent.place)]) in _POLAR
+        return self._words.pure(text[slice(*parent.place)]) in POLAR
 
     def _numbered(self, text: str, start: int, end: int) -> Iterator[Place]:
         """Yield the entries of a list that is numbered within a line ("1.No effusion 2.Edema")."""
@@ -316,129 +299,6 @@ class Layout:
                 wanted += 1
         yield cuts[-1], end
 
-    # Neighbours
-
-    def _joined(self, text: str, items: list[Item]) -> list[Item]:
-        """Join what is named with the answer that is the next item."""
-        done: list[Item] = []
-        for item in items:
-            if done and self._answers_before(text, done[-1], item):
-                before = done.pop()
-                named = before.answer or before.field
-                assert named is not None
-                field = self._pairs.about(text, *stripped(text, *named))
-                item = Item(before.start, item.end, field, item.answer)
-            done.append(item)
-        return done
-
-    def _ticked(self, text: str, items: list[Item]) -> list[Item]:
-        """Read boxes of two states of a finding: "[x] Edema present", "[ ] Edema absent"."""
-        states = [self._state(text, item) for item in items]
-        names = Counter(state.name for state in states if state is not None)
-        done: list[Item] = []
-        for item, state in zip(items, states, strict=True):
-            if state is None or names[state.name] < _STATES:
-                done.append(item)
-            elif state.ticked:
-                done.append(item._replace(field=state.field, answer=state.answer))
-        return done
-
-    def _state(self, text: str, item: Item) -> _State | None:
-        """Return the name and the state that a box stands for; None if it stands for no state."""
-        if item.field is None or item.answer is None:
-            return None
-        box = BOX.fullmatch(text, *item.answer)
-        start, end = item.field
-        named = text[start:end]
-        cut = max(named.rfind(" "), named.rfind("\t"), named.rfind(":"))
-        if named[:cut].lower().endswith((" not", ":not")):
-            cut = named.rfind(" ", 0, cut)
-        if box is None or cut <= 0 or self._words.pure(named[cut:]) is None:
-            return None
-        ticked = (box["in"] or box["round"] or "").strip(" -") != ""
-        field = stripped(text, start, start + cut)
-        return _State(text[slice(*field)].lower(), field, (start + cut + 1, end), ticked)
-
-    def _answered(self, text: str, items: list[Item]) -> list[Item]:
-        """Join each question with its answer, if the next item begins with one."""
-        done: list[Item] = []
-        rest = list(reversed(items))
-        while rest:
-            item = rest.pop()
-            following = rest[-1] if rest else None
-            answer = None if following is None else following.answer
-            named = None if following is None else following.field
-            if named is not None and _ANSWER_IS.fullmatch(text[slice(*named)]) is None:
-                answer = None
-            if not item.asked or item.answer is None or following is None or answer is None:
-                done.append(item)
-                continue
-            field = stripped(text, *item.answer)
-            lead = self._words.leading(text[slice(*answer)])
-            if lead is not None and following.asked:
-                # "Edema? No; effusion? Yes"
-                cut = answer[0] + lead[1]
-                if text[cut : cut + 1] in (",", ";", "."):
-                    place = stripped(text, cut, answer[1], "?")
-                    done.append(Item(item.start, cut, field, (answer[0], cut)))
-                    rest[-1] = Item(place[0], following.end, None, place, True)
-                    continue
-            said = text[slice(*answer)]
-            if not following.asked and (self._words.answers(said) or _DEGREE.fullmatch(said)):
-                rest.pop()
-                item = Item(item.start, following.end, field, answer)
-            done.append(item)
-        return done
-
-    def _answers_before(self, text: str, before: Item, item: Item) -> bool:
-        """Whether an item is the answer of the one before it, which names what it is about."""
-        if before.answer is None and before.field is not None and item.answer is not None:
-            # "Edema:", and below it "Answer: no"
-            return (
-                item.field is None
-                and self._words.pure(text[slice(*item.answer)]) is not None
-                and _ANSWER_BELOW.fullmatch(text, before.field[1], item.start) is not None
-            )
-        if before.answer is None or item.answer is None:
-            return False
-        if before.field is None and (
-            item.field is None or ANSWERING.match(text[slice(*item.field)])
-        ):
-            named = text[before.start : before.end]
-            if LOOKED_FOR.match(named) and len(named.split()) <= _WORDS_IN_NAME + 2:
-                # "Check for edema. Result: none."
-                return self._words.pure(text[slice(*item.answer)]) is not None
-        if before.field is not None and item.field is not None:
-            # "name: edema", "present: no", as XML writes them
-            return bool(
-                ANSWERING.match(text[slice(*item.field)].strip())
-                and _NAMED.match(text[slice(*before.field)].strip())
-            )
-        if before.field is None and item.field is not None:
-            # "Edema", and below it "status: absent"
-            named = text[before.start : before.end].rstrip()
-            if (
-                len(named.split()) <= _WORDS_IN_LABEL
-                and not _SAYS.search(named)
-                and ANSWERING.match(text[slice(*item.field)].strip())
-                and self._words.pure(text[slice(*item.answer)]) in _POLAR
-            ):
-                return True  # "Edema. Verdict: no."
-            return bool(
-                ANSWERING.match(text[slice(*item.field)].strip())
-                and "\n" in text[before.end : item.start + 1]
-                and named[-1:] not in ".!?"
-                and len(named.split()) <= _WORDS_IN_NAME
-            )
-        # a line without a full stop, and below it an answer and no more
-        return (
-            before.field is None
-            and item.field is None
-            and "\n" in text[before.end : item.start]
-            and text[before.start : before.end].rstrip()[-1:] not in ".!?"
-            and self._words.pure(text[slice(*item.answer)]) is not None
-        )
-
 
 def _is_wrapped(lines: Sequence[str]) -> bool:
     """Whether lines end where the next word had no room, and not where a statement ends."""
@@ -452,10 +312,3 @@ def _is_wrapped(lines: Sequence[str]) -> bool:
 
 def _ordinal(number: str) -> int:
     return int(number) if number.isdecimal() else ord(number) - ord("a") + 1
-
-
-class _State(NamedTuple):
-    name: str
-    field: Place
-    answer: Place
-    ticked: bool
