@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from orapo.facts.language.phrases import FINDING, QUALIFIERS, STATE, STRUCTURE, VERB, PhraseRow
+from orapo.facts.language.off_film import is_of_no_film
+from orapo.facts.language.phrases import (
+    FINDING,
+    LONGEST_LIST,
+    QUALIFIERS,
+    STATE,
+    STRUCTURE,
+    VERB,
+    PhraseRow,
+)
 from orapo.facts.language.reach import WINDOW
 from orapo.facts.language.states import Draft
 from orapo.facts.language.vocabulary import Item
@@ -39,7 +48,42 @@ _CHANGES: Final = frozenset(
 _RELATIVE: Final = frozenset(("which", "that"))
 
 
-def general_part(row: PhraseRow, start: int = 0) -> Stretch:
+class General:
+    """What a sentence says in general, or orders, and so not of the film at hand.
+
+    Args:
+        row: The sentence.
+    """
+
+    def __init__(self, row: PhraseRow) -> None:
+        self._row = row
+        self._ordered = is_of_no_film(row)
+        self._stretches: list[Stretch] = [_general_part(row)] if self._ordered else []
+        self._cues = 0
+
+    def __bool__(self) -> bool:
+        """Whether there is any of it."""
+        return bool(self._stretches)
+
+    def hear(self, item: Item) -> None:
+        """Take in words like "is common after"."""
+        if self and self._stretches[-1][0] <= item.first < self._stretches[-1][1]:
+            return
+        self._cues += 1
+        silenced: Stretch | None = (item.first, len(self._row.tokens))
+        if self._cues <= LONGEST_LIST:  # each looks at all of its clause
+            silenced = _spoken_of(self._row, item)
+        if silenced is not None:
+            self._stretches.append(silenced)
+
+    def holds(self, draft: Draft) -> bool:
+        """Whether a finding is named in it, and not as one that there is ("watch the small effusion")."""
+        if not any(start <= draft.first < end for start, end in self._stretches):
+            return False
+        return not (self._ordered and _is_presumed(self._row, draft))
+
+
+def _general_part(row: PhraseRow, start: int = 0) -> Stretch:
     """Return the clauses of a sentence that speak of no film if its first one does.
 
     Args:
@@ -55,7 +99,7 @@ def general_part(row: PhraseRow, start: int = 0) -> Stretch:
     return start, end if told else len(tokens)
 
 
-def spoken_of(row: PhraseRow, item: Item) -> Stretch | None:
+def _spoken_of(row: PhraseRow, item: Item) -> Stretch | None:
     """Return what words like "is common after" silence; None if it is the film that they speak of.
 
     Args:
@@ -67,7 +111,7 @@ def spoken_of(row: PhraseRow, item: Item) -> Stretch | None:
         if tokens[at] == ";":
             begin = at + 1
             break
-    end = general_part(row, item.last + 1)[1]
+    end = _general_part(row, item.last + 1)[1]
     behind = tokens[item.last + 1 : item.last + 3]
     if not _HERE.isdisjoint(tokens[begin:end]) or not _OWN.isdisjoint(behind[:1]):
         return None
@@ -112,7 +156,7 @@ def is_asked_how(row: PhraseRow, opener: Item | None, item: Item) -> bool:
     return False
 
 
-def is_presumed(row: PhraseRow, draft: Draft) -> bool:
+def _is_presumed(row: PhraseRow, draft: Draft) -> bool:
     """Whether a name has an article and says which one is meant: "the small left pneumothorax".
 
     Args:

@@ -13,8 +13,7 @@ from collections.abc import Callable
 from typing import Final
 
 from orapo.facts.fact import Polarity
-from orapo.facts.language.at_hand import Stretch, general_part, is_asked_how, is_presumed, spoken_of
-from orapo.facts.language.off_film import is_of_no_film
+from orapo.facts.language.at_hand import General, is_asked_how
 from orapo.facts.language.phrases import (
     AND,
     ASSERTIVE,
@@ -109,8 +108,7 @@ class SentenceReader(PhraseRow):
         self.unchanged = False  # "no change in A or B" says both
         self.neither = False  # ... and so is what "neither ... has resolved" says
         self.chosen = False  # an "or" was read in this scope
-        self.general: list[Stretch] = []  # what speaks of no film at hand
-        self.general_cues = 0
+        self.general = General(self)  # what speaks of no film at hand
         self.unfinished = False  # "the right lung is clear, the left is not"
         self.then = False  # what another film showed is told
         self.turns = False  # "but", "with" ... were read
@@ -122,9 +120,6 @@ class SentenceReader(PhraseRow):
         if tells_of_another_film(self.tokens):
             self._open(NOT_STATED)
             self.then = True
-        ordered = is_of_no_film(self)
-        if ordered:
-            self.general.append(general_part(self))
         for index, item in enumerate(self.items):
             step = steps.get(item.kind)
             if step is not None:
@@ -133,11 +128,10 @@ class SentenceReader(PhraseRow):
         if not self.drafts and not self.subject.structures and not self.states:
             self._normal_alone()
         self._finish_subject()
-        for start, end in self.general:
+        if self.general:
             self.some_dropped = True
             for draft in (*self.drafts, *self.states):
-                if start <= draft.first < end and not (ordered and is_presumed(self, draft)):
-                    draft.dropped = True
+                draft.dropped = draft.dropped or self.general.holds(draft)
 
     def _normal_alone(self) -> None:
         """Read "Normal." and "There is no abnormality." as of all that is on the film."""
@@ -165,14 +159,7 @@ class SentenceReader(PhraseRow):
             self.turns = True
 
     def _whole_sentence(self, index: int, item: Item) -> None:
-        if self.general and self.general[-1][0] <= item.first < self.general[-1][1]:
-            return
-        self.general_cues += 1
-        silenced: Stretch | None = (item.first, len(self.tokens))
-        if self.general_cues <= LONGEST_LIST:  # each looks at all of its clause
-            silenced = spoken_of(self, item)
-        if silenced is not None:
-            self.general.append(silenced)
+        self.general.hear(item)
 
     def _neutral(self, index: int, item: Item) -> None:
         self.unchanged = self.unchanged or self.tokens[item.first] in ("no", "without", "not")
